@@ -1,0 +1,389 @@
+package layout
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/errdef"
+)
+
+// BlobState is what stands in the place of a blob.
+type BlobState string
+
+// The states of a blob.
+const (
+	// Missing: there is nothing.
+	Missing BlobState = "missing"
+	// Torn: there is something else than the descriptor says.
+	Torn BlobState = "torn"
+	// Intact: size and digest are those of the descriptor.
+	Intact BlobState = "intact"
+)
+
+// Cache remembers digests of files. Lookup answers only when it is certain that
+// the file's content has not changed since Store or Trust; Trust is for files
+// that nobody else writes.
+type Cache interface {
+	Lookup(path string, info fs.FileInfo) (digest.Digest, bool)
+	Store(path string, info fs.FileInfo, dgst digest.Digest)
+	Trust(path string, info fs.FileInfo, dgst digest.Digest)
+}
+
+// Remember makes the Store ask c before it hashes a blob to check it, and tell
+// c of the blobs that it hashed. What is read is verified all the same.
+func (s *Store) Remember(c Cache) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cache = c
+}
+
+func (s *Store) remembered() Cache {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cache
+}
+
+// cacheKey names a blob in the Cache, apart from every file path.
+func cacheKey(name string) string { return "layout:" + name }
+
+// BlobError says what is wrong with one blob. It is fs.ErrNotExist and oras-go's
+// ErrNotFound when the blob is missing.
+type BlobError struct {
+	Digest digest.Digest
+	// Problem says what is wrong.
+	Problem string
+	// Err is the cause; it may be nil.
+	Err error
+}
+
+// Error names the blob and the problem.
+func (e *BlobError) Error() string { return fmt.Sprintf("blob %s %s", e.Digest, e.Problem) }
+
+// Unwrap returns the cause.
+func (e *BlobError) Unwrap() error { return e.Err }
+
+// Is makes a missing blob known to oras-go.
+func (e *BlobError) Is(target error) bool {
+	return target == errdef.ErrNotFound && errors.Is(e.Err, fs.ErrNotExist)
+}
+
+// blobPath is the file of a blob. Only digests of known algorithms and exact
+// form give one, so that no digest can name another place.
+func blobPath(dgst digest.Digest) (string, error) {
+	if err := dgst.Validate(); err != nil {
+		return "", fmt.Errorf("%q is no digest of a blob: %w", string(dgst), err)
+	}
+	switch dgst.Algorithm() {
+	case digest.SHA256, digest.SHA512:
+		return blobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded(), nil
+	}
+	return "", fmt.Errorf("%q is no digest of a blob: only sha256 and sha512 are known", string(dgst))
+}
+
+// newHash gives the hash of an algorithm that blobPath knows.
+func newHash(a digest.Algorithm) hash.Hash {
+	if a == digest.SHA512 {
+		return sha512.New()
+	}
+	return sha256.New()
+}
+
+// openBlob opens the file of a blob.
+func (s *Store) openBlob(dgst digest.Digest) (*os.File, fs.FileInfo, error) {
+	name, err := blobPath(dgst)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := s.disk()
+	if err != nil {
+		return nil, nil, blobError(dgst, err)
+	}
+	f, info, err := d.open(name, os.O_RDONLY)
+	if err != nil {
+		return nil, nil, blobError(dgst, err)
+	}
+	return f, info, nil
+}
+
+func blobError(dgst digest.Digest, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &BlobError{Digest: dgst, Problem: "is missing", Err: err}
+	}
+	return &BlobError{Digest: dgst, Problem: "cannot be read: " + err.Error(), Err: err}
+}
+
+// Fetch opens the blob of desc. Whoever reads it to the end gets either io.EOF
+// after exactly the bytes that the digest stands for, or a *BlobError; bytes
+// that came before an error must not be used. The caller closes it.
+func (s *Store) Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, info, err := s.openBlob(desc.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() != desc.Size {
+		return nil, errors.Join(sizeError(desc, info.Size()), f.Close())
+	}
+	return &verified{f: f, desc: desc, hash: newHash(desc.Digest.Algorithm())}, nil
+}
+
+func sizeError(desc ocispec.Descriptor, size int64) error {
+	return &BlobError{Digest: desc.Digest, Problem: fmt.Sprintf("is torn: it has %d bytes, not %d", size, desc.Size)}
+}
+
+func digestError(want, got digest.Digest) error {
+	return &BlobError{Digest: want, Problem: fmt.Sprintf("is torn: its content has the digest %s", got)}
+}
+
+// verified reads a blob and compares it with its descriptor.
+type verified struct {
+	f    *os.File
+	desc ocispec.Descriptor
+	hash hash.Hash
+	size int64
+	err  error
+}
+
+// Read gives io.EOF only when everything was read and matches.
+func (v *verified) Read(p []byte) (int, error) {
+	if v.err != nil {
+		return 0, v.err
+	}
+	n, err := v.f.Read(p)
+	v.hash.Write(p[:n])
+	v.size += int64(n)
+	switch {
+	case v.size > v.desc.Size:
+		err = sizeError(v.desc, v.size)
+	case errors.Is(err, io.EOF) && v.size != v.desc.Size:
+		err = sizeError(v.desc, v.size)
+	case errors.Is(err, io.EOF):
+		if got := digest.NewDigest(v.desc.Digest.Algorithm(), v.hash); got != v.desc.Digest {
+			err = digestError(v.desc.Digest, got)
+		}
+	}
+	v.err = err
+	return n, err
+}
+
+// Close closes the file.
+func (v *verified) Close() error { return v.f.Close() }
+
+// ReadBlob returns the verified content of a blob. A blob of more than limit
+// bytes is an error; 0 stands for Limits.Manifest.
+func (s *Store) ReadBlob(ctx context.Context, desc ocispec.Descriptor, limit int64) ([]byte, error) {
+	if limit == 0 {
+		limit = s.limits.Manifest
+	}
+	if desc.Size > limit {
+		return nil, &BlobError{Digest: desc.Digest, Problem: fmt.Sprintf("has %d bytes; the limit is %d", desc.Size, limit)}
+	}
+	r, err := s.Fetch(ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data := make([]byte, desc.Size)
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, err
+	}
+	// Only the end of the file tells that it was the right one.
+	var more [1]byte
+	if _, err := r.Read(more[:]); !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return data, nil
+}
+
+// BlobFile is a blob that is open for reading anywhere. What it gives is not
+// verified: compare parts with digests of your own.
+type BlobFile struct {
+	f    *os.File
+	size int64
+}
+
+// ReadAt reads as io.ReaderAt does.
+func (b *BlobFile) ReadAt(p []byte, off int64) (int, error) { return b.f.ReadAt(p, off) }
+
+// Close closes the file.
+func (b *BlobFile) Close() error { return b.f.Close() }
+
+// Size is the length of the file in bytes.
+func (b *BlobFile) Size() int64 { return b.size }
+
+// File is the open file, for copies that the kernel makes. It must not be closed.
+func (b *BlobFile) File() *os.File { return b.f }
+
+// ReaderAt opens a blob for reading anywhere. The caller closes it.
+func (s *Store) ReaderAt(ctx context.Context, dgst digest.Digest) (*BlobFile, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, info, err := s.openBlob(dgst)
+	if err != nil {
+		return nil, err
+	}
+	return &BlobFile{f: f, size: info.Size()}, nil
+}
+
+// Exists reports whether the blob of desc stands in the layout as a regular
+// file of the right size. It does not read it: see Check.
+func (s *Store) Exists(ctx context.Context, desc ocispec.Descriptor) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	name, err := blobPath(desc.Digest)
+	if err != nil {
+		return false, err
+	}
+	d, err := s.disk()
+	if err != nil {
+		return false, ignoreMissing(err)
+	}
+	info, err := d.lstat(name)
+	if err != nil {
+		return false, ignoreMissing(err)
+	}
+	return info.Size() == desc.Size, nil
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Check tells the state of the blob of desc, by hashing its content or by what
+// the Cache remembers of it. A negative size of desc stands for any. The error
+// is one of reading; a blob that is something else than a file is Torn.
+func (s *Store) Check(ctx context.Context, desc ocispec.Descriptor) (BlobState, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	f, info, err := s.openBlob(desc.Digest)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Missing, nil
+	case errors.Is(err, ErrNotPlain):
+		return Torn, nil
+	case err != nil:
+		return "", err
+	}
+	defer f.Close()
+	if desc.Size >= 0 && info.Size() != desc.Size {
+		return Torn, nil
+	}
+	got, err := s.hashBlob(ctx, f, info, desc.Digest)
+	if err != nil {
+		return "", err
+	}
+	if got != desc.Digest {
+		return Torn, nil
+	}
+	return Intact, nil
+}
+
+// hashBlob gives the digest of an open blob.
+func (s *Store) hashBlob(ctx context.Context, f *os.File, info fs.FileInfo, dgst digest.Digest) (digest.Digest, error) {
+	name, err := blobPath(dgst)
+	if err != nil {
+		return "", err
+	}
+	cache := s.remembered()
+	if cache != nil {
+		if got, ok := cache.Lookup(cacheKey(name), info); ok {
+			return got, nil
+		}
+	}
+	h := newHash(dgst.Algorithm())
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, &interruptible{ctx: ctx, r: f}, make([]byte, 256<<10)); err != nil {
+		return "", err
+	}
+	got := digest.NewDigest(dgst.Algorithm(), h)
+	if after, err := f.Stat(); cache != nil && err == nil && after.ModTime().Equal(info.ModTime()) {
+		cache.Store(cacheKey(name), info, got)
+	}
+	return got, nil
+}
+
+// interruptible is a reader that ends with its context. It lives no longer than
+// the call that made it.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read fails once the context is done.
+func (i *interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.r.Read(p)
+}
+
+// Blob is a file under blobs/ whose name is a digest.
+type Blob struct {
+	Digest digest.Digest
+	// Size is the length of the file in bytes.
+	Size int64
+	// Modified is when the file was last written.
+	Modified time.Time
+}
+
+// Blobs lists the blobs by algorithm and name, without reading them. What
+// stands there and is no blob, by name or kind, is left out: see Validate.
+func (s *Store) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
+	return func(yield func(Blob, error) bool) {
+		d, err := s.disk()
+		if err != nil {
+			if err := ignoreMissing(err); err != nil {
+				yield(Blob{}, err)
+			}
+			return
+		}
+		for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
+			dir := blobsDir + "/" + string(a)
+			entries, err := d.list(dir)
+			if err != nil {
+				yield(Blob{}, err)
+				return
+			}
+			for _, e := range entries {
+				if err := ctx.Err(); err != nil {
+					yield(Blob{}, err)
+					return
+				}
+				dgst := digest.NewDigestFromEncoded(a, e.Name())
+				if dgst.Validate() != nil || !e.Type().IsRegular() || strings.ContainsRune(e.Name(), '/') {
+					continue
+				}
+				info, err := e.Info()
+				if errors.Is(err, fs.ErrNotExist) {
+					continue
+				}
+				if err != nil {
+					yield(Blob{}, err)
+					return
+				}
+				if !yield(Blob{Digest: dgst, Size: info.Size(), Modified: info.ModTime()}, nil) {
+					return
+				}
+			}
+		}
+	}
+}

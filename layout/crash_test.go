@@ -1,0 +1,255 @@
+package layout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// The steps of a run, in the order of a real apply: blobs, the state before the
+// commit, the commit, the state after it, the sweep of what it replaced.
+func applyOnce(ctx context.Context, s *layout.Store, seed string, replaced []digest.Digest) (err error) {
+	unlock, err := s.Lock(ctx, layout.Holder{Operation: "apply"}, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := s.Init(ctx); err != nil {
+		return err
+	}
+	docs := imageDocuments(seed)
+	for _, doc := range docs {
+		if _, _, err := s.PutBytes(ctx, "x", doc); err != nil {
+			return err
+		}
+	}
+	if err := s.SyncBlobs(ctx); err != nil {
+		return err
+	}
+	if err := s.SaveState("stage/x.json", []byte("pending "+seed)); err != nil {
+		return err
+	}
+	desc := imageDescriptor(docs[2])
+	if _, _, err := s.Swap(ctx, func(x *layout.Index) error { return x.Set(desc) }); err != nil {
+		return err
+	}
+	if err := s.SaveState("stage/x.json", []byte("done "+seed)); err != nil {
+		return err
+	}
+	_, err = s.Sweep(ctx, replaced, nil)
+	return err
+}
+
+func imageDescriptor(manifest []byte) ocispec.Descriptor {
+	return ocispec.Descriptor{
+		MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(manifest), Size: int64(len(manifest)),
+		Annotations: map[string]string{ocispec.AnnotationRefName: "latest"},
+	}
+}
+
+// imageDocuments are the layer, config and manifest of an image.
+func imageDocuments(seed string) [3][]byte {
+	layer, config := []byte("layer "+seed), []byte("config "+seed)
+	m := ocispec.Manifest{
+		MediaType: ocispec.MediaTypeImageManifest,
+		Config:    ocispec.Descriptor{MediaType: "application/vnd.example.config", Digest: digest.FromBytes(config), Size: int64(len(config))},
+		Layers:    []ocispec.Descriptor{{MediaType: "application/vnd.example.layer", Digest: digest.FromBytes(layer), Size: int64(len(layer))}},
+	}
+	m.SchemaVersion = 2
+	data, err := jsondoc.Encode(m)
+	if err != nil {
+		panic(err) // the same value every time
+	}
+	return [3][]byte{layer, config, data}
+}
+
+func digestsOf(seed string) []digest.Digest {
+	var out []digest.Digest
+	for _, doc := range imageDocuments(seed) {
+		out = append(out, digest.FromBytes(doc))
+	}
+	return out
+}
+
+// injection makes the step of a number fail in one way.
+type injection struct {
+	name string
+	err  error
+	// onwards makes all later steps fail as well.
+	onwards bool
+	// torn writes half of a write first; kill kills the process.
+	torn, kill bool
+}
+
+func injections() []injection {
+	return []injection{
+		{name: "no space", err: syscall.ENOSPC, torn: true},
+		{name: "no space from then on", err: syscall.ENOSPC, onwards: true},
+		{name: "input/output error", err: syscall.EIO},
+		{name: "quota from then on", err: syscall.EDQUOT, onwards: true, torn: true},
+		{name: "no access", err: syscall.EACCES},
+		{name: "read-only from then on", err: syscall.EROFS, onwards: true},
+		{name: "no more files", err: syscall.EMFILE},
+		{name: "killed", kill: true},
+		{name: "killed in a torn write", kill: true, torn: true},
+	}
+}
+
+// at is the fault function that strikes at step n; count is how many were seen.
+func (i injection) at(n int, count *int) func(layout.Step) error {
+	die := func() {
+		if i.kill {
+			syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
+		}
+	}
+	return func(step layout.Step) error {
+		*count++
+		if *count != n && !(i.onwards && *count > n) {
+			return nil
+		}
+		if i.torn && step.Op == layout.OpWrite {
+			err := i.err
+			if err == nil {
+				err = errors.New("killed")
+			}
+			return &layout.TornWrite{Err: err, Then: die}
+		}
+		die()
+		return i.err
+	}
+}
+
+// crash is the part of a process that is killed at a step.
+func crash(dir string, args []string) error {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	i := injection{kill: true, torn: args[1] == "true"}
+	count := 0
+	s, err := layout.Open(dir, layout.Options{NoSync: true, Fault: i.at(n, &count)})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return applyOnce(context.Background(), s, "new", digestsOf("old"))
+}
+
+// TestFaultAtEveryStep runs a first apply and an update, and lets each of their
+// steps fail in each way. Afterwards the layout is valid and holds the index of
+// before or after, what is foreign is as it was, and one more run reaches the
+// same state as a run without faults, with nothing left behind.
+func TestFaultAtEveryStep(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		prepare := func(t *testing.T) string {
+			t.Helper()
+			dir := filepath.Join(t.TempDir(), "layout")
+			if !first {
+				s := open(t, dir, layout.Options{NoSync: true})
+				putImage(t, s, "foreign", "foreign")
+				if err := applyOnce(t.Context(), s, "old", nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return dir
+		}
+		reference := prepare(t)
+		steps := 0
+		counting := injection{}.at(-1, &steps)
+		if err := applyOnce(t.Context(), open(t, reference, layout.Options{NoSync: true, Fault: counting}), "new", digestsOf("old")); err != nil {
+			t.Fatal(err)
+		}
+		want := snapshot(t, reference)
+		if steps < 40 {
+			t.Errorf("only %d steps go through the seam", steps)
+		}
+		t.Logf("first %v: %d steps, each with %d faults", first, steps, len(injections()))
+		for _, i := range injections() {
+			t.Run(fmt.Sprintf("first %v/%s", first, i.name), func(t *testing.T) {
+				stride := 1
+				if testing.Short() {
+					stride = 5
+				}
+				for n := 1; n <= steps; n += stride {
+					checkCrash(t, prepare(t), i, n, first, want)
+				}
+			})
+		}
+	}
+}
+
+func checkCrash(t *testing.T, dir string, i injection, n int, first bool, want map[string]string) {
+	t.Helper()
+	err := strike(t, dir, i, n)
+	where := fmt.Sprintf("step %d", n)
+	s := inspect(t, dir)
+	if s.Initialised() {
+		if found := findings(t, s, layout.ValidateOptions{}); len(found) > 0 {
+			t.Errorf("%s: %+v", where, found)
+		}
+	} else if !first || err == nil {
+		t.Errorf("%s: no layout any more, with error %v", where, err)
+	}
+	x, indexErr := s.Index(t.Context())
+	if indexErr != nil {
+		t.Fatalf("%s: %v", where, indexErr)
+	}
+	holds := ""
+	for _, seed := range []string{"old", "new"} {
+		for _, d := range x.Resolve("latest") {
+			if d.Digest == digestsOf(seed)[2] {
+				holds = seed
+			}
+		}
+	}
+	switch {
+	case err == nil && holds != "new":
+		t.Errorf("%s: success, and the index holds %q", where, holds)
+	case holds == "" && !first:
+		t.Errorf("%s: the old index is lost", where)
+	}
+	if !first && len(x.Resolve("foreign")) != 1 {
+		t.Errorf("%s: a foreign entry is lost", where)
+	}
+	again := open(t, dir, layout.Options{NoSync: true})
+	if err := applyOnce(t.Context(), again, "new", digestsOf("old")); err != nil {
+		t.Errorf("%s: the next run: %v", where, err)
+	}
+	if diff := cmp.Diff(want, snapshot(t, dir)); diff != "" {
+		t.Errorf("%s: after the next run: %s", where, diff)
+	}
+}
+
+// strike does one run with a fault, in a process of its own when it is killed.
+func strike(t *testing.T, dir string, i injection, n int) error {
+	t.Helper()
+	if !i.kill {
+		count := 0
+		s, err := layout.Open(dir, layout.Options{NoSync: true, Fault: i.at(n, &count)})
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return applyOnce(t.Context(), s, "new", digestsOf("old"))
+	}
+	cmd := startProcess(t, "crash", dir, strconv.Itoa(n), strconv.FormatBool(i.torn))
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && strings.Contains(exit.String(), "killed")) {
+		t.Errorf("step %d: %v", n, err)
+	}
+	return err
+}

@@ -1,0 +1,339 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"reflect"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// emptyIndex is the index.json that Init writes.
+var emptyIndex = []byte(`{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[]}` + "\n")
+
+// Index is the content of index.json. Editing it changes nothing on disk; see
+// Swap. What an edit does not concern keeps the bytes that it was read from:
+// other entries, members that nobody knows, and white space.
+type Index struct {
+	read digest.Digest
+	// head and tail are the document's bytes around the value of manifests.
+	head, tail []byte
+	// none is the value of manifests without elements: null, or an array.
+	none    []byte
+	entries []entry
+}
+
+// entry is one element of manifests.
+type entry struct {
+	desc ocispec.Descriptor
+	// raw is the element as it was read, or as it will be written.
+	raw []byte
+	// lead and trail are the white space around it.
+	lead, trail []byte
+}
+
+// indexDocument is what is understood of an index.
+type indexDocument struct {
+	SchemaVersion int                   `json:"schemaVersion"`
+	MediaType     string                `json:"mediaType"`
+	Manifests     *[]ocispec.Descriptor `json:"manifests"`
+	Config        jsontext.Value        `json:"config"`
+	Layers        jsontext.Value        `json:"layers"`
+}
+
+// Index reads index.json by the strict rules of package jsondoc. When there is
+// none the Index is empty. The error names index.json and what to do.
+func (s *Store) Index(ctx context.Context) (*Index, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	raw, err := s.readIndex()
+	if err != nil {
+		return nil, err
+	}
+	return s.parseIndex(raw)
+}
+
+// readIndex reads the bytes of index.json, nil when there is none.
+func (s *Store) readIndex() ([]byte, error) {
+	d, err := s.disk()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	raw, err := d.read(indexFile, s.limits.Index)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.dir, err)
+	}
+	return raw, nil
+}
+
+// parseIndex reads index.json from its bytes.
+func (s *Store) parseIndex(raw []byte) (*Index, error) {
+	if raw == nil {
+		raw = emptyIndex
+	}
+	x, err := parseIndex(raw, jsondoc.Limits{Bytes: s.limits.Index, Depth: s.limits.JSONDepth})
+	if err != nil {
+		return nil, fmt.Errorf("index.json of %s cannot be understood, and nothing was changed: %w", s.dir, err)
+	}
+	return x, nil
+}
+
+func parseIndex(raw []byte, limits jsondoc.Limits) (*Index, error) {
+	var doc indexDocument
+	if err := jsondoc.Decode(raw, limits, &doc); err != nil {
+		return nil, err
+	}
+	switch {
+	case doc.SchemaVersion != 2:
+		return nil, fmt.Errorf("its schemaVersion is %d, not 2", doc.SchemaVersion)
+	case doc.MediaType != "" && doc.MediaType != ocispec.MediaTypeImageIndex:
+		return nil, fmt.Errorf("its mediaType is %q, not %s", doc.MediaType, ocispec.MediaTypeImageIndex)
+	case doc.Config != nil || doc.Layers != nil:
+		return nil, errors.New("it has members of a manifest beside those of an index")
+	}
+	x := &Index{read: indexDigest(raw)}
+	if err := x.split(raw); err != nil {
+		return nil, err
+	}
+	for i := range x.entries {
+		x.entries[i].desc = (*doc.Manifests)[i]
+		if err := checkDescriptor(x.entries[i].desc); err != nil {
+			return nil, fmt.Errorf("manifests[%d]: %w", i, err)
+		}
+	}
+	return x, nil
+}
+
+// indexDigest is the digest that stands for an index.json. The one that Init
+// writes stands for a layout that holds nothing, as does none at all.
+func indexDigest(raw []byte) digest.Digest {
+	if raw == nil || bytes.Equal(raw, emptyIndex) {
+		return ""
+	}
+	return digest.FromBytes(raw)
+}
+
+// checkDescriptor checks what every descriptor must be, whatever it describes.
+func checkDescriptor(desc ocispec.Descriptor) error {
+	if err := desc.Digest.Validate(); err != nil && !errors.Is(err, digest.ErrDigestUnsupported) {
+		return fmt.Errorf("the digest %q is malformed", string(desc.Digest))
+	}
+	if desc.Size < 0 {
+		return fmt.Errorf("the size %d of %s is negative", desc.Size, desc.Digest)
+	}
+	return nil
+}
+
+// split finds the elements of manifests in raw, which is valid JSON.
+func (x *Index) split(raw []byte) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(raw))
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		if name.String() != "manifests" {
+			if err := dec.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		}
+		return x.splitArray(raw, dec)
+	}
+	return errors.New("it has no member manifests")
+}
+
+func (x *Index) splitArray(raw []byte, dec *jsontext.Decoder) error {
+	tok, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	end := dec.InputOffset()
+	if tok.Kind() == 'n' {
+		// Some writers say null for an array without elements.
+		x.none = []byte("null")
+		x.head, x.tail = raw[:end-int64(len(x.none))], raw[end:]
+		return nil
+	}
+	open := end - 1
+	x.head = raw[:open]
+	for dec.PeekKind() != ']' {
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		start, next := dec.InputOffset()-int64(len(value)), dec.InputOffset()
+		between := raw[end:start]
+		if n := len(x.entries); n > 0 {
+			comma := bytes.IndexByte(between, ',')
+			x.entries[n-1].trail = between[:comma]
+			between = between[comma+1:]
+		}
+		x.entries = append(x.entries, entry{raw: raw[start:next], lead: between})
+		end = next
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	next := dec.InputOffset()
+	if n := len(x.entries); n > 0 {
+		x.none = []byte("[]")
+		x.entries[n-1].trail = raw[end : next-1]
+	} else {
+		x.none = raw[open:next]
+	}
+	x.tail = raw[next:]
+	return nil
+}
+
+// Digest is the digest of the bytes that the Index was read from, whatever
+// edits followed. It is empty for a layout that holds nothing: one without
+// index.json, or with the one that Init writes.
+func (x *Index) Digest() digest.Digest { return x.read }
+
+// Descriptors are the entries in the order of the file. The caller may keep
+// and change the slice, but not what its elements point to.
+func (x *Index) Descriptors() []ocispec.Descriptor {
+	out := make([]ocispec.Descriptor, len(x.entries))
+	for i, e := range x.entries {
+		out[i] = e.desc
+	}
+	return out
+}
+
+// RefName is the ref name of an entry, empty when it has none.
+func RefName(desc ocispec.Descriptor) string {
+	return desc.Annotations[ocispec.AnnotationRefName]
+}
+
+// Resolve returns the entries with the ref name ref: none, one, or several, for
+// the image spec does not forbid that.
+func (x *Index) Resolve(ref string) []ocispec.Descriptor {
+	var out []ocispec.Descriptor
+	for _, e := range x.entries {
+		if ref != "" && RefName(e.desc) == ref {
+			out = append(out, e.desc)
+		}
+	}
+	return out
+}
+
+// same reports whether desc takes the place of e: it has the same ref name or,
+// without one, the same digest.
+func (e entry) same(desc ocispec.Descriptor) bool {
+	if ref := RefName(desc); ref != "" || RefName(e.desc) != "" {
+		return RefName(e.desc) == ref
+	}
+	return e.desc.Digest == desc.Digest
+}
+
+// Set makes desc the only entry with its ref name, in the place of the first
+// that has it, or else at the end. An entry without a ref name takes the place
+// of that with the same digest and no ref name. An entry that says the same
+// already keeps its bytes. The error is that of a descriptor that is malformed.
+func (x *Index) Set(desc ocispec.Descriptor) error {
+	if err := checkDescriptor(desc); err != nil {
+		return err
+	}
+	raw, err := jsondoc.Encode(desc)
+	if err != nil {
+		return err
+	}
+	raw = bytes.TrimSuffix(raw, []byte("\n"))
+	first := slices.IndexFunc(x.entries, func(e entry) bool { return e.same(desc) })
+	if first < 0 {
+		x.append(entry{desc: desc, raw: raw})
+		return nil
+	}
+	for i := len(x.entries) - 1; i > first; i-- {
+		if x.entries[i].same(desc) {
+			x.delete(i)
+		}
+	}
+	if e := &x.entries[first]; !reflect.DeepEqual(e.desc, desc) {
+		e.desc, e.raw = desc, raw
+	}
+	return nil
+}
+
+// Remove removes all entries with the ref name ref, which is not empty. It
+// reports whether there was one.
+func (x *Index) Remove(ref string) bool {
+	return ref != "" && x.removeIf(func(e entry) bool { return RefName(e.desc) == ref })
+}
+
+// RemoveUntagged removes the entries for dgst that have no ref name. It reports
+// whether there was one.
+func (x *Index) RemoveUntagged(dgst digest.Digest) bool {
+	return x.removeIf(func(e entry) bool { return RefName(e.desc) == "" && e.desc.Digest == dgst })
+}
+
+func (x *Index) removeIf(match func(entry) bool) bool {
+	removed := false
+	for i := len(x.entries) - 1; i >= 0; i-- {
+		if match(x.entries[i]) {
+			x.delete(i)
+			removed = true
+		}
+	}
+	return removed
+}
+
+// append adds an entry at the end, set off as the last one was.
+func (x *Index) append(e entry) {
+	if n := len(x.entries); n > 0 {
+		last := &x.entries[n-1]
+		e.lead, e.trail = last.lead, last.trail
+		last.trail = nil
+	}
+	x.entries = append(x.entries, e)
+}
+
+func (x *Index) delete(i int) {
+	if i == len(x.entries)-1 && i > 0 {
+		x.entries[i-1].trail = x.entries[i].trail
+	}
+	x.entries = slices.Delete(x.entries, i, i+1)
+}
+
+// Encode gives the bytes of the document. When nothing was changed they are
+// those that it was read from.
+func (x *Index) Encode() []byte {
+	var out bytes.Buffer
+	out.Write(x.head)
+	for i, e := range x.entries {
+		if i > 0 {
+			out.WriteByte(',')
+		} else {
+			out.WriteByte('[')
+		}
+		out.Write(e.lead)
+		out.Write(e.raw)
+		out.Write(e.trail)
+	}
+	if len(x.entries) > 0 {
+		out.WriteByte(']')
+	} else {
+		out.Write(x.none)
+	}
+	out.Write(x.tail)
+	return out.Bytes()
+}

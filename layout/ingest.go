@@ -1,0 +1,169 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Ingest is content on its way to becoming a blob: an io.Writer that hashes what
+// it stores. Until Commit no blob shows; whoever dies before leaves a temporary
+// file that the next holder of the lock removes. It serves one goroutine.
+type Ingest struct {
+	s         *Store
+	t         *temp
+	algorithm digest.Algorithm
+	hash      hash.Hash
+	size      int64
+	err       error
+}
+
+// Ingest starts a new blob, making the directory and our folder in it when they
+// are missing. The caller ends it with Commit, Abort, or both.
+func (s *Store) Ingest(ctx context.Context) (*Ingest, error) {
+	return s.ingest(ctx, digest.SHA256)
+}
+
+func (s *Store) ingest(ctx context.Context, a digest.Algorithm) (*Ingest, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	d, err := s.create()
+	if err != nil {
+		return nil, err
+	}
+	t, err := d.createTemp(ingestDir, "blob")
+	if err != nil {
+		return nil, s.unwritable(err)
+	}
+	return &Ingest{s: s, t: t, algorithm: a, hash: newHash(a)}, nil
+}
+
+// Write appends p to the content. After an error the Ingest cannot be committed.
+func (i *Ingest) Write(p []byte) (int, error) {
+	if i.err != nil {
+		return 0, i.err
+	}
+	n, err := i.t.Write(p)
+	i.hash.Write(p[:n])
+	i.size += int64(n)
+	if err != nil {
+		i.err = fmt.Errorf("writing a blob of %s: %w", i.s.dir, err)
+	}
+	return n, i.err
+}
+
+// Size is the number of bytes written so far.
+func (i *Ingest) Size() int64 { return i.size }
+
+// Digest is the digest of the bytes written so far.
+func (i *Ingest) Digest() digest.Digest { return digest.NewDigest(i.algorithm, i.hash) }
+
+// Commit makes the content a blob: synced, read-only, under the name of its
+// digest. When that blob stands there already and is intact, by its hash, it is
+// kept and created is false; one that is torn is replaced. SyncBlobs makes the
+// names of committed blobs durable. Commit ends the Ingest, also with an error.
+func (i *Ingest) Commit(ctx context.Context) (dgst digest.Digest, size int64, created bool, err error) {
+	defer func() { err = errors.Join(err, i.Abort()) }()
+	if i.err != nil {
+		return "", 0, false, i.err
+	}
+	dgst, size = i.Digest(), i.size
+	state, err := i.s.Check(ctx, ocispec.Descriptor{Digest: dgst, Size: size})
+	if err != nil {
+		return "", 0, false, err
+	}
+	if state == Intact {
+		return dgst, size, false, nil
+	}
+	if err := i.publish(dgst); err != nil {
+		return "", 0, false, fmt.Errorf("writing blob %s of %s: %w", dgst, i.s.dir, err)
+	}
+	return dgst, size, true, nil
+}
+
+func (i *Ingest) publish(dgst digest.Digest) error {
+	name, err := blobPath(dgst)
+	if err != nil {
+		return err
+	}
+	d, err := i.s.disk()
+	if err != nil {
+		return err
+	}
+	if _, err := d.mkdir(blobsDir + "/" + string(i.algorithm)); err != nil {
+		return err
+	}
+	if err := i.t.publish(name, blobMode, true); err != nil {
+		return err
+	}
+	cache := i.s.remembered()
+	if cache == nil {
+		return nil
+	}
+	info, err := d.lstat(name)
+	if err != nil {
+		return err
+	}
+	if info.Size() == i.size {
+		cache.Trust(cacheKey(name), info, dgst)
+	}
+	return nil
+}
+
+// Abort drops the content. It does nothing after Commit or Abort, so that it
+// can be deferred.
+func (i *Ingest) Abort() error {
+	if i.err == nil {
+		i.err = errors.New("the ingest has ended")
+	}
+	return i.t.abort()
+}
+
+// PutBytes makes data a blob as an Ingest does and describes it; created is
+// false when the blob was there and intact.
+func (s *Store) PutBytes(ctx context.Context, mediaType string, data []byte) (desc ocispec.Descriptor, created bool, err error) {
+	desc = ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+	state, err := s.Check(ctx, desc)
+	if err != nil || state == Intact {
+		return desc, false, err
+	}
+	in, err := s.Ingest(ctx)
+	if err != nil {
+		return desc, false, err
+	}
+	if _, err := bytes.NewReader(data).WriteTo(in); err != nil {
+		return desc, false, errors.Join(err, in.Abort())
+	}
+	_, _, created, err = in.Commit(ctx)
+	return desc, created, err
+}
+
+// SyncBlobs makes the names of all committed blobs durable. It is called once,
+// after the last Commit and before the Swap.
+func (s *Store) SyncBlobs(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d, err := s.disk()
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	for _, name := range []string{blobsDir + "/sha256", blobsDir + "/sha512", blobsDir} {
+		if err := d.isDir(name); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if err := d.syncDir(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package jsondoc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// The limits that the zero Limits stands for.
+const (
+	DefaultBytes = 4 << 20
+	DefaultDepth = 32
+)
+
+// Limits bound what Decode accepts.
+type Limits struct {
+	// Bytes is the longest document in bytes; 0 stands for DefaultBytes.
+	Bytes int64
+	// Depth is the deepest nesting of objects and arrays; 0 stands for DefaultDepth.
+	Depth int
+}
+
+// Error says what is wrong with a document, and where.
+type Error struct {
+	// Line and Column count from 1; the column is in bytes. Both are 0 when the
+	// mistake has no place, as when the document is too long.
+	Line, Column int
+	// Pointer is the JSON pointer (RFC 6901) of the value, empty for the document.
+	Pointer string
+	// Problem says what is wrong.
+	Problem string
+	// Err is the cause, if there is one.
+	Err error
+}
+
+// Error gives place, pointer and problem in one line.
+func (e *Error) Error() string {
+	switch {
+	case e.Line == 0:
+		return e.Problem
+	case e.Pointer == "":
+		return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Problem)
+	}
+	return fmt.Sprintf("line %d, column %d, at %q: %s", e.Line, e.Column, e.Pointer, e.Problem)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Decode reads the one JSON value that data holds into v, a pointer. It returns
+// an *Error when data breaks the rules of the package or does not fit v; v may
+// then be filled in part and must not be used.
+func Decode(data []byte, limits Limits, v any) error {
+	if limits.Bytes == 0 {
+		limits.Bytes = DefaultBytes
+	}
+	if limits.Depth == 0 {
+		limits.Depth = DefaultDepth
+	}
+	if int64(len(data)) > limits.Bytes {
+		return &Error{Problem: fmt.Sprintf("the document has %d bytes; the limit is %d", len(data), limits.Bytes)}
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return &Error{Problem: "the document is empty"}
+	}
+	if err := inspect(data, limits.Depth, reflect.TypeOf(v)); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v, options()); err != nil {
+		return semantic(data, err)
+	}
+	return nil
+}
+
+// inspect reads all tokens of data and checks what Unmarshal does not: depth,
+// and names that differ in case alone.
+func inspect(data []byte, depth int, target reflect.Type) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(data))
+	names := tracker{objects: []object{{element: target}}}
+	for {
+		before := dec.InputOffset()
+		tok, err := dec.ReadToken()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return syntactic(data, err)
+		}
+		if dec.StackDepth() > depth {
+			return at(data, before, dec.StackPointer(), fmt.Sprintf("nested more than %d deep", depth))
+		}
+		if dec.StackDepth() == 0 && len(bytes.TrimSpace(data[dec.InputOffset():])) > 0 {
+			return at(data, dec.InputOffset(), "", "data after the end of the document")
+		}
+		_, count := dec.StackIndex(dec.StackDepth())
+		if problem := names.token(tok, count); problem != "" {
+			return at(data, before, dec.StackPointer(), problem)
+		}
+	}
+}
+
+// at makes an Error for the place at offset.
+func at(data []byte, offset int64, pointer jsontext.Pointer, problem string) *Error {
+	offset = min(max(offset, 0), int64(len(data)))
+	// The offset may point before separators and white space that precede the token.
+	for offset < int64(len(data)) && bytes.IndexByte([]byte(" \t\r\n,:"), data[offset]) >= 0 {
+		offset++
+	}
+	line := bytes.Count(data[:offset], []byte("\n")) + 1
+	column := int(offset) - bytes.LastIndexByte(data[:offset], '\n')
+	return &Error{Line: line, Column: column, Pointer: string(pointer), Problem: problem}
+}
+
+// syntactic turns an error of the tokenizer into an *Error.
+func syntactic(data []byte, err error) error {
+	var se *jsontext.SyntacticError
+	if !errors.As(err, &se) {
+		return &Error{Problem: err.Error(), Err: err}
+	}
+	problem := "not JSON"
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		problem = "the name stands twice in one object"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		problem = "the document ends too early"
+	case se.Err != nil:
+		problem = "not JSON: " + se.Err.Error()
+	}
+	e := at(data, se.ByteOffset, se.JSONPointer, problem)
+	e.Err = err
+	return e
+}
+
+// semantic turns an error of Unmarshal into an *Error.
+func semantic(data []byte, err error) error {
+	var se *json.SemanticError
+	if !errors.As(err, &se) {
+		return syntactic(data, err)
+	}
+	problem := fmt.Sprintf("a JSON %s does not fit here", kindName(se.JSONKind))
+	if se.Err != nil {
+		problem += ": " + se.Err.Error()
+	}
+	e := at(data, se.ByteOffset, se.JSONPointer, problem)
+	e.Err = err
+	return e
+}
+
+// kindName names a kind of JSON value for a message.
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case '0':
+		return "number"
+	case '"':
+		return "string"
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case 't', 'f':
+		return "boolean"
+	case 'n':
+		return "null"
+	}
+	return "value"
+}

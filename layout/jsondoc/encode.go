@@ -1,0 +1,30 @@
+package jsondoc
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+)
+
+// options decide the form of documents. They decide bytes: changing them
+// changes the digest of everything that layform writes.
+func options() json.Options {
+	return json.JoinOptions(
+		json.Deterministic(true),
+		jsontext.EscapeForHTML(false),
+		// The image-spec types are written for encoding/json.
+		jsonv1.OmitEmptyWithLegacySemantics(true),
+	)
+}
+
+// Encode writes v as canonical JSON: struct members in the order of their
+// declaration, maps sorted by key, no white space, no HTML escapes, nil slices
+// as [], and one line feed at the end. It fails when v holds what JSON cannot
+// say: a string that is not UTF-8, a NaN, or a type without a JSON form.
+func Encode(v any) ([]byte, error) {
+	data, err := json.Marshal(v, options())
+	if err != nil {
+		return nil, &Error{Problem: "not to be written as JSON: " + err.Error(), Err: err}
+	}
+	return append(data, '\n'), nil
+}

@@ -1,0 +1,243 @@
+package layout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// Holder says who holds the lock of a layout.
+type Holder struct {
+	// Operation is what the holder does: apply, destroy, gc, …
+	Operation string `json:"operation"`
+	// Who is the holder's user name.
+	Who string `json:"who,omitempty"`
+	// Host and PID are filled in by Lock when they are not set.
+	Host string `json:"host,omitempty"`
+	PID  int    `json:"pid,omitempty"`
+	// Since is when the lock was taken; Lock sets it.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// String describes the holder in words.
+func (h Holder) String() string {
+	if h == (Holder{}) {
+		return "another process"
+	}
+	var b strings.Builder
+	b.WriteString(strconv.Quote(h.Operation))
+	if h.Who != "" {
+		fmt.Fprintf(&b, " of %s", strconv.Quote(h.Who))
+	}
+	fmt.Fprintf(&b, " (process %d on %s, since %s)", h.PID, strconv.Quote(h.Host), h.Since.UTC().Format(time.RFC3339))
+	return b.String()
+}
+
+// LockedError says that the lock of a layout could not be had in time.
+type LockedError struct {
+	Dir string
+	// Holder is who holds the lock; zero when that is not known.
+	Holder Holder
+	// Waited is how long it was waited for.
+	Waited time.Duration
+}
+
+// Error names the layout and the holder.
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%s is locked by %s; wait for it to end, or wait longer with --lock-timeout", e.Dir, e.Holder)
+}
+
+// errHeld says that one Store was asked for its lock twice.
+var errHeld = errors.New("this Store holds the lock already")
+
+// Lock takes the exclusive lock of the layout, making the directory and our
+// folder in it when they are missing. It waits as long as timeout says: not at
+// all for 0, without end when it is negative; then the error is a *LockedError.
+// The lock ends with unlock, which may be called more than once, or with the
+// process. What dead writers left in the ingest folder is removed.
+func (s *Store) Lock(ctx context.Context, holder Holder, timeout time.Duration) (unlock func() error, err error) {
+	s.mu.Lock()
+	held := s.held
+	s.mu.Unlock()
+	if held {
+		return nil, errHeld
+	}
+	release, err := s.acquire(ctx, holder, timeout)
+	if err != nil {
+		return nil, err
+	}
+	s.setHeld(true)
+	return func() error {
+		s.setHeld(false)
+		return release()
+	}, nil
+}
+
+func (s *Store) setHeld(held bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = held
+}
+
+// acquire takes the flock and cleans up after dead writers.
+func (s *Store) acquire(ctx context.Context, holder Holder, timeout time.Duration) (func() error, error) {
+	d, err := s.create()
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.openLock(d)
+	if err != nil {
+		return nil, s.unwritable(err)
+	}
+	if err := s.wait(ctx, d, f, timeout); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	release := func() error { return releaseLock(f) }
+	if err := writeHolder(f, holder); err != nil {
+		return nil, errors.Join(s.unwritable(err), release())
+	}
+	if err := d.sweepTemps(ingestDir); err != nil {
+		return nil, errors.Join(s.unwritable(err), release())
+	}
+	return release, nil
+}
+
+// openLock opens the lock file, and makes it when it is missing. It is never
+// removed: whoever unlinks a lock file lets two holders have two files.
+func (s *Store) openLock(d *disk) (*os.File, error) {
+	for range 3 {
+		f, _, err := d.open(lockFile, os.O_RDWR)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+		if err := d.step(OpCreate, lockFile); err != nil {
+			return nil, err
+		}
+		f, err = d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return f, errors.Join(f.Chmod(fileMode))
+	}
+	return nil, fmt.Errorf("%s/%s comes and goes; something removes it", s.dir, lockFile)
+}
+
+// wait polls for the flock on f.
+func (s *Store) wait(ctx context.Context, d *disk, f *os.File, timeout time.Duration) error {
+	start := time.Now()
+	pause := time.Millisecond
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := d.step(OpLock, lockFile); err != nil {
+			return err
+		}
+		err := tryFlock(f)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, errContended) {
+			return fmt.Errorf("the file system of %s has no working locks (flock), so that writers could overwrite each other; move the layout to one that has: %w", s.dir, err)
+		}
+		waited := time.Since(start)
+		if timeout >= 0 && waited >= timeout {
+			return &LockedError{Dir: s.dir, Holder: readHolder(d), Waited: waited}
+		}
+		if timeout >= 0 {
+			pause = min(pause, timeout-waited)
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause+time.Millisecond, 50*time.Millisecond)
+	}
+}
+
+// sleep waits for a while, or until ctx is done.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// writeHolder says in the lock file who holds it. The text is a courtesy to
+// those who wait: nothing depends on it, so it needs no care against tearing.
+func writeHolder(f *os.File, h Holder) error {
+	if h.Host == "" {
+		h.Host, _ = os.Hostname() // a courtesy as well
+	}
+	if h.PID == 0 {
+		h.PID = os.Getpid()
+	}
+	h.Since = time.Now().UTC().Truncate(time.Second)
+	data, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(append(data, '\n'), 0)
+	return err
+}
+
+// readHolder reads what the holder says of itself; zero when it cannot be read.
+func readHolder(d *disk) Holder {
+	data, err := d.read(lockFile, 64<<10)
+	if err != nil {
+		return Holder{}
+	}
+	var h Holder
+	if jsondoc.Decode(data, jsondoc.Limits{}, &h) != nil {
+		return Holder{}
+	}
+	return h
+}
+
+// releaseLock forgets the holder and lets go of the flock, once.
+func releaseLock(f *os.File) error {
+	err := f.Truncate(0)
+	if errors.Is(err, os.ErrClosed) {
+		return nil
+	}
+	return errors.Join(err, f.Close())
+}
+
+// locked runs do under the lock, which it takes when the Store does not hold it.
+func (s *Store) locked(ctx context.Context, operation string, do func() error) (err error) {
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
+	s.mu.Lock()
+	held := s.held
+	s.mu.Unlock()
+	if held {
+		return do()
+	}
+	timeout := s.opts.LockTimeout
+	if timeout == 0 {
+		timeout = 30 * time.Second
+	}
+	release, err := s.acquire(ctx, Holder{Operation: operation}, timeout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	return do()
+}

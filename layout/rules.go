@@ -1,0 +1,192 @@
+package layout
+
+// Severity says how binding the sentence of the image spec is that a finding
+// stands on.
+type Severity string
+
+// The severities of findings: what the image spec says with MUST, and what with
+// SHOULD. A layout is valid when it has no finding of severity Must.
+const (
+	Must   Severity = "MUST"
+	Should Severity = "SHOULD"
+)
+
+// Rule is the id of a rule that Validate checks. Ids do not change.
+type Rule string
+
+// The rules about the layout's files.
+const (
+	RuleLayoutMissing      Rule = "layout-missing"
+	RuleLayoutUnreadable   Rule = "layout-unreadable"
+	RuleLayoutVersion      Rule = "layout-version"
+	RuleIndexMissing       Rule = "index-missing"
+	RuleBlobsMissing       Rule = "blobs-missing"
+	RuleAlgorithmDirectory Rule = "algorithm-directory"
+	RuleBlobName           Rule = "blob-name"
+	RuleBlobNotRegular     Rule = "blob-not-regular"
+	RuleBlobDigest         Rule = "blob-digest"
+	RuleBlobMissing        Rule = "blob-missing"
+	RuleArchivePath        Rule = "archive-path"
+	RuleArchiveDuplicate   Rule = "archive-duplicate"
+	RuleArchiveUnreadable  Rule = "archive-unreadable"
+)
+
+// The rules about indexes, manifests and the descriptors in them.
+const (
+	RuleDocumentUnreadable  Rule = "document-unreadable"
+	RuleSchemaVersion       Rule = "schema-version"
+	RuleMediaTypeMismatch   Rule = "media-type-mismatch"
+	RuleMediaTypeAbsent     Rule = "media-type-absent"
+	RuleMemberMissing       Rule = "member-missing"
+	RuleMemberNull          Rule = "member-null"
+	RuleMemberForeign       Rule = "member-foreign"
+	RuleDescriptorMediaType Rule = "descriptor-media-type"
+	RuleDescriptorDigest    Rule = "descriptor-digest"
+	RuleDescriptorAlgorithm Rule = "descriptor-algorithm"
+	RuleDescriptorSize      Rule = "descriptor-size"
+	RuleDescriptorData      Rule = "descriptor-data"
+	RuleDescriptorURL       Rule = "descriptor-url"
+	RuleArtifactType        Rule = "artifact-type"
+	RuleArtifactTypeMissing Rule = "artifact-type-missing"
+	RuleEmptyDescriptor     Rule = "empty-descriptor"
+	RuleSubjectType         Rule = "subject-type"
+	RuleAnnotationCreated   Rule = "annotation-created"
+	RuleAnnotationKey       Rule = "annotation-key"
+	RuleRefNameGrammar      Rule = "ref-name-grammar"
+	RuleRefNameDuplicate    Rule = "ref-name-duplicate"
+	RuleRefNameNested       Rule = "ref-name-nested"
+	RulePlatformIncomplete  Rule = "platform-incomplete"
+	RulePlatformValue       Rule = "platform-value"
+	RulePlatformDuplicate   Rule = "platform-duplicate"
+	RulePlatformMismatch    Rule = "platform-mismatch"
+	RuleGraphDepth          Rule = "graph-depth"
+	RuleGraphSize           Rule = "graph-size"
+)
+
+// The rules about images: configs and layers.
+const (
+	RuleLayersEmpty         Rule = "layers-empty"
+	RuleLayerMediaType      Rule = "layer-media-type"
+	RuleLayerNondistributed Rule = "layer-nondistributable"
+	RuleConfigUnreadable    Rule = "config-unreadable"
+	RuleConfigPlatform      Rule = "config-platform"
+	RuleConfigRootFS        Rule = "config-rootfs"
+	RuleConfigDiffIDForm    Rule = "config-diffid-form"
+	RuleConfigDiffIDCount   Rule = "config-diffid-count"
+	RuleConfigHistoryCount  Rule = "config-history-count"
+	RuleConfigPort          Rule = "config-exposed-port"
+	RuleConfigEnv           Rule = "config-env"
+	RuleDiffID              Rule = "diffid"
+	RuleLayerCompression    Rule = "layer-compression"
+	RuleLayerUnreadable     Rule = "layer-unreadable"
+	RuleLayerTrailing       Rule = "layer-trailing-data"
+	RuleLayerRatio          Rule = "layer-ratio"
+	RuleLayerPath           Rule = "layer-path"
+	RuleLayerDuplicate      Rule = "layer-duplicate"
+	RuleLayerEntryType      Rule = "layer-entry-type"
+	RuleLayerHardlink       Rule = "layer-hardlink"
+	RuleLayerThroughLink    Rule = "layer-through-symlink"
+	RuleWhiteoutForm        Rule = "whiteout-form"
+	RuleWhiteoutName        Rule = "whiteout-name"
+	RuleWhiteoutOwn         Rule = "whiteout-own-layer"
+	RuleWhiteoutOrder       Rule = "whiteout-order"
+)
+
+// RuleText is what is known of a rule.
+type RuleText struct {
+	Rule     Rule     `json:"rule"`
+	Severity Severity `json:"severity"`
+	// Advice says what to do when the rule is broken.
+	Advice string `json:"advice"`
+}
+
+// Rules lists all rules.
+func Rules() []RuleText {
+	return append(append(fileRules(), documentRules()...), imageRules()...)
+}
+
+const (
+	copyAgain = "copy the image again from where it came from"
+	makeAgain = "make it again with a tool that follows the image spec"
+)
+
+func fileRules() []RuleText {
+	return []RuleText{
+		{RuleLayoutMissing, Must, `write the file oci-layout with {"imageLayoutVersion":"1.0.0"}`},
+		{RuleLayoutUnreadable, Must, `replace the file by one with {"imageLayoutVersion":"1.0.0"}`},
+		{RuleLayoutVersion, Must, "use a tool that knows this version, or copy the images into a new layout"},
+		{RuleIndexMissing, Must, "restore index.json, or tag the images again"},
+		{RuleBlobsMissing, Must, "make the directory blobs"},
+		{RuleAlgorithmDirectory, Should, "move it out of blobs, which holds one directory for each digest algorithm"},
+		{RuleBlobName, Must, "move it out of the directory, which holds blobs under their digests alone"},
+		{RuleBlobNotRegular, Must, "put the content itself there, as a regular file"},
+		{RuleBlobDigest, Must, "remove the blob and build or copy it again"},
+		{RuleBlobMissing, Must, "build or copy it again; a layout whose blobs are kept elsewhere is validated with --sparse"},
+		{RuleArchivePath, Must, "make the archive again from within the layout's directory"},
+		{RuleArchiveDuplicate, Must, "make the archive again; each file belongs into it once"},
+		{RuleArchiveUnreadable, Must, "make the archive again, as a plain tar"},
+	}
+}
+
+func documentRules() []RuleText {
+	return []RuleText{
+		{RuleDocumentUnreadable, Must, makeAgain},
+		{RuleSchemaVersion, Must, "set schemaVersion to 2"},
+		{RuleMediaTypeMismatch, Must, "let document and descriptor have the same media type"},
+		{RuleMediaTypeAbsent, Should, "set mediaType in the document"},
+		{RuleMemberMissing, Must, makeAgain},
+		{RuleMemberNull, Must, "write an empty array, not null"},
+		{RuleMemberForeign, Must, "remove the member: other readers take the document for one of another kind"},
+		{RuleDescriptorMediaType, Must, "give the descriptor a media type of the form type/subtype (RFC 6838)"},
+		{RuleDescriptorDigest, Must, "give the descriptor a digest of the form algorithm:encoded"},
+		{RuleDescriptorAlgorithm, Should, "use sha256 or sha512; what another algorithm stands for cannot be verified"},
+		{RuleDescriptorSize, Must, "correct the size, or build or copy the blob again"},
+		{RuleDescriptorData, Must, "remove data, or make it the content of the blob"},
+		{RuleDescriptorURL, Must, "correct the URL (RFC 3986) or remove it"},
+		{RuleArtifactType, Must, "give the artifact a type of the form type/subtype (RFC 6838)"},
+		{RuleArtifactTypeMissing, Must, "set artifactType: the config is empty and does not say what this is"},
+		{RuleEmptyDescriptor, Must, "let it describe {}, which has 2 bytes"},
+		{RuleSubjectType, Should, "let the subject be a manifest or an index"},
+		{RuleAnnotationCreated, Must, "write the time as RFC 3339 has it"},
+		{RuleAnnotationKey, Must, "give the annotation a key"},
+		{RuleRefNameGrammar, Should, "rename the tag: letters, digits and single separators -._:@+/ between them"},
+		{RuleRefNameDuplicate, Should, "remove all but one of the entries: readers choose differently"},
+		{RuleRefNameNested, Should, "move the ref name to the entry in index.json"},
+		{RulePlatformIncomplete, Must, "set os and architecture, or leave out the platform"},
+		{RulePlatformValue, Should, "use the names that Go has for systems and architectures: linux, amd64, …"},
+		{RulePlatformDuplicate, Should, "keep one manifest for each platform: readers choose differently"},
+		{RulePlatformMismatch, Should, "let platform say what the image's config says"},
+		{RuleGraphDepth, Must, "flatten the indexes"},
+		{RuleGraphSize, Must, "split the layout"},
+	}
+}
+
+func imageRules() []RuleText {
+	return []RuleText{
+		{RuleLayersEmpty, Should, "add a layer, or the empty descriptor for an artifact without content"},
+		{RuleLayerMediaType, Should, "use application/vnd.oci.image.layer.v1.tar, +gzip or +zstd"},
+		{RuleLayerNondistributed, Should, "use a distributable layer media type"},
+		{RuleConfigUnreadable, Must, makeAgain},
+		{RuleConfigPlatform, Must, "set os and architecture in the config"},
+		{RuleConfigRootFS, Must, `set rootfs.type to "layers"`},
+		{RuleConfigDiffIDForm, Must, "make the image again: diffIDs are digests of the uncompressed layers"},
+		{RuleConfigDiffIDCount, Must, "make the image again: there is one diffID for each layer"},
+		{RuleConfigHistoryCount, Should, "make the image again: each layer has one history entry, others are marked empty_layer"},
+		{RuleConfigPort, Must, "write ports as port, port/tcp or port/udp"},
+		{RuleConfigEnv, Must, "write variables as NAME=value"},
+		{RuleDiffID, Must, "make the image again: the diffID is the digest of the uncompressed layer"},
+		{RuleLayerCompression, Must, "correct the media type, or compress the layer as it says"},
+		{RuleLayerUnreadable, Must, "make the layer again"},
+		{RuleLayerTrailing, Should, "make the layer again: readers disagree on what follows its end"},
+		{RuleLayerRatio, Should, "look at the layer before anybody unpacks it: it may be made to fill disks"},
+		{RuleLayerPath, Must, "make the layer again with relative paths that do not leave the root"},
+		{RuleLayerDuplicate, Must, "make the layer again with one entry for each path"},
+		{RuleLayerEntryType, Should, "make the layer again with files, directories, links, devices and pipes alone"},
+		{RuleLayerHardlink, Must, "make the layer again: a hard link comes after its target, in the same layer"},
+		{RuleLayerThroughLink, Should, "make the layer again with the entry's true path"},
+		{RuleWhiteoutForm, Must, "make the layer again: a whiteout is an empty regular file"},
+		{RuleWhiteoutName, Should, "make the layer again: .wh. must be followed by a name"},
+		{RuleWhiteoutOwn, Should, "make the layer again: a whiteout hides lower layers alone"},
+		{RuleWhiteoutOrder, Should, "make the layer again with whiteouts before their siblings"},
+	}
+}

@@ -1,0 +1,160 @@
+package layout
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// State files are the files of other packages in our folder. Their names are
+// relative to it, slash-separated and made of plain elements: stage/web.json.
+
+// statePath is the place of a state file in the layout.
+func statePath(name string) (string, error) {
+	if !fs.ValidPath(name) || name == "." || privateDir+"/"+name == lockFile {
+		return "", &fs.PathError{Op: "state", Path: name, Err: fs.ErrInvalid}
+	}
+	return privateDir + "/" + name, nil
+}
+
+// ReadState returns the content of a state file of at most limit bytes. The
+// error is fs.ErrNotExist when there is no such file.
+func (s *Store) ReadState(name string, limit int64) ([]byte, error) {
+	file, err := statePath(name)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.disk()
+	if err != nil {
+		return nil, err
+	}
+	return d.read(file, limit)
+}
+
+// SaveState writes a state file so that it holds, at any instant and after a
+// power cut, what it held before or all of data.
+func (s *Store) SaveState(name string, data []byte) error {
+	return s.writeState(name, data, true)
+}
+
+// SaveCache writes a state file atomically, but does not wait until it is
+// durable: after a power cut it may be gone or damaged. It is for what can be
+// made again, and carries a checksum.
+func (s *Store) SaveCache(name string, data []byte) error {
+	return s.writeState(name, data, false)
+}
+
+func (s *Store) writeState(name string, data []byte, durable bool) error {
+	file, err := statePath(name)
+	if err != nil {
+		return err
+	}
+	d, err := s.create()
+	if err != nil {
+		return err
+	}
+	dir := path.Dir(file)
+	made, err := d.mkdir(dir)
+	if err != nil {
+		return s.unwritable(err)
+	}
+	t, err := d.createTemp(ingestDir, path.Base(file))
+	if err != nil {
+		return s.unwritable(err)
+	}
+	if _, err := t.Write(data); err != nil {
+		return errors.Join(err, t.abort())
+	}
+	if err := t.publish(file, fileMode, durable); err != nil {
+		return err
+	}
+	if !durable {
+		return nil
+	}
+	if made {
+		if err := d.syncDir(path.Dir(dir)); err != nil {
+			return err
+		}
+	}
+	return d.syncDir(dir)
+}
+
+// RemoveState deletes a state file; one that does not exist is no error.
+func (s *Store) RemoveState(name string) error {
+	file, err := statePath(name)
+	if err != nil {
+		return err
+	}
+	d, err := s.disk()
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	return d.remove(file)
+}
+
+// ListState returns the names of the files in a folder of state files, sorted;
+// none when there is no such folder. What is no regular file is left out.
+func (s *Store) ListState(dir string) ([]string, error) {
+	file, err := statePath(dir)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.disk()
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	entries, err := d.list(file)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// AppendState opens a state file for appending, making it when it is missing.
+// Each Write is one write to the file; nothing is synced, so that what was
+// written survives the process but not a power cut. The caller closes it.
+func (s *Store) AppendState(name string) (io.WriteCloser, error) {
+	file, err := statePath(name)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.create()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.mkdir(path.Dir(file)); err != nil {
+		return nil, s.unwritable(err)
+	}
+	f, _, err := d.open(file, os.O_WRONLY|os.O_APPEND)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := d.step(OpCreate, file); err != nil {
+			return nil, err
+		}
+		f, err = d.root.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, fileMode)
+		if err == nil {
+			err = f.Chmod(fileMode)
+		}
+	}
+	if err != nil {
+		return nil, s.unwritable(err)
+	}
+	return &temp{d: d, name: file, f: f}, nil
+}
+
+// Close closes the file and keeps it.
+func (t *temp) Close() error {
+	if t.f == nil {
+		return nil
+	}
+	f := t.f
+	t.f = nil
+	return f.Close()
+}

@@ -1,0 +1,362 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// The names of what lies in a layout, relative to it.
+const (
+	layoutFile = ocispec.ImageLayoutFile
+	indexFile  = ocispec.ImageIndexFile
+	blobsDir   = ocispec.ImageBlobsDir
+	privateDir = ".layform"
+	ingestDir  = privateDir + "/ingest"
+	lockFile   = privateDir + "/lock"
+)
+
+// Options shape a Store. The zero value is what users get.
+type Options struct {
+	// Limits bound what is read.
+	Limits Limits
+	// LockTimeout is how long Swap and Tag wait for the lock when the Store
+	// does not hold it; 0 stands for 30 seconds.
+	LockTimeout time.Duration
+	// Inspect makes Open accept any directory, so that Validate and Repair can
+	// say what is wrong with it.
+	Inspect bool
+	// NoSync leaves out every fsync. Benchmarks alone may set it: a power cut
+	// then loses what was written.
+	NoSync bool
+	// Fault, when set, is asked before every file system operation that can
+	// change the layout and before every file that is opened. An error that it
+	// returns becomes the error of the operation, which is then not done; see
+	// TornWrite for writes. It serves tests of crashes and full disks.
+	Fault func(Step) error
+}
+
+// Limits bound what a Store reads. A zero field stands for its default.
+type Limits struct {
+	// Index is the longest index.json in bytes; 16 MiB.
+	Index int64
+	// Manifest is the longest manifest, index or config in bytes; 4 MiB.
+	Manifest int64
+	// JSONDepth is the deepest nesting of a document; 32.
+	JSONDepth int
+	// GraphDepth is the longest way from an entry of index.json to a blob; 8.
+	GraphDepth int
+	// Descriptors is the number of descriptors that a walk visits; 100,000.
+	Descriptors int
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Index == 0 {
+		l.Index = 16 << 20
+	}
+	if l.Manifest == 0 {
+		l.Manifest = 4 << 20
+	}
+	if l.JSONDepth == 0 {
+		l.JSONDepth = jsondoc.DefaultDepth
+	}
+	if l.GraphDepth == 0 {
+		l.GraphDepth = 8
+	}
+	if l.Descriptors == 0 {
+		l.Descriptors = 100_000
+	}
+	return l
+}
+
+func (l Limits) manifest() jsondoc.Limits {
+	return jsondoc.Limits{Bytes: l.Manifest, Depth: l.JSONDepth}
+}
+
+// Store is one layout. Its methods may be called by several goroutines at once.
+// Methods that only read never write anything, not even a lock.
+type Store struct {
+	dir    string
+	opts   Options
+	limits Limits
+
+	mu    sync.Mutex // guards the fields below
+	files *disk
+	held  bool
+	cache Cache
+
+	// swapping lets one goroutine at a time change index.json.
+	swapping sync.Mutex
+}
+
+// NotLayoutError says that a directory is not a layout that can be used.
+type NotLayoutError struct {
+	Dir    string
+	Reason string
+	Err    error
+}
+
+// Error names the directory and the reason.
+func (e *NotLayoutError) Error() string {
+	return fmt.Sprintf("%s is not an OCI image layout: %s", e.Dir, e.Reason)
+}
+
+// Unwrap returns the cause, which may be nil.
+func (e *NotLayoutError) Unwrap() error { return e.Err }
+
+// Open opens the layout in the directory dir and writes nothing. When dir does
+// not exist or is empty, the Store is empty until the first write. Anything
+// else that is no layout of version 1.0.0 is a *NotLayoutError. The caller
+// closes the Store.
+func Open(dir string, opts Options) (*Store, error) {
+	if dir == "" {
+		return nil, &NotLayoutError{Dir: `""`, Reason: "the path is empty"}
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: abs, opts: opts, limits: opts.Limits.withDefaults()}
+	d, err := s.disk()
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if opts.Inspect {
+		return s, nil
+	}
+	if err := s.recognise(d); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// recognise checks that an existing directory is a layout, or may become one.
+func (s *Store) recognise(d *disk) error {
+	entries, err := d.list(".")
+	if err != nil {
+		return err
+	}
+	var foreign string
+	ours := len(entries) == 0
+	for _, e := range entries {
+		switch e.Name() {
+		case layoutFile:
+			return s.checkVersion(d)
+		case privateDir:
+			ours = true
+		case blobsDir, indexFile:
+			// What a run that was killed before it wrote oci-layout leaves.
+		default:
+			foreign = e.Name()
+		}
+	}
+	switch {
+	case foreign != "":
+		return s.notLayout(fmt.Sprintf("it has no file %s, but holds %q; choose an empty directory or a layout", layoutFile, foreign), nil)
+	case !ours:
+		return s.notLayout(fmt.Sprintf("it has no file %s; write it, or choose another directory", layoutFile), nil)
+	}
+	return nil
+}
+
+// checkVersion reads oci-layout.
+func (s *Store) checkVersion(d *disk) error {
+	data, err := d.read(layoutFile, s.limits.Manifest)
+	if err != nil {
+		return s.notLayout("its file oci-layout cannot be read: "+err.Error(), err)
+	}
+	var doc ocispec.ImageLayout
+	if err := jsondoc.Decode(data, s.limits.manifest(), &doc); err != nil {
+		return s.notLayout("its file oci-layout cannot be understood: "+err.Error(), err)
+	}
+	if doc.Version != ocispec.ImageLayoutVersion {
+		return s.notLayout(fmt.Sprintf("its version is %q, and only %s is known", doc.Version, ocispec.ImageLayoutVersion), nil)
+	}
+	return nil
+}
+
+func (s *Store) notLayout(reason string, err error) error {
+	return &NotLayoutError{Dir: s.dir, Reason: reason, Err: err}
+}
+
+// Dir is the absolute path of the layout.
+func (s *Store) Dir() string { return s.dir }
+
+// Close releases the directory. A lock that is still held stays so until its
+// unlock function is called.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.files == nil {
+		return nil
+	}
+	root := s.files.root
+	s.files = nil
+	return root.Close()
+}
+
+// Initialised reports whether the directory is a layout yet.
+func (s *Store) Initialised() bool {
+	d, err := s.disk()
+	if err != nil {
+		return false
+	}
+	_, err = d.lstat(layoutFile)
+	return err == nil
+}
+
+// disk gives access to the files of the layout. The error is fs.ErrNotExist as
+// long as the directory does not exist.
+func (s *Store) disk() (*disk, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.files != nil {
+		return s.files, nil
+	}
+	info, err := os.Stat(s.dir)
+	if err != nil {
+		// A parent that is a file does not exist as a directory either, but no
+		// write could mend that.
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, s.notLayout("it is not a directory", nil)
+	}
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	s.files = &disk{root: root, noSync: s.opts.NoSync, fault: s.opts.Fault}
+	return s.files, nil
+}
+
+// create gives access to the files of the layout and makes its directory, and
+// our folder in it, where they are missing.
+func (s *Store) create() (*disk, error) {
+	d, err := s.disk()
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := s.makeDir(); err != nil {
+			return nil, err
+		}
+		d, err = s.disk()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.mkdir(ingestDir); err != nil {
+		return nil, s.unwritable(err)
+	}
+	return d, nil
+}
+
+// makeDir makes the layout's directory and its missing parents, and makes
+// their names durable.
+func (s *Store) makeDir() error {
+	missing := []string{s.dir}
+	base := filepath.Dir(s.dir)
+	for {
+		_, err := os.Stat(base)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		missing = append(missing, base)
+		base = filepath.Dir(base)
+	}
+	root, err := os.OpenRoot(base)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	d := &disk{root: root, noSync: s.opts.NoSync, fault: s.opts.Fault}
+	for i := len(missing) - 1; i >= 0; i-- {
+		rel := strings.TrimPrefix(strings.TrimPrefix(missing[i], base), string(filepath.Separator))
+		rel = filepath.ToSlash(rel)
+		if _, err := d.mkdir(rel); err != nil {
+			return s.unwritable(err)
+		}
+		if err := d.syncDir(filepath.ToSlash(filepath.Dir(rel))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unwritable explains why nothing can be written to the layout.
+func (s *Store) unwritable(err error) error {
+	if errors.Is(err, fs.ErrPermission) || isReadOnly(err) {
+		return fmt.Errorf("%s cannot be written to: %w", s.dir, err)
+	}
+	return err
+}
+
+// Init makes the directory a layout: blobs/sha256, an index.json without
+// entries where there is none, and last oci-layout. What exists is kept, so
+// that calling Init again changes nothing. The caller holds the lock.
+func (s *Store) Init(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d, err := s.create()
+	if err != nil {
+		return err
+	}
+	made, err := d.mkdir(blobsDir + "/sha256")
+	if err != nil {
+		return err
+	}
+	if made {
+		if err := errors.Join(d.syncDir(blobsDir), d.syncDir(".")); err != nil {
+			return err
+		}
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{{indexFile, emptyIndex}, {layoutFile, layoutDocument}} {
+		_, err := d.lstat(f.name)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := s.replace(d, f.name, f.data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layoutDocument is the content of oci-layout.
+var layoutDocument = []byte(`{"imageLayoutVersion":"` + ocispec.ImageLayoutVersion + `"}` + "\n")
+
+// replace writes a file of the layout's root atomically and durably.
+func (s *Store) replace(d *disk, name string, data []byte) error {
+	t, err := d.createTemp(ingestDir, name)
+	if err != nil {
+		return err
+	}
+	if _, err := t.Write(data); err != nil {
+		return errors.Join(err, t.abort())
+	}
+	if err := t.publish(name, fileMode, true); err != nil {
+		return err
+	}
+	return d.syncDir(".")
+}

@@ -1,0 +1,152 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// foreignLock is the lock file of BuildKit's layout writer.
+const foreignLock = indexFile + ".lock"
+
+// Swap replaces index.json by what edit makes of it, in one atomic and durable
+// step. It works under the lock, which it takes when this Store does not hold
+// it, and makes the directory a layout when it is none yet. When somebody who
+// ignores the lock changes index.json meanwhile, edit is called again with what
+// they wrote: it must not keep what an earlier call gave it. An error of edit
+// ends the Swap and nothing is written; neither is when edit changes nothing.
+// before and after are digests as Index.Digest gives them.
+func (s *Store) Swap(ctx context.Context, edit func(*Index) error) (before, after digest.Digest, err error) {
+	err = s.locked(ctx, "swap", func() error {
+		if err := s.Init(ctx); err != nil {
+			return err
+		}
+		d, err := s.disk()
+		if err != nil {
+			return err
+		}
+		unlock, err := s.lockForeign(ctx, d)
+		if err != nil {
+			return err
+		}
+		before, after, err = s.swap(ctx, d, edit)
+		return errors.Join(err, unlock())
+	})
+	if err != nil {
+		return "", "", err
+	}
+	return before, after, nil
+}
+
+// swap is Swap without the locks.
+func (s *Store) swap(ctx context.Context, d *disk, edit func(*Index) error) (before, after digest.Digest, err error) {
+	for range 10 {
+		if err := ctx.Err(); err != nil {
+			return "", "", err
+		}
+		raw, err := s.readIndex()
+		if err != nil {
+			return "", "", err
+		}
+		x, err := s.parseIndex(raw)
+		if err != nil {
+			return "", "", err
+		}
+		if err := edit(x); err != nil {
+			return "", "", err
+		}
+		next := x.Encode()
+		if bytes.Equal(next, raw) {
+			return x.Digest(), x.Digest(), nil
+		}
+		if err := s.checkIndex(next); err != nil {
+			return "", "", err
+		}
+		done, err := s.replaceIndex(d, raw, next)
+		if err != nil {
+			return "", "", err
+		}
+		if done {
+			return x.Digest(), indexDigest(next), nil
+		}
+	}
+	return "", "", fmt.Errorf("index.json of %s changes all the time; stop the other writer, which does not take the lock", s.dir)
+}
+
+// checkIndex makes sure that what is written can be read again.
+func (s *Store) checkIndex(next []byte) error {
+	if _, err := s.parseIndex(next); err != nil {
+		return err
+	}
+	return nil
+}
+
+// replaceIndex writes next over index.json unless its content is no longer old.
+func (s *Store) replaceIndex(d *disk, old, next []byte) (bool, error) {
+	t, err := d.createTemp(ingestDir, indexFile)
+	if err != nil {
+		return false, err
+	}
+	defer t.abort() // after publish there is nothing to abort
+	if _, err := t.Write(next); err != nil {
+		return false, err
+	}
+	if err := t.finish(fileMode, true); err != nil {
+		return false, err
+	}
+	// All that takes time is done: the gap between this look and the rename is
+	// as small as it can be without the other writer's help.
+	now, err := s.readIndex()
+	if err != nil {
+		return false, err
+	}
+	if !bytes.Equal(now, old) {
+		return false, nil
+	}
+	if err := t.rename(indexFile); err != nil {
+		return false, err
+	}
+	return true, d.syncDir(".")
+}
+
+// lockForeign takes BuildKit's lock when its file exists. It never makes one,
+// for BuildKit removes the file when it is done.
+func (s *Store) lockForeign(ctx context.Context, d *disk) (func() error, error) {
+	timeout := s.opts.LockTimeout
+	if timeout == 0 {
+		timeout = 30 * time.Second
+	}
+	start := time.Now()
+	for {
+		f, mine, err := d.open(foreignLock, os.O_RDWR)
+		if errors.Is(err, fs.ErrNotExist) {
+			return func() error { return nil }, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = tryFlock(f)
+		if err == nil {
+			named, statErr := d.root.Lstat(foreignLock)
+			if statErr == nil && os.SameFile(mine, named) {
+				return f.Close, nil
+			}
+			err = errContended // the holder removed it: look again
+		}
+		if closeErr := f.Close(); closeErr != nil || !errors.Is(err, errContended) {
+			return nil, errors.Join(err, closeErr)
+		}
+		if waited := time.Since(start); waited >= timeout {
+			return nil, &LockedError{Dir: s.dir, Holder: Holder{Operation: foreignLock}, Waited: waited}
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/errdef"
+)
+
+// Push stores what r gives as the blob of desc. When size or digest of the
+// content are not those of desc, nothing is stored. The error is oras-go's
+// ErrAlreadyExists when the blob is there and intact. Push does not touch
+// index.json: see Tag.
+func (s *Store) Push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+	if _, err := blobPath(desc.Digest); err != nil {
+		return fmt.Errorf("%w: %w", errdef.ErrInvalidDigest, err)
+	}
+	state, err := s.Check(ctx, desc)
+	if err != nil {
+		return err
+	}
+	if state == Intact {
+		return fmt.Errorf("blob %s: %w", desc.Digest, errdef.ErrAlreadyExists)
+	}
+	in, err := s.ingest(ctx, desc.Digest.Algorithm())
+	if err != nil {
+		return err
+	}
+	defer in.Abort() // after Commit there is nothing to abort
+	// One byte more than allowed is enough to know that there is too much.
+	limited := io.LimitReader(&interruptible{ctx: ctx, r: r}, desc.Size+1)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{in}, limited, make([]byte, 256<<10)); err != nil {
+		return err
+	}
+	if in.Size() != desc.Size {
+		return fmt.Errorf("content pushed for %s does not have the %d bytes that its descriptor says", desc.Digest, desc.Size)
+	}
+	if got := in.Digest(); got != desc.Digest {
+		return fmt.Errorf("content pushed for %s has the digest %s", desc.Digest, got)
+	}
+	if _, _, _, err := in.Commit(ctx); err != nil {
+		return err
+	}
+	return s.SyncBlobs(ctx)
+}
+
+// Resolve finds the descriptor for ref: a ref name of index.json, or the digest
+// of something that its entries reach. The error is oras-go's ErrNotFound when
+// there is none, and another when several entries have the ref name.
+func (s *Store) Resolve(ctx context.Context, ref string) (ocispec.Descriptor, error) {
+	x, err := s.Index(ctx)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	switch found := x.Resolve(ref); len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+	default:
+		return ocispec.Descriptor{}, fmt.Errorf("%q names %d entries of index.json of %s; use a digest", ref, len(found), s.dir)
+	}
+	if dgst, err := digest.Parse(ref); err == nil {
+		return s.find(ctx, x, dgst)
+	}
+	return ocispec.Descriptor{}, s.notFound(ref)
+}
+
+func (s *Store) notFound(ref string) error {
+	return fmt.Errorf("%q in %s: %w", ref, s.dir, errdef.ErrNotFound)
+}
+
+// find looks for a digest in what the entries of x reach.
+func (s *Store) find(ctx context.Context, x *Index, dgst digest.Digest) (ocispec.Descriptor, error) {
+	for _, desc := range x.Descriptors() {
+		if desc.Digest == dgst {
+			return desc, nil
+		}
+	}
+	var broken error
+	for desc, err := range s.Reachable(ctx, x.Descriptors()) {
+		if desc.Digest == dgst {
+			return desc, nil
+		}
+		if err != nil && !errors.Is(err, errdef.ErrNotFound) {
+			broken = err
+		}
+	}
+	if broken != nil {
+		return ocispec.Descriptor{}, broken
+	}
+	return ocispec.Descriptor{}, s.notFound(dgst.String())
+}
+
+// Tag makes ref a name of desc in index.json, by a Swap; the blob of desc must
+// be in the layout. When ref is the digest of desc, the entry gets no name.
+func (s *Store) Tag(ctx context.Context, desc ocispec.Descriptor, ref string) error {
+	if ref == "" {
+		return fmt.Errorf("an empty ref name for %s: %w", desc.Digest, errdef.ErrMissingReference)
+	}
+	ok, err := s.Exists(ctx, desc)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return s.notFound(desc.Digest.String())
+	}
+	annotations := maps.Clone(desc.Annotations)
+	delete(annotations, ocispec.AnnotationRefName)
+	if ref != desc.Digest.String() {
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[ocispec.AnnotationRefName] = ref
+	}
+	desc.Annotations = annotations
+	_, _, err = s.Swap(ctx, func(x *Index) error { return x.Set(desc) })
+	return err
+}

@@ -1,0 +1,187 @@
+package layout
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// temp is a file that is being written and has no name of its own yet. While it
+// is open its writer holds a flock on it, so that the leftovers of dead writers
+// can be told from the files of live ones, whoever wrote them.
+type temp struct {
+	d    *disk
+	name string
+	f    *os.File
+}
+
+// createTemp opens a new file in the directory dir.
+func (d *disk) createTemp(dir, prefix string) (*temp, error) {
+	for range 100 {
+		name := path.Join(dir, randomName(prefix))
+		if err := d.step(OpCreate, name); err != nil {
+			return nil, err
+		}
+		f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		t := &temp{d: d, name: name, f: f}
+		if t.claim() {
+			return t, nil
+		}
+		// Somebody who removes leftovers got hold of the file before us.
+		if err := t.abort(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("no temporary file in %s stays in place; something removes each at once", dir)
+}
+
+// claim takes the flock on a file that was just created, and reports whether
+// it still has its name.
+func (t *temp) claim() bool {
+	if err := tryFlock(t.f); errors.Is(err, errContended) {
+		return false
+	}
+	// A file system without flock has no live temporaries to tell apart: Lock
+	// refuses it before anything is written.
+	mine, err := t.f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := t.d.root.Lstat(t.name)
+	return err == nil && os.SameFile(mine, named)
+}
+
+// Write appends to the file.
+func (t *temp) Write(p []byte) (int, error) {
+	if err := t.d.step(OpWrite, t.name); err != nil {
+		var torn *TornWrite
+		if !errors.As(err, &torn) {
+			return 0, err
+		}
+		n, writeErr := t.f.Write(p[:len(p)/2])
+		if torn.Then != nil {
+			torn.Then()
+		}
+		return n, errors.Join(err, writeErr)
+	}
+	return t.f.Write(p)
+}
+
+// publish makes the content durable, gives the file its mode and name, and
+// closes it. On an error the temporary file is removed.
+func (t *temp) publish(name string, mode fs.FileMode, durable bool) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.abort())
+		}
+	}()
+	if err := t.finish(mode, durable); err != nil {
+		return err
+	}
+	return t.rename(name)
+}
+
+// rename gives the file its name and closes it.
+func (t *temp) rename(name string) error {
+	if err := t.d.rename(t.name, name); err != nil {
+		return err
+	}
+	f := t.f
+	t.f = nil
+	return f.Close()
+}
+
+// finish gives the file its mode and makes its content durable.
+func (t *temp) finish(mode fs.FileMode, durable bool) error {
+	if err := t.d.step(OpChmod, t.name); err != nil {
+		return err
+	}
+	if err := t.f.Chmod(mode); err != nil {
+		return err
+	}
+	if !durable {
+		return nil
+	}
+	// The content must be on the disk before the name is: a rename may outlive
+	// a power cut that the content does not.
+	if err := t.d.step(OpSync, t.name); err != nil {
+		return err
+	}
+	if t.d.noSync {
+		return nil
+	}
+	return t.f.Sync()
+}
+
+// abort closes and removes the file. It does nothing after publish or abort.
+func (t *temp) abort() error {
+	if t.f == nil {
+		return nil
+	}
+	f := t.f
+	t.f = nil
+	// Removed first: once closed, the file is anybody's leftover.
+	err := t.d.remove(t.name)
+	return errors.Join(err, f.Close())
+}
+
+// sweepTemps removes the files of dead writers from the directory dir, and
+// leaves those of live ones.
+func (d *disk) sweepTemps(dir string) error {
+	entries, err := d.list(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		if err := d.sweepTemp(path.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *disk) sweepTemp(name string) error {
+	f, _, err := d.open(name, os.O_RDWR)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := tryFlock(f); errors.Is(err, errContended) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return d.remove(name)
+}
+
+// WriteFile writes the file name in root so that it holds, at any instant and
+// after a power cut, either what it held before or all of data: a temporary
+// file beside it is written, synced, given the mode perm whatever the umask,
+// and renamed over it; then the directory is synced. A symbolic link at name is
+// replaced, not followed.
+func WriteFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
+	d := &disk{root: root}
+	name = path.Clean(name)
+	t, err := d.createTemp(path.Dir(name), "."+path.Base(name))
+	if err != nil {
+		return err
+	}
+	if _, err := t.Write(data); err != nil {
+		return errors.Join(err, t.abort())
+	}
+	if err := t.publish(name, perm, true); err != nil {
+		return err
+	}
+	return d.syncDir(path.Dir(name))
+}

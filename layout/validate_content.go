@@ -1,0 +1,117 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// outcome is what came of reading one blob.
+type outcome struct {
+	findings []Finding
+	err      error
+}
+
+// contents reads all blobs that were not read yet, several at once, and reports
+// in the order of their digests.
+func (a *audit) contents(ctx context.Context) {
+	if a.stopped {
+		return
+	}
+	var jobs []digest.Digest
+	for _, dgst := range slices.Sorted(maps.Keys(a.blobs)) {
+		if !a.verified[dgst] || len(a.layers[dgst]) > 0 {
+			jobs = append(jobs, dgst)
+		}
+	}
+	results := make([]chan outcome, len(jobs))
+	for i := range results {
+		results[i] = make(chan outcome, 1)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer cancel()
+	var next atomic.Int64
+	for range min(a.opts.Parallelism, len(jobs)) {
+		workers.Go(func() {
+			buf := make([]byte, 256<<10)
+			for i := next.Add(1) - 1; i < int64(len(jobs)); i = next.Add(1) - 1 {
+				results[i] <- a.blob(ctx, jobs[i], buf)
+			}
+		})
+	}
+	for i := range results {
+		o := <-results[i]
+		for _, f := range o.findings {
+			a.report(f)
+		}
+		if o.err != nil {
+			a.fail(o.err)
+		}
+		if a.stopped {
+			return
+		}
+	}
+}
+
+// blob hashes one blob, and looks into it when it is a layer. It does not
+// change the audit, for others run beside it.
+func (a *audit) blob(ctx context.Context, dgst digest.Digest, buf []byte) outcome {
+	name, ok := a.blobName(dgst)
+	if !ok {
+		return outcome{err: fmt.Errorf("%q is no digest of a blob", string(dgst))}
+	}
+	r, _, err := a.tree.open(name)
+	if err != nil {
+		return outcome{err: err}
+	}
+	defer r.Close()
+	hash := dgst.Algorithm().Hash()
+	in := &hashing{r: &interruptible{ctx: ctx, r: r}, hash: hash}
+	var findings []Finding
+	uses := a.layers[dgst]
+	if len(uses) > 0 && !a.opts.SkipLayers {
+		findings = auditLayer(name, in, uses, buf)
+	}
+	// What the layer's reader left, and all of any other blob.
+	if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{in}, buf); err != nil && in.err == nil {
+		in.err = err
+	}
+	if in.err != nil {
+		return outcome{err: in.err}
+	}
+	if got := digest.NewDigest(dgst.Algorithm(), hash); got != dgst {
+		torn := Finding{Rule: RuleBlobDigest, Object: name, Problem: fmt.Sprintf("its content has the digest %s", got)}
+		// What else is wrong with it follows from that.
+		return outcome{findings: []Finding{torn}}
+	}
+	return outcome{findings: findings}
+}
+
+// hashing is a reader that hashes what it gives, and keeps the error that the
+// system gave.
+type hashing struct {
+	r    io.Reader
+	hash io.Writer
+	size int64
+	err  error
+}
+
+// Read hashes what it gives.
+func (h *hashing) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	h.hash.Write(p[:n])
+	h.size += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		h.err = err
+	}
+	return n, err
+}

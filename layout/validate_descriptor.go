@@ -1,0 +1,156 @@
+package layout
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+var (
+	// mediaTypeForm is the form of media types (RFC 6838, 4.2).
+	mediaTypeForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
+	// refNameForm is the grammar of ref names in the image spec.
+	refNameForm = regexp.MustCompile(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)
+)
+
+// descriptor checks what one descriptor says, and that its blob is there.
+func (a *audit) descriptor(e edge) {
+	d := e.desc
+	if !mediaTypeForm.MatchString(d.MediaType) {
+		a.find(RuleDescriptorMediaType, e.object, e.place+".mediaType", fmt.Sprintf("%q is no media type", d.MediaType))
+	}
+	for i, u := range d.URLs {
+		if _, err := url.Parse(u); err != nil {
+			a.find(RuleDescriptorURL, e.object, fmt.Sprintf("%s.urls[%d]", e.place, i), fmt.Sprintf("%q is no URL", u))
+		}
+	}
+	if d.ArtifactType != "" && !mediaTypeForm.MatchString(d.ArtifactType) {
+		a.find(RuleArtifactType, e.object, e.place+".artifactType", fmt.Sprintf("%q is no media type", d.ArtifactType))
+	}
+	if d.MediaType == ocispec.MediaTypeEmptyJSON && (d.Digest != ocispec.DescriptorEmptyJSON.Digest || d.Size != ocispec.DescriptorEmptyJSON.Size) {
+		a.find(RuleEmptyDescriptor, e.object, e.place, fmt.Sprintf("the empty media type describes %s of %d bytes", d.Digest, d.Size))
+	}
+	if e.role == roleSubject && !IsManifest(d.MediaType) {
+		a.find(RuleSubjectType, e.object, e.place+".mediaType", fmt.Sprintf("%q is not the media type of a manifest", d.MediaType))
+	}
+	if _, ok := d.Annotations[ocispec.AnnotationRefName]; ok && e.role != roleEntry {
+		a.find(RuleRefNameNested, e.object, e.place+".annotations", "a ref name has a meaning in index.json alone")
+	}
+	a.annotations(e.object, e.place+".annotations", d.Annotations)
+	if d.Platform != nil {
+		a.platform(e.object, e.place+".platform", *d.Platform)
+		a.withPlatform = append(a.withPlatform, e)
+	}
+	a.digestAndSize(e)
+}
+
+// digestAndSize checks a descriptor against its blob, as far as that can be
+// done without reading it.
+func (a *audit) digestAndSize(e edge) {
+	d := e.desc
+	if d.Size < 0 {
+		a.find(RuleDescriptorSize, e.object, e.place+".size", fmt.Sprintf("the size %d is negative", d.Size))
+	}
+	err := d.Digest.Validate()
+	switch {
+	case errors.Is(err, digest.ErrDigestUnsupported):
+		a.find(RuleDescriptorAlgorithm, e.object, e.place+".digest", fmt.Sprintf("the algorithm of %q is not known; the blob was not checked", string(d.Digest)))
+		return
+	case err != nil:
+		a.find(RuleDescriptorDigest, e.object, e.place+".digest", fmt.Sprintf("%q is no digest", string(d.Digest)))
+		return
+	}
+	if d.Data != nil && (int64(len(d.Data)) != d.Size || d.Digest.Algorithm().FromBytes(d.Data) != d.Digest) {
+		a.find(RuleDescriptorData, e.object, e.place+".data", "the embedded content is not that of the blob")
+	}
+	name, ok := a.blobName(d.Digest)
+	if !ok {
+		return
+	}
+	size, ok := a.blobs[d.Digest]
+	switch {
+	case !ok:
+		// Content that comes with its descriptor must be a blob as well.
+		a.missing(e, name)
+	case size != d.Size && d.Size >= 0:
+		a.find(RuleDescriptorSize, e.object, e.place+".size", fmt.Sprintf("the blob %s has %d bytes, not %d", d.Digest, size, d.Size))
+	}
+}
+
+// annotations checks a map of annotations.
+func (a *audit) annotations(object, place string, annotations map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
+		if key == "" {
+			a.find(RuleAnnotationKey, object, place, "an annotation has an empty key")
+		}
+		if key != ocispec.AnnotationCreated {
+			continue
+		}
+		if _, err := time.Parse(time.RFC3339, annotations[key]); err != nil {
+			a.find(RuleAnnotationCreated, object, place, fmt.Sprintf("%s is %q", key, annotations[key]))
+		}
+	}
+}
+
+// platform checks the form of a platform.
+func (a *audit) platform(object, place string, p ocispec.Platform) {
+	if p.OS == "" || p.Architecture == "" {
+		a.find(RulePlatformIncomplete, object, place, fmt.Sprintf("os is %q and architecture %q", p.OS, p.Architecture))
+		return
+	}
+	// Build attestations are marked as of an unknown platform.
+	if p.OS == "unknown" && p.Architecture == "unknown" {
+		return
+	}
+	if !slices.Contains(strings.Fields(knownSystems), p.OS) {
+		a.find(RulePlatformValue, object, place+".os", fmt.Sprintf("%q is no operating system that Go knows", p.OS))
+	}
+	if !slices.Contains(strings.Fields(knownArchitectures), p.Architecture) {
+		a.find(RulePlatformValue, object, place+".architecture", fmt.Sprintf("%q is no architecture that Go knows", p.Architecture))
+	}
+}
+
+// The values of GOOS and GOARCH that Go has or had.
+const (
+	knownSystems       = "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris wasip1 windows zos"
+	knownArchitectures = "386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm"
+)
+
+// platforms checks that the manifests of an index are for different platforms.
+func (a *audit) platforms(doc *Document, object string) {
+	for i, d := range doc.Manifests {
+		if d.Platform == nil || d.Platform.OS == "unknown" {
+			continue
+		}
+		for j, other := range doc.Manifests[:i] {
+			if other.Platform != nil && samePlatform(other.Platform, d.Platform) && other.ArtifactType == d.ArtifactType {
+				a.find(RulePlatformDuplicate, object, fmt.Sprintf("manifests[%d].platform", i), fmt.Sprintf("manifests[%d] is for the same platform", j))
+				break
+			}
+		}
+	}
+}
+
+// samePlatform reports whether two entries are for one platform; nil stands for
+// any.
+func samePlatform(a, b *ocispec.Platform) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.OS == b.OS && a.Architecture == b.Architecture && a.Variant == b.Variant &&
+		a.OSVersion == b.OSVersion && slices.Equal(a.OSFeatures, b.OSFeatures)
+}
+
+// isEmptyJSON reports whether a descriptor stands for {}.
+func isEmptyJSON(d ocispec.Descriptor) bool {
+	return d.MediaType == ocispec.MediaTypeEmptyJSON || d.Digest == ocispec.DescriptorEmptyJSON.Digest && bytes.Equal(d.Data, []byte("{}"))
+}

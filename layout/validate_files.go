@@ -1,0 +1,117 @@
+package layout
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"regexp"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// fault reports whether an error is a fault of the layout, and not of the system.
+func fault(err error) bool {
+	var pe *fs.PathError
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotPlain) || !errors.As(err, &pe)
+}
+
+// file reads a whole file of at most limit bytes. It reports under rule what is
+// wrong with it, or under missing that it is not there, and gives nil then.
+func (a *audit) file(name string, limit int64, missing, rule Rule) []byte {
+	r, size, err := a.tree.open(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		a.find(missing, name, "", "the file does not exist")
+		return nil
+	case err != nil && fault(err):
+		a.find(rule, name, "", err.Error())
+		return nil
+	case err != nil:
+		a.fail(err)
+		return nil
+	}
+	defer r.Close()
+	if size > limit {
+		a.find(rule, name, "", fmt.Sprintf("the file has %d bytes; the limit is %d", size, limit))
+		return nil
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(r, data); err != nil {
+		a.fail(err)
+		return nil
+	}
+	return data
+}
+
+// layoutFile checks oci-layout.
+func (a *audit) layoutFile() {
+	data := a.file(layoutFile, a.limits.Manifest, RuleLayoutMissing, RuleLayoutUnreadable)
+	if data == nil {
+		return
+	}
+	var doc ocispec.ImageLayout
+	if err := jsondoc.Decode(data, a.limits.manifest(), &doc); err != nil {
+		a.find(RuleLayoutUnreadable, layoutFile, "", err.Error())
+		return
+	}
+	if doc.Version != ocispec.ImageLayoutVersion {
+		a.find(RuleLayoutVersion, layoutFile, "imageLayoutVersion", fmt.Sprintf("the version is %q, not %s", doc.Version, ocispec.ImageLayoutVersion))
+	}
+}
+
+var (
+	algorithmName = regexp.MustCompile(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
+	encodedName   = regexp.MustCompile(`^[a-zA-Z0-9=_-]+$`)
+)
+
+// blobFiles checks what stands in blobs, and takes down the blobs.
+func (a *audit) blobFiles() {
+	dirs, err := a.tree.list(blobsDir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		a.find(RuleBlobsMissing, blobsDir, "", "the directory does not exist")
+		return
+	case err != nil && fault(err):
+		a.find(RuleBlobsMissing, blobsDir, "", err.Error())
+		return
+	case err != nil:
+		a.fail(err)
+		return
+	}
+	for _, dir := range dirs {
+		name := blobsDir + "/" + dir.name
+		switch known := digest.Algorithm(dir.name).Available(); {
+		case !dir.mode.IsDir():
+			a.find(RuleAlgorithmDirectory, name, "", notPlain(name, "a directory", dir.mode).Error())
+		case known:
+			a.algorithm(digest.Algorithm(dir.name), name)
+		case !algorithmName.MatchString(dir.name) || dir.name == "uploads":
+			a.find(RuleAlgorithmDirectory, name, "", "the name is not that of a digest algorithm")
+		}
+	}
+}
+
+// algorithm checks the directory of one digest algorithm.
+func (a *audit) algorithm(alg digest.Algorithm, dir string) {
+	files, err := a.tree.list(dir)
+	if err != nil {
+		a.fail(err)
+		return
+	}
+	for _, f := range files {
+		dgst := digest.NewDigestFromEncoded(alg, f.name)
+		name := dir + "/" + f.name
+		switch {
+		case dgst.Validate() != nil:
+			a.find(RuleBlobName, name, "", "the name is not that of a "+string(alg)+" digest")
+		case !f.mode.IsRegular():
+			a.find(RuleBlobNotRegular, name, "", notPlain(name, "a regular file", f.mode).Error())
+		default:
+			a.blobs[dgst] = f.size
+		}
+	}
+}

@@ -1,0 +1,208 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// edge is a descriptor and where it stands.
+type edge struct {
+	desc ocispec.Descriptor
+	// object is the document that holds the descriptor, place where in it.
+	object, place string
+	// role is what the descriptor is there for.
+	role role
+	// depth counts the documents above.
+	depth int
+}
+
+// role is what a descriptor is there for.
+type role int
+
+const (
+	roleEntry    role = iota // an entry of index.json
+	roleManifest             // an entry of another index
+	roleConfig
+	roleLayer
+	roleSubject
+)
+
+// index checks index.json and everything that it leads to.
+func (a *audit) index(ctx context.Context) {
+	data := a.file(indexFile, a.limits.Index, RuleIndexMissing, RuleDocumentUnreadable)
+	if data == nil {
+		return
+	}
+	limits := jsondoc.Limits{Bytes: a.limits.Index, Depth: a.limits.JSONDepth}
+	doc := a.document(indexFile, data, ocispec.MediaTypeImageIndex, limits)
+	if doc == nil {
+		return
+	}
+	a.refNames(doc.Manifests)
+	level := a.edges(doc, indexFile, roleEntry, 0)
+	seen := map[digest.Digest]bool{}
+	for depth := 1; len(level) > 0 && !a.stopped; depth++ {
+		var next []edge
+		for _, e := range level {
+			if err := ctx.Err(); err != nil {
+				a.fail(err)
+				return
+			}
+			if !seen[e.desc.Digest] {
+				seen[e.desc.Digest] = true
+				a.count++
+			}
+			if a.count > a.limits.Descriptors {
+				a.find(RuleGraphSize, e.object, e.place, fmt.Sprintf("there are more than %d descriptors; the rest was not checked", a.limits.Descriptors))
+				return
+			}
+			a.descriptor(e)
+			next = append(next, a.follow(e)...)
+		}
+		if depth > a.limits.GraphDepth && len(next) > 0 {
+			a.find(RuleGraphDepth, next[0].object, next[0].place, fmt.Sprintf("documents are nested more than %d deep; the rest was not checked", a.limits.GraphDepth))
+			return
+		}
+		level = next
+	}
+}
+
+// document reads a document and checks its members; nil when it makes no sense.
+func (a *audit) document(object string, data []byte, mediaType string, limits jsondoc.Limits) *Document {
+	doc, breaches, err := readDocument(data, mediaType, limits)
+	if err != nil {
+		a.find(RuleDocumentUnreadable, object, "", err.Error())
+		return nil
+	}
+	for _, b := range breaches {
+		a.find(b.rule, object, b.place, b.problem)
+	}
+	if doc.MediaType == "" {
+		a.find(RuleMediaTypeAbsent, object, "mediaType", "it does not say its mediaType")
+	}
+	if doc.ArtifactType != "" && !mediaTypeForm.MatchString(doc.ArtifactType) {
+		a.find(RuleArtifactType, object, "artifactType", fmt.Sprintf("%q is no media type", doc.ArtifactType))
+	}
+	a.annotations(object, "annotations", doc.Annotations)
+	return doc
+}
+
+// edges are the descriptors of a document, each with its place.
+func (a *audit) edges(doc *Document, object string, entries role, depth int) []edge {
+	var out []edge
+	add := func(desc ocispec.Descriptor, place string, r role) {
+		out = append(out, edge{desc: desc, object: object, place: place, role: r, depth: depth + 1})
+	}
+	if doc.Config != nil {
+		add(*doc.Config, "config", roleConfig)
+	}
+	for i, d := range doc.Layers {
+		add(d, fmt.Sprintf("layers[%d]", i), roleLayer)
+	}
+	for i, d := range doc.Manifests {
+		add(d, fmt.Sprintf("manifests[%d]", i), entries)
+	}
+	for i, d := range doc.Blobs {
+		add(d, fmt.Sprintf("blobs[%d]", i), roleLayer)
+	}
+	if doc.Subject != nil {
+		add(*doc.Subject, "subject", roleSubject)
+	}
+	return out
+}
+
+// follow reads the document of an edge, once, and gives the edges in it.
+func (a *audit) follow(e edge) []edge {
+	desc := e.desc
+	if !IsManifest(desc.MediaType) || e.role == roleConfig || e.role == roleLayer || a.known[desc.Digest] {
+		return nil
+	}
+	a.known[desc.Digest] = true
+	name, data := a.content(desc)
+	if data == nil {
+		return nil
+	}
+	doc := a.document(name, data, desc.MediaType, a.limits.manifest())
+	if doc == nil {
+		return nil
+	}
+	if isList(desc.MediaType) {
+		a.platforms(doc, name)
+	} else {
+		a.manifest(doc, name, desc)
+	}
+	return a.edges(doc, name, roleManifest, e.depth)
+}
+
+// content reads the blob of a document or config and verifies it; nil when it
+// is missing, torn or too large, of which the last two are reported.
+func (a *audit) content(desc ocispec.Descriptor) (string, []byte) {
+	name, ok := a.blobName(desc.Digest)
+	if size, exists := a.blobs[desc.Digest]; !ok || !exists || size != desc.Size {
+		return name, nil
+	}
+	data := a.file(name, a.limits.Manifest, RuleBlobMissing, RuleDocumentUnreadable)
+	if data == nil {
+		return name, nil
+	}
+	a.verified[desc.Digest] = true
+	if got := desc.Digest.Algorithm().FromBytes(data); got != desc.Digest {
+		a.find(RuleBlobDigest, name, "", fmt.Sprintf("its content has the digest %s", got))
+		return name, nil
+	}
+	return name, data
+}
+
+// blobName is the file of a blob of any algorithm that can be verified.
+func (a *audit) blobName(dgst digest.Digest) (string, bool) {
+	if dgst.Validate() != nil {
+		return "", false
+	}
+	return blobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded(), true
+}
+
+// refNames checks the ref names of index.json.
+func (a *audit) refNames(entries []ocispec.Descriptor) {
+	first := map[string]int{}
+	for i, d := range entries {
+		ref, ok := d.Annotations[ocispec.AnnotationRefName]
+		if !ok {
+			continue
+		}
+		place := fmt.Sprintf("manifests[%d]", i)
+		if !refNameForm.MatchString(ref) {
+			a.find(RuleRefNameGrammar, indexFile, place, fmt.Sprintf("the ref name %q is not of the form that the image spec gives", ref))
+		}
+		j, twice := first[ref]
+		if !twice {
+			first[ref] = i
+			continue
+		}
+		// One name for the manifests of several platforms is unambiguous.
+		if samePlatform(entries[j].Platform, d.Platform) {
+			a.find(RuleRefNameDuplicate, indexFile, place, fmt.Sprintf("the ref name %q stands at manifests[%d] already", ref, j))
+		}
+	}
+}
+
+// missing reports a blob that a descriptor describes and that is not there.
+func (a *audit) missing(e edge, name string) {
+	// A subject is a weak reference: the image spec lets it be elsewhere.
+	if a.opts.Sparse || e.role == roleSubject {
+		return
+	}
+	if r, _, err := a.tree.open(name); err == nil {
+		r.Close()
+		return
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return // reported where the files were checked
+	}
+	a.find(RuleBlobMissing, e.object, e.place, fmt.Sprintf("the blob %s is not in the layout", e.desc.Digest))
+}

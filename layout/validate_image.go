@@ -1,0 +1,195 @@
+package layout
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// The media types of Docker's images.
+const (
+	dockerConfig     = "application/vnd.docker.container.image.v1+json"
+	dockerLayer      = "application/vnd.docker.image.rootfs.diff.tar"
+	dockerForeign    = "application/vnd.docker.image.rootfs.foreign.diff.tar"
+	nondistributable = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+)
+
+// layerUse is one place where a blob is used as a layer.
+type layerUse struct {
+	object, place string
+	compression   compression
+	// diffID is what the config says of the layer, empty when there is none.
+	diffID digest.Digest
+	config string
+}
+
+// compression is how a layer is compressed.
+type compression string
+
+const (
+	compressedNot  compression = ""
+	compressedGzip compression = "gzip"
+	compressedZstd compression = "zstd"
+)
+
+// layerCompression tells the compression of a layer by its media type; false
+// for what is no layer of an image.
+func layerCompression(mediaType string) (compression, bool) {
+	base, suffix, _ := strings.Cut(mediaType, "+")
+	switch base {
+	case ocispec.MediaTypeImageLayer, nondistributable:
+		switch suffix {
+		case "", "gzip", "zstd":
+			return compression(suffix), true
+		}
+	}
+	base, suffix, _ = strings.Cut(strings.Replace(mediaType, ".tar.", ".tar+", 1), "+")
+	switch base {
+	case dockerLayer, dockerForeign:
+		switch suffix {
+		case "", "gzip", "zstd":
+			return compression(suffix), true
+		}
+	}
+	return "", false
+}
+
+// manifest checks an image manifest or artifact.
+func (a *audit) manifest(doc *Document, object string, desc ocispec.Descriptor) {
+	if desc.MediaType == artifactManifest {
+		return
+	}
+	if doc.Config == nil {
+		return // reported as a missing member, or as null
+	}
+	if isEmptyJSON(*doc.Config) && doc.ArtifactType == "" && desc.MediaType == ocispec.MediaTypeImageManifest {
+		a.find(RuleArtifactTypeMissing, object, "artifactType", "the config is empty and there is no artifactType")
+	}
+	if len(doc.Layers) == 0 {
+		a.find(RuleLayersEmpty, object, "layers", "there is no layer")
+	}
+	isImage := doc.Config.MediaType == ocispec.MediaTypeImageConfig || doc.Config.MediaType == dockerConfig
+	uses := make([]layerUse, len(doc.Layers))
+	for i, l := range doc.Layers {
+		place := fmt.Sprintf("layers[%d]", i)
+		c, ok := layerCompression(l.MediaType)
+		uses[i] = layerUse{object: object, place: place, compression: c}
+		switch {
+		case !ok && isImage:
+			a.find(RuleLayerMediaType, object, place+".mediaType", fmt.Sprintf("%q is not a layer that every reader knows", l.MediaType))
+		case strings.HasPrefix(l.MediaType, nondistributable):
+			a.find(RuleLayerNondistributed, object, place+".mediaType", "nondistributable layers should not be used any more")
+		}
+	}
+	if isImage {
+		a.config(*doc.Config, object, uses, desc)
+	}
+	for i, l := range doc.Layers {
+		if _, ok := layerCompression(l.MediaType); ok {
+			a.layers[l.Digest] = append(a.layers[l.Digest], uses[i])
+		}
+	}
+}
+
+var portForm = regexp.MustCompile(`^[0-9]{1,5}(/(tcp|udp))?$`)
+
+// config checks the config of an image and takes from it what its layers are.
+func (a *audit) config(desc ocispec.Descriptor, manifest string, uses []layerUse, image ocispec.Descriptor) {
+	name, data := a.content(desc)
+	if data == nil {
+		return
+	}
+	var img ocispec.Image
+	if err := jsondoc.Decode(data, a.limits.manifest(), &img); err != nil {
+		a.find(RuleConfigUnreadable, name, "", err.Error())
+		return
+	}
+	a.configFields(name, img)
+	if n := len(img.RootFS.DiffIDs); n != len(uses) {
+		a.find(RuleConfigDiffIDCount, name, "rootfs.diff_ids", fmt.Sprintf("there are %d diffIDs for the %d layers of %s", n, len(uses), manifest))
+	} else {
+		for i, id := range img.RootFS.DiffIDs {
+			uses[i].config = name
+			if id.Validate() == nil {
+				uses[i].diffID = id
+			}
+		}
+	}
+	history := 0
+	for _, h := range img.History {
+		if !h.EmptyLayer {
+			history++
+		}
+	}
+	if len(img.History) > 0 && history != len(uses) {
+		a.find(RuleConfigHistoryCount, name, "history", fmt.Sprintf("%d entries stand for layers, of which %s has %d", history, manifest, len(uses)))
+	}
+	a.images[image.Digest] = img.Platform
+}
+
+// configFields checks what stands in a config.
+func (a *audit) configFields(name string, img ocispec.Image) {
+	if img.OS == "" || img.Architecture == "" {
+		a.find(RuleConfigPlatform, name, "", fmt.Sprintf("os is %q and architecture %q", img.OS, img.Architecture))
+	} else {
+		a.platform(name, "", img.Platform)
+	}
+	if img.RootFS.Type != "layers" {
+		a.find(RuleConfigRootFS, name, "rootfs.type", fmt.Sprintf("the type is %q", img.RootFS.Type))
+	}
+	for i, id := range img.RootFS.DiffIDs {
+		if id.Validate() != nil {
+			a.find(RuleConfigDiffIDForm, name, fmt.Sprintf("rootfs.diff_ids[%d]", i), fmt.Sprintf("%q is no digest", string(id)))
+		}
+	}
+	ports := make([]string, 0, len(img.Config.ExposedPorts))
+	for p := range img.Config.ExposedPorts {
+		ports = append(ports, p)
+	}
+	slices.Sort(ports)
+	for _, p := range ports {
+		if !portForm.MatchString(p) {
+			a.find(RuleConfigPort, name, "config.ExposedPorts", fmt.Sprintf("%q is no port", p))
+		}
+	}
+	for i, v := range img.Config.Env {
+		if key, _, ok := strings.Cut(v, "="); !ok || key == "" {
+			a.find(RuleConfigEnv, name, fmt.Sprintf("config.Env[%d]", i), fmt.Sprintf("%q is not NAME=value", v))
+		}
+	}
+}
+
+// platformsOfImages compares the platforms of entries with those of configs.
+func (a *audit) platformsOfImages() {
+	for _, e := range a.withPlatform {
+		img, ok := a.images[e.desc.Digest]
+		p := *e.desc.Platform
+		if !ok || img.OS == "" || img.Architecture == "" || p.OS == "" || p.Architecture == "" {
+			continue // what is missing is reported elsewhere
+		}
+		differs := p.OS != img.OS || p.Architecture != img.Architecture ||
+			p.Variant != img.Variant && p.Variant != "" && img.Variant != "" ||
+			p.OSVersion != img.OSVersion && p.OSVersion != "" && img.OSVersion != ""
+		if differs {
+			a.find(RulePlatformMismatch, e.object, e.place+".platform", fmt.Sprintf("it says %s, but the config of the image says %s", platformText(p), platformText(img)))
+		}
+	}
+}
+
+// platformText writes a platform as linux/arm64/v8.
+func platformText(p ocispec.Platform) string {
+	parts := []string{p.OS, p.Architecture}
+	if p.Variant != "" {
+		parts = append(parts, p.Variant)
+	}
+	if p.OSVersion != "" {
+		parts = append(parts, p.OSVersion)
+	}
+	return fmt.Sprintf("%q", strings.Join(parts, "/"))
+}

@@ -1,0 +1,294 @@
+package layout
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+)
+
+// The bounds of what a layer may decompress to before it is given up as one
+// that is made to fill disks.
+const (
+	ratioFree  = 256 << 20 // bytes that any layer may have
+	ratioLimit = 1000
+	// windowLimit is the largest zstd window in bytes.
+	windowLimit = 64 << 20
+	// sameRule is how many findings of one rule are reported for one layer.
+	sameRule = 20
+)
+
+var errRatio = errors.New("the layer decompresses to more than 1000 times its size")
+
+// layerAudit looks into one layer.
+type layerAudit struct {
+	name     string
+	findings []Finding
+	counts   map[Rule]int
+	paths    pathSets
+}
+
+// auditLayer reads the layer in and says all that is wrong with it. It may
+// leave bytes of in unread.
+func auditLayer(name string, in *hashing, uses []layerUse, buf []byte) []Finding {
+	l := &layerAudit{name: name, counts: map[Rule]int{}, paths: newPathSets()}
+	src := bufio.NewReaderSize(in, 64<<10)
+	is := detect(src)
+	for _, u := range uses {
+		if u.compression != is {
+			l.find(RuleLayerCompression, "", fmt.Sprintf("the layer is %s, but %s of %s says that it is %s", is.text(), u.place, u.object, u.compression.text()))
+			break
+		}
+	}
+	plain, closePlain, err := decompress(src, is)
+	if err != nil {
+		l.find(RuleLayerUnreadable, "", err.Error())
+		return l.done()
+	}
+	defer closePlain()
+	diff := digest.SHA256.Digester()
+	out := &hashing{r: &rationed{r: plain, in: in}, hash: diff.Hash()}
+	l.tar(out)
+	l.rest(out, buf)
+	if in.err != nil {
+		return nil // the system's fault, which the caller reports
+	}
+	if out.err == nil {
+		l.diffIDs(uses, diff.Digest())
+	}
+	return l.done()
+}
+
+// text names a compression in a message.
+func (c compression) text() string {
+	if c == compressedNot {
+		return "not compressed"
+	}
+	return "compressed with " + string(c)
+}
+
+// detect tells the compression by the first bytes.
+func detect(r *bufio.Reader) compression {
+	head, _ := r.Peek(4) // a shorter file is not compressed
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return compressedGzip
+	case bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return compressedZstd
+	case len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18}):
+		return compressedZstd // a frame that is skipped
+	}
+	return compressedNot
+}
+
+// decompress gives the layer's tar stream.
+func decompress(r *bufio.Reader, c compression) (io.Reader, func(), error) {
+	switch c {
+	case compressedGzip:
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, func() { z.Close() }, nil
+	case compressedZstd:
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(windowLimit))
+		if err != nil {
+			return nil, nil, err
+		}
+		return z, z.Close, nil
+	}
+	return r, func() {}, nil
+}
+
+// rationed ends with an error when far more comes out than went in.
+type rationed struct {
+	r  io.Reader
+	in *hashing
+	n  int64
+}
+
+// Read gives errRatio when too much came out.
+func (r *rationed) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	r.n += int64(n)
+	if r.n > ratioFree && r.n/ratioLimit > r.in.size {
+		return n, errRatio
+	}
+	return n, err
+}
+
+// find keeps a finding, up to a number for each rule.
+func (l *layerAudit) find(rule Rule, place, problem string) {
+	if l.counts[rule]++; l.counts[rule] <= sameRule {
+		l.findings = append(l.findings, Finding{Rule: rule, Object: l.name, Place: place, Problem: problem})
+	}
+}
+
+// done gives the findings, with the number of those that were left out.
+func (l *layerAudit) done() []Finding {
+	for _, text := range imageRules() {
+		if n := l.counts[text.Rule]; n > sameRule {
+			l.findings = append(l.findings, Finding{Rule: text.Rule, Object: l.name, Problem: fmt.Sprintf("and %d more of this kind", n-sameRule)})
+		}
+	}
+	return l.findings
+}
+
+// unreadable reports an error of the stream, and whether there was one.
+func (l *layerAudit) unreadable(out *hashing) bool {
+	switch {
+	case out.err == nil:
+		return false
+	case errors.Is(out.err, errRatio):
+		l.find(RuleLayerRatio, "", out.err.Error()+"; the rest was not checked")
+	case errors.Is(out.err, gzip.ErrHeader), errors.Is(out.err, zstd.ErrMagicMismatch):
+		l.find(RuleLayerTrailing, "", "data follows the end of the compressed stream")
+		// The stream itself is whole: it has a diffID.
+		out.err = nil
+	default:
+		l.find(RuleLayerUnreadable, "", "it cannot be decompressed: "+out.err.Error())
+	}
+	return true
+}
+
+// tar reads the entries.
+func (l *layerAudit) tar(out *hashing) {
+	tr := tar.NewReader(struct{ io.Reader }{out})
+	for n := 0; ; n++ {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			if !l.unreadable(out) {
+				l.find(RuleLayerUnreadable, "", fmt.Sprintf("it is no tar after %d entries: %v", n, err))
+			}
+			return
+		}
+		l.entry(h)
+	}
+}
+
+// rest reads what follows the tar's end: nothing but zeros, if all is well.
+func (l *layerAudit) rest(out *hashing, buf []byte) {
+	dirty := l.counts[RuleLayerUnreadable] > 0 || l.counts[RuleLayerTrailing] > 0
+	for {
+		n, err := out.Read(buf)
+		if !dirty && len(bytes.Trim(buf[:n], "\x00")) > 0 {
+			dirty = true
+			l.find(RuleLayerTrailing, "", "data follows the end of the tar")
+		}
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			if l.counts[RuleLayerUnreadable]+l.counts[RuleLayerRatio]+l.counts[RuleLayerTrailing] == 0 {
+				l.unreadable(out)
+			}
+			return
+		}
+	}
+}
+
+// diffIDs compares the digest of the tar with those of the configs.
+func (l *layerAudit) diffIDs(uses []layerUse, got digest.Digest) {
+	for _, u := range uses {
+		if u.diffID == "" || u.diffID.Algorithm() != digest.SHA256 || u.diffID == got {
+			continue
+		}
+		l.find(RuleDiffID, "", fmt.Sprintf("its diffID is %s, but %s says %s for %s of %s", got, u.config, u.diffID, u.place, u.object))
+	}
+}
+
+// entry checks one entry.
+func (l *layerAudit) entry(h *tar.Header) {
+	name := strings.TrimSuffix(h.Name, "/")
+	clean := path.Clean("/" + name)[1:]
+	if strings.HasPrefix(name, "/") || hasDotDot(name) {
+		l.find(RuleLayerPath, h.Name, "the path is absolute or leaves the root")
+	}
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink, tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+	default:
+		l.find(RuleLayerEntryType, h.Name, fmt.Sprintf("entries of the type %q have no meaning in a layer", h.Typeflag))
+		return
+	}
+	if link, ok := l.paths.throughLink(clean); ok {
+		l.find(RuleLayerThroughLink, h.Name, fmt.Sprintf("its directory %q is a symbolic link", link))
+	}
+	if !l.paths.seen.add(clean) {
+		l.find(RuleLayerDuplicate, h.Name, "the path stands twice in the layer")
+	}
+	if h.Typeflag == tar.TypeSymlink {
+		l.paths.links.add(clean)
+	}
+	if h.Typeflag == tar.TypeLink {
+		l.hardlink(h)
+	}
+	if strings.HasPrefix(path.Base(clean), whiteoutPrefix) {
+		l.whiteout(h, clean)
+		return
+	}
+	if l.paths.hidden.has(clean) {
+		l.find(RuleWhiteoutOwn, h.Name, "a whiteout of the same layer is for this path")
+	}
+	l.paths.parents.add(path.Dir(clean))
+}
+
+// hardlink checks the target of a hard link.
+func (l *layerAudit) hardlink(h *tar.Header) {
+	target := path.Clean("/" + h.Linkname)[1:]
+	switch link, through := l.paths.throughLink(target); {
+	case strings.HasPrefix(h.Linkname, "/") || hasDotDot(h.Linkname):
+		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q is absolute or leaves the root", h.Linkname))
+	case through:
+		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q lies behind the symbolic link %q", h.Linkname, link))
+	case !l.paths.seen.has(target):
+		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q does not come before it in the layer", h.Linkname))
+	}
+}
+
+// The names of whiteouts.
+const (
+	whiteoutPrefix = ".wh."
+	whiteoutOpaque = ".wh..wh..opq"
+)
+
+// whiteout checks a whiteout.
+func (l *layerAudit) whiteout(h *tar.Header, clean string) {
+	dir, base := path.Split(clean)
+	if h.Typeflag != tar.TypeReg || h.Size != 0 {
+		l.find(RuleWhiteoutForm, h.Name, "the whiteout is no empty regular file")
+	}
+	hidden := strings.TrimPrefix(base, whiteoutPrefix)
+	if base != whiteoutOpaque {
+		if hidden == "" || hidden == "." || hidden == ".." || strings.HasPrefix(hidden, whiteoutPrefix) {
+			l.find(RuleWhiteoutName, h.Name, "the whiteout does not name a file")
+			return
+		}
+		l.paths.hidden.add(dir + hidden)
+		if l.paths.seen.has(dir + hidden) {
+			l.find(RuleWhiteoutOwn, h.Name, "the file that it hides is in the same layer")
+		}
+	}
+	if l.paths.parents.has(path.Clean("/" + dir)[1:]) || dir == "" && l.paths.parents.has(".") {
+		l.find(RuleWhiteoutOrder, h.Name, "the whiteout comes after a sibling")
+	}
+}
+
+func hasDotDot(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if part == ".." {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,428 @@
+package layout_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout"
+)
+
+// inspect opens a layout that may be broken.
+func inspect(t *testing.T, dir string) *layout.Store {
+	t.Helper()
+	return open(t, dir, layout.Options{Inspect: true})
+}
+
+func findings(t *testing.T, s *layout.Store, opts layout.ValidateOptions) []layout.Finding {
+	t.Helper()
+	var out []layout.Finding
+	for f, err := range s.Validate(t.Context(), opts) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Advice == "" || f.Problem == "" || f.Severity != layout.Must && f.Severity != layout.Should {
+			t.Errorf("an incomplete finding: %+v", f)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func rulesOf(found []layout.Finding) []string {
+	var rules []string
+	for _, f := range found {
+		rules = append(rules, string(f.Rule))
+	}
+	slices.Sort(rules)
+	return slices.Compact(rules)
+}
+
+// file is one entry of a layer.
+type file struct {
+	name, body, link string
+	typ              byte
+}
+
+func tarOf(t *testing.T, files ...file) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, f := range files {
+		h := &tar.Header{Name: f.name, Linkname: f.link, Typeflag: f.typ, Mode: 0o644, Size: int64(len(f.body))}
+		if h.Typeflag == 0 {
+			h.Typeflag = tar.TypeReg
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, f.body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func gzipped(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := gzip.NewWriter(&buf)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func zstded(t *testing.T, data []byte) []byte {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	return w.EncodeAll(data, nil)
+}
+
+// sample is an image that tests make faults in, member by member, as JSON.
+type sample struct {
+	tar      []byte
+	pack     func(*testing.T, []byte) []byte
+	layer    map[string]any
+	config   map[string]any
+	manifest map[string]any
+	entry    map[string]any
+	// omit is a member of the manifest that is left out.
+	omit string
+}
+
+func goodSample(t *testing.T) *sample {
+	return &sample{
+		tar: tarOf(t,
+			file{name: "etc/", typ: tar.TypeDir}, file{name: "etc/.wh.old"}, file{name: "etc/a", body: "a"},
+			file{name: "etc/b", typ: tar.TypeLink, link: "etc/a"}, file{name: "l", typ: tar.TypeSymlink, link: "../etc"}),
+		pack:  gzipped,
+		layer: map[string]any{"mediaType": ocispec.MediaTypeImageLayerGzip},
+		config: map[string]any{
+			"os": "linux", "architecture": "amd64",
+			"config":  map[string]any{"Env": []any{"A=b"}, "ExposedPorts": map[string]any{"80/tcp": map[string]any{}, "53": map[string]any{}}},
+			"rootfs":  map[string]any{"type": "layers"},
+			"history": []any{map[string]any{"created_by": "x"}, map[string]any{"empty_layer": true}},
+		},
+		manifest: map[string]any{
+			"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageManifest,
+			"annotations": map[string]any{"org.opencontainers.image.created": "2020-01-02T03:04:05Z"},
+		},
+		entry: map[string]any{
+			"mediaType":   ocispec.MediaTypeImageManifest,
+			"platform":    map[string]any{"os": "linux", "architecture": "amd64"},
+			"annotations": map[string]any{ocispec.AnnotationRefName: "latest"},
+		},
+	}
+}
+
+func setDefault(m map[string]any, key string, value any) {
+	if _, ok := m[key]; !ok {
+		m[key] = value
+	}
+}
+
+// putMap stores a document and describes it in desc.
+func putMap(t *testing.T, s *layout.Store, desc, doc map[string]any) {
+	t.Helper()
+	data, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := put(t, s, "x", data)
+	setDefault(desc, "digest", d.Digest)
+	setDefault(desc, "size", d.Size)
+}
+
+// build stores the sample and gives the entry for it.
+func (g *sample) build(t *testing.T, s *layout.Store) map[string]any {
+	t.Helper()
+	l := put(t, s, "x", g.pack(t, g.tar))
+	setDefault(g.layer, "digest", l.Digest)
+	setDefault(g.layer, "size", l.Size)
+	setDefault(g.config["rootfs"].(map[string]any), "diff_ids", []any{digest.FromBytes(g.tar)})
+	config := map[string]any{"mediaType": ocispec.MediaTypeImageConfig}
+	putMap(t, s, config, g.config)
+	setDefault(g.manifest, "config", config)
+	setDefault(g.manifest, "layers", []any{g.layer})
+	delete(g.manifest, g.omit)
+	putMap(t, s, g.entry, g.manifest)
+	return g.entry
+}
+
+func writeIndex(t *testing.T, s *layout.Store, index map[string]any) {
+	t.Helper()
+	data, err := json.Marshal(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(s.Dir(), "index.json"), string(data))
+}
+
+func indexOf(entries ...any) map[string]any {
+	return map[string]any{"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageIndex, "manifests": entries}
+}
+
+func initialised(t *testing.T) *layout.Store {
+	t.Helper()
+	s := open(t, t.TempDir(), layout.Options{NoSync: true, Inspect: true})
+	if err := s.Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestValidLayoutsHaveNoFindings(t *testing.T) {
+	for name, pack := range map[string]struct {
+		mediaType string
+		pack      func(*testing.T, []byte) []byte
+	}{
+		"plain": {ocispec.MediaTypeImageLayer, func(_ *testing.T, b []byte) []byte { return b }},
+		"gzip":  {ocispec.MediaTypeImageLayerGzip, gzipped},
+		"zstd":  {ocispec.MediaTypeImageLayerZstd, zstded},
+		"members of gzip": {ocispec.MediaTypeImageLayerGzip, func(t *testing.T, b []byte) []byte {
+			return append(gzipped(t, b[:700]), gzipped(t, b[700:])...)
+		}},
+		"frames of zstd": {ocispec.MediaTypeImageLayerZstd, func(t *testing.T, b []byte) []byte {
+			skipped := []byte{0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3}
+			return slices.Concat(skipped, zstded(t, b[:700]), skipped, zstded(t, b[700:]))
+		}},
+	} {
+		s := initialised(t)
+		g := goodSample(t)
+		g.pack, g.layer["mediaType"] = pack.pack, pack.mediaType
+		writeIndex(t, s, indexOf(g.build(t, s)))
+		mkdir(t, filepath.Join(s.Dir(), "blobs/blake3"))
+		writeFile(t, filepath.Join(s.Dir(), "manifest.json"), "extra files are allowed")
+		for _, opts := range []layout.ValidateOptions{{}, {Quick: true}, {Sparse: true}, {SkipLayers: true}, {Parallelism: 1}} {
+			if diff := cmp.Diff([]layout.Finding(nil), findings(t, s, opts)); diff != "" {
+				t.Errorf("%s, %+v: %s", name, opts, diff)
+			}
+		}
+	}
+	s := open(t, t.TempDir(), layout.Options{})
+	img := putImage(t, s, "a", "a")
+	art := putArtifact(t, s, putIndex(t, s, img.manifest))
+	setTag(t, s, art, "")
+	setTag(t, s, putArtifact(t, s, ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("elsewhere"), Size: 9}), "")
+	if diff := cmp.Diff([]layout.Finding(nil), findings(t, s, layout.ValidateOptions{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// fault is one fault and the rules that Validate must name: those and no others.
+type fault struct {
+	rules []layout.Rule
+	// change changes the image before it is stored, index the index.json, and
+	// plant the layout when all is in place.
+	change func(t *testing.T, s *layout.Store, g *sample)
+	index  func(t *testing.T, s *layout.Store, index map[string]any)
+	plant  func(t *testing.T, s *layout.Store)
+	// quick is set when the fault can be seen without reading blobs.
+	quick bool
+	// quickRules are those that can be seen, when only some can.
+	quickRules []layout.Rule
+}
+
+func checkFault(t *testing.T, f fault) map[layout.Rule]bool {
+	t.Helper()
+	s := initialised(t)
+	g := goodSample(t)
+	if f.change != nil {
+		f.change(t, s, g)
+	}
+	index := indexOf(g.build(t, s))
+	if f.index != nil {
+		f.index(t, s, index)
+	}
+	writeIndex(t, s, index)
+	if f.plant != nil {
+		f.plant(t, s)
+	}
+	var want []string
+	seen := map[layout.Rule]bool{}
+	for _, r := range f.rules {
+		want = append(want, string(r))
+		seen[r] = true
+	}
+	slices.Sort(want)
+	before := snapshot(t, s.Dir())
+	found := findings(t, s, layout.ValidateOptions{})
+	if diff := cmp.Diff(want, rulesOf(found)); diff != "" {
+		t.Errorf("%s\n%+v", diff, found)
+	}
+	quick := findings(t, s, layout.ValidateOptions{Quick: true})
+	if !f.quick {
+		want = nil
+		for _, r := range f.quickRules {
+			want = append(want, string(r))
+		}
+	}
+	if diff := cmp.Diff(want, rulesOf(quick)); diff != "" {
+		t.Errorf("quick: %s\n%+v", diff, quick)
+	}
+	if diff := cmp.Diff(before, snapshot(t, s.Dir())); diff != "" {
+		t.Errorf("validation changed the layout: %s", diff)
+	}
+	return seen
+}
+
+func TestPlantedFaults(t *testing.T) {
+	all := map[string]map[string]fault{"files": fileFaults(), "documents": documentFaults(), "descriptors": descriptorFaults(), "images": imageFaults(), "layers": layerFaults()}
+	seen := map[layout.Rule]bool{}
+	n := 0
+	for group, faults := range all {
+		for name, f := range faults {
+			n++
+			t.Run(group+"/"+name, func(t *testing.T) {
+				for r := range checkFault(t, f) {
+					seen[r] = true
+				}
+			})
+		}
+	}
+	if n < 50 {
+		t.Errorf("only %d faults", n)
+	}
+	// The rules that need an archive or a layout of their own have their own tests.
+	for _, r := range []layout.Rule{layout.RuleArchivePath, layout.RuleArchiveDuplicate, layout.RuleArchiveUnreadable, layout.RuleGraphSize, layout.RuleGraphDepth, layout.RuleLayerRatio} {
+		seen[r] = true
+	}
+	for _, r := range layout.Rules() {
+		if !seen[r.Rule] {
+			t.Errorf("no fault for the rule %s", r.Rule)
+		}
+	}
+}
+
+func TestValidateIsBounded(t *testing.T) {
+	s := initialised(t)
+	var many []any
+	for i := range 30 {
+		many = append(many, descriptor(strings.Repeat("x", i), ""))
+	}
+	writeIndex(t, s, indexOf(many...))
+	small := open(t, s.Dir(), layout.Options{Limits: layout.Limits{Descriptors: 20}})
+	if got := rulesOf(findings(t, small, layout.ValidateOptions{Sparse: true})); !slices.Equal(got, []string{"graph-size"}) {
+		t.Errorf("got %v", got)
+	}
+	deep := putImage(t, s, "a", "").manifest
+	for range 20 {
+		deep = putIndex(t, s, deep)
+	}
+	writeIndex(t, s, indexOf(deep))
+	if got := rulesOf(findings(t, s, layout.ValidateOptions{})); !slices.Equal(got, []string{"graph-depth"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestBombIsGivenUp(t *testing.T) {
+	s := initialised(t)
+	g := goodSample(t)
+	g.layer["mediaType"] = ocispec.MediaTypeImageLayerZstd
+	g.pack = func(t *testing.T, _ []byte) []byte {
+		var buf bytes.Buffer
+		w, err := zstd.NewWriter(&buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &tar.Header{Name: "bomb", Size: 8 << 30, Mode: 0o644, Typeflag: tar.TypeReg}
+		tw := tar.NewWriter(w)
+		if err := tw.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.CopyN(tw, zeros{}, 600<<20); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return buf.Bytes()
+	}
+	writeIndex(t, s, indexOf(g.build(t, s)))
+	if got := rulesOf(findings(t, s, layout.ValidateOptions{})); !slices.Equal(got, []string{"layer-ratio"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestValidateEndsWithItsConsumer(t *testing.T) {
+	s := initialised(t)
+	g := goodSample(t)
+	writeIndex(t, s, indexOf(g.build(t, s)))
+	for i := range 50 {
+		writeFile(t, filepath.Join(s.Dir(), "blobs/sha256", digest.FromString(strings.Repeat("x", i)).Encoded()), "torn")
+	}
+	n := 0
+	for range s.Validate(t.Context(), layout.ValidateOptions{}) {
+		if n++; n == 3 {
+			break
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d findings", n)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var last error
+	for _, err := range s.Validate(ctx, layout.ValidateOptions{}) {
+		last = err
+	}
+	if !errors.Is(last, context.Canceled) {
+		t.Errorf("got %v", last)
+	}
+	absent := inspect(t, filepath.Join(t.TempDir(), "absent"))
+	for _, err := range absent.Validate(t.Context(), layout.ValidateOptions{}) {
+		last = err
+	}
+	if !errors.Is(last, fs.ErrNotExist) {
+		t.Errorf("got %v", last)
+	}
+}
+
+// Nothing that comes from a layout reaches a terminal as it is.
+func TestFindingsArePrintable(t *testing.T) {
+	s := initialised(t)
+	g := goodSample(t)
+	g.tar = tarOf(t, file{name: "../\x1b[2J\n\u202e"}, file{name: "l", typ: tar.TypeLink, link: "\x1b]0;x\x07"})
+	g.manifest["mediaType"] = "\x1b[31m"
+	g.config["os"] = "\r\n"
+	writeIndex(t, s, indexOf(g.build(t, s)))
+	writeFile(t, filepath.Join(s.Dir(), "blobs/sha256/\x1b[2J\n"), "")
+	found := findings(t, s, layout.ValidateOptions{})
+	if len(found) < 5 {
+		t.Errorf("only %+v", found)
+	}
+	for _, f := range found {
+		if text := f.Object + f.Place + f.Problem; strings.ContainsAny(text, "\x1b\r\n\x07\u202e") {
+			t.Errorf("%q", text)
+		}
+	}
+}

@@ -1,0 +1,269 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// The media types of documents with descriptors in them, beyond those of the
+// image spec's present version.
+const (
+	dockerManifest   = "application/vnd.docker.distribution.manifest.v2+json"
+	dockerList       = "application/vnd.docker.distribution.manifest.list.v2+json"
+	artifactManifest = "application/vnd.oci.artifact.manifest.v1+json"
+)
+
+// IsManifest reports whether content of the media type holds descriptors:
+// manifests and indexes of OCI and Docker.
+func IsManifest(mediaType string) bool { return isList(mediaType) || isImage(mediaType) }
+
+func isList(mediaType string) bool {
+	return mediaType == ocispec.MediaTypeImageIndex || mediaType == dockerList
+}
+
+func isImage(mediaType string) bool {
+	switch mediaType {
+	case ocispec.MediaTypeImageManifest, dockerManifest, artifactManifest:
+		return true
+	}
+	return false
+}
+
+// Document is what is understood of a manifest or an index.
+type Document struct {
+	SchemaVersion int    `json:"schemaVersion"`
+	MediaType     string `json:"mediaType"`
+	ArtifactType  string `json:"artifactType"`
+	// Config and Layers are set for an image manifest.
+	Config *ocispec.Descriptor  `json:"config"`
+	Layers []ocispec.Descriptor `json:"layers"`
+	// Manifests is set for an index.
+	Manifests []ocispec.Descriptor `json:"manifests"`
+	// Blobs is set for the artifact manifest of earlier drafts of the image spec.
+	Blobs       []ocispec.Descriptor `json:"blobs"`
+	Subject     *ocispec.Descriptor  `json:"subject"`
+	Annotations map[string]string    `json:"annotations"`
+}
+
+// Successors are the descriptors in the document: config, layers, manifests,
+// blobs, subject.
+func (d *Document) Successors() []ocispec.Descriptor {
+	var out []ocispec.Descriptor
+	if d.Config != nil {
+		out = append(out, *d.Config)
+	}
+	out = append(out, d.Layers...)
+	out = append(out, d.Manifests...)
+	out = append(out, d.Blobs...)
+	if d.Subject != nil {
+		out = append(out, *d.Subject)
+	}
+	return out
+}
+
+// ParseDocument reads a manifest or index of the given media type strictly: it
+// refuses what one reader could take for a manifest and another for an index.
+func ParseDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Document, error) {
+	doc, breaches, err := readDocument(data, mediaType, limits)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range breaches {
+		// Go's writers say null for an empty list; everybody reads it as that.
+		if b.rule != RuleMemberNull {
+			return nil, errors.New(b.problem)
+		}
+	}
+	for _, desc := range doc.Successors() {
+		if err := checkDescriptor(desc); err != nil {
+			return nil, err
+		}
+	}
+	return doc, nil
+}
+
+// breach is a rule that a document breaks.
+type breach struct {
+	rule           Rule
+	place, problem string
+}
+
+// readDocument reads a manifest or index and says how its members break the
+// rules for documents of its media type.
+func readDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Document, []breach, error) {
+	var doc Document
+	if err := jsondoc.Decode(data, limits, &doc); err != nil {
+		return nil, nil, err
+	}
+	var members map[string]jsontext.Value
+	if err := jsondoc.Decode(data, limits, &members); err != nil {
+		return nil, nil, err
+	}
+	var breaches []breach
+	if mediaType != artifactManifest && doc.SchemaVersion != 2 {
+		breaches = append(breaches, breach{RuleSchemaVersion, "schemaVersion", fmt.Sprintf("its schemaVersion is %d, not 2", doc.SchemaVersion)})
+	}
+	if doc.MediaType != "" && doc.MediaType != mediaType {
+		breaches = append(breaches, breach{RuleMediaTypeMismatch, "mediaType", fmt.Sprintf("its mediaType is %q, but it stands for %q", doc.MediaType, mediaType)})
+	}
+	wanted, barred := []string{"config", "layers"}, []string{"manifests", "blobs"}
+	switch {
+	case isList(mediaType):
+		wanted, barred = []string{"manifests"}, []string{"config", "layers", "blobs"}
+	case mediaType == artifactManifest:
+		wanted, barred = nil, []string{"config", "layers", "manifests"}
+	}
+	for _, name := range wanted {
+		value, ok := members[name]
+		if !ok {
+			breaches = append(breaches, breach{RuleMemberMissing, name, fmt.Sprintf("it has no member %q", name)})
+		} else if value.Kind() == 'n' {
+			breaches = append(breaches, breach{RuleMemberNull, name, fmt.Sprintf("its member %q is null", name)})
+		}
+	}
+	for _, name := range barred {
+		if _, ok := members[name]; ok {
+			breaches = append(breaches, breach{RuleMemberForeign, name, fmt.Sprintf("it has a member %q, which a %s must not have", name, mediaType)})
+		}
+	}
+	return &doc, breaches, nil
+}
+
+// Document reads the manifest or index of desc, verified and strictly.
+func (s *Store) Document(ctx context.Context, desc ocispec.Descriptor) (*Document, error) {
+	data, err := s.ReadBlob(ctx, desc, 0)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := ParseDocument(data, desc.MediaType, s.limits.manifest())
+	if err != nil {
+		return nil, &BlobError{Digest: desc.Digest, Problem: "cannot be understood: " + err.Error(), Err: err}
+	}
+	return doc, nil
+}
+
+// Reachable walks everything that roots lead to, roots included: through
+// indexes and manifests to configs, layers and subjects, breadth first, each
+// digest once. A document that is missing or cannot be understood comes with an
+// error and leads nowhere; the walk goes on, and the caller decides whether it
+// may. A missing one is errdef.ErrNotFound. A nesting or a number of
+// descriptors over the limits ends the walk with an error without a descriptor.
+func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.Seq2[ocispec.Descriptor, error] {
+	return func(yield func(ocispec.Descriptor, error) bool) {
+		seen := map[digest.Digest]bool{}
+		level := roots
+		for depth := 1; len(level) > 0; depth++ {
+			if depth > s.limits.GraphDepth+1 {
+				yield(ocispec.Descriptor{}, fmt.Errorf("indexes and subjects are nested more than %d deep; the limit is there to stop hostile layouts", s.limits.GraphDepth))
+				return
+			}
+			var next []ocispec.Descriptor
+			for _, desc := range level {
+				if seen[desc.Digest] {
+					continue
+				}
+				if len(seen) == s.limits.Descriptors {
+					yield(ocispec.Descriptor{}, fmt.Errorf("there are more than %d descriptors", s.limits.Descriptors))
+					return
+				}
+				seen[desc.Digest] = true
+				more, err := s.successors(ctx, desc)
+				if !yield(desc, err) {
+					return
+				}
+				next = append(next, more...)
+			}
+			level = next
+		}
+	}
+}
+
+// successors are the descriptors in the document of desc, none for other blobs.
+func (s *Store) successors(ctx context.Context, desc ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !IsManifest(desc.MediaType) {
+		return nil, nil
+	}
+	doc, err := s.Document(ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	return doc.Successors(), nil
+}
+
+// Swept is what Sweep deleted.
+type Swept struct {
+	// Blobs are the deleted blobs, in the order of the candidates.
+	Blobs []digest.Digest
+	// Bytes is the sum of their sizes.
+	Bytes int64
+}
+
+// Sweep deletes those of the candidates that nothing in index.json and keep can
+// reach, and nothing else. When a document that could lead to a candidate cannot
+// be read, nothing is deleted and the error says which; one that is missing
+// leads nowhere. The caller holds the lock. When an error comes while blobs are
+// being deleted, Swept tells which are gone.
+func (s *Store) Sweep(ctx context.Context, candidates []digest.Digest, keep []ocispec.Descriptor) (Swept, error) {
+	var swept Swept
+	if len(candidates) == 0 {
+		return swept, nil
+	}
+	x, err := s.Index(ctx)
+	if err != nil {
+		return swept, err
+	}
+	live := map[digest.Digest]bool{}
+	for desc, err := range s.Reachable(ctx, append(x.Descriptors(), keep...)) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return swept, fmt.Errorf("nothing was deleted, for not all that is in use can be told: %w", err)
+		}
+		live[desc.Digest] = true
+	}
+	d, err := s.disk()
+	if err != nil {
+		return swept, ignoreMissing(err)
+	}
+	for _, dgst := range candidates {
+		if live[dgst] {
+			continue
+		}
+		size, ok, err := d.removeBlob(dgst)
+		if err != nil {
+			return swept, err
+		}
+		if ok {
+			swept.Blobs = append(swept.Blobs, dgst)
+			swept.Bytes += size
+		}
+		live[dgst] = true // a candidate that stands twice is deleted once
+	}
+	return swept, nil
+}
+
+// removeBlob deletes the file of a blob, and gives its size.
+func (d *disk) removeBlob(dgst digest.Digest) (int64, bool, error) {
+	name, err := blobPath(dgst)
+	if err != nil {
+		return 0, false, err
+	}
+	info, err := d.lstat(name)
+	if err != nil {
+		return 0, false, ignoreMissing(err)
+	}
+	if err := d.remove(name); err != nil {
+		return 0, false, err
+	}
+	return info.Size(), true, nil
+}

@@ -1,0 +1,177 @@
+package layout_test
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/errdef"
+
+	"github.com/layform/layform/layout"
+)
+
+func putIndex(t *testing.T, s *layout.Store, manifests ...ocispec.Descriptor) ocispec.Descriptor {
+	t.Helper()
+	x := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: manifests}
+	x.SchemaVersion = 2
+	return putJSON(t, s, x.MediaType, x)
+}
+
+func putArtifact(t *testing.T, s *layout.Store, subject ocispec.Descriptor) ocispec.Descriptor {
+	t.Helper()
+	m := ocispec.Manifest{
+		MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "application/vnd.example",
+		Config:  put(t, s, ocispec.MediaTypeEmptyJSON, []byte("{}")),
+		Layers:  []ocispec.Descriptor{put(t, s, "text/plain", []byte("artifact"))},
+		Subject: &subject,
+	}
+	m.SchemaVersion = 2
+	return putJSON(t, s, m.MediaType, m)
+}
+
+func TestReachable(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{})
+	a, b := putImage(t, s, "a", "a"), putImage(t, s, "b", "b")
+	x := putIndex(t, s, putIndex(t, s, a.manifest, b.manifest), a.manifest)
+	art := putArtifact(t, s, x)
+	missing := descriptor("missing", "")
+	missing.MediaType = ocispec.MediaTypeImageManifest
+	seen := map[digest.Digest]int{}
+	var lost []digest.Digest
+	for desc, err := range s.Reachable(t.Context(), []ocispec.Descriptor{art, missing}) {
+		seen[desc.Digest]++
+		if errors.Is(err, errdef.ErrNotFound) {
+			lost = append(lost, desc.Digest)
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
+	for d, n := range seen {
+		if n != 1 {
+			t.Errorf("%s was visited %d times", d, n)
+		}
+	}
+	if diff := cmp.Diff([]digest.Digest{missing.Digest}, lost); diff != "" {
+		t.Error(diff)
+	}
+	if len(seen) != 12 {
+		t.Errorf("%d descriptors, want 12: artifact with config and layer, two indexes, two images of three, one missing", len(seen))
+	}
+	for _, d := range append(a.digests(), b.digests()...) {
+		if seen[d] == 0 {
+			t.Errorf("%s was not reached", d)
+		}
+	}
+}
+
+func TestReachableIsBounded(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{NoSync: true, Limits: layout.Limits{Descriptors: 20}})
+	deep := putImage(t, s, "a", "").manifest
+	for range 7 {
+		deep = putIndex(t, s, deep)
+	}
+	walk := func(root ocispec.Descriptor) (n int, last error) {
+		for _, err := range s.Reachable(t.Context(), []ocispec.Descriptor{root}) {
+			n++
+			last = err
+		}
+		return n, last
+	}
+	if n, err := walk(deep); err != nil || n != 10 {
+		t.Errorf("%d, %v", n, err)
+	}
+	if _, err := walk(putIndex(t, s, deep)); err == nil || !strings.Contains(err.Error(), "more than 8 deep") {
+		t.Errorf("got %v", err)
+	}
+	var many []ocispec.Descriptor
+	for i := range 20 {
+		many = append(many, descriptor(strconv.Itoa(i), ""))
+	}
+	if _, err := walk(putIndex(t, s, many...)); err == nil || !strings.Contains(err.Error(), "more than 20") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDocumentRefuses(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{NoSync: true})
+	d := encoded(t, descriptor("x", ""))
+	image, index := ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex
+	for name, tc := range map[string]struct{ mediaType, doc string }{
+		"layers and Layers":    {image, `{"schemaVersion":2,"config":` + d + `,"layers":[],"Layers":[` + d + `]}`},
+		"Layers for layers":    {image, `{"schemaVersion":2,"config":` + d + `,"Layers":[` + d + `]}`},
+		"manifests and layers": {image, `{"schemaVersion":2,"config":` + d + `,"layers":[],"manifests":[]}`},
+		"an index with layers": {index, `{"schemaVersion":2,"manifests":[],"layers":[]}`},
+		"an index with null":   {index, `{"schemaVersion":2,"manifests":[],"layers":null}`},
+		"an index as manifest": {image, `{"schemaVersion":2,"manifests":[]}`},
+		"another media type":   {image, `{"schemaVersion":2,"mediaType":"` + index + `","config":` + d + `,"layers":[]}`},
+		"no schema version":    {image, `{"config":` + d + `,"layers":[]}`},
+		"a malformed digest":   {image, `{"schemaVersion":2,"config":{"digest":"sha256:../x","size":1},"layers":[]}`},
+		"a negative size":      {index, `{"schemaVersion":2,"manifests":[{"digest":"` + digest.FromString("x").String() + `","size":-1}]}`},
+		"trailing data":        {index, `{"schemaVersion":2,"manifests":[]} x`},
+		"not JSON":             {index, "\x1f\x8b\x08"},
+	} {
+		desc := put(t, s, tc.mediaType, []byte(tc.doc))
+		var be *layout.BlobError
+		if doc, err := s.Document(t.Context(), desc); !errors.As(err, &be) {
+			t.Errorf("%s: got %v, %v", name, doc, err)
+		}
+	}
+}
+
+func TestSweep(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{})
+	a, b, c := putImage(t, s, "a", "a"), putImage(t, s, "b", "b"), putImage(t, s, "c", "c")
+	art := putArtifact(t, s, b.manifest)
+	setTag(t, s, art, "")
+	kept := putImage(t, s, "kept", "kept")
+	foreign := put(t, s, "text/plain", []byte("nobody refers to it"))
+	for _, tag := range []string{"a", "b", "kept"} {
+		if _, _, err := s.Swap(t.Context(), func(x *layout.Index) error { x.Remove(tag); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all []digest.Digest
+	for _, i := range []image{a, b, c, kept} {
+		all = append(all, i.digests()...)
+	}
+	all = append(all, a.layer.Digest, digest.FromString("never existed"))
+	got, err := s.Sweep(t.Context(), all, []ocispec.Descriptor{kept.manifest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := layout.Swept{Blobs: a.digests(), Bytes: a.layer.Size + a.config.Size + a.manifest.Size}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, i := range []image{b, c, kept} {
+		for _, d := range i.digests() {
+			if state, err := s.Check(t.Context(), ocispec.Descriptor{Digest: d, Size: -1}); state != layout.Intact || err != nil {
+				t.Errorf("%s is %s, %v", d, state, err)
+			}
+		}
+	}
+	if state, err := s.Check(t.Context(), foreign); state != layout.Intact || err != nil {
+		t.Error("a blob that is no candidate was deleted", err)
+	}
+}
+
+// As long as it cannot be told what is in use, nothing is deleted.
+func TestSweepOfAnUnreadableLayout(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{})
+	a, b := putImage(t, s, "a", ""), putImage(t, s, "b", "b")
+	damage(t, s, b.manifest.Digest, strings.Repeat("x", int(b.manifest.Size)))
+	if _, _, err := s.Swap(t.Context(), func(x *layout.Index) error { x.RemoveUntagged(a.manifest.Digest); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t, s.Dir())
+	if _, err := s.Sweep(t.Context(), a.digests(), nil); err == nil || !strings.Contains(err.Error(), "nothing was deleted") {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(before, snapshot(t, s.Dir())); diff != "" {
+		t.Error(diff)
+	}
+}
