@@ -1,0 +1,357 @@
+package stage
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+)
+
+// writer builds a binary record: varints, and strings with their length.
+type writer struct {
+	buf []byte
+	err error
+}
+
+func (w *writer) uint(v uint64) { w.buf = binary.AppendUvarint(w.buf, v) }
+func (w *writer) int(v int64)   { w.buf = binary.AppendVarint(w.buf, v) }
+
+func (w *writer) string(s string) {
+	w.uint(uint64(len(s)))
+	w.buf = append(w.buf, s...)
+}
+
+// The forms of a digest in a record.
+const (
+	digestNone = iota
+	digestSHA256
+	digestOther
+)
+
+func (w *writer) digest(d digest.Digest) {
+	switch {
+	case d == "":
+		w.buf = append(w.buf, digestNone)
+	case d.Algorithm() == digest.SHA256:
+		raw, err := hex.DecodeString(d.Encoded())
+		if err != nil || len(raw) != 32 {
+			w.err = fmt.Errorf("%q is no digest", string(d))
+			return
+		}
+		w.buf = append(append(w.buf, digestSHA256), raw...)
+	default:
+		w.buf = append(w.buf, digestOther)
+		w.string(string(d))
+	}
+}
+
+// errShort says that a record ends too early or holds a wrong number.
+var errShort = errors.New("it ends too early or holds a number that cannot be")
+
+// reader reads what a writer built. Text is shared with the record.
+type reader struct {
+	text string
+	pos  int
+	err  error
+}
+
+func (r *reader) fail() {
+	if r.err == nil {
+		r.err = errShort
+	}
+	r.pos = len(r.text)
+}
+
+func (r *reader) uint() uint64 {
+	var v uint64
+	for shift := 0; ; shift += 7 {
+		if r.pos >= len(r.text) || shift > 63 {
+			r.fail()
+			return 0
+		}
+		b := r.text[r.pos]
+		r.pos++
+		v |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			return v
+		}
+	}
+}
+
+func (r *reader) int() int64 {
+	v := r.uint()
+	return int64(v>>1) ^ -int64(v&1)
+}
+
+func (r *reader) take(n uint64) string {
+	if n > uint64(len(r.text)-r.pos) {
+		r.fail()
+		return ""
+	}
+	s := r.text[r.pos : r.pos+int(n)]
+	r.pos += int(n)
+	return s
+}
+
+func (r *reader) string() string { return r.take(r.uint()) }
+
+// count reads a number of elements, each of at least least bytes.
+func (r *reader) count(least int) int {
+	n := r.uint()
+	if n > uint64((len(r.text)-r.pos)/least) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) digest() digest.Digest {
+	form := r.take(1)
+	if form == "" {
+		return ""
+	}
+	switch form[0] {
+	case digestNone:
+		return ""
+	case digestSHA256:
+		return sha256Digest(r.take(32))
+	case digestOther:
+		d := digest.Digest(r.string())
+		if d.Validate() != nil {
+			r.fail()
+			return ""
+		}
+		return d
+	}
+	r.fail()
+	return ""
+}
+
+// sha256Digest spells a digest out in one allocation.
+func sha256Digest(raw string) digest.Digest {
+	const prefix = "sha256:"
+	const digits = "0123456789abcdef"
+	var b [len(prefix) + 64]byte
+	copy(b[:], prefix)
+	for i := range len(raw) {
+		b[len(prefix)+2*i] = digits[raw[i]>>4]
+		b[len(prefix)+2*i+1] = digits[raw[i]&15]
+	}
+	return digest.Digest(b[:])
+}
+
+// typeCodes are the entry types in the order of their codes in a record. Append
+// only: the place of a type is part of the format.
+func typeCodes() []Type {
+	return []Type{Regular, Directory, Symlink, Hardlink, Char, Block, Fifo}
+}
+
+// write appends the table of contents to a record.
+func (t *TOC) write(w *writer) {
+	w.digest(t.Blob)
+	w.int(t.Size)
+	w.digest(t.DiffID)
+	w.string(t.Encoding)
+	codes := map[Type]int{}
+	for code, typ := range typeCodes() {
+		codes[typ] = code
+	}
+	w.uint(uint64(len(t.Entries)))
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		code, ok := codes[e.Type]
+		if !ok {
+			w.err = fmt.Errorf("the entry %q has the unknown type %q", e.Path, e.Type)
+			return
+		}
+		e.write(w, code)
+	}
+	w.uint(uint64(len(t.Chunks)))
+	for _, c := range t.Chunks {
+		w.digest(c.Digest)
+		w.int(c.Size)
+		w.int(c.Offset)
+		w.int(c.Length)
+		w.digest(c.Seal)
+	}
+}
+
+// The parts of an entry that most entries do not have.
+const (
+	hasLink = 1 << iota
+	hasXattrs
+	hasDevice
+	hasOffset
+)
+
+func (e *Entry) write(w *writer, code int) {
+	flags := 0
+	if e.Linkname != "" {
+		flags |= hasLink
+	}
+	if len(e.Xattrs) > 0 {
+		flags |= hasXattrs
+	}
+	if e.Devmajor != 0 || e.Devminor != 0 {
+		flags |= hasDevice
+	}
+	if e.Offset != 0 {
+		flags |= hasOffset
+	}
+	w.buf = append(w.buf, byte(code), byte(flags))
+	w.string(e.Path)
+	w.uint(uint64(e.Mode))
+	w.int(int64(e.UID))
+	w.int(int64(e.GID))
+	w.int(e.Mtime)
+	w.int(e.Size)
+	w.digest(e.Digest)
+	if flags&hasLink != 0 {
+		w.string(e.Linkname)
+	}
+	if flags&hasXattrs != 0 {
+		w.uint(uint64(len(e.Xattrs)))
+		for _, name := range slices.Sorted(maps.Keys(e.Xattrs)) {
+			w.string(name)
+			w.string(e.Xattrs[name])
+		}
+	}
+	if flags&hasDevice != 0 {
+		w.int(e.Devmajor)
+		w.int(e.Devminor)
+	}
+	if flags&hasOffset != 0 {
+		w.int(e.Offset)
+	}
+}
+
+// read takes one entry from a record.
+func (e *Entry) read(r *reader, types []Type) {
+	head := r.take(2)
+	if head == "" {
+		return
+	}
+	if int(head[0]) >= len(types) || head[1] >= 1<<4 {
+		r.fail()
+		return
+	}
+	e.Type = types[head[0]]
+	e.Path = r.string()
+	e.Mode = uint32(r.uint())
+	e.UID = int(r.int())
+	e.GID = int(r.int())
+	e.Mtime = r.int()
+	e.Size = r.int()
+	e.Digest = r.digest()
+	if head[1]&hasLink != 0 {
+		e.Linkname = r.string()
+	}
+	if head[1]&hasXattrs != 0 {
+		n := r.count(2)
+		e.Xattrs = make(map[string]string, n)
+		for range n {
+			name := r.string()
+			e.Xattrs[name] = r.string()
+		}
+	}
+	if head[1]&hasDevice != 0 {
+		e.Devmajor = r.int()
+		e.Devminor = r.int()
+	}
+	if head[1]&hasOffset != 0 {
+		e.Offset = r.int()
+	}
+}
+
+// read takes a table of contents from a record, all of it.
+func (t *TOC) read(r *reader) {
+	t.Version = TOCVersion
+	t.Blob = r.digest()
+	t.Size = r.int()
+	t.DiffID = r.digest()
+	t.Encoding = r.string()
+	types := typeCodes()
+	t.Entries = make([]Entry, r.count(9))
+	for i := range t.Entries {
+		t.Entries[i].read(r, types)
+		if r.err != nil {
+			return
+		}
+	}
+	if n := r.count(5); n > 0 {
+		t.Chunks = make([]Chunk, n)
+	}
+	for i := range t.Chunks {
+		t.Chunks[i] = Chunk{Digest: r.digest(), Size: r.int(), Offset: r.int(), Length: r.int(), Seal: r.digest()}
+	}
+	if r.pos != len(r.text) {
+		r.fail()
+	}
+}
+
+// decodeTOC reads the bytes of the file.
+func decodeTOC(data []byte) (*TOC, error) {
+	packed, ok := bytes.CutPrefix(data, []byte(tocMagic))
+	if !ok {
+		return nil, errors.New("it is of another kind or version")
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(min(tocPlainLimit, 8<<20+tocRatio*len(packed)))))
+	if err != nil {
+		return nil, err
+	}
+	defer dec.Close()
+	plain, err := dec.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{text: string(plain)}
+	toc := &TOC{}
+	toc.read(r)
+	if r.err != nil {
+		return nil, r.err
+	}
+	return toc, toc.check()
+}
+
+// check checks what uses of a table of contents rely on.
+func (t *TOC) check() error {
+	if t.Size < 0 {
+		return errors.New("it gives the layer a negative size")
+	}
+	next := int64(0)
+	for i, c := range t.Chunks {
+		if c.Digest == "" || c.Size < 0 || c.Length < 0 || c.Offset < next || c.Length > t.Size-c.Offset {
+			return fmt.Errorf("chunk %d lies outside the layer", i)
+		}
+		next = c.Offset + c.Length
+	}
+	for i := range t.Entries {
+		if t.Entries[i].Size < 0 {
+			return fmt.Errorf("entry %d has a negative size", i)
+		}
+	}
+	return nil
+}
+
+// tocDigest is the layer blob that a file name in the folder toc stands for.
+func tocDigest(name string) (digest.Digest, bool) {
+	algorithm, encoded, ok := strings.Cut(name, "-")
+	dgst := digest.Digest(algorithm + ":" + encoded)
+	return dgst, ok && dgst.Validate() == nil
+}
+
+// rawSHA256 gives the bytes of a sha256 digest.
+func rawSHA256(d digest.Digest) (raw [32]byte, ok bool) {
+	if d.Validate() != nil || d.Algorithm() != digest.SHA256 {
+		return raw, false
+	}
+	_, err := hex.Decode(raw[:], []byte(d.Encoded()))
+	return raw, err == nil
+}

@@ -1,0 +1,7 @@
+package stage
+
+// The codec of tables of contents, for fuzzing.
+var (
+	DecodeTOC = decodeTOC
+	EncodeTOC = encodeTOC
+)

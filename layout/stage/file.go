@@ -1,0 +1,270 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// Version is the version of the staging state that is written and the newest
+// that is read.
+const Version = 1
+
+// limit is the longest staging state or journal that is read.
+const limit = 64 << 20
+
+// ErrCorrupt is in the tree of errors about files that are damaged.
+var ErrCorrupt = errors.New("the file is damaged")
+
+// FileError says what is wrong with a file of ours, and what to do.
+type FileError struct {
+	// Path is the file.
+	Path string
+	// Problem says what is wrong and what to do.
+	Problem string
+	// Err is the cause; it is ErrCorrupt for damage.
+	Err error
+}
+
+// Error names the file and the problem.
+func (e *FileError) Error() string { return fmt.Sprintf("%s: %s", e.Path, e.Problem) }
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
+var specName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// CheckName checks the name of a spec: 1 to 64 of a-z, 0-9, dot, underscore and
+// hyphen, a letter or digit first.
+func CheckName(name string) error {
+	if !specName.MatchString(name) {
+		return fmt.Errorf("the spec name %q is not made of 1 to 64 of a-z, 0-9, '.', '_' and '-' with a letter or digit first", name)
+	}
+	return nil
+}
+
+// stateFile is the state file of a spec's stage or, with another extension, of
+// something else of it.
+func stateFile(name, ext string) string { return "stage/" + name + ext }
+
+// fullPath is how messages name a state file.
+func fullPath(store *layout.Store, file string) string {
+	return path.Join(store.Dir(), ".layform", file)
+}
+
+// Load reads the staging state of the spec name; one that does not exist is
+// empty and has no digest. The digest is that of the file's bytes. A Stage that
+// was left Pending is settled by what index.json holds: the new state as Done
+// when it is the index after the swap, and otherwise the state before, to which
+// everything else is drift. Load writes nothing.
+func Load(ctx context.Context, store *layout.Store, name string) (*Stage, digest.Digest, error) {
+	if err := CheckName(name); err != nil {
+		return nil, "", err
+	}
+	file := stateFile(name, ".json")
+	data, err := store.ReadState(file, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return empty(name), "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	st, err := decode(fullPath(store, file), name, data)
+	if err != nil {
+		return nil, "", err
+	}
+	st, err = settle(ctx, store, st)
+	if err != nil {
+		return nil, "", err
+	}
+	return st, digest.FromBytes(data), nil
+}
+
+func empty(name string) *Stage {
+	return &Stage{Version: Version, Spec: name, State: Done, Objects: map[string]Object{}}
+}
+
+// decode reads a staging state strictly.
+func decode(file, name string, data []byte) (*Stage, error) {
+	corrupt := func(problem string) error {
+		return &FileError{
+			Path:    file,
+			Problem: problem + "; remove the file to forget what the spec owns: everything is built again, and its tags must be adopted",
+			Err:     ErrCorrupt,
+		}
+	}
+	// The version comes first: what a newer one looks like is not known.
+	var head struct {
+		Version int `json:"version"`
+	}
+	limits := jsondoc.Limits{Bytes: limit}
+	if err := jsondoc.Decode(data, limits, &head); err != nil {
+		return nil, corrupt("the staging state cannot be understood: " + err.Error())
+	}
+	if head.Version > Version {
+		return nil, &FileError{Path: file, Problem: fmt.Sprintf("the staging state has version %d, and this layform knows versions up to %d; use a newer layform", head.Version, Version)}
+	}
+	var st Stage
+	if err := jsondoc.Decode(data, limits, &st); err != nil {
+		return nil, corrupt("the staging state cannot be understood: " + err.Error())
+	}
+	if err := st.check(name); err != nil {
+		return nil, corrupt(err.Error())
+	}
+	if st.Objects == nil {
+		st.Objects = map[string]Object{}
+	}
+	return &st, nil
+}
+
+// check checks what the JSON form does not.
+func (s *Stage) check(name string) error {
+	switch {
+	case s.Version < 1:
+		return fmt.Errorf("the staging state has version %d", s.Version)
+	case s.Spec != name:
+		return fmt.Errorf("the staging state belongs to the spec %q, not %q", s.Spec, name)
+	case s.State != Pending && s.State != Done:
+		return fmt.Errorf("the staging state has the state %q, neither pending nor done", s.State)
+	case s.State == Done && s.Was != nil:
+		return errors.New("the staging state is done, but keeps an earlier state")
+	case s.Was != nil && s.Was.Was != nil:
+		return errors.New("the staging state keeps more than one earlier state")
+	}
+	if err := s.checkDigests(); err != nil {
+		return err
+	}
+	if s.Was != nil {
+		return s.Was.check(name)
+	}
+	return nil
+}
+
+// checkDigests checks every digest, for names of files are made from them.
+func (s *Stage) checkDigests() error {
+	all := slices.Clone(s.Blobs)
+	for _, o := range s.Objects {
+		all = append(all, o.Descriptor.Digest)
+		if o.DiffID != "" {
+			all = append(all, o.DiffID)
+		}
+	}
+	for _, d := range s.Tags {
+		all = append(all, d.Digest)
+	}
+	for _, d := range s.Untagged {
+		all = append(all, d.Digest)
+	}
+	for _, dgst := range all {
+		if err := dgst.Validate(); err != nil {
+			return fmt.Errorf("the staging state holds the malformed digest %q", string(dgst))
+		}
+	}
+	return nil
+}
+
+// settle tells on which side of the swap a pending Stage stands.
+func settle(ctx context.Context, store *layout.Store, st *Stage) (*Stage, error) {
+	if st.State == Done {
+		return st, nil
+	}
+	x, err := store.Index(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if x.Digest() == st.After {
+		done := *st
+		done.State, done.Was = Done, nil
+		return &done, nil
+	}
+	was := empty(st.Spec)
+	if st.Was != nil {
+		*was = *st.Was
+		was.State = Done
+	}
+	// The serial never goes back, also over a swap that did not happen.
+	was.Serial = st.Serial
+	was.Blobs = union(was.Blobs, st.Blobs)
+	return was, nil
+}
+
+// union is all of a and b, sorted, once each. The blobs of a swap that did not
+// happen were put there all the same: they stay owned, so that they can be swept.
+func union(a, b []digest.Digest) []digest.Digest {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Save writes the staging state, atomically and durably, and adds one to its
+// serial. The caller holds the lock of the layout.
+func Save(ctx context.Context, store *layout.Store, st *Stage) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := CheckName(st.Spec); err != nil {
+		return err
+	}
+	next := *st
+	next.Version = Version
+	next.Serial++
+	slices.Sort(next.Blobs)
+	if err := next.check(st.Spec); err != nil {
+		return err
+	}
+	data, err := jsondoc.Encode(&next)
+	if err != nil {
+		return err
+	}
+	if err := store.SaveState(stateFile(st.Spec, ".json"), data); err != nil {
+		return err
+	}
+	st.Version, st.Serial = next.Version, next.Serial
+	return nil
+}
+
+// Remove deletes the staging state and the journal of the spec name; it is no
+// error when there are none. The caller holds the lock of the layout.
+func Remove(ctx context.Context, store *layout.Store, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if err := store.RemoveState(stateFile(name, ".json")); err != nil {
+		return err
+	}
+	return store.RemoveState(stateFile(name, ".journal"))
+}
+
+// All loads the staging states of all specs of the layout, sorted by name.
+func All(ctx context.Context, store *layout.Store) ([]*Stage, error) {
+	names, err := store.ListState("stage")
+	if err != nil {
+		return nil, err
+	}
+	var all []*Stage
+	for _, file := range names {
+		name, ok := strings.CutSuffix(file, ".json")
+		if !ok || CheckName(name) != nil {
+			continue
+		}
+		st, _, err := Load(ctx, store, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, st)
+	}
+	return all, nil
+}

@@ -1,0 +1,38 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/layform/layform/layout"
+)
+
+// Interrupted reports whether an apply of the spec name began and did not end:
+// its journal is still there, or its staging state is still Pending. The next
+// apply has something to finish then, even where nothing else changes.
+func Interrupted(ctx context.Context, store *layout.Store, name string) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if err := CheckName(name); err != nil {
+		return false, err
+	}
+	_, err := store.ReadState(stateFile(name, ".journal"), limit)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err == nil, err
+	}
+	file := stateFile(name, ".json")
+	data, err := store.ReadState(file, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	st, err := decode(fullPath(store, file), name, data)
+	if err != nil {
+		return false, err
+	}
+	return st.State == Pending, nil
+}

@@ -1,0 +1,125 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout"
+)
+
+// TOCVersion is the version of tables of contents that is written and read.
+const TOCVersion = 1
+
+// tocMagic starts the file of a table of contents.
+const tocMagic = "layform toc 1\n"
+
+// The bounds of a table of contents. Half of it is digests, which cannot be
+// compressed, so that one which grows much is made to fill the memory.
+const (
+	tocLimit      = 128 << 20 // bytes of the file
+	tocPlainLimit = 256 << 20 // bytes of the records
+	tocRatio      = 100       // records to file
+)
+
+// tocFile is the state file of a layer's table of contents.
+func tocFile(blob digest.Digest) (string, error) {
+	if err := blob.Validate(); err != nil {
+		return "", fmt.Errorf("%q is no digest of a layer: %w", string(blob), err)
+	}
+	return "toc/" + string(blob.Algorithm()) + "-" + blob.Encoded(), nil
+}
+
+// LoadTOC reads the table of contents of a layer blob. The error is
+// fs.ErrNotExist when there is none, and in the tree of ErrCorrupt when it is
+// damaged, of another version, or of another blob: make it again from the blob.
+func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*TOC, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	file, err := tocFile(blob)
+	if err != nil {
+		return nil, err
+	}
+	data, err := store.ReadState(file, tocLimit)
+	if err != nil {
+		return nil, err
+	}
+	toc, err := decodeTOC(data)
+	if err == nil && toc.Blob != blob {
+		err = fmt.Errorf("it belongs to %s", toc.Blob)
+	}
+	if err != nil {
+		return nil, &FileError{
+			Path:    fullPath(store, file),
+			Problem: "the table of contents cannot be used: " + err.Error() + "; it can be removed, and is made again from the layer",
+			Err:     ErrCorrupt,
+		}
+	}
+	return toc, nil
+}
+
+// SaveTOC writes the table of contents of toc.Blob, atomically. A power cut may
+// take it, which costs time alone.
+func SaveTOC(ctx context.Context, store *layout.Store, toc *TOC) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	file, err := tocFile(toc.Blob)
+	if err != nil {
+		return err
+	}
+	data, err := encodeTOC(toc)
+	if err != nil {
+		return err
+	}
+	return store.SaveCache(file, data)
+}
+
+// RemoveTOC deletes the table of contents of a layer blob; it is no error when
+// there is none.
+func RemoveTOC(ctx context.Context, store *layout.Store, blob digest.Digest) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	file, err := tocFile(blob)
+	if err != nil {
+		return err
+	}
+	return store.RemoveState(file)
+}
+
+// DigestsOfTOCs lists the layer blobs that have a table of contents, sorted.
+func DigestsOfTOCs(ctx context.Context, store *layout.Store) ([]digest.Digest, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	names, err := store.ListState("toc")
+	if err != nil {
+		return nil, err
+	}
+	var all []digest.Digest
+	for _, name := range names {
+		if dgst, ok := tocDigest(name); ok {
+			all = append(all, dgst)
+		}
+	}
+	return all, nil
+}
+
+// encodeTOC gives the bytes of the file: the magic, then compressed records.
+func encodeTOC(toc *TOC) ([]byte, error) {
+	w := &writer{}
+	toc.write(w)
+	if w.err != nil {
+		return nil, w.err
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(true), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer enc.Close()
+	return enc.EncodeAll(w.buf, []byte(tocMagic)), nil
+}
