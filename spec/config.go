@@ -1,0 +1,297 @@
+package spec
+
+import (
+	"encoding/json"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// imageAttributes are the attributes that only an image config has.
+var imageAttributes = []string{
+	"platform", "architecture", "os", "variant", "os_version", "os_features", "created", "author", "user", "exposed_ports", "env", "entrypoint",
+	"cmd", "volumes", "working_dir", "labels", "stop_signal", "args_escaped", "extra", "config_extra",
+}
+
+// config decodes a config block.
+func (d *decoder) config() *Config {
+	attrs := d.inst.block.attrs
+	c := &Config{MediaType: ocispec.MediaTypeImageConfig}
+	text, g := d.typeName(attrs, "media_type")
+	d.mustKnow(g)
+	if g.ok {
+		c.MediaType = text
+	}
+	c.Annotations = d.annotations(attrs, "annotations")
+	content, given := d.text(attrs, "content")
+	if c.MediaType != ocispec.MediaTypeImageConfig {
+		d.foreignConfig(c, content, given)
+		return c
+	}
+	if given.set {
+		d.err(given.rng, "content is for configs of another media type: an image config is made of attributes. Set media_type, or remove content.")
+	}
+	c.Image = d.image()
+	c.Extra = d.extra(attrs, "extra", "created", "author", "architecture", "os", "os.version", "os.features", "variant", "config", "rootfs", "history")
+	c.ConfigExtra = d.extra(attrs, "config_extra", "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal",
+		"ArgsEscaped")
+	return c
+}
+
+// foreignConfig decodes a config that is not an image config.
+func (d *decoder) foreignConfig(c *Config, content string, given got) {
+	b := d.inst.block
+	for _, name := range imageAttributes {
+		if a, ok := b.attrs[name]; ok {
+			d.err(a.rng, "%s belongs to image configs. A config of type %s has content alone.", name, c.MediaType)
+		}
+	}
+	if !given.set {
+		d.lacks(b.incomplete, b.missing, "A config of type %s needs content: the text of its blob.", c.MediaType)
+	}
+	if given.ok {
+		c.Content = []byte(content)
+	}
+}
+
+// image decodes the attributes of an image config.
+func (d *decoder) image() *ocispec.Image {
+	attrs := d.inst.block.attrs
+	image := &ocispec.Image{}
+	if p := d.platform(); p != nil {
+		image.Platform = *p
+	}
+	var g got
+	image.Created, _ = d.moment(attrs, "created", false)
+	image.Author, _ = d.text(attrs, "author")
+	c := &image.Config
+	if c.User, g = d.text(attrs, "user"); c.User != "" && !userPattern.MatchString(c.User) {
+		d.err(g.rng, "user is %s, but must be user, uid, user:group or uid:gid.", g.quote(c.User))
+	}
+	c.ExposedPorts = d.ports()
+	c.Env = d.environment()
+	c.Entrypoint, g = d.texts(attrs, "entrypoint")
+	d.noNUL(g, c.Entrypoint)
+	c.Cmd, g = d.texts(attrs, "cmd")
+	d.noNUL(g, c.Cmd)
+	c.Volumes = d.volumes(image.OS)
+	if c.WorkingDir, g = d.text(attrs, "working_dir"); g.ok && !absoluteOn(image.OS, c.WorkingDir) {
+		d.err(g.rng, "working_dir is %s, but must be an absolute path.", g.quote(c.WorkingDir))
+	}
+	c.Labels = d.annotations(attrs, "labels")
+	if c.StopSignal, g = d.text(attrs, "stop_signal"); g.ok && !signalPattern.MatchString(c.StopSignal) {
+		d.err(g.rng, "stop_signal is %s, but must be a name such as \"SIGTERM\" or \"SIGRTMIN+3\", or a number.", g.quote(c.StopSignal))
+	}
+	c.ArgsEscaped = d.flag(attrs, "args_escaped") //nolint:staticcheck // deprecated, but part of the image spec
+	return image
+}
+
+var (
+	userPattern   = regexp.MustCompile(`^[^:\s\x00]+(:[^:\s\x00]+)?$`)
+	signalPattern = regexp.MustCompile(`^(SIG[A-Z0-9]+([+-][0-9]+)?|[0-9]{1,3})$`)
+	portPattern   = regexp.MustCompile(`^([0-9]{1,5})(/(tcp|udp|sctp))?$`)
+)
+
+// absoluteOn reports whether a path is absolute on an operating system.
+func absoluteOn(system, p string) bool {
+	return path.IsAbs(p) || system == "windows" && len(p) > 2 && p[1] == ':' && (p[2] == '\\' || p[2] == '/') || system == ""
+}
+
+// platform decodes platform, or os and architecture; nil when they are not
+// known or not right.
+func (d *decoder) platform() *ocispec.Platform {
+	attrs := d.inst.block.attrs
+	text, whole := d.text(attrs, "platform")
+	system, osGot := d.text(attrs, "os")
+	architecture, archGot := d.text(attrs, "architecture")
+	variant, variantGot := d.text(attrs, "variant")
+	var p *ocispec.Platform
+	problem, at := "", whole
+	switch {
+	case whole.set && (osGot.set || archGot.set || variantGot.set):
+		problem = "platform says os, architecture and variant already. Set it, or those."
+	case whole.ok:
+		p, problem = parsePlatform(text)
+	case whole.set:
+	case !osGot.set || !archGot.set:
+		d.lacks(d.inst.block.incomplete, d.inst.block.missing, "An image config needs platform, such as \"linux/amd64\", or os and architecture.")
+	case osGot.ok && archGot.ok && (variantGot.ok || !variantGot.set):
+		p = &ocispec.Platform{OS: system, Architecture: architecture, Variant: variant}
+		problem, at = platformProblem(p), osGot
+		if slices.Contains(knownSystems, system) {
+			at = archGot
+		}
+	}
+	if problem != "" {
+		d.err(at.rng, "%s", problem)
+		p = nil
+	}
+	version, _ := d.text(attrs, "os_version")
+	features, _ := d.texts(attrs, "os_features")
+	if p != nil {
+		p.OSVersion, p.OSFeatures = version, features
+	}
+	return p
+}
+
+func (d *decoder) noNUL(g got, list []string) {
+	if slices.ContainsFunc(list, func(s string) bool { return strings.ContainsRune(s, 0) }) {
+		d.err(g.rng, "%s contains a NUL character, which no argument can.", g.name)
+	}
+}
+
+func (d *decoder) ports() map[string]struct{} {
+	list, g := d.texts(d.inst.block.attrs, "exposed_ports")
+	if len(list) == 0 {
+		return nil
+	}
+	ports := map[string]struct{}{}
+	for _, text := range list {
+		m := portPattern.FindStringSubmatch(text)
+		n := 0
+		if m != nil {
+			n, _ = strconv.Atoi(m[1])
+		}
+		if n < 1 || n > 65535 {
+			d.err(g.rng, "exposed_ports contains %s, but a port is a number from 1 to 65535, with /tcp, /udp or /sctp after it or nothing.", g.quote(text))
+			continue
+		}
+		ports[text] = struct{}{}
+	}
+	return ports
+}
+
+// environment decodes env: a map, which is written sorted by name, or a list of
+// NAME=VALUE, which keeps its order.
+func (d *decoder) environment() []string {
+	attrs := d.inst.block.attrs
+	raw := d.raw(attrs, "env")
+	if !raw.set || raw.reported {
+		return nil
+	}
+	d.need(attrs["env"].expr, true)
+	plain, _ := raw.value.Unmark()
+	if t := plain.Type(); t.IsTupleType() || t.IsListType() || t.IsSetType() {
+		return d.environmentList(raw)
+	}
+	g := d.settle(raw, cty.Map(cty.String))
+	if !g.ok {
+		return nil
+	}
+	var env []string
+	for it := g.value.ElementIterator(); it.Next(); {
+		k, v := it.Element()
+		name := k.AsString()
+		d.checkVariable(g, name, v.AsString())
+		env = append(env, name+"="+v.AsString())
+	}
+	return env
+}
+
+func (d *decoder) environmentList(raw got) []string {
+	silent := d.silent
+	d.silent = true
+	g := d.settle(raw, cty.List(cty.String))
+	d.silent = silent
+	if g.reported {
+		return nil
+	}
+	if !g.ok {
+		d.fields = append(d.fields, Field{Path: "env", Unknown: true, Sensitive: g.sensitive})
+		return nil
+	}
+	var env []string
+	seen := map[string]bool{}
+	hidden := sensitiveElements(raw.value)
+	for i, element := range g.value.AsValueSlice() {
+		g.sensitive = hidden[i]
+		name, value, ok := strings.Cut(element.AsString(), "=")
+		if !ok {
+			d.err(g.rng, "env contains %s, but an element of the list is NAME=VALUE.", g.quote(element.AsString()))
+			continue
+		}
+		if seen[name] {
+			d.err(g.rng, "env sets %s twice.", g.quote(name))
+		}
+		seen[name] = true
+		d.checkVariable(g, name, value)
+		env = append(env, element.AsString())
+		d.envField(g, name, value)
+	}
+	return env
+}
+
+// sensitiveElements tells for each element of a list or set whether it is sensitive.
+func sensitiveElements(v cty.Value) []bool {
+	v, marks := v.Unmark()
+	_, all := marks[sensitivity{}]
+	var hidden []bool
+	for it := v.ElementIterator(); it.Next(); {
+		_, element := it.Element()
+		hidden = append(hidden, all || isSensitive(element))
+	}
+	return hidden
+}
+
+func (d *decoder) envField(g got, name, value string) {
+	v := cty.StringVal(value)
+	if g.sensitive {
+		v = v.Mark(sensitivity{})
+	}
+	d.fields = appendFields(d.fields, "env"+indexText(cty.StringVal(name)), v)
+}
+
+func (d *decoder) checkVariable(g got, name, value string) {
+	if name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(value, 0) {
+		d.err(g.rng, "env sets %s, but the name of a variable is not empty and has no =, and neither it nor its value has a NUL character.", g.quote(name))
+	}
+}
+
+func (d *decoder) volumes(system string) map[string]struct{} {
+	list, g := d.texts(d.inst.block.attrs, "volumes")
+	if len(list) == 0 {
+		return nil
+	}
+	volumes := map[string]struct{}{}
+	for _, p := range list {
+		if !absoluteOn(system, p) || p == "" {
+			d.err(g.rng, "volumes contains %s, but a volume is an absolute path.", g.quote(p))
+			continue
+		}
+		volumes[p] = struct{}{}
+	}
+	return volumes
+}
+
+// extra decodes further members of a JSON document, none of which may be one
+// that has an attribute of its own.
+func (d *decoder) extra(attrs map[string]*attribute, name string, reserved ...string) map[string]json.RawMessage {
+	g := d.get(attrs, name, cty.DynamicPseudoType)
+	if !g.ok {
+		return nil
+	}
+	if t := g.value.Type(); !t.IsObjectType() && !t.IsMapType() {
+		d.err(g.rng, "%s must be an object: { NAME = VALUE }.", name)
+		return nil
+	}
+	members := map[string]json.RawMessage{}
+	for it := g.value.ElementIterator(); it.Next(); {
+		k, v := it.Element()
+		key := k.AsString()
+		i := slices.IndexFunc(reserved, func(s string) bool { return strings.EqualFold(s, key) })
+		if key == "" || i >= 0 {
+			d.err(g.rng, "%s contains %q. Members that the image spec defines have attributes of their own.", name, key)
+			continue
+		}
+		members[key] = json.RawMessage(canonicalJSON(v))
+	}
+	if len(members) == 0 {
+		return nil
+	}
+	return members
+}

@@ -1,0 +1,42 @@
+// Package edit writes the text of spec files: it formats them, and makes the
+// starter that a new spec begins with. It reads and writes no file, and keeps
+// comments and the order of what stands in a text.
+package edit
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+
+	"github.com/layform/layform/spec"
+)
+
+// Format gives a spec file its canonical layout: indentation, spaces and aligned
+// equals signs, with lines that end in LF and one at the end. Formatting what it
+// returns changes nothing. A file that does not parse is returned as it is, with
+// the errors; so is a file of JSON, without errors when it parses.
+func Format(src []byte, filename string) ([]byte, hcl.Diagnostics) {
+	_, diags := spec.ParseFile(filename, string(src))
+	if diags.HasErrors() || strings.HasSuffix(filename, ".json") {
+		return src, diags
+	}
+	text := bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n"))
+	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+		text = append(text, '\n')
+	}
+	// A comment that moves can change how its neighbours are aligned, so one
+	// pass is not always enough.
+	for range maxPasses {
+		next := hclwrite.Format(text)
+		if bytes.Equal(next, text) {
+			break
+		}
+		text = next
+	}
+	return text, diags
+}
+
+// maxPasses bounds the passes of Format over one text.
+const maxPasses = 8

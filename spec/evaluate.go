@@ -1,0 +1,193 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// evaluated is an object with what the checks across objects need.
+type evaluated struct {
+	object     Object
+	needs      []need
+	tagRange   hcl.Range
+	emptyImage *hcl.Range
+}
+
+// evaluate decodes one object.
+func (s *session) evaluate(inst *instance) (*evaluated, hcl.Diagnostics) {
+	d := &decoder{s: s, inst: inst, in: &env{inst: inst}}
+	o := Object{Address: inst.addr, Range: inst.block.rng}
+	switch inst.addr.Kind {
+	case KindLayer:
+		o.Body = d.layer()
+	case KindConfig:
+		o.Body = d.config()
+	case KindManifest:
+		o.Body = d.manifest()
+	case KindIndex:
+		o.Body = d.index()
+	}
+	sortFields(d.fields)
+	o.Fields = d.fields
+	o.Refs = d.refs()
+	return &evaluated{object: o, needs: d.needs, tagRange: d.tagRange, emptyImage: d.emptyImage}, d.diags
+}
+
+// expand evaluates for_each of a block and makes its instances.
+func (p *program) expand(b *block) hcl.Diagnostics {
+	if b.forEach == nil {
+		p.instances[b.addr] = &instance{addr: b.addr, block: b}
+		return nil
+	}
+	if p.skips(b.forEach) {
+		b.wrong = true
+		return nil
+	}
+	v, diags := newSession(p, nil).expression(b.forEach, nil)
+	if !diags.HasErrors() {
+		if problem := forEachProblem(v); problem != "" {
+			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid for_each", Subject: b.forEach.rng().Ptr(), Detail: problem})
+		}
+	}
+	if diags.HasErrors() {
+		b.wrong = true
+		return diags
+	}
+	fixed := len(p.objectReferences(b.forEach, nil)) == 0
+	for _, item := range loopItems(v) {
+		addr := b.addr
+		addr.Key, addr.Keyed = item.key, true
+		inst := &instance{addr: addr, block: b}
+		if fixed {
+			inst.each = eachValue(item)
+		}
+		p.instances[addr] = inst
+		b.keys = append(b.keys, item.key)
+	}
+	slices.Sort(b.keys)
+	return diags
+}
+
+// maxInstances is the number of objects that one for_each may make.
+const maxInstances = 100_000
+
+// forEachProblem says why for_each cannot go through a value, "" if it can.
+func forEachProblem(v cty.Value) string {
+	const want = "for_each goes through a map, an object or a set of strings"
+	if isSensitive(v) {
+		return "for_each is sensitive, but its keys are part of addresses, which are shown."
+	}
+	t := v.Type()
+	switch {
+	case v.IsNull():
+		return want + ", and this is null."
+	case !v.IsKnown() || t == cty.DynamicPseudoType:
+		return want + " that is known when the plan is made. This depends on something that is known after apply."
+	case t.IsTupleType() || t.IsListType():
+		return want + ". Make a set of this list with toset(...)."
+	case t.IsSetType() && t.ElementType() != cty.String && v.LengthInt() > 0:
+		return fmt.Sprintf("%s, and this is a %s.", want, t.FriendlyName())
+	case t.IsSetType() && !v.IsWhollyKnown():
+		return want + " that is known when the plan is made. This depends on something that is known after apply."
+	case !t.IsSetType() && !t.IsMapType() && !t.IsObjectType():
+		return fmt.Sprintf("%s, and this is a %s.", want, t.FriendlyName())
+	case v.LengthInt() > maxInstances:
+		return fmt.Sprintf("%s of at most %d elements.", want, maxInstances)
+	}
+	if t.IsSetType() && hasNull(v) {
+		return want + ", and this set contains null."
+	}
+	return ""
+}
+
+// evaluateLocals and for_each expressions, in the order of the graph. What
+// cannot be evaluated is marked as wrong.
+func (p *program) evaluateGraph() hcl.Diagnostics {
+	g := p.graph()
+	order, wrong, diags := g.sort()
+	p.order = order
+	// All locals share one session, and with it one bound on what they produce.
+	s := newSession(p, nil)
+	for _, n := range order {
+		if n.local != "" {
+			l := p.locals[n.local]
+			if wrong[n] || p.skips(l.expr) {
+				l.expr.wrong = true
+				continue
+			}
+			diags = append(diags, p.evaluateLocal(s, l)...)
+			continue
+		}
+		b := p.blocks[n.block]
+		if wrong[n] {
+			b.wrong = true
+			continue
+		}
+		diags = append(diags, p.expand(b)...)
+	}
+	return diags
+}
+
+func (p *program) evaluateLocal(s *session, l *local) hcl.Diagnostics {
+	v, diags := s.local(l.name)
+	if diags.HasErrors() {
+		l.expr.wrong = true
+		return diags
+	}
+	l.refs = p.objectReferences(l.expr, nil)
+	if len(l.refs) == 0 {
+		l.fixed = v
+	}
+	return diags
+}
+
+// outputs evaluates the outputs.
+func (s *session) outputs() ([]Output, []need, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	var list []Output
+	var needs []need
+	for _, name := range keysOf(s.p.outputs) {
+		o := s.p.outputs[name]
+		a, ok := o.attrs["value"]
+		if !ok || s.p.skips(a.expr) {
+			continue
+		}
+		d := &decoder{s: s, inst: &instance{block: &block{}}, in: &env{}}
+		d.need(a.expr, true)
+		needs = append(needs, d.needs...)
+		v, more := s.expression(a.expr, nil)
+		diags = append(diags, more...)
+		if more.HasErrors() {
+			continue
+		}
+		if _, problem := valueSize(v); problem != "" {
+			diags = append(diags, wrongType(a.expr.rng(), "The value of an output", fmt.Errorf("%s", problem)))
+			continue
+		}
+		if isSensitive(v) && !o.sensitive {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Sensitive output", Subject: a.expr.rng().Ptr(),
+				Detail: "The value comes from something sensitive. Add sensitive = true to the output, which keeps it from being shown.",
+			})
+			continue
+		}
+		list = append(list, o.value(v))
+	}
+	return list, needs, diags
+}
+
+func (o *output) value(v cty.Value) Output {
+	v, _ = v.UnmarkDeep()
+	out := Output{Name: o.name, Description: o.description, Sensitive: o.sensitive, Unknown: !v.IsWhollyKnown()}
+	switch {
+	case out.Unknown:
+	case o.sensitive:
+		out.Value = sensitiveJSON(v)
+	default:
+		out.Value = canonicalJSON(v)
+	}
+	return out
+}

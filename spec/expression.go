@@ -1,0 +1,115 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// expression is an expression of the spec, ready to be evaluated any number of
+// times, with what it refers to.
+type expression struct {
+	syntax hclsyntax.Expression
+	refs   []reference
+	// wrong is set when the expression refers to something that does not exist
+	// or could not be evaluated. The mistake has been reported; the value is
+	// unknown, and nothing that follows from it is reported.
+	wrong bool
+}
+
+func (e *expression) rng() hcl.Range { return e.syntax.Range() }
+
+// newExpression prepares an expression. Those of the JSON syntax become native
+// ones, so that everything after this is the same for both.
+func newExpression(e hcl.Expression) (*expression, hcl.Diagnostics) {
+	syntax, diags := nativeExpression(e)
+	if diags.HasErrors() {
+		return &expression{syntax: &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: e.Range()}, wrong: true}, diags
+	}
+	refs := findReferences(syntax)
+	return &expression{syntax: addMeters(syntax), refs: refs}, diags
+}
+
+// nativeExpression turns an expression into one of the native syntax.
+func nativeExpression(e hcl.Expression) (hclsyntax.Expression, hcl.Diagnostics) {
+	if native, ok := e.(hclsyntax.Expression); ok {
+		return native, nil
+	}
+	if pairs, diags := hcl.ExprMap(e); !diags.HasErrors() {
+		return nativeObject(e, pairs)
+	}
+	if items, diags := hcl.ExprList(e); !diags.HasErrors() {
+		list := &hclsyntax.TupleConsExpr{SrcRange: e.Range(), OpenRange: e.StartRange()}
+		var all hcl.Diagnostics
+		for _, item := range items {
+			element, diags := nativeExpression(item)
+			all = append(all, diags...)
+			list.Exprs = append(list.Exprs, element)
+		}
+		return list, all
+	}
+	// Without a context, a JSON expression evaluates to what it is.
+	v, diags := e.Value(nil)
+	if diags.HasErrors() || v.IsNull() || v.Type() != cty.String {
+		return &hclsyntax.LiteralValueExpr{Val: v, SrcRange: e.Range()}, diags
+	}
+	start := e.Range().Start
+	start.Byte, start.Column = start.Byte+1, start.Column+1 // after the quotation mark
+	return parseTemplate(v.AsString(), e.Range().Filename, start)
+}
+
+func nativeObject(e hcl.Expression, pairs []hcl.KeyValuePair) (hclsyntax.Expression, hcl.Diagnostics) {
+	object := &hclsyntax.ObjectConsExpr{SrcRange: e.Range(), OpenRange: e.StartRange()}
+	var all hcl.Diagnostics
+	seen := map[string]bool{}
+	for _, pair := range pairs {
+		key, keyDiags := nativeExpression(pair.Key)
+		value, valueDiags := nativeExpression(pair.Value)
+		all = append(append(all, keyDiags...), valueDiags...)
+		if name, diags := pair.Key.Value(nil); !diags.HasErrors() && name.Type() == cty.String {
+			if seen[name.AsString()] {
+				all = append(all, &hcl.Diagnostic{
+					Severity: hcl.DiagError, Summary: "Duplicate object attribute", Subject: pair.Key.Range().Ptr(),
+					Detail: fmt.Sprintf("A member %q stands in this object already.", name.AsString()),
+				})
+			}
+			seen[name.AsString()] = true
+		}
+		object.Items = append(object.Items, hclsyntax.ObjectConsItem{
+			KeyExpr:   &hclsyntax.ObjectConsKeyExpr{Wrapped: key, ForceNonLiteral: true},
+			ValueExpr: value,
+		})
+	}
+	return object, all
+}
+
+// parseTemplate parses the text of a template, after measuring it.
+func parseTemplate(text, name string, start hcl.Pos) (hclsyntax.Expression, hcl.Diagnostics) {
+	if len(text) > MaxSourceSize {
+		return nil, hcl.Diagnostics{sourceProblem(name, []byte(text))}
+	}
+	tokens, diags := hclsyntax.LexTemplate([]byte(text), name, start)
+	if problem := tokenNesting(tokens); problem != nil {
+		return nil, append(diags, problem)
+	}
+	e, diags := hclsyntax.ParseTemplate([]byte(text), name, start)
+	if t, ok := e.(*hclsyntax.TemplateExpr); ok && len(t.Parts) == 0 {
+		return &hclsyntax.LiteralValueExpr{Val: cty.StringVal(""), SrcRange: t.SrcRange}, diags
+	}
+	return e, diags
+}
+
+// parseExpression parses the text of an expression, after measuring it.
+func parseExpression(text, name string) (hclsyntax.Expression, hcl.Diagnostics) {
+	if problem := sourceProblem(name, []byte(text)); problem != nil {
+		return nil, hcl.Diagnostics{problem}
+	}
+	tokens, diags := hclsyntax.LexExpression([]byte(text), name, hcl.InitialPos)
+	if problem := tokenNesting(tokens); problem != nil {
+		return nil, append(diags, problem)
+	}
+	e, diags := hclsyntax.ParseExpression([]byte(text), name, hcl.InitialPos)
+	return e, diags
+}

@@ -1,0 +1,231 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// node is a local or a block in the reference graph.
+type node struct {
+	local string // the name of a local, "" for a block
+	block Address
+}
+
+func (n node) String() string {
+	if n.local != "" {
+		return "local." + n.local
+	}
+	return n.block.String()
+}
+
+// edge is one dependency of a node.
+type edge struct {
+	to  node
+	rng hcl.Range
+	// why explains a dependency that no expression of the node shows.
+	why string
+}
+
+// compareNodes puts locals before blocks, and orders both by name.
+func compareNodes(a, b node) int {
+	if a.local != "" || b.local != "" {
+		switch {
+		case b.local == "":
+			return -1
+		case a.local == "":
+			return 1
+		}
+		return strings.Compare(a.local, b.local)
+	}
+	return compareAddresses(a.block, b.block)
+}
+
+// expressions lists all expressions of a block.
+func (b *block) expressions() []*expression {
+	var list []*expression
+	if b.forEach != nil {
+		list = append(list, b.forEach)
+	}
+	for _, name := range keysOf(b.attrs) {
+		list = append(list, b.attrs[name].expr)
+	}
+	for _, n := range b.nested {
+		if n.dynamic != nil {
+			list = append(list, n.dynamic.forEach)
+			if n.dynamic.labels != nil {
+				list = append(list, n.dynamic.labels)
+			}
+		}
+		for _, name := range keysOf(n.attrs) {
+			list = append(list, n.attrs[name].expr)
+		}
+	}
+	return list
+}
+
+// graph holds the edges of all nodes.
+type graph struct {
+	nodes []node
+	edges map[node][]edge
+}
+
+// graph builds the reference graph over locals and blocks.
+func (p *program) graph() *graph {
+	g := &graph{edges: map[node][]edge{}}
+	for _, name := range keysOf(p.locals) {
+		n := node{local: name}
+		g.nodes = append(g.nodes, n)
+		g.edges[n] = p.edges(p.locals[name].expr)
+	}
+	for addr, b := range p.blocks {
+		n := node{block: addr}
+		g.nodes = append(g.nodes, n)
+		for _, e := range b.expressions() {
+			g.edges[n] = append(g.edges[n], p.edges(e)...)
+		}
+	}
+	slices.SortFunc(g.nodes, compareNodes)
+	p.configEdges(g)
+	return g
+}
+
+// edges lists what an expression refers to directly.
+func (p *program) edges(e *expression) []edge {
+	var edges []edge
+	for _, r := range e.refs {
+		name, _, _ := r.name()
+		if r.root() == rootLocal && p.locals[name] != nil {
+			edges = append(edges, edge{to: node{local: name}, rng: r.rng()})
+		}
+		if addr, ok := r.block(); ok && p.blocks[addr] != nil {
+			edges = append(edges, edge{to: node{block: addr}, rng: r.rng()})
+		}
+	}
+	return edges
+}
+
+// configEdges adds that a config is built after the layers of the manifests
+// that use it: their diffIDs and history stand in it.
+func (p *program) configEdges(g *graph) {
+	for _, n := range g.nodes {
+		if n.block.Kind != KindManifest {
+			continue
+		}
+		b := p.blocks[n.block]
+		configs := p.reachable(g, b.attrs["config"], KindConfig)
+		layers := p.reachable(g, b.attrs["layers"], KindLayer)
+		for _, c := range configs {
+			from := node{block: c.to.block}
+			for _, l := range layers {
+				why := fmt.Sprintf("%s is built after the layers of %s, for their digests stand in it.", c.to, n)
+				g.edges[from] = append(g.edges[from], edge{to: l.to, rng: l.rng, why: why})
+			}
+		}
+	}
+}
+
+// reachable lists the blocks of a kind that an attribute refers to, itself or
+// through locals.
+func (p *program) reachable(g *graph, a *attribute, kind Kind) []edge {
+	if a == nil {
+		return nil
+	}
+	var found []edge
+	seen := map[node]bool{}
+	var follow func(edges []edge, at *hcl.Range)
+	follow = func(edges []edge, at *hcl.Range) {
+		for _, e := range edges {
+			if seen[e.to] {
+				continue
+			}
+			seen[e.to] = true
+			rng := e.rng
+			if at != nil {
+				rng = *at
+			}
+			if e.to.local != "" {
+				follow(g.edges[e.to], &rng)
+			} else if e.to.block.Kind == kind {
+				found = append(found, edge{to: e.to, rng: rng})
+			}
+		}
+	}
+	follow(p.edges(a.expr), nil)
+	return found
+}
+
+// sort orders the nodes, each after what it refers to, and reports cycles. The
+// nodes of a cycle are in wrong.
+func (g *graph) sort() (order []node, wrong map[node]bool, diags hcl.Diagnostics) {
+	const (
+		fresh = iota
+		open
+		done
+	)
+	state := map[node]int{}
+	wrong = map[node]bool{}
+	var path []node
+	var visit func(n node)
+	visit = func(n node) {
+		state[n] = open
+		path = append(path, n)
+		for _, e := range g.edges[n] {
+			switch state[e.to] {
+			case fresh:
+				visit(e.to)
+			case open:
+				cycle := append(slices.Clone(path[slices.Index(path, e.to):]), e.to)
+				if !slices.ContainsFunc(cycle, func(n node) bool { return wrong[n] }) {
+					diags = append(diags, cycleProblem(cycle, e, g))
+				}
+				for _, n := range cycle {
+					wrong[n] = true
+				}
+			}
+		}
+		path = path[:len(path)-1]
+		state[n] = done
+		order = append(order, n)
+	}
+	for _, n := range g.nodes {
+		if state[n] == fresh {
+			visit(n)
+		}
+	}
+	return order, wrong, diags
+}
+
+func cycleProblem(cycle []node, last edge, g *graph) *hcl.Diagnostic {
+	names := make([]string, len(cycle))
+	var whys []string
+	for i, n := range cycle {
+		names[i] = n.String()
+		if i+1 == len(cycle) {
+			break
+		}
+		// One edge that an expression shows is reason enough.
+		why := ""
+		for _, e := range g.edges[n] {
+			if e.to == cycle[i+1] {
+				if why = e.why; why == "" {
+					break
+				}
+			}
+		}
+		if why != "" && !slices.Contains(whys, why) {
+			whys = append(whys, why)
+		}
+	}
+	detail := "These refer to each other in a circle, so none of them can be built first: " + strings.Join(names, " → ") + "."
+	if len(cycle) == 2 {
+		detail = fmt.Sprintf("%s refers to itself: %s.", cycle[0], strings.Join(names, " → "))
+	}
+	for _, why := range whys {
+		detail += " " + why
+	}
+	rng := last.rng
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Reference cycle", Subject: &rng, Detail: detail}
+}

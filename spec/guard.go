@@ -1,0 +1,189 @@
+package spec
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// The limits of a spec file. The parser and the evaluator recurse over what
+// they read, and a stack that overflows cannot be recovered from, so text is
+// measured before either sees it.
+const (
+	// MaxSourceSize is the size in bytes that a spec file may have.
+	MaxSourceSize = 1 << 20
+	// MaxNesting is the depth to which brackets, templates and unary operators
+	// may be nested.
+	MaxNesting = 100
+	// maxChain is the number of operators and index brackets that one expression
+	// may string together on one level of nesting.
+	maxChain = 1000
+)
+
+// sourceProblem checks the encoding and the size of a text before it is parsed.
+func sourceProblem(name string, text []byte) *hcl.Diagnostic {
+	start := hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}
+	problem := func(detail string, at int) *hcl.Diagnostic {
+		rng := start
+		if at >= 0 {
+			rng = positionRange(name, text, at)
+		}
+		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: detail, Subject: &rng}
+	}
+	switch {
+	case len(text) > MaxSourceSize:
+		return problem(fmt.Sprintf("The file is larger than %d bytes, the limit for a file of HCL or JSON.", MaxSourceSize), -1)
+	case bytes.HasPrefix(text, []byte{0xEF, 0xBB, 0xBF}):
+		return problem("The file starts with a Unicode byte order mark. Save it as UTF-8 without one.", -1)
+	case bytes.HasPrefix(text, []byte{0xFF, 0xFE}), bytes.HasPrefix(text, []byte{0xFE, 0xFF}):
+		return problem("The file is encoded in UTF-16. Save it as UTF-8.", -1)
+	}
+	if at := bytes.IndexByte(text, 0); at >= 0 {
+		return problem("The file contains a NUL character. A spec is UTF-8 text.", at)
+	}
+	if at := invalidUTF8(text); at >= 0 {
+		return problem("The file is not valid UTF-8 here. A spec is UTF-8 text.", at)
+	}
+	return nil
+}
+
+// invalidUTF8 finds the first byte that is not UTF-8, or -1.
+func invalidUTF8(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
+	for at := 0; at < len(text); {
+		r, size := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && size <= 1 {
+			return at
+		}
+		at += size
+	}
+	return -1
+}
+
+// positionRange is the range of the one byte at an offset.
+func positionRange(name string, text []byte, at int) hcl.Range {
+	line := 1 + bytes.Count(text[:at], []byte{'\n'})
+	column := 1 + utf8.RuneCount(text[bytes.LastIndexByte(text[:at], '\n')+1:at])
+	pos := hcl.Pos{Line: line, Column: column, Byte: at}
+	end := pos
+	end.Byte++
+	end.Column++
+	return hcl.Range{Filename: name, Start: pos, End: end}
+}
+
+// jsonNesting checks the depth of a JSON text.
+func jsonNesting(name string, text []byte) *hcl.Diagnostic {
+	depth, quoted := 0, false
+	for at := 0; at < len(text); at++ {
+		switch c := text[at]; {
+		case quoted && c == '\\':
+			at++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > MaxNesting {
+				return nestingProblem(positionRange(name, text, at))
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// nesting measures the tokens of one text.
+type nesting struct {
+	stack  []nestingLevel
+	unary  int
+	levels int // template control sequences that are open
+}
+
+// nestingLevel is one open bracket, quote or template sequence.
+type nestingLevel struct {
+	kind  hclsyntax.TokenType
+	chain int
+}
+
+// tokenNesting checks how deep tokens are nested and how long their chains of
+// operators are.
+func tokenNesting(tokens hclsyntax.Tokens) *hcl.Diagnostic {
+	n := nesting{stack: []nestingLevel{{kind: hclsyntax.TokenOBrace}}}
+	for i, t := range tokens {
+		if !n.step(t, tokens[i+1:]) {
+			return nestingProblem(t.Range)
+		}
+	}
+	return nil
+}
+
+func nestingProblem(rng hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Expression nested too deeply",
+		Detail: fmt.Sprintf("Brackets, templates and unary operators may be nested to a depth of %d, and %d operators may follow each other. "+
+			"Split the expression with locals.", MaxNesting, maxChain),
+		Subject: &rng,
+	}
+}
+
+// step takes the next token and reports whether the limits still hold.
+func (n *nesting) step(t hclsyntax.Token, rest hclsyntax.Tokens) bool {
+	top := &n.stack[len(n.stack)-1]
+	switch t.Type {
+	case hclsyntax.TokenBang, hclsyntax.TokenMinus:
+		n.unary++
+		top.chain++
+		return n.unary <= MaxNesting && top.chain <= maxChain
+	case hclsyntax.TokenComment:
+		return true
+	case hclsyntax.TokenNewline:
+		if top.kind == hclsyntax.TokenOBrace {
+			top.chain = 0
+		}
+		return true
+	}
+	n.unary = 0
+	switch t.Type {
+	case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc:
+		top.chain++
+		n.stack = append(n.stack, nestingLevel{kind: t.Type})
+	case hclsyntax.TokenTemplateInterp:
+		n.stack = append(n.stack, nestingLevel{kind: t.Type})
+	case hclsyntax.TokenTemplateControl:
+		n.stack = append(n.stack, nestingLevel{kind: t.Type})
+		n.control(rest)
+	case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc,
+		hclsyntax.TokenTemplateSeqEnd:
+		if len(n.stack) > 1 {
+			n.stack = n.stack[:len(n.stack)-1]
+		}
+		return true
+	case hclsyntax.TokenComma:
+		top.chain = 0
+	case hclsyntax.TokenPlus, hclsyntax.TokenStar, hclsyntax.TokenSlash, hclsyntax.TokenPercent, hclsyntax.TokenEqualOp,
+		hclsyntax.TokenNotEqual, hclsyntax.TokenLessThan, hclsyntax.TokenLessThanEq, hclsyntax.TokenGreaterThan,
+		hclsyntax.TokenGreaterThanEq, hclsyntax.TokenAnd, hclsyntax.TokenOr, hclsyntax.TokenQuestion, hclsyntax.TokenDot:
+		top.chain++
+	}
+	return len(n.stack)-1+n.levels <= MaxNesting && n.stack[len(n.stack)-1].chain <= maxChain
+}
+
+// control counts the template directives that open and close a level.
+func (n *nesting) control(rest hclsyntax.Tokens) {
+	if len(rest) == 0 || rest[0].Type != hclsyntax.TokenIdent {
+		return
+	}
+	switch word := string(rest[0].Bytes); {
+	case word == "if" || word == "for":
+		n.levels++
+	case strings.HasPrefix(word, "end") && n.levels > 0:
+		n.levels--
+	}
+}

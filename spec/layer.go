@@ -1,0 +1,269 @@
+package spec
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// mediaType is the media type of the object as its block tells it, "" when that
+// depends on what is not known or not read yet. It reports no mistakes.
+func (d *decoder) mediaType() string {
+	attrs := d.inst.block.attrs
+	d.silent = true
+	switch d.inst.addr.Kind {
+	case KindManifest:
+		return ocispec.MediaTypeImageManifest
+	case KindIndex:
+		return ocispec.MediaTypeImageIndex
+	}
+	if g := d.get(attrs, "media_type", cty.String); g.set {
+		if !g.ok {
+			return ""
+		}
+		return g.value.AsString()
+	}
+	if d.inst.addr.Kind == KindConfig {
+		return ocispec.MediaTypeImageConfig
+	}
+	if attrs["archive"] != nil || attrs["blob"] != nil {
+		return "" // an archive may be compressed already
+	}
+	compression, ok := d.compression()
+	if !ok {
+		return ""
+	}
+	return compression.Algorithm.MediaType()
+}
+
+// MediaType is the media type of a layer that is compressed in this way.
+func (a Algorithm) MediaType() string {
+	switch a {
+	case Zstd:
+		return ocispec.MediaTypeImageLayerZstd
+	case Uncompressed:
+		return ocispec.MediaTypeImageLayer
+	}
+	return ocispec.MediaTypeImageLayerGzip
+}
+
+// isLayerType reports whether a runtime can unpack a layer of this media type.
+func isLayerType(mediaType string) bool {
+	return strings.HasPrefix(mediaType, "application/vnd.oci.image.layer.") ||
+		strings.HasPrefix(mediaType, "application/vnd.docker.image.rootfs.")
+}
+
+// layer decodes a layer block.
+func (d *decoder) layer() *Layer {
+	attrs := d.inst.block.attrs
+	l := &Layer{}
+	var archive, blob got
+	l.Archive, archive = d.sourcePath(attrs, "archive")
+	l.Blob, blob = d.sourcePath(attrs, "blob")
+	l.Tree = d.tree()
+	d.checkSources(archive, blob)
+
+	var mediaType got
+	l.MediaType, mediaType = d.typeName(attrs, "media_type")
+	d.mustKnow(mediaType)
+	l.Compression, _ = d.compression()
+	d.checkLayerType(l, archive, blob, mediaType)
+
+	l.CreatedBy, _ = d.text(attrs, "created_by")
+	l.Author, _ = d.text(attrs, "author")
+	l.Comment, _ = d.text(attrs, "comment")
+	l.Created, _ = d.moment(attrs, "created", false)
+	l.Annotations = d.annotations(attrs, "annotations")
+	var urls got
+	l.URLs, urls = d.texts(attrs, "urls")
+	for _, u := range l.URLs {
+		if parsed, err := url.Parse(u); err != nil || parsed.Scheme == "" {
+			d.err(urls.rng, "urls contains %s, which is not an absolute URL.", urls.quote(u))
+		}
+	}
+	return l
+}
+
+// sourcePath is a path below the spec's directory.
+func (d *decoder) sourcePath(attrs map[string]*attribute, name string) (string, got) {
+	s, g := d.knownText(attrs, name)
+	if !g.ok {
+		return "", g
+	}
+	if g.sensitive {
+		d.err(g.rng, "%s is sensitive, but a plan shows the paths that it reads.", name)
+		return "", g
+	}
+	clean, err := localPath(s)
+	if err != nil {
+		d.err(g.rng, "%s: %s.", name, err)
+		return "", g
+	}
+	return clean, g
+}
+
+// checkSources checks that the layer is made of exactly one thing.
+func (d *decoder) checkSources(archive, blob got) {
+	b := d.inst.block
+	var tree *nestedBlock
+	if i := slices.IndexFunc(b.nested, func(n *nestedBlock) bool { return n.kind != "compression" }); i >= 0 {
+		tree = b.nested[i]
+	}
+	const rule = "A layer is made of one thing: archive, or blob, or copy, file, directory, symlink, hardlink and whiteout blocks."
+	switch {
+	case archive.set && blob.set:
+		d.err(blob.rng, "%s Here archive is set at %s, and blob as well.", rule, place(archive.rng))
+	case archive.set && tree != nil:
+		d.err(archive.rng, "%s Here there is a %s block at %s, and archive as well.", rule, tree.kind, place(tree.rng))
+	case blob.set && tree != nil:
+		d.err(blob.rng, "%s Here there is a %s block at %s, and blob as well.", rule, tree.kind, place(tree.rng))
+	case !archive.set && !blob.set && tree == nil:
+		d.lacks(b.incomplete, b.rng, "The layer is empty. %s", rule)
+	}
+}
+
+// compression decodes compression, which is an attribute or a block. It reports
+// whether the value is known and right.
+func (d *decoder) compression() (Compression, bool) {
+	c := Compression{Algorithm: Gzip}
+	block, ok := d.compressionBlock()
+	if !ok {
+		return c, false
+	}
+	g := d.raw(d.inst.block.attrs, "compression")
+	switch {
+	case block != nil && g.set:
+		d.err(g.rng, "compression is set here and in a block at %s. Keep one of them.", place(block.rng))
+		return c, false
+	case block != nil:
+		return d.compressionMembers(block.attrs)
+	case !g.set:
+		return c, true
+	case g.reported:
+		return c, false
+	}
+	plain, _ := g.value.Unmark()
+	if t := plain.Type(); t.IsObjectType() || t.IsMapType() {
+		return d.compressionObject(g, plain)
+	}
+	d.need(d.inst.block.attrs["compression"].expr, true)
+	g.name = "compression.algorithm"
+	g = d.settle(g, cty.String)
+	if !d.mustKnow(g) {
+		return c, false
+	}
+	c.Algorithm, ok = d.algorithm(g)
+	return c, ok
+}
+
+func (d *decoder) compressionBlock() (*nestedBlock, bool) {
+	var found *nestedBlock
+	for _, n := range d.inst.block.nested {
+		if n.kind != "compression" {
+			continue
+		}
+		if found != nil {
+			d.err(n.rng, "There is a compression block at %s already. A layer has one.", place(found.rng))
+			return nil, false
+		}
+		found = n
+	}
+	return found, true
+}
+
+// compressionObject decodes compression = { algorithm = …, level = … }.
+func (d *decoder) compressionObject(g got, v cty.Value) (Compression, bool) {
+	c := Compression{Algorithm: Gzip}
+	if !v.IsKnown() {
+		d.mustKnow(g)
+		return c, false
+	}
+	d.need(d.inst.block.attrs["compression"].expr, true)
+	attrs := map[string]*attribute{}
+	for it := v.ElementIterator(); it.Next(); {
+		k, element := it.Element()
+		name := k.AsString()
+		if name != "algorithm" && name != "level" {
+			d.err(g.rng, "compression has no member %q.%s", name, suggestOr(name, []string{"algorithm", "level"}))
+			return c, false
+		}
+		attrs[name] = &attribute{name: name, rng: g.rng, expr: literalExpression(element, g.rng)}
+	}
+	return d.compressionMembers(attrs)
+}
+
+func (d *decoder) compressionMembers(attrs map[string]*attribute) (Compression, bool) {
+	c := Compression{Algorithm: Gzip}
+	record := func(from int) {
+		for i := from; i < len(d.fields); i++ {
+			d.fields[i].Path = "compression." + d.fields[i].Path
+		}
+	}
+	start := len(d.fields)
+	_, g := d.knownText(attrs, "algorithm")
+	ok := !g.set || g.ok
+	if g.ok {
+		c.Algorithm, ok = d.algorithm(g)
+	}
+	most := int64(9)
+	if c.Algorithm == Zstd {
+		most = 22
+	}
+	if level := d.whole(attrs, "level", 1, most); level != nil {
+		c.Level = *level
+	}
+	record(start)
+	if a, set := attrs["level"]; set && c.Algorithm == Uncompressed {
+		d.err(a.expr.rng(), "There is no level for compression %q.", Uncompressed)
+		ok = false
+	}
+	return c, ok
+}
+
+func (d *decoder) algorithm(g got) (Algorithm, bool) {
+	a := Algorithm(g.value.AsString())
+	known := []string{string(Gzip), string(Zstd), string(Uncompressed)}
+	if slices.Contains(known, string(a)) {
+		return a, true
+	}
+	d.err(g.rng, "%s is no compression.%s", g.quote(string(a)), suggestOr(string(a), known))
+	return Gzip, false
+}
+
+// checkLayerType checks that the media type fits what the layer is made of.
+func (d *decoder) checkLayerType(l *Layer, archive, blob, mediaType got) {
+	b := d.inst.block
+	explicit := b.attrs["compression"] != nil || slices.ContainsFunc(b.nested, func(n *nestedBlock) bool { return n.kind == "compression" })
+	if blob.set {
+		if !mediaType.set {
+			d.lacks(b.incomplete, blob.rng, "A layer with blob needs media_type: nothing else says what the file is.")
+		}
+		if explicit {
+			d.err(blob.rng, "A blob is used as it is, so compression does not go with it.")
+		}
+		return
+	}
+	if archive.set || !mediaType.ok || !isLayerType(l.MediaType) {
+		return
+	}
+	want := l.Compression.Algorithm
+	is := Uncompressed
+	switch {
+	case strings.HasSuffix(l.MediaType, "gzip"):
+		is = Gzip
+	case strings.HasSuffix(l.MediaType, "zstd"):
+		is = Zstd
+	}
+	if is != want {
+		d.err(mediaType.rng, "media_type says that the layer is compressed with %s, but its compression is %s.", is, want)
+	}
+}
+
+// literalExpression is an expression with a fixed value.
+func literalExpression(v cty.Value, rng hcl.Range) *expression {
+	return &expression{syntax: literalSyntax(v, rng)}
+}

@@ -1,0 +1,184 @@
+package spec
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// TestHostileText loads texts that would overflow the stack of the parser or
+// that are no text.
+func TestHostileText(t *testing.T) {
+	const deep = 100_000
+	repeat := strings.Repeat
+	for name, test := range map[string][2]string{
+		"parentheses":  {"x = " + repeat("(", deep), "nested too deeply"},
+		"brackets":     {"x = " + repeat("[", deep), "nested too deeply"},
+		"braces":       {"x = " + repeat("{a=", deep), "nested too deeply"},
+		"templates":    {"x = " + repeat(`"${`, deep), "nested too deeply"},
+		"not":          {"x = " + repeat("!", deep) + "true", "nested too deeply"},
+		"minus":        {"x = " + repeat("- ", deep) + "1", "nested too deeply"},
+		"not and not":  {"x = " + repeat("!-", deep) + "1", "nested too deeply"},
+		"blocks":       {repeat("b {\n", deep), "nested too deeply"},
+		"sum":          {"x = 1" + repeat("+1", deep), "nested too deeply"},
+		"sum in lines": {"x = (1" + repeat("\n+1", deep) + ")", "nested too deeply"},
+		"conditionals": {"x = " + repeat("a ? b : ", deep) + "c", "nested too deeply"},
+		"indexes":      {"x = f()" + repeat("[a]", deep), "nested too deeply"},
+		"splats":       {"x = f()" + repeat("[*]", deep), "nested too deeply"},
+		"directives":   {"x = <<E\n" + repeat("%{if a}", deep) + "\nE\n", "nested too deeply"},
+		"for":          {"x = " + repeat("[for a in ", deep), "nested too deeply"},
+		"large":        {repeat("# comment\n", MaxSourceSize/10+1), "larger than"},
+		"bom":          {"\xef\xbb\xbfx = 1", "byte order mark"},
+		"utf-16":       {"\xff\xfex\x00=\x001\x00", "UTF-16"},
+		"nul":          {"x = 1\n# \x00", "NUL character"},
+		"not utf-8":    {"x = \"\xff\"", "not valid UTF-8"},
+		"surrogate":    {"x = \"\xed\xa0\x80\"", "not valid UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mustFail(t, t.TempDir(), LoadOptions{Sources: []Source{{Name: "layform.hcl", Text: test[0]}}}, test[1])
+		})
+	}
+	for name, text := range map[string]string{
+		"json objects": repeat(`{"a":`, deep),
+		"json arrays":  `{"layer":` + repeat("[", deep),
+		"json text":    `{"output": {"o": {"value": "${` + repeat("(", deep) + `}"}}}`,
+		"json escapes": `{"output": {"o": {"value": "${` + repeat(`\u0028`, deep) + `}"}}}`,
+		"json type":    `{"variable": {"v": {"type": "` + repeat("list(", deep) + `"}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			mustFail(t, t.TempDir(), LoadOptions{Sources: []Source{{Name: "layform.json", Text: text}}}, "nested too deeply")
+		})
+	}
+}
+
+// TestOrdinaryNesting makes sure that the limits do not meet what people write.
+func TestOrdinaryNesting(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("locals {\n list = [\n")
+	for i := range 5000 {
+		fmt.Fprintf(&text, "  { name = \"n%d\", size = -%d + 1, ok = !true && var.x == \"a\" },\n", i, i)
+	}
+	text.WriteString(" ]\n}\nvariable \"x\" { default = \"a\" }\noutput \"o\" {\n value = <<-EOT\n")
+	for range 3000 {
+		text.WriteString("  case ${var.x} in (a) echo '((((' ;; [ -f x ] || { %{ if true }yes%{ endif }\n")
+	}
+	text.WriteString("  EOT\n}\noutput \"n\" { value = length(local.list) }\n")
+	if got := values(t, mustLoad(t, t.TempDir(), source(text.String())))["n"]; got != "5000" {
+		t.Errorf("%s elements", got)
+	}
+}
+
+// TestHostileExpressions evaluates what would take all time or memory. Each must
+// end in a diagnostic that names a place.
+func TestHostileExpressions(t *testing.T) {
+	doubling := func(first, next string) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "locals {\n a0 = %s\n", first)
+		for i := range 60 {
+			fmt.Fprintf(&b, " a%d = %s\n", i+1, strings.ReplaceAll(next, "X", fmt.Sprintf("local.a%d", i)))
+		}
+		return b.String() + "}\noutput \"o\" { value = local.a60 }\n"
+	}
+	nested := func(body string) string {
+		return "output \"o\" { value = [for a in range(1000) : [for b in range(1000) : [for c in range(1000) : " + body + "]]] }"
+	}
+	for name, text := range map[string]string{
+		"nested for":      nested("a"),
+		"for with if":     "output \"o\" { value = [for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c if false]]] }",
+		"for object":      "output \"o\" { value = {for a in range(1000) : a => {for b in range(1000) : b => {for c in range(1000) : c => 1}}} }",
+		"for in template": "output \"o\" { value = <<E\n%{for a in range(1000)}%{for b in range(1000)}%{for c in range(1000)}x%{endfor}%{endfor}%{endfor}\nE\n}",
+		"hidden by try":   "output \"o\" { value = try([for a in range(1000) : [for b in range(1000) : [for c in range(1000) : a]]], \"fine\") }",
+		"hidden by can":   "output \"o\" { value = can([for a in range(1000) : [for b in range(1000) : [for c in range(1000) : a]]]) }",
+		"splat":           "output \"o\" { value = [for a in range(1000) : range(1000)[*]][*][*] }",
+		"flatten":         doubling("[1]", "flatten([X, X])"),
+		"concat":          doubling("[1]", "concat(X, X)"),
+		"tuple":           doubling("[1]", "[X, X]"),
+		"object":          doubling("{}", "{ a = X, b = X }"),
+		"template":        doubling(`"ab"`, `"${X}${X}"`),
+		"join":            doubling(`"ab"`, `join("", [X, X])`),
+		"replace":         doubling(`"ab"`, `replace(X, "a", X)`),
+		"replace regexp":  doubling(`"ab"`, `replace(X, "/./", X)`),
+		"format":          doubling(`"ab"`, `format("%s%s", X, X)`),
+		"jsonencode":      doubling(`"\"\""`, "jsonencode([X, X])"),
+		"deep":            doubling("[1]", "[[[[X]]]]"),
+		"numbers":         doubling("9e99", "X * X"),
+		"setproduct":      doubling("[1, 2]", "[for p in setproduct(X, X) : jsonencode(p)]"),
+		"width":           `output "o" { value = format("%100000000s", "a") }`,
+		"precision":       `output "o" { value = format("%.100000000f", 1) }`,
+		"indent":          `output "o" { value = indent(1000000000, "a\nb") }`,
+		"one number":      `output "o" { value = "${1e999999999}" }`,
+		"decoded number":  `output "o" { value = "${jsondecode("1e999999999")}" }`,
+		"deep json":       `output "o" { value = jsondecode(join("", [for a in range(1000) : "[[[[[["])) }`,
+		"deep yaml":       `output "o" { value = yamldecode(join("", [for a in range(1000) : "[[[[[["])) }`,
+		"compact yaml":    `output "o" { value = yamldecode(join("", [for a in range(1000) : "- - - - - "])) }`,
+		"laughing yaml":   `output "o" { value = yamldecode(join("\n", concat(["a0: &a0 [x,x]"], [for i in range(1, 30) : "a${i}: &a${i} [*a${i - 1},*a${i - 1}]"]))) }`,
+		"digits":          `output "o" { value = parseint(join("", [for a in range(1000) : "99999999"]), 10) }`,
+		"in a layer":      "layer \"a\" {\n file \"/a\" { content = jsonencode(" + strings.TrimSuffix(strings.TrimPrefix(nested("a"), `output "o" { value = `), " }") + ") }\n}",
+		"in for_each":     "layer \"a\" {\n for_each = { for a in range(1000) : a => [for b in range(1000) : [for c in range(1000) : a]] }\n file \"/a\" { content = \"\" }\n}",
+		"in a variable":   "variable \"v\" { default = " + strings.TrimSuffix(strings.TrimPrefix(nested("a"), `output "o" { value = `), " }") + " }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, diags := Load(t.TempDir(), source(text))
+			if !diags.HasErrors() {
+				t.Fatal("no error")
+			}
+			if diags[0].Subject == nil {
+				t.Errorf("no place: %s", diags[0])
+			}
+			if out := render(t, s, diags); len(out) > 20_000 {
+				t.Errorf("%d bytes of diagnostics", len(out))
+			}
+		})
+	}
+	jsonText := `{"layout": {"path": "out"}, "output": {"o": {"value": "${[for a in range(1000) : [for b in range(1000) : [for c in range(1000) : a]]]}"}}}`
+	mustFail(t, t.TempDir(), LoadOptions{Sources: []Source{{Name: "layform.json", Text: jsonText}}}, "Expression too large", "layform.json line 1")
+}
+
+// TestMemory evaluates the largest of hostile expressions within bounds.
+func TestMemory(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	mustFail(t, t.TempDir(), source(`output "o" { value = [for a in range(1000) : [for b in range(1000) : [for c in range(1000) : "${a}${b}"]]] }`),
+		"Expression too large")
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 512<<20 {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
+	}
+}
+
+// TestStop ends an evaluation from outside.
+func TestStop(t *testing.T) {
+	s := mustLoad(t, t.TempDir(), source("layer \"a\" {\n file \"/a\" { content = \"${upper(\"x\")}!\" }\n}\nmanifest \"m\" {\n artifact_type = \"a/b\"\n layers = [layer.a]\n}\n"))
+	var stop atomic.Bool
+	stop.Store(true)
+	ses := newSession(s.program, nil)
+	ses.meter.stop = &stop
+	_, diags := ses.evaluate(s.program.instances[Address{Kind: KindLayer, Name: "a"}])
+	if !diags.HasErrors() || !strings.Contains(diags[0].Detail, "takes longer than 10s") || diags[0].Subject == nil {
+		t.Errorf("diagnostics %v", diags)
+	}
+}
+
+// TestPanic turns a panic into a diagnostic.
+func TestPanic(t *testing.T) {
+	var stop atomic.Bool
+	diags, finished := guarded(&stop, func() hcl.Diagnostics { panic("oh") })
+	if !finished || !diags.HasErrors() || !strings.Contains(diags[0].Detail, "oh") {
+		t.Errorf("diagnostics %v", diags)
+	}
+}
+
+func TestValueSize(t *testing.T) {
+	shared := cty.StringVal(strings.Repeat("x", 1000))
+	list := cty.TupleVal([]cty.Value{shared, shared, cty.UnknownVal(cty.String), cty.NullVal(cty.String).Mark(sensitivity{})})
+	cost, problem := valueSize(list)
+	if want := int64(2000 + 5*valueCost); cost != want || problem != "" {
+		t.Errorf("cost %d, want %d; problem %q", cost, want, problem)
+	}
+}

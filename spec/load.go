@@ -1,0 +1,398 @@
+package spec
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	version "github.com/hashicorp/go-version"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// guarded runs f and waits for it, but not longer than MaxEvaluation. f runs on
+// its own goroutine, which goes on until it next looks at stop; finished is then
+// false. A panic in f becomes a diagnostic.
+func guarded(stop *atomic.Bool, f func() hcl.Diagnostics) (diags hcl.Diagnostics, finished bool) {
+	result := make(chan hcl.Diagnostics, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				result <- hcl.Diagnostics{{
+					Severity: hcl.DiagError, Summary: "Defect in layform",
+					Detail: fmt.Sprintf("The evaluation of the spec broke off: %v. Please report this with the spec.\n%s", r, debug.Stack()),
+				}}
+			}
+		}()
+		result <- f()
+	}()
+	timer := time.NewTimer(MaxEvaluation)
+	defer timer.Stop()
+	select {
+	case diags := <-result:
+		return diags, true
+	case <-timer.C:
+	}
+	stop.Store(true)
+	// What counts its work notices soon, and then knows the place.
+	select {
+	case diags := <-result:
+		return diags, true
+	case <-time.After(time.Second):
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Expression too large",
+			Detail: fmt.Sprintf("The spec takes longer than %s to evaluate. Make its expressions smaller.", MaxEvaluation),
+		}}, false
+	}
+}
+
+// tidy sorts diagnostics by place and drops repetitions, which come from
+// evaluating one expression for several objects.
+func tidy(diags hcl.Diagnostics) hcl.Diagnostics {
+	var unique hcl.Diagnostics
+	seen := map[string]bool{}
+	for _, d := range diags {
+		brief(d)
+		key := d.Summary + "\x00" + d.Detail
+		if d.Subject != nil {
+			key += "\x00" + d.Subject.String()
+		}
+		if !seen[key] {
+			seen[key] = true
+			unique = append(unique, d)
+		}
+	}
+	slices.SortStableFunc(unique, func(a, b *hcl.Diagnostic) int {
+		var x, y hcl.Range
+		if a.Subject != nil {
+			x = *a.Subject
+		}
+		if b.Subject != nil {
+			y = *b.Subject
+		}
+		return cmp.Or(cmp.Compare(x.Filename, y.Filename), cmp.Compare(x.Start.Byte, y.Start.Byte), cmp.Compare(a.Severity, b.Severity))
+	})
+	return unique
+}
+
+// The lengths to which what diagnostics show is kept: of a value of the
+// expression, and of the whole text.
+const (
+	maxShown  = 200
+	maxDetail = 2000
+)
+
+// brief keeps a diagnostic short: values of any size may stand in it.
+func brief(d *hcl.Diagnostic) {
+	if len(d.Detail) > maxDetail {
+		d.Detail = strings.ToValidUTF8(d.Detail[:maxDetail], "") + "…"
+	}
+	if d.Expression == nil || d.EvalContext == nil {
+		return
+	}
+	for _, t := range d.Expression.Variables() {
+		v, diags := t.TraverseAbs(d.EvalContext)
+		if diags.HasErrors() || v.IsMarked() || v.Type() != cty.String && v.Type() != cty.Number {
+			continue
+		}
+		if size, problem := valueSize(v); problem != "" || size > maxShown {
+			d.Expression, d.EvalContext = nil, nil
+			return
+		}
+	}
+}
+
+// loading is one run of Load.
+type loading struct {
+	p         *program
+	dir       string
+	opts      LoadOptions
+	sources   []Source
+	variables []Variable
+}
+
+// run does all the steps of Load. It goes on after mistakes where what follows
+// can still be judged.
+func (l *loading) run() hcl.Diagnostics {
+	diags := l.read()
+	unparsed := diags.HasErrors()
+	for _, src := range l.sources {
+		f, more := ParseFile(src.Name, src.Text)
+		diags = append(diags, more...)
+		l.p.files[src.Name] = f
+		if more.HasErrors() {
+			unparsed = true
+			continue // what could not be parsed would only be misunderstood
+		}
+		diags = append(diags, l.p.declare(f.Body)...)
+	}
+	if unparsed {
+		return diags // names may be declared in what could not be read
+	}
+	diags = append(diags, l.p.settleVariables(l.dir, l.opts)...)
+	diags = append(diags, l.p.checkAllNames()...)
+	diags = append(diags, l.p.evaluateGraph()...)
+	diags = append(diags, l.p.header()...)
+	more, checks := l.objects()
+	diags = append(diags, more...)
+	failed := diags.HasErrors()
+	for _, d := range checks {
+		// What looks unused may be used where something is wrong.
+		if d.Severity == hcl.DiagError || !failed {
+			diags = append(diags, d)
+		}
+	}
+	if diags.HasErrors() {
+		return diags
+	}
+	for _, name := range keysOf(l.p.variables) {
+		r, err := l.p.variables[name].record()
+		if err != nil {
+			return append(diags, l.p.variables[name].problem(l.p.variables[name].rng, fmt.Sprintf("its value cannot be kept: %s.", err)))
+		}
+		l.variables = append(l.variables, r)
+	}
+	return diags
+}
+
+// read finds the sources and reads them.
+func (l *loading) read() hcl.Diagnostics {
+	if l.opts.Sources != nil {
+		l.sources = slices.SortedFunc(slices.Values(l.opts.Sources), func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
+		return nil
+	}
+	names, problem := l.sourceNames()
+	if problem != nil {
+		return hcl.Diagnostics{problem}
+	}
+	var diags hcl.Diagnostics
+	for _, name := range names {
+		text, err := readInside(l.dir, name, MaxSourceSize)
+		if err != nil {
+			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: sentence(err)})
+			continue
+		}
+		l.sources = append(l.sources, Source{Name: name, Text: text})
+	}
+	return diags
+}
+
+func (l *loading) sourceNames() ([]string, *hcl.Diagnostic) {
+	if f := l.opts.File; f != "" {
+		if filepath.Base(f) != f {
+			return nil, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: fmt.Sprintf("%q is not the name of a file in the directory of the spec.", f)}
+		}
+		return []string{f}, nil
+	}
+	all, problem := listFiles(l.dir)
+	if problem != nil {
+		return nil, problem
+	}
+	names := slices.DeleteFunc(all, func(name string) bool { return !isSpecFile(name) })
+	if len(names) == 0 {
+		return nil, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "No spec",
+			Detail: fmt.Sprintf("There is no layform.hcl and no *.layform.hcl file in %s. Start one with \"layform init\", or name the directory with -C.", l.dir),
+		}
+	}
+	return names, nil
+}
+
+// isSpecFile reports whether a file of this name belongs to a spec.
+func isSpecFile(name string) bool {
+	for _, suffix := range []string{"layform.hcl", "layform.json"} {
+		if name == suffix || strings.HasSuffix(name, "."+suffix) && !strings.HasPrefix(name, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+// listFiles lists the names in a directory, sorted.
+func listFiles(dir string) ([]string, *hcl.Diagnostic) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		detail := fmt.Sprintf("The directory of the spec cannot be read: %s.", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			detail = fmt.Sprintf("There is no directory %s to read a spec from.", dir)
+		}
+		return nil, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No spec", Detail: detail}
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, nil
+}
+
+// checkAllNames checks the references of everything that is declared.
+func (p *program) checkAllNames() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	object := append([]string{rootVar, rootLocal}, kindNames()...)
+	for _, name := range keysOf(p.locals) {
+		diags = append(diags, p.checkNames(p.locals[name].expr, scope{what: "A local value", roots: object})...)
+	}
+	for _, name := range keysOf(p.outputs) {
+		if a, ok := p.outputs[name].attrs["value"]; ok {
+			diags = append(diags, p.checkNames(a.expr, scope{what: "An output", roots: object})...)
+		}
+	}
+	for _, b := range p.blocks {
+		roots := object
+		if b.forEach != nil {
+			diags = append(diags, p.checkNames(b.forEach, scope{what: "for_each", roots: object})...)
+			roots = append(slices.Clone(object), rootEach)
+		}
+		s := scope{what: "A " + string(b.addr.Kind) + " without for_each", roots: roots}
+		for _, name := range keysOf(b.attrs) {
+			diags = append(diags, p.checkNames(b.attrs[name].expr, s)...)
+		}
+		for _, n := range b.nested {
+			inner := s
+			if n.dynamic != nil {
+				diags = append(diags, p.checkNames(n.dynamic.forEach, s)...)
+				inner.iterator = n.dynamic.iterator
+				if n.dynamic.labels != nil {
+					diags = append(diags, p.checkNames(n.dynamic.labels, inner)...)
+				}
+			}
+			for _, name := range keysOf(n.attrs) {
+				diags = append(diags, p.checkNames(n.attrs[name].expr, inner)...)
+			}
+		}
+	}
+	return diags
+}
+
+// header evaluates the layform and layout blocks.
+func (p *program) header() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for i, b := range p.layforms {
+		if i > 0 {
+			diags = append(diags, repeated("layform", b.rng, p.layforms[0].rng))
+			continue
+		}
+		diags = append(diags, p.layformBlock(b)...)
+	}
+	if len(p.layouts) == 0 {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Missing layout block",
+			Detail: "The spec does not say where its layout is. Add: layout { path = \"dist/NAME\" }",
+		})
+	}
+	for i, b := range p.layouts {
+		if i > 0 {
+			diags = append(diags, repeated("layout", b.rng, p.layouts[0].rng))
+			continue
+		}
+		diags = append(diags, p.layoutBlock(b)...)
+	}
+	return diags
+}
+
+func repeated(kind string, rng, first hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Duplicate " + kind + " block", Subject: &rng,
+		Detail: fmt.Sprintf("A spec has one %s block, and there is one already at %s.", kind, place(first)),
+	}
+}
+
+func (p *program) layformBlock(b *plainBlock) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	if a, ok := b.attrs["name"]; ok {
+		v, more := p.constant(a.expr, cty.String, "The name of a spec")
+		diags = append(diags, more...)
+		if name, ok := textOf(v); ok {
+			if problem := checkName("spec", name, a.expr.rng()); problem != nil {
+				diags = append(diags, problem)
+			}
+			p.name = name
+		}
+	}
+	a, ok := b.attrs["required_version"]
+	if !ok {
+		return diags
+	}
+	v, more := p.constant(a.expr, cty.String, "required_version")
+	diags = append(diags, more...)
+	text, ok := textOf(v)
+	if !ok {
+		return diags
+	}
+	constraint, err := version.NewConstraint(text)
+	if err != nil {
+		return append(diags, wrongType(a.expr.rng(), "required_version", fmt.Errorf("%q is no constraint such as \">= 0.1, < 2\"", text)))
+	}
+	if own, err := version.NewVersion(p.version); err == nil && !constraint.Check(own.Core()) {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Unsupported version", Subject: a.expr.rng().Ptr(),
+			Detail: fmt.Sprintf("The spec requires layform %s, and this is %s. Install a version that fits.", text, p.version),
+		})
+	}
+	return diags
+}
+
+func (p *program) layoutBlock(b *plainBlock) hcl.Diagnostics {
+	a, ok := b.attrs["path"]
+	if !ok {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Missing required argument", Subject: &b.rng, Detail: "The layout block needs path: the directory of the layout.",
+		}}
+	}
+	if diags := p.checkNames(a.expr, scope{what: "The path of the layout", roots: []string{rootVar, rootLocal}}); diags.HasErrors() || p.skips(a.expr) {
+		return diags
+	}
+	v, diags := newSession(p, nil).expression(a.expr, nil)
+	if diags.HasErrors() {
+		return diags
+	}
+	text, ok := textOf(v)
+	switch {
+	case isSensitive(v) || !ok:
+		diags = append(diags, wrongType(a.expr.rng(), "The path of the layout", errors.New("a string is required that is known and not sensitive")))
+	case text == "" || strings.ContainsRune(text, 0):
+		diags = append(diags, wrongType(a.expr.rng(), "The path of the layout", errors.New("it is empty or contains a NUL character")))
+	}
+	p.layoutPath = text
+	return diags
+}
+
+// objects evaluates everything once, with nothing built, and checks the objects
+// against each other.
+func (l *loading) objects() (diags, checks hcl.Diagnostics) {
+	objects := map[Address]*evaluated{}
+	for addr, inst := range l.p.instances {
+		s := newSession(l.p, nil)
+		e, more := s.evaluate(inst)
+		diags = append(diags, more...)
+		e.object.Fields = nil
+		if layer, ok := e.object.Body.(*Layer); ok {
+			layer.Tree = nil
+		}
+		objects[addr] = e
+	}
+	for _, b := range l.p.blocks {
+		if b.wrong && b.forEach != nil {
+			diags = append(diags, l.judge(b)...)
+		}
+	}
+	_, needs, more := newSession(l.p, nil).outputs()
+	diags = append(diags, more...)
+	return diags, l.p.check(objects, needs)
+}
+
+// judge evaluates a block whose for_each is wrong as far as it does not depend
+// on each, so that its other mistakes are reported as well.
+func (l *loading) judge(b *block) hcl.Diagnostics {
+	inst := &instance{addr: b.addr, block: b, each: cty.DynamicVal}
+	_, diags := newSession(l.p, nil).evaluate(inst)
+	return diags
+}

@@ -1,0 +1,94 @@
+package spec
+
+import (
+	"regexp"
+	"slices"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// manifest decodes a manifest block.
+func (d *decoder) manifest() *Manifest {
+	b := d.inst.block
+	m := &Manifest{}
+	var config, typeGot got
+	m.Config, config = d.object(b.attrs, "config", KindConfig)
+	layers, g := d.objects(b.attrs, "layers", KindLayer)
+	m.Layers = layers
+	m.ArtifactType, typeGot = d.typeName(b.attrs, "artifact_type")
+	m.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex)
+	m.Annotations = d.annotations(b.attrs, "annotations")
+	m.Entry = d.entry()
+	if text, g := d.text(b.attrs, "platform"); g.ok {
+		p, problem := parsePlatform(text)
+		if problem != "" {
+			d.err(g.rng, "%s", problem)
+		} else {
+			m.Entry.Platform = p
+		}
+	}
+	m.Extra = d.extra(b.attrs, "extra", "schemaVersion", "mediaType", "artifactType", "config", "layers", "subject", "annotations", "manifests")
+	if !config.set && !typeGot.set {
+		d.lacks(b.incomplete, b.missing, "A manifest without config is an artifact and needs artifact_type. An image needs config.")
+	}
+	if config.set && !typeGot.set && !b.incomplete && (!g.set || g.ok && len(layers) == 0) {
+		rng := b.missing
+		if g.set {
+			rng = g.rng
+		}
+		d.emptyImage = &rng
+	}
+	return m
+}
+
+// index decodes an index block.
+func (d *decoder) index() *Index {
+	b := d.inst.block
+	x := &Index{}
+	manifests, g := d.objects(b.attrs, "manifests", KindManifest, KindIndex)
+	x.Manifests = manifests
+	if !g.set {
+		d.lacks(b.incomplete, b.missing, "An index needs manifests: a list, which may be empty.")
+	}
+	for i, addr := range manifests {
+		if slices.Contains(manifests[:i], addr) {
+			d.err(g.rng, "manifests contains %s twice.", addr)
+		}
+	}
+	x.ArtifactType, _ = d.typeName(b.attrs, "artifact_type")
+	x.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex)
+	x.Annotations = d.annotations(b.attrs, "annotations")
+	x.Entry = d.entry()
+	x.Extra = d.extra(b.attrs, "extra", "schemaVersion", "mediaType", "artifactType", "manifests", "subject", "annotations", "config", "layers")
+	return x
+}
+
+// entry decodes what the descriptors of a manifest or index say.
+func (d *decoder) entry() Entry {
+	attrs := d.inst.block.attrs
+	e := Entry{Annotations: d.annotations(attrs, "descriptor_annotations")}
+	if _, ok := e.Annotations[ocispec.AnnotationRefName]; ok {
+		d.err(attrs["descriptor_annotations"].expr.rng(), "The annotation %s holds the ref name in index.json. Write it as tags.", ocispec.AnnotationRefName)
+	}
+	tags, g := d.texts(attrs, "tags")
+	for _, tag := range tags {
+		switch {
+		case g.sensitive:
+			d.err(g.rng, "tags is sensitive, but index.json shows tags to everybody.")
+			return e
+		case len(tag) > maxTag:
+			d.err(g.rng, "A tag of %d characters is too long: the limit is %d.", len(tag), maxTag)
+		case !tagPattern.MatchString(tag):
+			d.err(g.rng, "%q is no ref name. It is made of letters and digits, with one of - . _ : @ + or -- between them, in parts between slashes.", tag)
+		}
+	}
+	slices.Sort(tags)
+	e.Tags = slices.Compact(tags)
+	d.tagRange = g.rng
+	return e
+}
+
+// maxTag is the length that registries allow for a tag.
+const maxTag = 128
+
+var tagPattern = regexp.MustCompile(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)

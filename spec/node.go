@@ -1,0 +1,267 @@
+package spec
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+func literalSyntax(v cty.Value, rng hcl.Range) hclsyntax.Expression {
+	return &hclsyntax.LiteralValueExpr{Val: v, SrcRange: rng}
+}
+
+// tree decodes the blocks that a layer's tar is made of.
+func (d *decoder) tree() []Node {
+	silent := d.silent
+	d.silent = true
+	defer func() { d.silent = silent }()
+	var nodes []Node
+	for _, n := range d.inst.block.nested {
+		if n.kind == "compression" {
+			continue
+		}
+		if n.dynamic == nil {
+			nodes = append(nodes, d.node(n, n.labels))
+			continue
+		}
+		nodes = append(nodes, d.repeat(n)...)
+	}
+	return nodes
+}
+
+// repeat decodes a dynamic block, once for each element.
+func (d *decoder) repeat(n *nestedBlock) []Node {
+	g := d.raw(map[string]*attribute{"for_each": {name: "for_each", expr: n.dynamic.forEach}}, "for_each")
+	if g.reported {
+		return nil
+	}
+	d.need(n.dynamic.forEach, true)
+	v := g.value
+	if !g.set || !v.IsKnown() || isSensitive(v) || !v.CanIterateElements() {
+		d.err(n.dynamic.forEach.rng(), "for_each of a dynamic block must be a list, set, map or object that is known when the plan is made and not sensitive.")
+		return nil
+	}
+	outer := d.in
+	defer func() { d.in = outer }()
+	var nodes []Node
+	for it := v.ElementIterator(); it.Next(); {
+		key, value := it.Element()
+		if v.Type().IsSetType() {
+			key = value
+		}
+		inner := *outer
+		inner.iterator = n.dynamic.iterator
+		inner.item = cty.ObjectVal(map[string]cty.Value{"key": key, "value": value})
+		d.in = &inner
+		labels, ok := d.dynamicLabels(n)
+		if ok {
+			nodes = append(nodes, d.node(n, labels))
+		}
+	}
+	return nodes
+}
+
+// dynamicLabels evaluates the labels of a dynamic block for one element.
+func (d *decoder) dynamicLabels(n *nestedBlock) ([]string, bool) {
+	wanted := 1
+	if n.kind == string(NodeCopy) {
+		wanted = 0
+	}
+	var labels []string
+	var g got
+	if n.dynamic.labels != nil {
+		labels, g = d.texts(map[string]*attribute{"labels": {name: "labels", expr: n.dynamic.labels}}, "labels")
+		if g.reported {
+			return nil, false
+		}
+		d.mustKnow(g)
+		if g.set && !g.ok {
+			return nil, false
+		}
+	}
+	if len(labels) != wanted {
+		d.err(n.labelRng, "A %s block has %d labels, so labels must be a list of %d strings.", n.kind, wanted, wanted)
+		return nil, false
+	}
+	return labels, true
+}
+
+// node decodes one block.
+func (d *decoder) node(b *nestedBlock, labels []string) Node {
+	n := Node{Kind: NodeKind(b.kind), Range: b.rng}
+	if len(labels) > 0 {
+		rootAllowed := n.Kind == NodeDirectory || n.Kind == NodeWhiteout
+		n.To, _ = d.imagePath(labels[0], b.labelRng, rootAllowed)
+	}
+	d.owner(b, &n)
+	n.Mode = d.mode(b.attrs, "mode")
+	switch n.Kind {
+	case NodeCopy:
+		d.copyNode(b, &n)
+	case NodeFile:
+		d.fileNode(b, &n)
+	case NodeSymlink:
+		d.symlinkNode(b, &n)
+	case NodeHardlink:
+		target, g := d.knownText(b.attrs, "target")
+		if !g.set {
+			d.lacks(b.incomplete, b.rng, "A hardlink needs a target: the path of a file in this layer.")
+		} else if g.ok {
+			n.Target, _ = d.imagePath(target, g.rng, false)
+		}
+	case NodeWhiteout:
+		n.Opaque = d.flag(b.attrs, "opaque")
+		if n.To == "" && !n.Opaque {
+			d.err(b.labelRng, "The root cannot be whited out. opaque = true hides all that is in it.")
+		}
+	}
+	return n
+}
+
+// owner decodes what most blocks have: owner, time, xattrs and capabilities.
+func (d *decoder) owner(b *nestedBlock, n *Node) {
+	const most = 1<<32 - 2
+	n.UID = d.whole(b.attrs, "uid", 0, most)
+	n.GID = d.whole(b.attrs, "gid", 0, most)
+	var g got
+	n.Mtime, g = d.moment(b.attrs, "mtime", true)
+	d.mustKnow(g)
+	n.Xattrs, g = d.textMap(b.attrs, "xattrs")
+	d.mustKnow(g)
+	for name := range n.Xattrs {
+		if space, rest, _ := strings.Cut(name, "."); space == "" || rest == "" || strings.ContainsAny(name, "=\x00") {
+			d.err(g.rng, "%s is not the name of an extended attribute: it has a prefix such as user. or security.", g.quote(name))
+		}
+	}
+	n.Capabilities, g = d.knownText(b.attrs, "capabilities")
+	if g.ok && !capabilityPattern.MatchString(n.Capabilities) {
+		d.err(g.rng, "capabilities is %s, but must be in the form of cap_from_text: \"net_bind_service=+ep\".", g.quote(n.Capabilities))
+	}
+}
+
+var capabilityPattern = regexp.MustCompile(`^(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+(?:\s+(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+)*$`)
+
+func (d *decoder) copyNode(b *nestedBlock, n *Node) {
+	var g got
+	n.From, g = d.sourcePath(b.attrs, "from")
+	if !g.set {
+		d.lacks(b.incomplete, b.rng, "A copy needs from: what it copies.")
+	}
+	n.Into = true
+	if to, g := d.knownText(b.attrs, "to"); g.ok {
+		n.To, _ = d.imagePath(to, g.rng, true)
+		n.Into = strings.HasSuffix(to, "/")
+	}
+	n.Include = d.globs(b.attrs, "include")
+	n.Exclude = d.globs(b.attrs, "exclude")
+	n.DirMode = d.mode(b.attrs, "dir_mode")
+	n.Metadata = Normalize
+	if text, g := d.knownText(b.attrs, "metadata"); g.ok {
+		known := []string{string(Normalize), string(Preserve)}
+		if n.Metadata = Metadata(text); !slices.Contains(known, text) {
+			d.err(g.rng, "metadata is %s.%s", g.quote(text), suggestOr(text, known))
+		}
+	}
+}
+
+func (d *decoder) globs(attrs map[string]*attribute, name string) []string {
+	list, g := d.texts(attrs, name)
+	d.mustKnow(g)
+	for i, pattern := range list {
+		switch {
+		case pattern == "" || !doublestar.ValidatePattern(pattern):
+			d.err(g.rng, "%s contains %s, which is no pattern: * ? [a-z] {a,b} and ** match parts of paths.", name, g.quote(pattern))
+		case path.IsAbs(pattern) || slices.Contains(strings.Split(pattern, "/"), ".."):
+			d.err(g.rng, "%s contains %s. Patterns are relative to from and stay in it.", name, g.quote(pattern))
+		default:
+			list[i] = path.Clean(pattern)
+		}
+	}
+	return list
+}
+
+func (d *decoder) fileNode(b *nestedBlock, n *Node) {
+	content, g := d.text(b.attrs, "content")
+	source, src := d.sourcePath(b.attrs, "source")
+	switch {
+	case g.set && src.set:
+		d.err(src.rng, "A file has content or source, not both.")
+	case !g.set && !src.set:
+		d.lacks(b.incomplete, b.rng, "A file needs content, or source: a file to copy. For an empty file, write content = \"\".")
+	}
+	n.Source = source
+	n.HasContent = g.set
+	n.ContentUnknown = g.set && !g.ok
+	n.ContentSensitive = g.sensitive
+	n.Content = content
+}
+
+func (d *decoder) symlinkNode(b *nestedBlock, n *Node) {
+	target, g := d.knownText(b.attrs, "target")
+	switch {
+	case !g.set:
+		d.lacks(b.incomplete, b.rng, "A symlink needs a target: the text that it holds.")
+	case g.ok && (target == "" || strings.ContainsRune(target, 0) || len(target) > 4095):
+		d.err(g.rng, "The target of a symlink has 1 to 4095 characters, none of them NUL.")
+	default:
+		n.Target = target
+	}
+}
+
+// imagePath cleans a path in the image: absolute, without "..". The result has
+// no leading slash; the root is "".
+func (d *decoder) imagePath(text string, rng hcl.Range, rootAllowed bool) (string, bool) {
+	parts := strings.Split(text, "/")
+	problem := ""
+	switch {
+	case strings.ContainsRune(text, 0):
+		problem = "contains a NUL character"
+	case !path.IsAbs(text):
+		problem = "must be absolute: start it with a slash"
+	case slices.Contains(parts, ".."):
+		problem = "must not contain \"..\""
+	case slices.ContainsFunc(parts, func(s string) bool { return strings.HasPrefix(s, ".wh.") }):
+		problem = "has a part that starts with \".wh.\", which marks deletions in layers; use a whiteout block"
+	case slices.ContainsFunc(parts, func(s string) bool { return len(s) > 255 }) || len(text) > 4095:
+		problem = "is too long: at most 4095 bytes, and 255 for each part"
+	case path.Clean(text) == "/" && !rootAllowed:
+		problem = "must not be the root"
+	}
+	if problem != "" {
+		d.err(rng, "The path %q %s.", text, problem)
+		return "", false
+	}
+	return strings.TrimPrefix(path.Clean(text), "/"), true
+}
+
+var modePattern = regexp.MustCompile(`^[0-7]{3,5}$`)
+
+// mode is a mode written as an octal string, nil when it is not set or not right.
+func (d *decoder) mode(attrs map[string]*attribute, name string) *uint32 {
+	g := d.raw(attrs, name)
+	if !g.set || g.reported {
+		return nil
+	}
+	if v, _ := g.value.Unmark(); v.IsKnown() && v.Type() == cty.Number {
+		d.err(g.rng, "%s must be a string of octal digits, such as \"0755\": without quotation marks it is a decimal number.", name)
+		return nil
+	}
+	text, g := d.knownText(attrs, name)
+	if !g.ok {
+		return nil
+	}
+	n, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || !modePattern.MatchString(text) || n > 0o7777 {
+		d.err(g.rng, "%s is %s, but must be octal digits from \"0000\" to \"07777\", such as \"0755\".", name, g.quote(text))
+		return nil
+	}
+	mode := uint32(n)
+	return &mode
+}

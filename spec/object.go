@@ -1,0 +1,231 @@
+package spec
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Built is what is known of an object once it stands in a layout.
+type Built struct {
+	// Descriptor holds media type, digest and size of the object's blob.
+	Descriptor ocispec.Descriptor
+	// DiffID is the digest of the uncompressed tar; layers alone have one.
+	DiffID digest.Digest
+}
+
+// Known tells what has been built of the object at an address. An expression
+// over an object for which it answers false is unknown. It is asked by one
+// goroutine at a time, which need not be the caller's, and not after the method
+// that it was given to has returned.
+type Known func(Address) (Built, bool)
+
+// Object is one evaluated block instance. It is plain data.
+type Object struct {
+	Address Address
+	// Range is the place of the block's header.
+	Range hcl.Range
+	// Refs are the objects that this one needs: sorted, without duplicates.
+	Refs []Address
+	// Body is a *Layer, *Config, *Manifest or *Index. A value that is not
+	// known yet is the zero value there: ask Known before building from it.
+	Body Body
+	// Fields are all values that were set, flattened and sorted by path. For a
+	// layer they leave out what its tree is made of (copy, file, …), for which
+	// planner/source stands.
+	Fields []Field
+}
+
+// Known reports whether every value of the object is known.
+func (o Object) Known() bool {
+	for _, f := range o.Fields {
+		if f.Unknown {
+			return false
+		}
+	}
+	if l, ok := o.Body.(*Layer); ok {
+		for _, n := range l.Tree {
+			if n.ContentUnknown {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Field is one value of an object.
+type Field struct {
+	// Path is the attribute path in the spec's words: labels["version"], tags[0].
+	Path string `json:"path"`
+	// Value is the value as canonical JSON; empty when Unknown, and a digest of
+	// the value when Sensitive.
+	Value     string `json:"value,omitempty"`
+	Unknown   bool   `json:"unknown,omitempty"`
+	Sensitive bool   `json:"sensitive,omitempty"`
+}
+
+// Body is the typed content of an Object.
+type Body interface{ body() }
+
+// Layer describes a layer: exactly one of Archive, Blob and Tree is set.
+type Layer struct {
+	// Archive is the path of a tar, plain or compressed; Blob that of any file.
+	// Both are relative to the spec's directory, with slashes.
+	Archive, Blob string
+	// Tree is what the layer's tar is made of, in the order of the spec.
+	Tree []Node
+	// Compression is what a plain tar or a tree is compressed with.
+	Compression Compression
+	// MediaType is set for Blob, and where the spec overrides the type that the
+	// compression gives.
+	MediaType string
+	// CreatedBy, Author and Comment go into the history entry of the layer.
+	CreatedBy, Author, Comment string
+	// Created is the history entry's time, nil when the spec sets none.
+	Created *time.Time
+	// Annotations and URLs go into the layer's descriptor in manifests.
+	Annotations map[string]string
+	URLs        []string
+}
+
+// Algorithm is a compression algorithm.
+type Algorithm string
+
+// The compressions of a layer; Gzip is the default.
+const (
+	Gzip         Algorithm = "gzip"
+	Zstd         Algorithm = "zstd"
+	Uncompressed Algorithm = "none"
+)
+
+// Compression is an algorithm with its level; level 0 is the algorithm's default.
+type Compression struct {
+	Algorithm Algorithm
+	Level     int
+}
+
+// NodeKind is the block type of a Node.
+type NodeKind string
+
+// The blocks that a layer's tree is made of.
+const (
+	NodeCopy      NodeKind = "copy"
+	NodeFile      NodeKind = "file"
+	NodeDirectory NodeKind = "directory"
+	NodeSymlink   NodeKind = "symlink"
+	NodeHardlink  NodeKind = "hardlink"
+	NodeWhiteout  NodeKind = "whiteout"
+)
+
+// Metadata says what a copy takes over from the file system.
+type Metadata string
+
+// Normalize takes over nothing but the executable bit; Preserve takes over
+// owner, mode, time, xattrs and hard links.
+const (
+	Normalize Metadata = "normalize"
+	Preserve  Metadata = "preserve"
+)
+
+// Node is one block of a layer's tree.
+type Node struct {
+	Kind NodeKind
+	// Range is the place of the block, for messages.
+	Range hcl.Range
+	// To is the path in the image: cleaned, without a leading slash. "" is the root.
+	To string
+	// Into is set for a copy whose to ends with a slash or is not given: a file
+	// that is copied keeps its own name and goes into the directory To. Otherwise
+	// To is the path of the copied file itself. A directory's content always goes
+	// into To.
+	Into bool
+	// From is what a copy copies and Source the file that gives a file's
+	// content: cleaned paths relative to the spec's directory, with slashes.
+	From, Source string
+	// Include and Exclude are doublestar globs over paths below From.
+	Include, Exclude []string
+	// Mode is the mode of files (and of the entry itself for all but copy),
+	// DirMode that of a copy's directories; nil where the spec sets none.
+	// Permission bits with setuid (04000), setgid (02000) and sticky (01000).
+	Mode, DirMode *uint32
+	UID, GID      *int
+	// Mtime is nil where the spec sets none.
+	Mtime    *time.Time
+	Metadata Metadata
+	// Content is a file's content when HasContent is set and ContentUnknown is
+	// not; otherwise Source names it.
+	Content          string
+	HasContent       bool
+	ContentUnknown   bool
+	ContentSensitive bool
+	// Target is where a symlink points, verbatim, or the path of the entry that
+	// a hard link shares, cleaned like To.
+	Target string
+	// Opaque makes a whiteout hide all that lower layers have in the directory To.
+	Opaque bool
+	// Xattrs are extended attributes by name, with raw values.
+	Xattrs map[string]string
+	// Capabilities are file capabilities in the text form of cap_from_text(3).
+	Capabilities string
+}
+
+// Config describes a config blob. For an image config Image is set, for any
+// other media type Content.
+type Config struct {
+	// MediaType is application/vnd.oci.image.config.v1+json unless set.
+	MediaType string
+	// Image holds everything but rootfs and history, which follow from the
+	// layers of the manifest that uses the config.
+	Image *ocispec.Image
+	// Content is the blob of a config of another media type.
+	Content []byte
+	// Extra are further members, by JSON name, of the document; ConfigExtra of
+	// its "config" member.
+	Extra, ConfigExtra map[string]json.RawMessage
+	// Annotations go into the config's descriptor in manifests.
+	Annotations map[string]string
+}
+
+// Manifest describes an image manifest or an artifact.
+type Manifest struct {
+	// Config is nil for the empty config.
+	Config *Address
+	// Layers are in stack order, bottom first.
+	Layers       []Address
+	ArtifactType string
+	Subject      *Address
+	Annotations  map[string]string
+	// Entry is how indexes and index.json describe this object.
+	Entry Entry
+	Extra map[string]json.RawMessage
+}
+
+// Index describes an image index.
+type Index struct {
+	// Manifests are manifests and indexes, in order.
+	Manifests    []Address
+	ArtifactType string
+	Subject      *Address
+	Annotations  map[string]string
+	// Entry is how indexes and index.json describe this object.
+	Entry Entry
+	Extra map[string]json.RawMessage
+}
+
+// Entry is what a descriptor of a manifest or index says beyond type, digest and size.
+type Entry struct {
+	// Tags are the ref names in index.json: sorted, without duplicates.
+	Tags []string
+	// Annotations go into every descriptor of the object, in indexes and in index.json.
+	Annotations map[string]string
+	// Platform overrides the platform that follows from the config; nil otherwise.
+	Platform *ocispec.Platform
+}
+
+func (*Layer) body()    {}
+func (*Config) body()   {}
+func (*Manifest) body() {}
+func (*Index) body()    {}

@@ -1,0 +1,368 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// program is a spec after parsing: declarations by name, with expressions that
+// can be evaluated. It does not change once Load is done.
+type program struct {
+	files     map[string]*hcl.File
+	reader    *reader
+	functions map[string]function.Function
+	version   string
+
+	name       string
+	layoutPath string
+	layforms   []*plainBlock
+	layouts    []*plainBlock
+	variables  map[string]*variable
+	locals     map[string]*local
+	blocks     map[Address]*block
+	outputs    map[string]*output
+
+	// values is the object that var stands for.
+	values cty.Value
+	// root is the parent of every evaluation context.
+	root *hcl.EvalContext
+	// order lists locals and blocks, each after what it refers to.
+	order []node
+	// instances are all objects by address, needed or not; addresses those that
+	// have to be built.
+	instances map[Address]*instance
+	addresses []Address
+
+	// templates are parsed template files by path.
+	templates sync.Map
+	// stop ends all evaluations during Load.
+	stop atomic.Bool
+}
+
+// plainBlock is a layform or layout block.
+type plainBlock struct {
+	rng   hcl.Range
+	attrs map[string]*attribute
+}
+
+// attribute is an attribute of a block.
+type attribute struct {
+	name string
+	rng  hcl.Range // of the name
+	expr *expression
+}
+
+// local is one value of a locals block.
+type local struct {
+	name string
+	rng  hcl.Range
+	expr *expression
+	// fixed is the value when nothing that it refers to is built; it is set for
+	// locals that refer to no object.
+	fixed cty.Value
+	// refs are all references to objects, those of other locals included.
+	refs []reference
+}
+
+// block is a layer, config, manifest or index block.
+type block struct {
+	addr Address
+	rng  hcl.Range
+	// missing is the place for a complaint about an absent attribute. incomplete
+	// is set when the block holds something that could not be understood, which
+	// may be the attribute that seems absent.
+	missing    hcl.Range
+	incomplete bool
+	attrs      map[string]*attribute
+	forEach    *expression
+	nested     []*nestedBlock
+	// keys are the addresses of the instances, in order. wrong is set when
+	// for_each could not be evaluated.
+	keys  []string
+	wrong bool
+}
+
+// instance is one object of a block.
+type instance struct {
+	addr  Address
+	block *block
+	// each is the value of each; unset without for_each.
+	each cty.Value
+}
+
+// nestedBlock is a block inside of a layer.
+type nestedBlock struct {
+	kind   string
+	labels []string
+	// labelRng is the place of the first label, or of the header.
+	labelRng hcl.Range
+	rng      hcl.Range
+	attrs    map[string]*attribute
+	// incomplete is set as for a block.
+	incomplete bool
+	// dynamic is set for the content of a dynamic block.
+	dynamic *dynamic
+}
+
+// dynamic repeats a nested block.
+type dynamic struct {
+	forEach  *expression
+	labels   *expression
+	iterator string
+}
+
+// output is an output block.
+type output struct {
+	name        string
+	rng         hcl.Range
+	attrs       map[string]*attribute
+	description string
+	sensitive   bool
+}
+
+func newProgram(dir string, version string) *program {
+	p := &program{
+		files:     map[string]*hcl.File{},
+		reader:    newReader(dir),
+		version:   version,
+		name:      "default",
+		variables: map[string]*variable{},
+		locals:    map[string]*local{},
+		blocks:    map[Address]*block{},
+		outputs:   map[string]*output{},
+		instances: map[Address]*instance{},
+	}
+	p.functions = functionTable(p.reader)
+	p.root = &hcl.EvalContext{Functions: p.functions}
+	return p
+}
+
+// declare takes in the blocks of one file.
+func (p *program) declare(body hcl.Body) hcl.Diagnostics {
+	content, diags := body.Content(rootSchema)
+	for _, b := range content.Blocks {
+		switch b.Type {
+		case "layform":
+			plain, more := p.plain(b, "name", "required_version")
+			p.layforms = append(p.layforms, plain)
+			diags = append(diags, more...)
+		case "layout":
+			plain, more := p.plain(b, "path")
+			p.layouts = append(p.layouts, plain)
+			diags = append(diags, more...)
+		case "variable":
+			diags = append(diags, p.declareVariable(b)...)
+		case "locals":
+			diags = append(diags, p.declareLocals(b)...)
+		case "output":
+			diags = append(diags, p.declareOutput(b)...)
+		default:
+			diags = append(diags, p.declareObject(b)...)
+		}
+	}
+	return diags
+}
+
+func (p *program) plain(b *hcl.Block, names ...string) (*plainBlock, hcl.Diagnostics) {
+	content, diags := b.Body.Content(schemaOf(names...))
+	attrs, more := attributesOf(content)
+	return &plainBlock{rng: b.DefRange, attrs: attrs}, append(diags, more...)
+}
+
+// attributesOf prepares the attributes of a block, in the order of their names
+// as far as diagnostics go.
+func attributesOf(content *hcl.BodyContent) (map[string]*attribute, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	attrs := map[string]*attribute{}
+	for _, name := range keysOf(content.Attributes) {
+		a := content.Attributes[name]
+		e, more := newExpression(a.Expr)
+		diags = append(diags, more...)
+		attrs[name] = &attribute{name: name, rng: a.NameRange, expr: e}
+	}
+	return attrs, diags
+}
+
+func (p *program) declareLocals(b *hcl.Block) hcl.Diagnostics {
+	attrs, diags := b.Body.JustAttributes()
+	for _, name := range keysOf(attrs) {
+		a := attrs[name]
+		if problem := checkName("local value", name, a.NameRange); problem != nil {
+			diags = append(diags, problem)
+			continue
+		}
+		if other, ok := p.locals[name]; ok {
+			diags = append(diags, duplicate("local value", name, a.NameRange, other.rng))
+			continue
+		}
+		e, more := newExpression(a.Expr)
+		diags = append(diags, more...)
+		p.locals[name] = &local{name: name, rng: a.NameRange, expr: e}
+	}
+	return diags
+}
+
+func (p *program) declareOutput(b *hcl.Block) hcl.Diagnostics {
+	content, diags := b.Body.Content(outputSchema)
+	attrs, more := attributesOf(content)
+	diags = append(diags, more...)
+	name := b.Labels[0]
+	if problem := checkName("output", name, b.LabelRanges[0]); problem != nil {
+		return append(diags, problem)
+	}
+	if other, ok := p.outputs[name]; ok {
+		return append(diags, duplicate("output", name, b.DefRange, other.rng))
+	}
+	o := &output{name: name, rng: b.DefRange, attrs: attrs}
+	if e, ok := attrs["description"]; ok {
+		v, more := p.constant(e.expr, cty.String, "An output's description")
+		diags = append(diags, more...)
+		if !more.HasErrors() && !v.IsNull() {
+			o.description = v.AsString()
+		}
+	}
+	if e, ok := attrs["sensitive"]; ok {
+		v, more := p.constant(e.expr, cty.Bool, "An output's sensitive argument")
+		diags = append(diags, more...)
+		o.sensitive = !more.HasErrors() && !v.IsNull() && v.True()
+	}
+	p.outputs[name] = o
+	return diags
+}
+
+func (p *program) declareObject(b *hcl.Block) hcl.Diagnostics {
+	addr := Address{Kind: Kind(b.Type), Name: b.Labels[0]}
+	content, diags := b.Body.Content(objectSchemas[addr.Kind])
+	attrs, more := attributesOf(content)
+	diags = append(diags, more...)
+	o := &block{addr: addr, rng: b.DefRange, missing: content.MissingItemRange, attrs: attrs, incomplete: diags.HasErrors()}
+	if a, ok := attrs["for_each"]; ok {
+		o.forEach = a.expr
+		delete(attrs, "for_each")
+	}
+	for _, inner := range content.Blocks {
+		n, more := p.nested(inner)
+		diags = append(diags, more...)
+		if n != nil {
+			o.nested = append(o.nested, n)
+		} else {
+			o.incomplete = true
+		}
+	}
+	if problem := checkName(string(addr.Kind), addr.Name, b.LabelRanges[0]); problem != nil {
+		return append(diags, problem)
+	}
+	if other, ok := p.blocks[addr]; ok {
+		return append(diags, duplicate(string(addr.Kind), addr.Name, b.DefRange, other.rng))
+	}
+	p.blocks[addr] = o
+	return diags
+}
+
+// nested takes in a block inside of a layer.
+func (p *program) nested(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
+	if b.Type == "dynamic" {
+		return p.dynamic(b)
+	}
+	content, diags := b.Body.Content(nestedSchemas[b.Type])
+	attrs, more := attributesOf(content)
+	n := &nestedBlock{
+		kind: b.Type, labels: b.Labels, labelRng: b.DefRange, rng: b.DefRange, attrs: attrs, incomplete: diags.HasErrors() || more.HasErrors(),
+	}
+	if len(b.LabelRanges) > 0 {
+		n.labelRng = b.LabelRanges[0]
+	}
+	return n, append(diags, more...)
+}
+
+func (p *program) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
+	kind := b.Labels[0]
+	if _, ok := nestedSchemas[kind]; !ok || kind == "compression" {
+		candidates := slices.DeleteFunc(keysOf(nestedSchemas), func(s string) bool { return s == "compression" })
+		return nil, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Invalid dynamic block", Subject: b.LabelRanges[0].Ptr(),
+			Detail: fmt.Sprintf("A layer has no blocks of type %q.%s", kind, suggestOr(kind, candidates)),
+		}}
+	}
+	content, diags := b.Body.Content(dynamicSchema)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	attrs := content.Attributes
+	d := &dynamic{iterator: kind}
+	var more hcl.Diagnostics
+	d.forEach, more = newExpression(attrs["for_each"].Expr)
+	diags = append(diags, more...)
+	if a, ok := attrs["labels"]; ok {
+		d.labels, more = newExpression(a.Expr)
+		diags = append(diags, more...)
+	}
+	if a, ok := attrs["iterator"]; ok {
+		d.iterator = hcl.ExprAsKeyword(a.Expr)
+		if d.iterator == "" || slices.Contains(append([]string{rootVar, rootLocal, rootEach}, kindNames()...), d.iterator) {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Invalid iterator name", Subject: a.Expr.Range().Ptr(),
+				Detail: "An iterator is a bare name that means nothing else in a spec.",
+			})
+		}
+	}
+	if len(content.Blocks) != 1 {
+		return nil, append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Invalid dynamic block", Subject: b.DefRange.Ptr(),
+			Detail: "A dynamic block has exactly one content block.",
+		})
+	}
+	inner, more := content.Blocks[0].Body.Content(nestedSchemas[kind])
+	diags = append(diags, more...)
+	n := &nestedBlock{kind: kind, labelRng: b.DefRange, rng: b.DefRange, dynamic: d, incomplete: more.HasErrors()}
+	n.attrs, more = attributesOf(inner)
+	if d.labels != nil {
+		n.labelRng = d.labels.rng()
+	}
+	return n, append(diags, more...)
+}
+
+func kindNames() []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = string(k)
+	}
+	return names
+}
+
+// checkName checks the name of a block: it has to work in a reference.
+func checkName(what, name string, rng hcl.Range) *hcl.Diagnostic {
+	if hclsyntax.ValidIdentifier(name) && len(name) <= 128 {
+		return nil
+	}
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Invalid name", Subject: &rng,
+		Detail: fmt.Sprintf("The name of a %s starts with a letter or underscore and consists of at most 128 letters, digits, underscores and dashes.", what),
+	}
+}
+
+func duplicate(what, name string, rng, other hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Duplicate " + what, Subject: &rng,
+		Detail: fmt.Sprintf("%s named %q was declared already at %s. Names are unique in a spec.", article(what), name, place(other)),
+	}
+}
+
+// article puts the indefinite article before a noun that starts a sentence.
+func article(noun string) string {
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "An " + noun
+	}
+	return "A " + noun
+}
+
+// place writes a range as file:line.
+func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }

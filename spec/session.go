@@ -1,0 +1,325 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// session is one evaluation of one or more expressions, with one answer to what
+// is known. It is used by one goroutine.
+type session struct {
+	p      *program
+	known  Known
+	meter  *meter
+	ctx    *hcl.EvalContext
+	locals map[string]cty.Value
+	// objects are the values of objects, blocks those of whole blocks with for_each.
+	objects map[Address]cty.Value
+	blocks  map[Address]cty.Value
+	// loops are the values of for_each expressions that refer to objects.
+	loops map[Address]cty.Value
+}
+
+// env is what an expression may use besides the names of the spec.
+type env struct {
+	inst *instance // for each; nil outside of objects
+	// iterator and item are the name and the value of a dynamic block's iterator.
+	iterator string
+	item     cty.Value
+}
+
+func newSession(p *program, known Known) *session {
+	if known == nil {
+		known = func(Address) (Built, bool) { return Built{}, false }
+	}
+	s := &session{
+		p: p, known: known,
+		meter:   &meter{stop: &p.stop},
+		locals:  map[string]cty.Value{},
+		objects: map[Address]cty.Value{},
+		blocks:  map[Address]cty.Value{},
+		loops:   map[Address]cty.Value{},
+	}
+	values := p.values
+	if values == cty.NilVal {
+		values = cty.EmptyObjectVal
+	}
+	s.ctx = p.root.NewChild()
+	s.ctx.Variables = map[string]cty.Value{rootVar: values, meterName: cty.CapsuleVal(meterType, s.meter)}
+	s.ctx.Functions = map[string]function.Function{"templatefile": s.templateFunc()}
+	return s
+}
+
+// skips reports whether an expression cannot be evaluated because something in
+// it, or in what it refers to, is wrong. That has been reported already.
+func (p *program) skips(e *expression) bool {
+	return e.wrong || slices.ContainsFunc(e.refs, func(r reference) bool {
+		name, _, _ := r.name()
+		switch r.root() {
+		case rootVar:
+			return p.variables[name] == nil || p.variables[name].wrong
+		case rootLocal:
+			return p.locals[name] == nil || p.locals[name].expr.wrong
+		}
+		if addr, ok := r.block(); ok {
+			b := p.blocks[addr]
+			return b == nil || b.wrong
+		}
+		return false
+	})
+}
+
+// expression evaluates an expression. What cannot be evaluated for a reason
+// that was reported before is unknown, without further diagnostics.
+func (s *session) expression(e *expression, in *env) (cty.Value, hcl.Diagnostics) {
+	if s.p.skips(e) {
+		return cty.DynamicVal, nil
+	}
+	ctx, diags := s.context(e, in)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	v, more := e.syntax.Value(ctx)
+	diags = append(diags, more...)
+	if problem := s.meter.problem(); problem != nil {
+		return cty.DynamicVal, hcl.Diagnostics{problem}
+	}
+	if more.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	return v, diags
+}
+
+// context holds the values that an expression refers to.
+func (s *session) context(e *expression, in *env) (*hcl.EvalContext, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	names := map[string]cty.Value{}
+	locals := map[string]cty.Value{}
+	objects := map[Kind]map[string]cty.Value{}
+	wanted := map[Address]map[string]bool{} // block → keys; nil for all
+	for _, r := range e.refs {
+		name, _, _ := r.name()
+		switch {
+		case in != nil && in.iterator != "" && r.root() == in.iterator:
+			names[in.iterator] = in.item
+		case r.root() == rootLocal:
+			v, more := s.local(name)
+			diags = append(diags, more...)
+			locals[name] = v
+		case r.root() == rootEach && in != nil && in.inst != nil:
+			v, more := s.each(in.inst)
+			diags = append(diags, more...)
+			names[rootEach] = v
+		default:
+			if addr, ok := r.block(); ok {
+				diags = append(diags, s.want(wanted, r, addr, in)...)
+			}
+		}
+	}
+	for addr, keys := range wanted {
+		if objects[addr.Kind] == nil {
+			objects[addr.Kind] = map[string]cty.Value{}
+		}
+		objects[addr.Kind][addr.Name] = s.block(s.p.blocks[addr], keys)
+	}
+	for kind, values := range objects {
+		names[string(kind)] = cty.ObjectVal(values)
+	}
+	if len(locals) > 0 {
+		names[rootLocal] = cty.ObjectVal(locals)
+	}
+	ctx := s.ctx.NewChild()
+	ctx.Variables = names
+	return ctx, diags
+}
+
+// want notes which instances of a block a reference needs the values of.
+func (s *session) want(wanted map[Address]map[string]bool, r reference, addr Address, in *env) hcl.Diagnostics {
+	b := s.p.blocks[addr]
+	keys, isSet := wanted[addr]
+	if isSet && keys == nil {
+		return nil
+	}
+	key, ok := s.key(r, in)
+	if b.forEach == nil || !ok {
+		wanted[addr] = nil
+		return nil
+	}
+	if step, isAttr := stepAt(r.traversal, 2).(hcl.TraverseAttr); isAttr && slices.Contains(objectAttributes(addr.Kind), step.Name) && !slices.Contains(b.keys, step.Name) {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Invalid reference", Subject: r.rng().Ptr(),
+			Detail: fmt.Sprintf("%s has for_each, so there is one object for each key. Name one of them: %s[KEY].%s.", addr, addr, step.Name),
+		}}
+	}
+	if keys == nil {
+		keys = map[string]bool{}
+	}
+	keys[key] = true
+	wanted[addr] = keys
+	return nil
+}
+
+func stepAt(t hcl.Traversal, i int) hcl.Traverser {
+	if i < len(t) {
+		return t[i]
+	}
+	return nil
+}
+
+// key is the for_each key that a reference names, if that can be told.
+func (s *session) key(r reference, in *env) (string, bool) {
+	if r.index != nil {
+		v, diags := s.expression(r.index, in)
+		if diags.HasErrors() {
+			return "", false
+		}
+		return keyText(v)
+	}
+	if step := stepAt(r.traversal, 2); step != nil {
+		return stepName(step)
+	}
+	return "", false
+}
+
+// local is the value of a local.
+func (s *session) local(name string) (cty.Value, hcl.Diagnostics) {
+	l := s.p.locals[name]
+	if l.fixed != cty.NilVal {
+		return l.fixed, nil
+	}
+	if v, ok := s.locals[name]; ok {
+		return v, nil
+	}
+	v, diags := s.expression(l.expr, nil)
+	if _, problem := valueSize(v); problem != "" {
+		s.meter.trip(problem, l.expr.rng())
+		v, diags = cty.DynamicVal, hcl.Diagnostics{s.meter.problem()}
+	}
+	s.locals[name] = v
+	return v, diags
+}
+
+// each is the value of each for an instance.
+func (s *session) each(inst *instance) (cty.Value, hcl.Diagnostics) {
+	b := inst.block
+	if inst.each != cty.NilVal || b.forEach == nil {
+		return inst.each, nil
+	}
+	loop, ok := s.loops[b.addr]
+	if !ok {
+		var diags hcl.Diagnostics
+		if loop, diags = s.expression(b.forEach, nil); diags.HasErrors() {
+			return cty.DynamicVal, diags
+		}
+		s.loops[b.addr] = loop
+	}
+	for _, item := range loopItems(loop) {
+		if item.key == inst.addr.Key {
+			return eachValue(item), nil
+		}
+	}
+	return cty.DynamicVal, nil
+}
+
+// loopItem is one element that for_each goes through.
+type loopItem struct {
+	key   string
+	value cty.Value
+}
+
+// loopItems lists the elements of a map, an object or a set of strings, sorted
+// by key.
+func loopItems(v cty.Value) []loopItem {
+	v, _ = v.Unmark()
+	if v.IsNull() || !v.IsKnown() || !v.CanIterateElements() {
+		return nil
+	}
+	var items []loopItem
+	for it := v.ElementIterator(); it.Next(); {
+		k, element := it.Element()
+		if v.Type().IsSetType() {
+			k = element
+		}
+		if key, ok := keyText(k); ok {
+			items = append(items, loopItem{key, element})
+		}
+	}
+	return items
+}
+
+func eachValue(item loopItem) cty.Value {
+	return cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(item.key), "value": item.value})
+}
+
+// block is the value of a block: of its only object, or an object of objects by
+// key. With keys that are not nil, only those are in it.
+func (s *session) block(b *block, keys map[string]bool) cty.Value {
+	if b.forEach == nil {
+		return s.object(b.addr)
+	}
+	if keys == nil {
+		if v, ok := s.blocks[b.addr]; ok {
+			return v
+		}
+	}
+	values := make(map[string]cty.Value, len(b.keys))
+	for _, key := range b.keys {
+		if keys == nil || keys[key] {
+			values[key] = s.object(Address{Kind: b.addr.Kind, Name: b.addr.Name, Key: key, Keyed: true})
+		}
+	}
+	v := cty.ObjectVal(values)
+	if keys == nil {
+		s.blocks[b.addr] = v
+	}
+	return v
+}
+
+// object is what a reference to an object evaluates to.
+func (s *session) object(addr Address) cty.Value {
+	if v, ok := s.objects[addr]; ok {
+		return v
+	}
+	built, _ := s.known(addr)
+	values := map[string]cty.Value{
+		attrAddress:   cty.StringVal(addr.String()),
+		attrMediaType: s.mediaType(addr, built),
+		attrDigest:    knownText(built.Descriptor.Digest.String()),
+		attrSize:      cty.UnknownVal(cty.Number).RefineNotNull(),
+	}
+	if built.Descriptor.Digest != "" {
+		values[attrSize] = cty.NumberIntVal(built.Descriptor.Size)
+	}
+	if addr.Kind == KindLayer {
+		values[attrDiffID] = knownText(built.DiffID.String())
+	}
+	v := cty.ObjectVal(values)
+	s.objects[addr] = v
+	return v
+}
+
+// knownText is a string that is unknown as long as it is empty.
+func knownText(s string) cty.Value {
+	if s == "" {
+		return cty.UnknownVal(cty.String).RefineNotNull()
+	}
+	return cty.StringVal(s)
+}
+
+// mediaType is the media type of an object: the one it was built with, or the
+// one that follows from its block.
+func (s *session) mediaType(addr Address, built Built) cty.Value {
+	if built.Descriptor.MediaType != "" {
+		return cty.StringVal(built.Descriptor.MediaType)
+	}
+	inst := s.p.instances[addr]
+	if inst == nil {
+		return knownText("")
+	}
+	d := &decoder{s: s, inst: inst, in: &env{inst: inst}}
+	return knownText(d.mediaType())
+}

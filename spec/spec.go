@@ -1,0 +1,203 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+)
+
+// Source is one file of a spec, verbatim.
+type Source struct {
+	// Name is the file's name in the spec's directory.
+	Name string `json:"name"`
+	// Text is the file's content: UTF-8 without a byte order mark.
+	Text string `json:"text"`
+}
+
+// Variable is the value of a declared variable, in the form that a saved plan
+// keeps. The value of a sensitive variable is not kept: Salt and Digest stand
+// for it, so that a later Load can tell whether it was given the same value.
+type Variable struct {
+	Name string `json:"name"`
+	// Type is the JSON form of the value's cty type, and Value its JSON form
+	// under that type; both are empty when Sensitive.
+	Type      json.RawMessage `json:"type,omitempty"`
+	Value     json.RawMessage `json:"value,omitempty"`
+	Sensitive bool            `json:"sensitive,omitempty"`
+	// Salt is random text; Digest covers the salt and the value.
+	Salt   string        `json:"salt,omitempty"`
+	Digest digest.Digest `json:"digest,omitempty"`
+}
+
+// Input is something on disk that a function read while the spec was evaluated.
+// The same Input with another Digest means that the spec may evaluate otherwise.
+type Input struct {
+	// Function is the name of the function: file, fileset, fileexists, …
+	Function string `json:"function"`
+	// Path is relative to the spec's directory, with slashes.
+	Path string `json:"path"`
+	// Pattern is the second argument of fileset, empty for other functions.
+	Pattern string `json:"pattern,omitempty"`
+	// Digest is that of the file's content; of the list of names for fileset;
+	// of "true" or "false" for fileexists.
+	Digest digest.Digest `json:"digest"`
+}
+
+// Assignment is a variable's value from the environment or the command line.
+type Assignment struct {
+	// Name is the variable's name.
+	Name string
+	// Text is taken as it is for a variable of type string, and as an HCL
+	// expression without references for any other.
+	Text string
+	// Origin says for messages where the text comes from: --var, or the name of
+	// an environment variable.
+	Origin string
+}
+
+// LoadOptions shape Load. The zero value loads all spec files of the directory.
+type LoadOptions struct {
+	// File is the one spec file to load, the name of a file in the directory.
+	// When it is empty, all *.layform.hcl, layform.hcl, *.layform.json and
+	// layform.json files of the directory make up the spec.
+	File string
+	// Sources are the spec's files. When it is not nil, no spec file is read.
+	Sources []Source
+	// Recorded are the variables of a saved plan. They take the place of every
+	// other source of values, except for sensitive ones, whose values must be
+	// given again and be the same.
+	Recorded []Variable
+	// Environ are the assignments of the environment. Names that the spec does
+	// not declare are ignored.
+	Environ []Assignment
+	// VarFiles are files of variable values, relative to the working directory:
+	// HCL attributes, or a JSON object when the name ends in .json. Later ones win.
+	VarFiles []string
+	// Vars are the assignments of the command line. They win over all others;
+	// later ones win.
+	Vars []Assignment
+	// Version is the version of layform that required_version is held against.
+	// One that is empty or no version number, such as "dev", passes every constraint.
+	Version string
+}
+
+// Output is the value of an output block.
+type Output struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	// Value is canonical JSON; empty when Unknown, and a JSON string with a
+	// digest of the value when Sensitive.
+	Value     string `json:"value,omitempty"`
+	Unknown   bool   `json:"unknown,omitempty"`
+	Sensitive bool   `json:"sensitive,omitempty"`
+}
+
+// Spec is a loaded spec. Its methods may be called concurrently.
+type Spec struct {
+	// Name is the spec's name, "default" unless the layform block sets another.
+	Name string
+	// Dir is the directory that Load was given.
+	Dir string
+	// LayoutPath is the path of the layout as the spec writes it, relative to Dir
+	// unless it is absolute.
+	LayoutPath string
+	// Sources are the spec's files, sorted by name.
+	Sources []Source
+	// Variables are the values of all declared variables, sorted by name.
+	Variables []Variable
+	// Files are the parsed files by name, for the snippets of diagnostics. It is
+	// set even when Load reports errors.
+	Files map[string]*hcl.File
+
+	program *program
+}
+
+// Load reads, checks and evaluates a spec, with everything unknown that is
+// unknown before a build. dir is the spec's directory: every path in the spec is
+// relative to it, and no function reads outside of it. Load reports all mistakes
+// at once; the diagnostics may hold warnings alone. The Spec is never nil, but
+// after an error only its Files may be used.
+func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
+	l := &loading{p: newProgram(dir, opts.Version), dir: dir, opts: opts}
+	diags, finished := guarded(&l.p.stop, l.run)
+	if !finished {
+		// The evaluation may still be writing to the program, which is left to it.
+		return &Spec{Dir: dir, Files: map[string]*hcl.File{}}, diags
+	}
+	s := &Spec{
+		Name: l.p.name, Dir: dir, LayoutPath: l.p.layoutPath, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p,
+	}
+	return s, tidy(diags)
+}
+
+// Addresses lists every object that has to be built, each after the objects that
+// it needs, a config after the layers of its manifests as well: by depth in the
+// reference graph, then by kind, name and key. Layers and configs that no
+// manifest, index or output needs are not among them.
+func (s *Spec) Addresses() []Address {
+	if s.program == nil {
+		return nil
+	}
+	return slices.Clone(s.program.addresses)
+}
+
+// Evaluate evaluates the object at an address, with what known tells about the
+// objects that it refers to; a nil known knows nothing. It is cheap, and files
+// that functions read come out the same as the first time. An address that the
+// spec does not have is reported as an error.
+func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
+	if s.program == nil || s.program.instances[addr] == nil {
+		return Object{Address: addr}, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Unknown address", Detail: fmt.Sprintf("The spec has no object %s.", addr),
+		}}
+	}
+	var o Object
+	diags, finished := s.guarded(known, func(ses *session) hcl.Diagnostics {
+		e, diags := ses.evaluate(s.program.instances[addr])
+		o = e.object
+		return diags
+	})
+	if !finished {
+		return Object{Address: addr}, diags
+	}
+	return o, tidy(diags)
+}
+
+// Outputs evaluates the outputs, sorted by name, with what known tells; a nil
+// known knows nothing.
+func (s *Spec) Outputs(known Known) ([]Output, hcl.Diagnostics) {
+	if s.program == nil {
+		return nil, nil
+	}
+	var list []Output
+	diags, finished := s.guarded(known, func(ses *session) hcl.Diagnostics {
+		var diags hcl.Diagnostics
+		list, _, diags = ses.outputs()
+		return diags
+	})
+	if !finished {
+		return nil, diags
+	}
+	return list, tidy(diags)
+}
+
+// guarded runs an evaluation after Load.
+func (s *Spec) guarded(known Known, evaluate func(*session) hcl.Diagnostics) (hcl.Diagnostics, bool) {
+	stop := new(atomic.Bool)
+	ses := newSession(s.program, known)
+	ses.meter.stop = stop
+	return guarded(stop, func() hcl.Diagnostics { return evaluate(ses) })
+}
+
+// Inputs lists what functions have read on disk since Load began: sorted,
+// without duplicates.
+func (s *Spec) Inputs() []Input {
+	if s.program == nil {
+		return nil
+	}
+	return s.program.reader.list()
+}

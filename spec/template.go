@@ -1,0 +1,110 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// template is a parsed template file.
+type template struct {
+	text string
+	expr hclsyntax.Expression
+}
+
+// templateFunc is templatefile: a template sees the variables that it is given
+// and nothing else.
+func (s *session) templateFunc() function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "path", Type: cty.String}, anyValue("vars")},
+		Type:   function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			v, err := s.render(args[0].AsString(), args[1])
+			if err != nil {
+				return cty.UnknownVal(cty.String), err
+			}
+			return v, nil
+		},
+	})
+}
+
+// refusedTemplate is templatefile where it cannot be called.
+func refusedTemplate(why string) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "path", Type: cty.String}, anyValue("vars")},
+		Type:   func([]cty.Value) (cty.Type, error) { return cty.NilType, errors.New(why) },
+		Impl:   func([]cty.Value, cty.Type) (cty.Value, error) { return cty.NilVal, errors.New(why) },
+	})
+}
+
+func (s *session) render(path string, vars cty.Value) (cty.Value, error) {
+	t, err := s.p.template(path)
+	if err != nil {
+		return cty.NilVal, function.NewArgError(0, err)
+	}
+	if vt := vars.Type(); vars.IsNull() || !vt.IsObjectType() && !vt.IsMapType() {
+		return cty.NilVal, function.NewArgErrorf(1, "the variables of a template are a map or an object")
+	}
+	names := map[string]cty.Value{}
+	for it := vars.ElementIterator(); it.Next(); {
+		k, v := it.Element()
+		if !hclsyntax.ValidIdentifier(k.AsString()) {
+			return cty.NilVal, function.NewArgErrorf(1, "%q is no name for a variable of a template: letters, digits and underscores make one", k.AsString())
+		}
+		names[k.AsString()] = v
+	}
+	names[meterName] = cty.CapsuleVal(meterType, s.meter)
+	ctx := s.p.root.NewChild()
+	ctx.Variables = names
+	ctx.Functions = map[string]function.Function{"templatefile": refusedTemplate("a template may not render another template")}
+	v, diags := t.expr.Value(ctx)
+	if diags.HasErrors() {
+		return cty.NilVal, diagnosticError(diags)
+	}
+	v, err = convert.Convert(v, cty.String)
+	if err != nil || v.IsNull() {
+		return cty.NilVal, fmt.Errorf("the template %s does not produce text", path)
+	}
+	return v, nil
+}
+
+// template reads and parses a template file, once.
+func (p *program) template(path string) (*template, error) {
+	text, err := p.reader.read("templatefile", path)
+	if err == nil {
+		_, err = utf8Text(text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if known, ok := p.templates.Load(path); ok && known.(*template).text == text {
+		return known.(*template), nil
+	}
+	e, diags := parseTemplate(text, path, hcl.InitialPos)
+	if diags.HasErrors() {
+		return nil, diagnosticError(diags)
+	}
+	t := &template{text: text, expr: addMeters(e)}
+	p.templates.Store(path, t)
+	return t, nil
+}
+
+// diagnosticError is the first error among diagnostics, with its place.
+func diagnosticError(diags hcl.Diagnostics) error {
+	for _, d := range diags {
+		if d.Severity != hcl.DiagError {
+			continue
+		}
+		if d.Subject != nil {
+			return fmt.Errorf("%s,%d: %s: %s", place(*d.Subject), d.Subject.Start.Column, d.Summary, strings.TrimSuffix(d.Detail, "."))
+		}
+		return fmt.Errorf("%s: %s", d.Summary, strings.TrimSuffix(d.Detail, "."))
+	}
+	return nil
+}

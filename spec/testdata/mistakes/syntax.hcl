@@ -1,0 +1,5 @@
+layout { path = "out"
+
+layer "a" {
+  file "/a" { content = "${" }
+}

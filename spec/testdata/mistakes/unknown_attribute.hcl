@@ -1,0 +1,10 @@
+layout { path = "out" }
+
+layer "app" {
+  compresion = "zstd"
+  file "/a" { contents = "x" }
+}
+
+manifst "app" {}
+
+base "alpine" {}

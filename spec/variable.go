@@ -1,0 +1,286 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+)
+
+// variable is a variable block.
+type variable struct {
+	name        string
+	rng         hcl.Range
+	typ         cty.Type // the constraint; any without a type argument
+	defaults    *typeexpr.Defaults
+	fallback    cty.Value // cty.NilVal when there is no default
+	fallbackRng hcl.Range
+	sensitive   bool
+	nullable    bool
+	validations []*validation
+	// wrong is set when the declaration is; the value is then unknown.
+	wrong bool
+	value cty.Value
+}
+
+// validation is a validation block of a variable.
+type validation struct{ condition, message *expression }
+
+func (p *program) declareVariable(b *hcl.Block) hcl.Diagnostics {
+	content, diags := b.Body.Content(variableSchema)
+	v := &variable{name: b.Labels[0], rng: b.DefRange, typ: cty.DynamicPseudoType, nullable: true}
+	if problem := checkName("variable", v.name, b.LabelRanges[0]); problem != nil {
+		return append(diags, problem)
+	}
+	if other, ok := p.variables[v.name]; ok {
+		return append(diags, duplicate("variable", v.name, b.DefRange, other.rng))
+	}
+	p.variables[v.name] = v
+	if a, ok := content.Attributes["type"]; ok {
+		diags = append(diags, v.declareType(a)...)
+	}
+	diags = append(diags, p.variableFlags(v, content.Attributes)...)
+	if a, ok := content.Attributes["default"]; ok {
+		diags = append(diags, p.variableDefault(v, a)...)
+	}
+	for _, inner := range content.Blocks {
+		rule, more := inner.Body.Content(validationSchema)
+		diags = append(diags, more...)
+		if more.HasErrors() {
+			continue
+		}
+		attrs, more := attributesOf(rule)
+		diags = append(diags, more...)
+		v.validations = append(v.validations, &validation{condition: attrs["condition"].expr, message: attrs["error_message"].expr})
+	}
+	v.wrong = v.wrong || diags.HasErrors()
+	return diags
+}
+
+func (v *variable) declareType(a *hcl.Attribute) hcl.Diagnostics {
+	// In JSON, a type is a string that holds an expression.
+	if _, native := a.Expr.(hclsyntax.Expression); !native {
+		text, diags := a.Expr.Value(nil)
+		if diags.HasErrors() || text.IsNull() || text.Type() != cty.String {
+			return append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Invalid type", Subject: a.Expr.Range().Ptr(),
+				Detail: `A type is a string such as "list(string)".`,
+			})
+		}
+		tokens, _ := hclsyntax.LexExpression([]byte(text.AsString()), a.Expr.Range().Filename, a.Expr.Range().Start)
+		if problem := tokenNesting(tokens); problem != nil {
+			return hcl.Diagnostics{problem}
+		}
+	}
+	t, defaults, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
+	if diags.HasErrors() {
+		return diags
+	}
+	v.typ, v.defaults = t, defaults
+	return diags
+}
+
+func (p *program) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	flag := func(name string, set *bool) {
+		a, ok := attrs[name]
+		if !ok {
+			return
+		}
+		e, more := newExpression(a.Expr)
+		diags = append(diags, more...)
+		value, more := p.constant(e, cty.Bool, fmt.Sprintf("A variable's %s argument", name))
+		diags = append(diags, more...)
+		if !more.HasErrors() && !value.IsNull() {
+			*set = value.True()
+		}
+	}
+	flag("sensitive", &v.sensitive)
+	flag("nullable", &v.nullable)
+	if a, ok := attrs["description"]; ok {
+		e, more := newExpression(a.Expr)
+		diags = append(diags, more...)
+		_, more = p.constant(e, cty.String, "A variable's description")
+		diags = append(diags, more...)
+	}
+	return diags
+}
+
+func (p *program) variableDefault(v *variable, a *hcl.Attribute) hcl.Diagnostics {
+	e, diags := newExpression(a.Expr)
+	value, more := p.constant(e, cty.DynamicPseudoType, "A variable's default")
+	diags = append(diags, more...)
+	if diags.HasErrors() || v.wrong {
+		return diags
+	}
+	converted, problem := v.convert(value, a.Expr.Range(), "its default")
+	if problem != nil {
+		return append(diags, problem)
+	}
+	if converted.IsNull() && !v.nullable {
+		return append(diags, v.problem(a.Expr.Range(), "its default is null, and nullable is false."))
+	}
+	v.fallback, v.fallbackRng = converted, a.Expr.Range()
+	return diags
+}
+
+// constant evaluates an expression that may refer to nothing.
+func (p *program) constant(e *expression, t cty.Type, what string) (cty.Value, hcl.Diagnostics) {
+	if e.wrong {
+		return cty.UnknownVal(t), nil
+	}
+	if diags := p.checkNames(e, scope{what: what}); diags.HasErrors() {
+		return cty.UnknownVal(t), diags
+	}
+	v, diags := newSession(p, nil).expression(e, nil)
+	if diags.HasErrors() {
+		return cty.UnknownVal(t), diags
+	}
+	converted, err := convert.Convert(v, t)
+	if err == nil && isSensitive(converted) {
+		err = fmt.Errorf("a value that is not sensitive is required")
+	}
+	if err != nil {
+		return cty.UnknownVal(t), hcl.Diagnostics{wrongType(e.rng(), what, err)}
+	}
+	return converted, diags
+}
+
+func wrongType(rng hcl.Range, what string, err error) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Incorrect value", Subject: &rng, Detail: fmt.Sprintf("%s is not right: %s.", what, err),
+	}
+}
+
+// convert brings a value to the variable's type.
+func (v *variable) convert(value cty.Value, rng hcl.Range, which string) (cty.Value, *hcl.Diagnostic) {
+	if v.defaults != nil && !value.IsNull() {
+		value = v.defaults.Apply(value)
+	}
+	converted, err := convert.Convert(value, v.typ)
+	if err != nil {
+		return cty.UnknownVal(v.typ), v.problem(rng, fmt.Sprintf("%s is not right for its type, %s: %s.", which, typeexpr.TypeString(v.typ), problemText(err, v.sensitive)))
+	}
+	return converted, nil
+}
+
+// problemText is the text of a conversion error. Those of cty quote no values
+// except for the keys and indexes on the way to the place.
+func problemText(err error, sensitive bool) string {
+	if sensitive {
+		return "the value has another type"
+	}
+	if path, ok := err.(cty.PathError); ok && len(path.Path) > 0 {
+		return pathText(path.Path) + ": " + err.Error()
+	}
+	return err.Error()
+}
+
+// pathText writes the way to a part of a value.
+func pathText(path cty.Path) string {
+	var text strings.Builder
+	for _, step := range path {
+		switch step := step.(type) {
+		case cty.GetAttrStep:
+			text.WriteString("." + step.Name)
+		case cty.IndexStep:
+			text.WriteString(indexText(step.Key))
+		}
+	}
+	return text.String()
+}
+
+func (v *variable) problem(rng hcl.Range, text string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Invalid value for variable", Subject: &rng, Detail: fmt.Sprintf("var.%s: %s", v.name, text),
+	}
+}
+
+// settle gives a variable its value out of the candidates, of which the last wins.
+func (v *variable) settle(candidates []candidate) hcl.Diagnostics {
+	v.value = cty.UnknownVal(v.typ)
+	if v.wrong {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	chosen := candidate{value: v.fallback, rng: v.fallbackRng}
+	for _, c := range candidates {
+		value, more := c.resolve(v)
+		diags = append(diags, more...)
+		if !more.HasErrors() && !(value.IsNull() && !v.nullable) {
+			chosen = candidate{value: value, rng: c.rng}
+		}
+	}
+	if diags.HasErrors() {
+		v.wrong = true
+		return diags
+	}
+	if chosen.value == cty.NilVal {
+		v.wrong = true
+		return append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Missing value for variable", Subject: &v.rng,
+			Detail: fmt.Sprintf("var.%s has no default and was given no value. Set it with --var %s=VALUE, LAYFORM_VAR_%s in the environment, "+
+				"or a *.auto.layformvars file.", v.name, v.name, v.name),
+		})
+	}
+	v.value = chosen.value
+	if v.sensitive {
+		v.value = v.value.Mark(sensitivity{})
+	}
+	return diags
+}
+
+// validate holds the variable's validation blocks against its value.
+func (p *program) validate(v *variable) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, rule := range v.validations {
+		s := scope{what: "A validation", roots: []string{rootVar}}
+		more := append(p.checkNames(rule.condition, s), p.checkNames(rule.message, s)...)
+		diags = append(diags, more...)
+		if more.HasErrors() || v.wrong || p.anyWrong(rule.condition) || p.anyWrong(rule.message) {
+			continue
+		}
+		ses := newSession(p, nil)
+		value, more := ses.expression(rule.condition, nil)
+		diags = append(diags, more...)
+		if more.HasErrors() {
+			continue
+		}
+		value, _ = value.UnmarkDeep()
+		value, err := convert.Convert(value, cty.Bool)
+		if err != nil || value.IsNull() || !value.IsKnown() {
+			diags = append(diags, wrongType(rule.condition.rng(), "The condition of a validation", fmt.Errorf("true or false is required")))
+			continue
+		}
+		if value.True() {
+			continue
+		}
+		message, more := ses.expression(rule.message, nil)
+		diags = append(diags, more...)
+		diags = append(diags, v.problem(rule.condition.rng(), validationText(message)))
+	}
+	return diags
+}
+
+func validationText(message cty.Value) string {
+	if isSensitive(message) {
+		return "a validation of this variable failed; its message is sensitive and not shown."
+	}
+	if text, ok := textOf(message); ok && text != "" {
+		return text
+	}
+	return "a validation of this variable failed."
+}
+
+// anyWrong reports whether an expression refers to a variable whose value is unknown.
+func (p *program) anyWrong(e *expression) bool {
+	return e.wrong || slices.ContainsFunc(e.refs, func(r reference) bool {
+		name, _, ok := r.name()
+		return ok && r.root() == rootVar && p.variables[name] != nil && p.variables[name].wrong
+	})
+}
