@@ -1,0 +1,66 @@
+// Package layer turns canonical entries into layer blobs, in one streaming
+// pass: entries become a tar, the tar is cut into chunks, the chunks are
+// compressed each alone and on all cores, and written in order.
+package layer
+
+import (
+	"io"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/spec"
+)
+
+// Options shape the writing of a layer.
+type Options struct {
+	// Compression is what a tree or a plain tar is compressed with; the zero
+	// value is gzip at its default level. An archive that is used as it is
+	// keeps its own.
+	Compression spec.Compression
+	// Parallelism bounds the chunks that are read and compressed at once; 0
+	// means GOMAXPROCS. It never changes the bytes.
+	Parallelism int
+	// Reuse are earlier blobs whose chunks are copied instead of being
+	// compressed again. They never change the bytes.
+	Reuse []Reuse
+	// Progress, if not nil, is told the number of uncompressed bytes done since
+	// the last call. Calls never overlap.
+	Progress func(n int64)
+}
+
+// Reuse is an earlier blob, and the table of contents that tells its chunks.
+type Reuse struct {
+	TOC  *stage.TOC
+	Blob io.ReaderAt
+}
+
+// Result is what a layer came out as.
+type Result struct {
+	// DiffID is the digest of the uncompressed tar; empty for a blob that is
+	// not a tar.
+	DiffID digest.Digest
+	// TOC lists the entries and chunks of the blob; nil for a blob that is not
+	// a tar. Its Blob and Size are those of the bytes written.
+	TOC *stage.TOC
+	// Fingerprint is the fingerprint of what was written: what
+	// source.Observed.Fingerprint gives when everything is hashed.
+	Fingerprint digest.Digest
+	Stats       Stats
+}
+
+// Stats count the work that was done.
+type Stats struct {
+	// Read is the number of content bytes read from files.
+	Read int64 `json:"read"`
+	// Tar is the number of uncompressed bytes, Written that of the blob's.
+	Tar     int64 `json:"tar"`
+	Written int64 `json:"written"`
+	// Compressed and Reused are the uncompressed bytes of the chunks that were
+	// compressed and of those that were copied from an earlier blob.
+	Compressed int64 `json:"compressed"`
+	Reused     int64 `json:"reused"`
+	// Chunks is the number of chunks; ReusedChunks of them were copied.
+	Chunks       int `json:"chunks"`
+	ReusedChunks int `json:"reused_chunks"`
+}

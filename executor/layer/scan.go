@@ -1,0 +1,307 @@
+package layer
+
+import (
+	"archive/tar"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source/header"
+)
+
+// xattrPrefix begins the PAX keys of xattrs.
+const xattrPrefix = "SCHILY.xattr."
+
+// maxPath and maxName are the limits of Linux, which unpacks the layer.
+const (
+	maxPath = 4096
+	maxName = 255
+)
+
+// maxTrailer bounds the zeros that end a tar; GNU tar writes up to 10 KiB.
+const maxTrailer = 1 << 20
+
+// scanner reads a tar once and lists what is in it.
+type scanner struct {
+	// in is the tar; it counts what is read.
+	in *counter
+	// strict refuses tars that are no good layers: paths that leave the tree or
+	// lie below a link, two entries for one path, sparse files, a missing end.
+	// Otherwise they are listed as well as can be.
+	strict bool
+	// before, if not nil, is called when the headers of an entry have been read:
+	// they begin at start and take head bytes.
+	before func(e *stage.Entry, start, head int64) error
+	// step, if above 0, is the number of content bytes after which stepped is
+	// called while more follow.
+	step    int64
+	stepped func() error
+
+	entries []stage.Entry
+	types   map[string]stage.Type
+	buf     []byte
+	sum     hash.Hash
+}
+
+// counter counts the bytes that are read through it.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// scan reads the whole stream, what follows the end of the tar included.
+func (s *scanner) scan() error {
+	s.types = map[string]stage.Type{}
+	s.buf = make([]byte, 64<<10)
+	s.sum = sha256.New()
+	tr := tar.NewReader(s.in)
+	start := int64(0)
+	for {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return s.end(start)
+		}
+		if err != nil {
+			return s.broken(err)
+		}
+		if h.Typeflag == tar.TypeXGlobalHeader {
+			continue // its bytes count as headers of the next entry
+		}
+		e, err := s.entry(h)
+		if err != nil {
+			return err
+		}
+		if e.Type == stage.Regular {
+			e.Offset = s.in.n
+		}
+		if s.before != nil {
+			if err := s.before(&e, start, s.in.n-start); err != nil {
+				return err
+			}
+		}
+		if err := s.content(tr, &e, sparse(h)); err != nil {
+			return err
+		}
+		if e.Type != "" {
+			s.entries = append(s.entries, e)
+		}
+		start = header.Span(s.in.n)
+	}
+}
+
+// content hashes the content of an entry.
+func (s *scanner) content(tr *tar.Reader, e *stage.Entry, sparse bool) error {
+	if sparse {
+		return nil // its holes may be longer than anybody can wait for
+	}
+	s.sum.Reset()
+	done, next := int64(0), s.step
+	for {
+		buf := s.buf
+		if s.step > 0 && int64(len(buf)) > next-done {
+			buf = buf[:next-done]
+		}
+		n, err := tr.Read(buf)
+		s.sum.Write(buf[:n])
+		done += int64(n)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return s.broken(err)
+		}
+		if s.step > 0 && done == next && done < e.Size {
+			next += s.step
+			if err := s.stepped(); err != nil {
+				return err
+			}
+		} else if s.step > 0 && done == next {
+			next += s.step
+		}
+	}
+	if e.Type == stage.Regular {
+		e.Digest = digest.NewDigest(digest.SHA256, s.sum)
+	}
+	return nil
+}
+
+// end reads what follows the last entry: two zero blocks, and zeros that fill
+// the last record.
+func (s *scanner) end(start int64) error {
+	if s.strict && s.in.n-start < header.TrailerSize {
+		return fmt.Errorf("the tar ends without its two zero blocks: it is cut off at byte %d", s.in.n)
+	}
+	for {
+		if s.strict && s.in.n-start > maxTrailer {
+			return fmt.Errorf("more than %d bytes of padding follow the end of the tar at byte %d", maxTrailer, start)
+		}
+		n, err := s.in.Read(s.buf)
+		for i, b := range s.buf[:n] {
+			if b != 0 && s.strict {
+				return fmt.Errorf("data follows the end of the tar at byte %d: a layer is one tar and nothing else", s.in.n-int64(n-i))
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return s.broken(err)
+		}
+	}
+}
+
+func (s *scanner) broken(err error) error {
+	var known *formatError
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the tar is cut off at byte %d", s.in.n)
+	case errors.Is(err, tar.ErrHeader):
+		return fmt.Errorf("the tar has a broken header before byte %d", s.in.n)
+	}
+	return fmt.Errorf("the tar cannot be read at byte %d: %w", s.in.n, err)
+}
+
+// sparse reports whether an entry is a GNU sparse file, in any of its forms.
+func sparse(h *tar.Header) bool {
+	if h.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}
+
+// entry makes the entry of a header, and checks it where the scan is strict.
+func (s *scanner) entry(h *tar.Header) (stage.Entry, error) {
+	e := stage.Entry{
+		Path:  cleanName(h.Name),
+		Type:  typeOf(h.Typeflag),
+		Mode:  uint32(h.Mode & 0o7777),
+		UID:   h.Uid,
+		GID:   h.Gid,
+		Mtime: h.ModTime.Unix(),
+	}
+	switch e.Type {
+	case stage.Regular:
+		e.Size = h.Size
+	case stage.Symlink:
+		e.Linkname = h.Linkname
+	case stage.Hardlink:
+		e.Linkname = cleanName(h.Linkname)
+	case stage.Char, stage.Block:
+		e.Devmajor, e.Devminor = h.Devmajor, h.Devminor
+	}
+	for key, value := range h.PAXRecords {
+		if name, ok := strings.CutPrefix(key, xattrPrefix); ok {
+			if e.Xattrs == nil {
+				e.Xattrs = map[string]string{}
+			}
+			e.Xattrs[name] = value
+		}
+	}
+	if !s.strict {
+		return e, nil
+	}
+	return e, s.check(h, &e)
+}
+
+// check refuses entries that no good layer holds.
+func (s *scanner) check(h *tar.Header, e *stage.Entry) error {
+	switch {
+	case e.Type == "":
+		return fmt.Errorf("%q: the tar entry has the type %q, which layers do not have", h.Name, h.Typeflag)
+	case sparse(h):
+		return fmt.Errorf("%q is a sparse file in GNU's format, which not every runtime reads: make the tar without --sparse", h.Name)
+	case !utf8.ValidString(h.Name) || strings.IndexByte(h.Name, 0) >= 0:
+		return fmt.Errorf("%q: the name is not valid UTF-8", h.Name)
+	case outside(h.Name) || e.Type == stage.Hardlink && outside(h.Linkname):
+		return fmt.Errorf("%q leads out of the layer: paths in a layer are relative and have no %q", h.Name, "..")
+	case len(e.Path) > maxPath || len(path.Base(e.Path)) > maxName:
+		return fmt.Errorf("%.64q… is longer than Linux allows: %d bytes for a name, %d for a path", h.Name, maxName, maxPath)
+	}
+	if _, ok := s.types[e.Path]; ok {
+		return fmt.Errorf("%q stands in the tar twice; a layer holds one entry for a path", h.Name)
+	}
+	s.types[e.Path] = e.Type
+	if e.Type == stage.Hardlink {
+		if err := s.below(e.Linkname); err != nil {
+			return err
+		}
+	}
+	return s.below(e.Path)
+}
+
+// below refuses a path that lies below something else than a directory.
+func (s *scanner) below(p string) error {
+	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+		if t, ok := s.types[dir]; ok && t != stage.Directory {
+			return fmt.Errorf("%q lies below %q, which is a %s in the same tar", p, dir, t)
+		}
+	}
+	return nil
+}
+
+// cleanName is a tar name as entries spell it.
+func cleanName(name string) string {
+	return strings.TrimPrefix(path.Clean("/"+name), "/") + dotIfEmpty(name)
+}
+
+func dotIfEmpty(name string) string {
+	if path.Clean("/"+name) == "/" {
+		return "."
+	}
+	return ""
+}
+
+// outside reports whether a name is absolute or goes up.
+func outside(name string) bool {
+	if strings.HasPrefix(name, "/") {
+		return true
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+// typeOf is the entry type of a type flag, "" for one that layers do not have.
+func typeOf(flag byte) stage.Type {
+	switch flag {
+	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		return stage.Regular
+	case tar.TypeLink:
+		return stage.Hardlink
+	case tar.TypeSymlink:
+		return stage.Symlink
+	case tar.TypeChar:
+		return stage.Char
+	case tar.TypeBlock:
+		return stage.Block
+	case tar.TypeDir:
+		return stage.Directory
+	case tar.TypeFifo:
+		return stage.Fifo
+	}
+	return ""
+}

@@ -1,0 +1,52 @@
+package source
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source/header"
+	"github.com/layform/layform/spec"
+)
+
+func TestArchive(t *testing.T) {
+	block, err := header.Append(nil, &stage.Entry{Path: "f", Type: stage.Regular})
+	must(t, err)
+	tar := string(block)
+	files := map[string]string{
+		"plain": tar, "gz": "\x1f\x8b\x08", "zst": "\x28\xb5\x2f\xfd", "skip": "\x5f\x2a\x4d\x18", "none": strings.Repeat("\x00", 1024),
+		"bz2": "BZh9", "xz": "\xfd7zXZ\x00", "text": strings.Repeat("a", 600), "empty": "", "short": tar[:511], "half": strings.Repeat("\x00", 512),
+		"sum": tar[:10] + "x" + tar[11:],
+	}
+	_, root := folder(t, files)
+	for name, want := range map[string]spec.Algorithm{
+		"plain": spec.Uncompressed, "none": spec.Uncompressed, "gz": spec.Gzip, "zst": spec.Zstd, "skip": spec.Zstd,
+	} {
+		o, diags := Observe(context.Background(), root, &spec.Layer{Archive: name}, Options{Hash: true})
+		if diags.HasErrors() {
+			t.Errorf("%s: %v", name, diags)
+			continue
+		}
+		f := o.File
+		if f.Compression != want || f.Digest != digest.FromString(files[name]) || f.Size != int64(len(files[name])) || f.Path != name {
+			t.Errorf("%s: %+v", name, f)
+		}
+		if o, _ := Observe(context.Background(), root, &spec.Layer{Archive: name}, Options{}); o.File.Digest != "" {
+			t.Errorf("%s was hashed without being asked", name)
+		}
+	}
+	for name, want := range map[string]string{
+		"bz2": "bzip2", "xz": "xz", "text": "not a tar", "empty": "is empty", "short": "not a tar", "half": "not a tar", "sum": "not a tar",
+		"missing": "no such file", "../x": "leads out",
+	} {
+		opts := Options{Hash: true}
+		opts.Range.Filename, opts.Range.Start.Line = "layform.hcl", 3
+		_, diags := Observe(context.Background(), root, &spec.Layer{Archive: name}, opts)
+		if len(diags) != 1 || !strings.Contains(diags[0].Detail, want) || diags[0].Subject == nil || diags[0].Subject.Start.Line != 3 {
+			t.Errorf("%s: %v, want %q", name, diags, want)
+		}
+	}
+}

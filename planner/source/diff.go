@@ -1,0 +1,132 @@
+package source
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/layform/layform/layout/stage"
+)
+
+// DifferenceKind says how an entry differs between two lists.
+type DifferenceKind string
+
+// The kinds of differences.
+const (
+	Added   DifferenceKind = "added"
+	Removed DifferenceKind = "removed"
+	Changed DifferenceKind = "changed"
+)
+
+// Property is one property in which two entries of a path can differ.
+type Property string
+
+// The properties of an entry, in the order in which differences list them.
+const (
+	PropertyType    Property = "type"
+	PropertyContent Property = "content"
+	PropertyMode    Property = "mode"
+	PropertyOwner   Property = "owner"
+	PropertyMtime   Property = "mtime"
+	PropertyTarget  Property = "target"
+	PropertyXattrs  Property = "xattrs"
+	PropertyDevice  Property = "device"
+)
+
+// Difference is one path in which two lists of entries differ.
+type Difference struct {
+	Path string
+	Kind DifferenceKind
+	// What lists the properties that differ, in the order above; only where
+	// Kind is Changed.
+	What []Property
+	// Old is nil for an added entry and New for a removed one. They point into
+	// the lists.
+	Old, New *stage.Entry
+}
+
+// Diff lists the paths in which two lists of entries differ, in canonical
+// order. Lists in that order are merged as they stand; others are sorted first,
+// through an index. Of several entries for one path the last one counts, as it
+// does when a tar is unpacked. Content is compared by digest and size; a file
+// without a digest on either side differs, for nobody can tell.
+func Diff(before, after []stage.Entry) []Difference {
+	olds, news := ordered(before), ordered(after)
+	var out []Difference
+	for len(olds) > 0 || len(news) > 0 {
+		order := 0
+		switch {
+		case len(olds) == 0:
+			order = 1
+		case len(news) == 0:
+			order = -1
+		default:
+			order = Compare(olds[0].Path, news[0].Path)
+		}
+		switch {
+		case order < 0:
+			out = append(out, Difference{Path: olds[0].Path, Kind: Removed, Old: olds[0]})
+			olds = olds[1:]
+		case order > 0:
+			out = append(out, Difference{Path: news[0].Path, Kind: Added, New: news[0]})
+			news = news[1:]
+		default:
+			if what := properties(olds[0], news[0]); len(what) > 0 {
+				out = append(out, Difference{Path: news[0].Path, Kind: Changed, What: what, Old: olds[0], New: news[0]})
+			}
+			olds, news = olds[1:], news[1:]
+		}
+	}
+	return out
+}
+
+// ordered gives pointers to the entries in canonical order, the last one of each path.
+func ordered(entries []stage.Entry) []*stage.Entry {
+	out := make([]*stage.Entry, len(entries))
+	sorted := true
+	for i := range entries {
+		out[i] = &entries[i]
+		sorted = sorted && (i == 0 || Compare(entries[i-1].Path, entries[i].Path) < 0)
+	}
+	if sorted {
+		return out
+	}
+	slices.SortStableFunc(out, func(a, b *stage.Entry) int { return Compare(a.Path, b.Path) })
+	last := out[:0]
+	for i, e := range out {
+		if i+1 == len(out) || out[i+1].Path != e.Path {
+			last = append(last, e)
+		}
+	}
+	return last
+}
+
+// properties lists in which properties two entries differ.
+func properties(a, b *stage.Entry) []Property {
+	var what []Property
+	add := func(differs bool, p Property) {
+		if differs {
+			what = append(what, p)
+		}
+	}
+	same := a.Type == b.Type
+	regular := same && a.Type == stage.Regular
+	add(!same, PropertyType)
+	add(regular && (a.Digest != b.Digest || a.Digest == "" || a.Size != b.Size), PropertyContent)
+	add(a.Mode != b.Mode, PropertyMode)
+	add(a.UID != b.UID || a.GID != b.GID, PropertyOwner)
+	add(a.Mtime != b.Mtime, PropertyMtime)
+	add(same && a.Linkname != b.Linkname, PropertyTarget)
+	add(!maps.Equal(a.Xattrs, b.Xattrs), PropertyXattrs)
+	add(same && (a.Devmajor != b.Devmajor || a.Devminor != b.Devminor), PropertyDevice)
+	return what
+}
+
+// String lists the properties, for messages: "content, mode".
+func (d Difference) String() string {
+	words := make([]string, len(d.What))
+	for i, p := range d.What {
+		words[i] = string(p)
+	}
+	return strings.TrimSpace(d.Path + " " + string(d.Kind) + " " + strings.Join(words, ", "))
+}

@@ -1,0 +1,60 @@
+// Package source says what a layer is made of: a sorted stream of canonical
+// entries, and a fingerprint over them.
+package source
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/spec"
+)
+
+// Encoding names the rule that turns entries into the bytes of a layer: tar
+// headers, chunk cuts, encoders and levels. It is part of every layer's
+// fingerprint. Change it whenever any of these changes bytes, and the golden
+// digests of executor/layer with it.
+const Encoding = "layform/1"
+
+// Entry is one entry of a layer that is to be built. Its Digest is empty as
+// long as its content was not read.
+type Entry struct {
+	stage.Entry
+	// File is the file that holds the content, relative to the spec's
+	// directory; empty when the content is Content or there is none.
+	File string
+	// Content is inline content.
+	Content []byte
+	// Unknown is set when the content depends on an object that is not built yet.
+	Unknown bool
+	// Node is the index in the layer's Tree of the block that the entry comes
+	// from, or -1 for a parent directory that nobody declared.
+	Node int
+	// Range is the place of that block.
+	Range hcl.Range
+}
+
+// Observed is what stands behind a layer at one moment: a Tree, or one File
+// that is used whole. Plain data: it holds nothing open.
+type Observed struct {
+	Tree *Tree
+	File *File
+}
+
+// Tree is a layer's entries, sorted, parents first, hard-link targets before
+// their links, whiteouts before their siblings.
+type Tree struct {
+	Entries []Entry
+}
+
+// File is one file that becomes a layer.
+type File struct {
+	// Path is relative to the spec's directory.
+	Path string
+	Size int64
+	// Digest is the digest of the file as it is.
+	Digest digest.Digest
+	// Compression is what the file is compressed with, found by its magic
+	// bytes; a blob's is always Uncompressed.
+	Compression spec.Algorithm
+}

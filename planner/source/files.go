@@ -1,0 +1,168 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+)
+
+// Files opens regular files below a root. It keeps the directory of the last
+// file open, so that files of one directory cost one path walk. It is not safe
+// for concurrent use; Close it when done.
+type Files struct {
+	root *os.Root
+	dir  string
+	sub  *os.Root
+}
+
+// NewFiles opens files below root, which stays the caller's to close.
+func NewFiles(root *os.Root) *Files { return &Files{root: root} }
+
+// Open opens the regular file at a slash-separated path for reading, and gives
+// its stat. It never follows a link in the last component, never leaves the
+// root, and never blocks: anything but a regular file is an error.
+func (f *Files) Open(name string) (*os.File, fs.FileInfo, error) {
+	dir, base := path.Split(name)
+	sub, err := f.directory(path.Clean(dir))
+	if err != nil {
+		return nil, nil, err
+	}
+	before, err := sub.Lstat(base)
+	if err != nil {
+		return nil, nil, bare(err)
+	}
+	if !before.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("is a %s, not a regular file", describe(before.Mode()))
+	}
+	file, err := sub.OpenFile(base, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, bare(err)
+	}
+	info, err := file.Stat()
+	if err == nil && !os.SameFile(before, info) {
+		err = errors.New("was replaced while it was opened")
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, nil, bare(err)
+	}
+	return file, info, nil
+}
+
+func (f *Files) directory(dir string) (*os.Root, error) {
+	if dir == "." {
+		return f.root, nil
+	}
+	if f.sub != nil && f.dir == dir {
+		return f.sub, nil
+	}
+	sub, err := f.root.OpenRoot(dir)
+	if err != nil {
+		return nil, bare(err)
+	}
+	if f.sub != nil {
+		_ = f.sub.Close()
+	}
+	f.dir, f.sub = dir, sub
+	return sub, nil
+}
+
+// Close closes the directory that is kept open.
+func (f *Files) Close() error {
+	if f.sub == nil {
+		return nil
+	}
+	err := f.sub.Close()
+	f.sub = nil
+	return err
+}
+
+// Moved says in words how a file's stat differs between two moments, "" where
+// size, time and identity are the same.
+func Moved(before, after fs.FileInfo) string {
+	switch {
+	case !os.SameFile(before, after):
+		return "replaced by another file"
+	case before.Size() != after.Size():
+		return fmt.Sprintf("size %d, was %d", after.Size(), before.Size())
+	case !before.ModTime().Equal(after.ModTime()):
+		return "modified while it was read"
+	}
+	return ""
+}
+
+// maxLinks bounds the links that resolve goes through, as the kernel does.
+const maxLinks = 40
+
+// resolve follows the links in a path that the spec names, inside the root,
+// and gives a path without any. What is found below it is never followed.
+func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
+	rest := strings.Split(path.Clean(name), "/")
+	done, links := ".", 0
+	info, err := root.Lstat(".")
+	if err != nil {
+		return "", nil, bare(err)
+	}
+	for len(rest) > 0 {
+		part := rest[0]
+		rest = rest[1:]
+		if part == ".." && done == "." || strings.HasPrefix(part, "/") {
+			return "", nil, errOutside
+		}
+		next := path.Join(done, part)
+		if info, err = root.Lstat(next); err != nil {
+			return "", nil, bare(err)
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			done = next
+			continue
+		}
+		target, err := root.Readlink(next)
+		if err != nil {
+			return "", nil, bare(err)
+		}
+		if links++; links > maxLinks {
+			return "", nil, errors.New("leads through too many symlinks")
+		}
+		if path.IsAbs(target) {
+			return "", nil, errOutside
+		}
+		rest = append(strings.Split(path.Clean(target), "/"), rest...)
+	}
+	return done, info, nil
+}
+
+var errOutside = errors.New("leads out of the spec's directory")
+
+// bare takes the operation and path off an error, which the message around it
+// names already.
+func bare(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}
+
+// describe names a file type.
+func describe(mode fs.FileMode) string {
+	switch {
+	case mode.IsRegular():
+		return "file"
+	case mode.IsDir():
+		return "directory"
+	case mode&fs.ModeSymlink != 0:
+		return "symlink"
+	case mode&fs.ModeNamedPipe != 0:
+		return "FIFO"
+	case mode&fs.ModeSocket != 0:
+		return "socket"
+	case mode&fs.ModeDevice != 0:
+		return "device"
+	}
+	return "special file"
+}

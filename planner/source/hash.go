@@ -1,0 +1,127 @@
+package source
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/layform/layform/layout/stage"
+)
+
+// hashBatch is the number of files that one worker takes at a time; they are
+// of one directory where there are as many.
+const hashBatch = 64
+
+// hashBuffer is the size of the buffers that files are read through.
+const hashBuffer = 256 << 10
+
+var errMoved = errors.New("changed while it was read")
+
+// hash sets the digest of every file among entries, from the cache where it
+// knows, by reading otherwise.
+func (o *observer) hash(entries []Entry) {
+	var files []*Entry
+	for i := range entries {
+		if e := &entries[i]; e.Type == stage.Regular && e.File != "" && e.Digest == "" {
+			files = append(files, e)
+		}
+	}
+	buffers := sync.Pool{New: func() any { return new([hashBuffer]byte) }}
+	var next atomic.Int64
+	var g errgroup.Group
+	for range min(o.opts.Parallelism, (len(files)+hashBatch-1)/hashBatch) {
+		g.Go(func() error {
+			opener := NewFiles(o.root)
+			defer func() { _ = opener.Close() }()
+			buf := buffers.Get().(*[hashBuffer]byte)
+			defer buffers.Put(buf)
+			for o.ctx.Err() == nil {
+				start := int(next.Add(hashBatch)) - hashBatch
+				if start >= len(files) {
+					return nil
+				}
+				for _, e := range files[start:min(start+hashBatch, len(files))] {
+					if o.ctx.Err() != nil {
+						return nil
+					}
+					o.hashFile(opener, e, buf[:])
+				}
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // problems are reported through the observer
+}
+
+func (o *observer) hashFile(opener *Files, e *Entry, buf []byte) {
+	d, err := o.digestFile(opener, e.File, e.Size, buf)
+	if err != nil {
+		o.report(e.Node, "Cannot read file", "%q: %s.", e.File, err)
+		return
+	}
+	e.Digest = d
+}
+
+// remembered is the digest of a file that the cache knows, "" where it does
+// not, or nobody asks for digests.
+func (o *observer) remembered(name string, info fs.FileInfo) digest.Digest {
+	if !o.opts.Hash || o.opts.Digests == nil {
+		return ""
+	}
+	d, _ := o.opts.Digests.Lookup(name, info)
+	return d
+}
+
+// digestFile reads a file of the given size and gives its digest.
+func (o *observer) digestFile(opener *Files, name string, size int64, buf []byte) (digest.Digest, error) {
+	file, info, err := opener.Open(name)
+	if err != nil {
+		return "", err
+	}
+	d, err := digestOpen(file, info, size, buf)
+	if closeErr := file.Close(); err == nil && closeErr != nil {
+		err = bare(closeErr)
+	}
+	if err == nil && o.opts.Digests != nil {
+		o.opts.Digests.Store(name, info, d)
+	}
+	return d, err
+}
+
+func digestOpen(file *os.File, info fs.FileInfo, size int64, buf []byte) (digest.Digest, error) {
+	if info.Size() != size {
+		return "", fmt.Errorf("%w: size %d, was %d", errMoved, info.Size(), size)
+	}
+	h := sha256.New()
+	var n int64
+	for {
+		k, err := file.Read(buf)
+		h.Write(buf[:k])
+		n += int64(k)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return "", bare(err)
+		}
+	}
+	after, err := file.Stat()
+	if err != nil {
+		return "", bare(err)
+	}
+	if what := Moved(info, after); what != "" {
+		return "", fmt.Errorf("%w: %s", errMoved, what)
+	}
+	if n != info.Size() {
+		return "", fmt.Errorf("%w: %d bytes were read of %d", errMoved, n, info.Size())
+	}
+	return digest.NewDigest(digest.SHA256, h), nil
+}

@@ -1,0 +1,211 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/spec"
+)
+
+// maxProblems bounds the diagnostics of one block, for a copy of a broken tree
+// would otherwise give one for each of its files.
+const maxProblems = 20
+
+// Observe looks at what the layer l is made of, below root, the spec's
+// directory, and gives its canonical entries or its file. It writes nothing,
+// keeps nothing open, and follows no link out of root. Everything that the
+// user can mend is a diagnostic with the place of the block it belongs to; all
+// are given, not the first alone (at most twenty for one block). Where there
+// are errors the result is nil. A cancelled context is an error diagnostic.
+func Observe(ctx context.Context, root *os.Root, l *spec.Layer, opts Options) (*Observed, hcl.Diagnostics) {
+	if opts.Parallelism <= 0 {
+		opts.Parallelism = runtime.GOMAXPROCS(0)
+	}
+	o := &observer{ctx: ctx, root: root, layer: l, opts: opts, counts: map[int]int{}}
+	var result Observed
+	switch {
+	case l.Archive != "":
+		result.File = o.archive(l.Archive)
+	case l.Blob != "":
+		result.File = o.blob(l.Blob)
+	default:
+		result.Tree = o.tree()
+	}
+	if err := ctx.Err(); err != nil {
+		o.report(-1, "Interrupted", "%s.", err)
+	}
+	if o.diags.HasErrors() {
+		return nil, o.diags
+	}
+	return &result, o.diags
+}
+
+// observer carries one observation. Its report method alone is called from
+// several goroutines.
+type observer struct {
+	ctx   context.Context
+	root  *os.Root
+	layer *spec.Layer
+	opts  Options
+
+	mu     sync.Mutex
+	diags  hcl.Diagnostics
+	counts map[int]int
+}
+
+// report adds an error that belongs to a block of the layer's tree, or to the
+// layer itself for node -1.
+func (o *observer) report(node int, summary, format string, args ...any) {
+	subject := o.opts.Range
+	if node >= 0 {
+		subject = o.layer.Tree[node].Range
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.counts[node]++
+	detail := fmt.Sprintf(format, args...)
+	if n := o.counts[node]; n > maxProblems {
+		return
+	} else if n == maxProblems {
+		detail += " There are more problems of this block; they are left out."
+	}
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail}
+	if subject != (hcl.Range{}) {
+		d.Subject = subject.Ptr()
+	}
+	o.diags = append(o.diags, d)
+}
+
+// tree gathers the entries of all blocks and makes them one canonical list.
+func (o *observer) tree() *Tree {
+	var all []Entry
+	for i := range o.layer.Tree {
+		if o.ctx.Err() != nil {
+			return nil
+		}
+		n := &o.layer.Tree[i]
+		if n.Kind == spec.NodeCopy {
+			all = append(all, o.copy(i, n)...)
+			continue
+		}
+		if e, ok := o.single(i, n); ok {
+			all = append(all, e)
+		}
+	}
+	entries := o.assemble(all)
+	if o.opts.Hash && !o.diags.HasErrors() {
+		o.hash(entries)
+	}
+	return &Tree{Entries: entries}
+}
+
+// single makes the one entry of a block that is not a copy.
+func (o *observer) single(i int, n *spec.Node) (Entry, bool) {
+	e := Entry{Node: i, Range: n.Range}
+	e.Path = entryPath(n.To)
+	e.Mtime = o.opts.Epoch
+	ok := true
+	switch n.Kind {
+	case spec.NodeFile:
+		e.Type, e.Mode = stage.Regular, 0o644
+		ok = o.content(i, n, &e)
+	case spec.NodeDirectory:
+		e.Type, e.Mode = stage.Directory, 0o755
+	case spec.NodeSymlink:
+		e.Type, e.Mode, e.Linkname = stage.Symlink, 0o777, n.Target
+	case spec.NodeHardlink:
+		e.Type, e.Linkname = stage.Hardlink, entryPath(n.Target)
+	case spec.NodeWhiteout:
+		e.Type, e.Mode = stage.Regular, 0o644
+		e.setContent("")
+		e.Path, ok = whiteoutPath(n)
+		if !ok {
+			o.report(i, "Whiteout of the root", "A whiteout cannot hide the root directory itself. Set opaque = true to hide all that lower layers have in it.")
+		}
+	}
+	if ok && n.Kind != spec.NodeWhiteout {
+		ok = o.checkPath(i, e.Path)
+	}
+	return e, ok && o.explicit(i, n, &e)
+}
+
+// content sets what a file block's entry holds.
+func (o *observer) content(i int, n *spec.Node, e *Entry) bool {
+	switch {
+	case n.ContentUnknown:
+		e.Unknown = true
+		return true
+	case n.HasContent:
+		e.setContent(n.Content)
+		return true
+	}
+	name, info, err := resolve(o.root, n.Source)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("is a %s, not a regular file", describe(info.Mode()))
+	}
+	if err != nil {
+		o.report(i, "Unusable source file", "The source %q of file %q cannot be read: %s.", n.Source, "/"+n.To, err)
+		return false
+	}
+	e.File, e.Size, e.Digest = name, info.Size(), o.remembered(name, info)
+	return true
+}
+
+// explicit sets the attributes that the block sets for its entry, or for every
+// entry of a copy. It reports false after an error.
+func (o *observer) explicit(i int, n *spec.Node, e *Entry) bool {
+	mode := n.Mode
+	if n.Kind == spec.NodeCopy && e.Type == stage.Directory {
+		mode = n.DirMode
+	}
+	if mode != nil && e.Type != stage.Symlink {
+		e.Mode = *mode
+	}
+	if n.UID != nil {
+		e.UID = *n.UID
+	}
+	if n.GID != nil {
+		e.GID = *n.GID
+	}
+	if n.Mtime != nil {
+		e.Mtime = n.Mtime.Unix()
+	}
+	regular := e.Type == stage.Regular
+	if !regular && n.Kind == spec.NodeCopy {
+		return true
+	}
+	for name, value := range n.Xattrs {
+		e.setXattr(name, value)
+	}
+	if n.Capabilities != "" && regular {
+		value, err := encodeCapabilities(n.Capabilities)
+		if err != nil {
+			o.report(i, "Invalid capabilities", "%s.", err)
+			return false
+		}
+		e.setXattr(capabilityXattr, value)
+	}
+	return true
+}
+
+// setContent makes content the entry's inline content, now known.
+func (e *Entry) setContent(content string) {
+	e.Content = []byte(content)
+	e.Size = int64(len(content))
+	e.Digest = digest.FromString(content)
+	e.Unknown = false
+}
+
+func (e *Entry) setXattr(name, value string) {
+	if e.Xattrs == nil {
+		e.Xattrs = map[string]string{}
+	}
+	e.Xattrs[name] = value
+}

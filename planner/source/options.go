@@ -1,0 +1,52 @@
+package source
+
+import (
+	"fmt"
+	"io/fs"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+)
+
+// Options shape an observation. The zero value walks without hashing, with
+// one worker for each CPU.
+type Options struct {
+	// Epoch is the mtime, in seconds, of all that has no time of its own.
+	Epoch int64
+	// Parallelism bounds the files and directories that are read at once; 0
+	// means GOMAXPROCS.
+	Parallelism int
+	// Hash asks for the digest of every file's content. Without it the tree is
+	// walked and stat'ed only, and the digests stay empty: whoever writes the
+	// layer hashes the files while they are read.
+	Hash bool
+	// Digests remembers digests of files; nil remembers nothing.
+	Digests Digester
+	// Range is the place of the layer's block: the subject of diagnostics that
+	// no block of its tree stands for.
+	Range hcl.Range
+}
+
+// Digester remembers the digests of files by what stat says of them. It must
+// be safe for concurrent use. Paths are relative to the observed root.
+type Digester interface {
+	// Lookup gives the digest of the file's content if info is proof enough
+	// that it has not changed since Store was called for it.
+	Lookup(path string, info fs.FileInfo) (digest.Digest, bool)
+	// Store remembers the digest of a file that info describes.
+	Store(path string, info fs.FileInfo, d digest.Digest)
+}
+
+// ChangedError says that a file is not what it was when it was observed, or
+// moved while it was read.
+type ChangedError struct {
+	// Path is relative to the observed root.
+	Path string
+	// What says in words what moved: "size 12, was 10".
+	What string
+}
+
+// Error names the file and what moved.
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("%s changed while the layer was built (%s): run plan again", e.Path, e.What)
+}

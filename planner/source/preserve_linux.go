@@ -1,0 +1,131 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/layform/layform/layout/stage"
+)
+
+// inode identifies a file of which there may be several names.
+type inode struct {
+	device, number uint64
+	links          uint64
+}
+
+// preserve takes over what the file system says of name in dir: owner, mode,
+// mtime in whole seconds, xattrs, and the inode.
+func preserve(f *found, dir *os.Root, name string, info fs.FileInfo) error {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return errors.New("the file system gives no owner: metadata cannot be preserved")
+	}
+	f.UID, f.GID = int(stat.Uid), int(stat.Gid)
+	f.Mtime = stat.Mtim.Sec
+	f.inode = inode{uint64(stat.Dev), stat.Ino, uint64(stat.Nlink)}
+	if f.Type == stage.Symlink {
+		return nil
+	}
+	f.Mode = stat.Mode & 0o7777
+	if f.Type != stage.Regular && f.Type != stage.Directory {
+		return nil
+	}
+	xattrs, err := readXattrs(dir, name, info)
+	f.Xattrs = xattrs
+	return err
+}
+
+// device makes f the device or FIFO that info describes.
+func device(f *found, info fs.FileInfo) error {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return errors.New("the file system gives no device number")
+	}
+	switch mode := info.Mode(); {
+	case mode&fs.ModeNamedPipe != 0:
+		f.Type = stage.Fifo
+		return nil
+	case mode&fs.ModeCharDevice != 0:
+		f.Type = stage.Char
+	case mode&fs.ModeDevice != 0:
+		f.Type = stage.Block
+	default:
+		return fmt.Errorf("is a %s, which no layer can hold: exclude it", describe(mode))
+	}
+	f.Devmajor = int64(unix.Major(uint64(stat.Rdev)))
+	f.Devminor = int64(unix.Minor(uint64(stat.Rdev)))
+	return nil
+}
+
+// readXattrs reads the xattrs of a regular file or directory, except those that
+// describe the host rather than the file.
+func readXattrs(dir *os.Root, name string, info fs.FileInfo) (map[string]string, error) {
+	file, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer func() { _ = file.Close() }()
+	opened, err := file.Stat()
+	if err != nil {
+		return nil, bare(err)
+	}
+	if !os.SameFile(info, opened) {
+		return nil, errors.New("was replaced while it was read")
+	}
+	list, err := sized(func(buf []byte) (int, error) { return unix.Flistxattr(int(file.Fd()), buf) })
+	if errors.Is(err, unix.ENOTSUP) || err == nil && len(list) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("its xattrs cannot be listed: %w", err)
+	}
+	xattrs := map[string]string{}
+	for key := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
+		if hostXattr(key) {
+			continue
+		}
+		value, err := sized(func(buf []byte) (int, error) { return unix.Fgetxattr(int(file.Fd()), key, buf) })
+		if err != nil {
+			return nil, fmt.Errorf("its xattr %q cannot be read: %w", key, err)
+		}
+		xattrs[key] = string(value)
+	}
+	if len(xattrs) == 0 {
+		return nil, nil
+	}
+	return xattrs, nil
+}
+
+// sized calls read with a buffer of the size that read itself asks for, again
+// when the value grew in between.
+func sized(read func([]byte) (int, error)) ([]byte, error) {
+	for {
+		n, err := read(nil)
+		if err != nil || n == 0 {
+			return nil, err
+		}
+		buf := make([]byte, n)
+		if n, err = read(buf); err == nil {
+			return buf[:n], nil
+		}
+		if !errors.Is(err, unix.ERANGE) {
+			return nil, err
+		}
+	}
+}
+
+// hostXattr reports whether an xattr belongs to the machine that the file lies
+// on: labels, measurements and the bookkeeping of overlay file systems.
+func hostXattr(key string) bool {
+	switch key {
+	case "security.selinux", "security.ima", "security.evm", "system.nfs4_acl":
+		return true
+	}
+	return strings.HasPrefix(key, "trusted.overlay.") || strings.HasPrefix(key, "user.overlay.")
+}

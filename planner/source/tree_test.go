@@ -1,0 +1,164 @@
+package source
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/spec"
+)
+
+func TestCompare(t *testing.T) {
+	sorted := []string{
+		".", ".wh.x", "a", "a/.wh..wh..opq", "a/.wh.z", "a/.wg", "a/b", "a/b/c", "a/b-c", "a-b", "a.b", "ab", "b", "é",
+	}
+	for i, a := range sorted {
+		for j, b := range sorted {
+			got, want := Compare(a, b), 0
+			if i < j {
+				want = -1
+			} else if i > j {
+				want = 1
+			}
+			if got != want {
+				t.Errorf("Compare(%q, %q) is %d, want %d", a, b, got, want)
+			}
+		}
+	}
+}
+
+func TestDiff(t *testing.T) {
+	base := stage.Entry{Path: "f", Type: stage.Regular, Mode: 0o644, Size: 1, Digest: digest.FromString("x"), Mtime: 5}
+	change := func(edit func(*stage.Entry)) stage.Entry {
+		e := base
+		edit(&e)
+		return e
+	}
+	for _, c := range []struct {
+		name  string
+		after stage.Entry
+		want  []Property
+	}{
+		{"same", base, nil},
+		{"content", change(func(e *stage.Entry) { e.Digest = digest.FromString("y") }), []Property{PropertyContent}},
+		{"unhashed", change(func(e *stage.Entry) { e.Digest = "" }), []Property{PropertyContent}},
+		{"mode", change(func(e *stage.Entry) { e.Mode = 0o600 }), []Property{PropertyMode}},
+		{"owner and time", change(func(e *stage.Entry) { e.GID, e.Mtime = 3, 6 }), []Property{PropertyOwner, PropertyMtime}},
+		{"xattrs", change(func(e *stage.Entry) { e.Xattrs = map[string]string{"user.a": "1"} }), []Property{PropertyXattrs}},
+		{"type", change(func(e *stage.Entry) { e.Type, e.Linkname, e.Digest, e.Mode = stage.Symlink, "t", "", 0o777 }), []Property{PropertyType, PropertyMode}},
+		{"offset", change(func(e *stage.Entry) { e.Offset = 512 }), nil},
+	} {
+		var got []Property
+		if d := Diff([]stage.Entry{base}, []stage.Entry{c.after}); len(d) > 0 {
+			got = d[0].What
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+	link := func(target string) stage.Entry { return stage.Entry{Path: "l", Type: stage.Symlink, Linkname: target} }
+	device := func(minor int64) stage.Entry { return stage.Entry{Path: "n", Type: stage.Char, Devminor: minor} }
+	if d := Diff([]stage.Entry{link("a"), device(1)}, []stage.Entry{link("b"), device(2)}); len(d) != 2 || d[0].What[0] != PropertyTarget || d[1].What[0] != PropertyDevice {
+		t.Errorf("targets and devices: %v", d)
+	}
+}
+
+// TestDiffOrder: additions and removals are found in lists of any order, and
+// the last of several entries for a path counts.
+func TestDiffOrder(t *testing.T) {
+	list := func(paths ...string) []stage.Entry {
+		var out []stage.Entry
+		for i, p := range paths {
+			out = append(out, stage.Entry{Path: p, Type: stage.Directory, Mode: uint32(i)})
+		}
+		for i := range out {
+			out[i].Mode = 0o755
+		}
+		return out
+	}
+	var got []string
+	for _, d := range Diff(list("a", "b", "d", "d/e"), list("d", "c", "a/x", "a")) {
+		got = append(got, d.String())
+	}
+	if diff := cmp.Diff([]string{"a/x added", "b removed", "c added", "d/e removed"}, got); diff != "" {
+		t.Error(diff)
+	}
+	before, after := list("a", "b"), list("b", "a", "b")
+	after[0].Mode = 1
+	if d := Diff(before, after); len(d) != 0 {
+		t.Errorf("the last entry does not count: %v", d)
+	}
+}
+
+// TestFingerprint: everything that decides bytes changes the fingerprint, and
+// nothing else does.
+func TestFingerprint(t *testing.T) {
+	tree := func(edit func(*Entry)) *Observed {
+		e := Entry{Entry: stage.Entry{Path: "f", Type: stage.Regular, Mode: 0o644, Size: 1, Digest: digest.FromString("x")}}
+		edit(&e)
+		return &Observed{Tree: &Tree{Entries: []Entry{e, {Entry: stage.Entry{Path: "g", Type: stage.Directory}}}}}
+	}
+	print := func(o *Observed, c spec.Compression) digest.Digest {
+		d, ok := o.Fingerprint(&spec.Layer{Compression: c})
+		if !ok {
+			t.Error("no fingerprint")
+		}
+		return d
+	}
+	base := print(tree(func(*Entry) {}), spec.Compression{})
+	seen := []digest.Digest{base}
+	for i, edit := range []func(*Entry){
+		func(e *Entry) { e.Path = "F" },
+		func(e *Entry) { e.Type = stage.Fifo },
+		func(e *Entry) { e.Mode = 0o600 },
+		func(e *Entry) { e.UID = 1 },
+		func(e *Entry) { e.GID = 1 },
+		func(e *Entry) { e.Mtime = 1 },
+		func(e *Entry) { e.Size = 2 },
+		func(e *Entry) { e.Digest = digest.FromString("y") },
+		func(e *Entry) { e.Linkname = "l" },
+		func(e *Entry) { e.Xattrs = map[string]string{"a": "b"} },
+		func(e *Entry) { e.Xattrs = map[string]string{"ab": ""} },
+		func(e *Entry) { e.Devmajor = 1 },
+		func(e *Entry) { e.Devminor = 1 },
+	} {
+		d := print(tree(edit), spec.Compression{})
+		if slices.Contains(seen, d) {
+			t.Errorf("edit %d does not change the fingerprint", i)
+		}
+		seen = append(seen, d)
+	}
+	for _, c := range []spec.Compression{{Algorithm: spec.Zstd}, {Algorithm: spec.Gzip, Level: 9}, {Algorithm: spec.Uncompressed}} {
+		if d := print(tree(func(*Entry) {}), c); slices.Contains(seen, d) {
+			t.Errorf("%v does not change the fingerprint", c)
+		}
+	}
+	if print(tree(func(*Entry) {}), spec.Compression{Algorithm: spec.Gzip, Level: DefaultGzipLevel}) != base {
+		t.Error("the default level, written out, changes the fingerprint")
+	}
+	if print(tree(func(e *Entry) { e.Node, e.File = 3, "elsewhere" }), spec.Compression{}) != base {
+		t.Error("where content comes from changes the fingerprint")
+	}
+	if _, ok := tree(func(e *Entry) { e.Digest = "" }).Fingerprint(&spec.Layer{}); ok {
+		t.Error("an unhashed file has a fingerprint")
+	}
+	file := func(a spec.Algorithm) *Observed {
+		return &Observed{File: &File{Digest: digest.FromString("t"), Compression: a}}
+	}
+	archive := func(c spec.Algorithm) *spec.Layer {
+		return &spec.Layer{Archive: "a", Compression: spec.Compression{Algorithm: c}}
+	}
+	one, _ := file(spec.Gzip).Fingerprint(archive(spec.Gzip))
+	two, _ := file(spec.Gzip).Fingerprint(archive(spec.Zstd))
+	if one != two {
+		t.Error("the compression of the spec decides an archive that is used as it is")
+	}
+	one, _ = file(spec.Uncompressed).Fingerprint(archive(spec.Gzip))
+	two, _ = file(spec.Uncompressed).Fingerprint(archive(spec.Zstd))
+	if one == two {
+		t.Error("the compression of the spec does not decide a plain archive")
+	}
+}
