@@ -1,0 +1,212 @@
+// Package image turns evaluated objects into the JSON of image configs,
+// manifests and indexes, and into the descriptors that lead to them.
+//
+// All functions are pure: equal arguments give equal bytes, on any machine and
+// at any time. Documents follow the OCI image specification v1.1: members in
+// its order, optional members left out when they are empty, no clock.
+package image
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/jsondoc"
+	"github.com/layform/layform/spec"
+)
+
+// Layer is a built layer with what the spec says of it.
+type Layer struct {
+	Spec *spec.Layer
+	spec.Built
+}
+
+// Config is the blob of a config over layers, bottom first. epoch is the
+// creation time of the image and of its history where the spec sets none; nil
+// leaves it out.
+//
+// An image config gets the rootfs and one history entry for each layer
+// (consumers require as many non-empty entries as layers). A config of another
+// media type is its content, verbatim.
+func Config(c *spec.Config, layers []Layer, epoch *int64) ([]byte, error) {
+	if c.Image == nil {
+		return c.Content, nil
+	}
+	inner, err := withExtra(c.Image.Config, c.ConfigExtra)
+	if err != nil {
+		return nil, fmt.Errorf("config_extra: %w", err)
+	}
+	created := instant(c.Image.Created, epoch)
+	doc := struct {
+		Created *time.Time `json:"created,omitempty"`
+		Author  string     `json:"author,omitempty"`
+		ocispec.Platform
+		Config  json.RawMessage   `json:"config,omitempty"`
+		RootFS  ocispec.RootFS    `json:"rootfs"`
+		History []ocispec.History `json:"history,omitempty"`
+	}{
+		Created:  created,
+		Author:   c.Image.Author,
+		Platform: c.Image.Platform,
+		Config:   inner,
+		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{}},
+	}
+	for _, l := range layers {
+		doc.RootFS.DiffIDs = append(doc.RootFS.DiffIDs, l.DiffID)
+		doc.History = append(doc.History, ocispec.History{
+			Created:   instant(l.Spec.Created, epoch),
+			CreatedBy: l.Spec.CreatedBy,
+			Author:    l.Spec.Author,
+			Comment:   l.Spec.Comment,
+		})
+	}
+	out, err := withExtra(doc, c.Extra)
+	if err != nil {
+		return nil, fmt.Errorf("extra: %w", err)
+	}
+	return out, nil
+}
+
+// Empty is the content of the empty config, which an artifact without a config
+// of its own refers to (image-spec, "Guidance for an Empty Descriptor").
+var Empty = ocispec.DescriptorEmptyJSON
+
+// Manifest is the blob of a manifest. A nil config stands for the empty config;
+// a manifest without layers gets the empty blob as its only one. subject may be nil.
+func Manifest(m *spec.Manifest, config *ocispec.Descriptor, layers []ocispec.Descriptor, subject *ocispec.Descriptor) ([]byte, error) {
+	doc := ocispec.Manifest{
+		Versioned:    specs.Versioned{SchemaVersion: 2},
+		MediaType:    ocispec.MediaTypeImageManifest,
+		ArtifactType: m.ArtifactType,
+		Config:       bare(Empty),
+		Layers:       layers,
+		Subject:      subject,
+		Annotations:  m.Annotations,
+	}
+	if config != nil {
+		doc.Config = *config
+	}
+	if len(layers) == 0 {
+		doc.Layers = []ocispec.Descriptor{bare(Empty)}
+	}
+	return withExtra(doc, m.Extra)
+}
+
+// Index is the blob of an image index over manifests, in order. subject may be nil.
+func Index(x *spec.Index, manifests []ocispec.Descriptor, subject *ocispec.Descriptor) ([]byte, error) {
+	doc := ocispec.Index{
+		Versioned:    specs.Versioned{SchemaVersion: 2},
+		MediaType:    ocispec.MediaTypeImageIndex,
+		ArtifactType: x.ArtifactType,
+		Manifests:    manifests,
+		Subject:      subject,
+		Annotations:  x.Annotations,
+	}
+	if doc.Manifests == nil {
+		doc.Manifests = []ocispec.Descriptor{}
+	}
+	return withExtra(doc, x.Extra)
+}
+
+// LayerDescriptor is how manifests describe a built layer.
+func LayerDescriptor(l Layer) ocispec.Descriptor {
+	d := bare(l.Descriptor)
+	d.Annotations, d.URLs = l.Spec.Annotations, l.Spec.URLs
+	return d
+}
+
+// ConfigDescriptor is how manifests describe a built config.
+func ConfigDescriptor(c *spec.Config, built spec.Built) ocispec.Descriptor {
+	d := bare(built.Descriptor)
+	d.Annotations = c.Annotations
+	return d
+}
+
+// SubjectDescriptor is how a manifest or index describes what it refers to.
+func SubjectDescriptor(built spec.Built) ocispec.Descriptor { return bare(built.Descriptor) }
+
+// EntryDescriptor is how an index, or index.json, describes a built manifest or
+// index. platform is the one of its config, nil where it has none.
+func EntryDescriptor(built spec.Built, entry spec.Entry, platform *ocispec.Platform, artifactType string) ocispec.Descriptor {
+	d := bare(built.Descriptor)
+	d.Annotations = maps.Clone(entry.Annotations)
+	d.ArtifactType = artifactType
+	d.Platform = platform
+	if entry.Platform != nil {
+		d.Platform = entry.Platform
+	}
+	return d
+}
+
+// Tagged is d under a ref name of index.json.
+func Tagged(d ocispec.Descriptor, ref string) ocispec.Descriptor {
+	d.Annotations = maps.Clone(d.Annotations)
+	if d.Annotations == nil {
+		d.Annotations = map[string]string{}
+	}
+	d.Annotations[ocispec.AnnotationRefName] = ref
+	return d
+}
+
+// bare keeps what identifies content and drops everything else.
+func bare(d ocispec.Descriptor) ocispec.Descriptor {
+	return ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+}
+
+// instant is set, else epoch, else nothing.
+func instant(set *time.Time, epoch *int64) *time.Time {
+	if set != nil || epoch == nil {
+		return set
+	}
+	t := time.Unix(*epoch, 0).UTC()
+	return &t
+}
+
+// withExtra encodes doc and puts the extra members behind its own, sorted by
+// name. An extra member may not stand for one that the document can have, in
+// any letter case, for readers differ in what they make of two.
+func withExtra(doc any, extra map[string]json.RawMessage) ([]byte, error) {
+	data, err := jsondoc.Encode(doc)
+	if err != nil || len(extra) == 0 {
+		return data, err
+	}
+	var have map[string]json.RawMessage
+	if err := json.Unmarshal(data, &have); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	out.Write(bytes.TrimSuffix(data, []byte("}\n")))
+	sep := len(have) > 0
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		for known := range have {
+			if strings.EqualFold(known, name) {
+				return nil, fmt.Errorf("member %q has an attribute of its own; set that instead", name)
+			}
+		}
+		key, err := jsondoc.Encode(name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := jsondoc.Encode(extra[name])
+		if err != nil {
+			return nil, fmt.Errorf("member %q: %w", name, err)
+		}
+		if sep {
+			out.WriteByte(',')
+		}
+		sep = true
+		out.Write(bytes.TrimSpace(key))
+		out.WriteByte(':')
+		out.Write(bytes.TrimSpace(value))
+	}
+	out.WriteString("}\n")
+	return out.Bytes(), nil
+}

@@ -1,0 +1,155 @@
+package image_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/executor/image"
+	"github.com/layform/layform/spec"
+)
+
+const (
+	diffA = digest.Digest("sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+	diffB = digest.Digest("sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")
+)
+
+func layerOf(l *spec.Layer, diffID digest.Digest) image.Layer {
+	return image.Layer{Spec: l, Built: spec.Built{
+		Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerGzip, Digest: diffB, Size: 7},
+		DiffID:     diffID,
+	}}
+}
+
+func TestConfigHasRootfsAndHistoryOfItsLayers(t *testing.T) {
+	cfg := &spec.Config{Image: &ocispec.Image{
+		Platform: ocispec.Platform{Architecture: "arm64", OS: "linux", Variant: "v8"},
+		Config:   ocispec.ImageConfig{Entrypoint: []string{"/app", "<&>"}, Labels: map[string]string{"b": "2", "a": "1"}},
+	}}
+	epoch := int64(86400)
+	at := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	layers := []image.Layer{
+		layerOf(&spec.Layer{CreatedBy: "base", Comment: "first", Author: "me", Created: &at}, diffA),
+		layerOf(&spec.Layer{}, diffB),
+	}
+	got, err := image.Config(cfg, layers, &epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"created":"1970-01-02T00:00:00Z","architecture":"arm64","os":"linux","variant":"v8",` +
+		`"config":{"Entrypoint":["/app","<&>"],"Labels":{"a":"1","b":"2"}},` +
+		`"rootfs":{"type":"layers","diff_ids":["` + string(diffA) + `","` + string(diffB) + `"]},` +
+		`"history":[{"created":"2020-01-02T03:04:05Z","created_by":"base","author":"me","comment":"first"},{"created":"1970-01-02T00:00:00Z"}]}` + "\n"
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+	if _, err := v1.ParseConfigFile(strings.NewReader(string(got))); err != nil {
+		t.Errorf("another reader does not take it: %v", err)
+	}
+}
+
+func TestConfigWithoutEpochHasNoTimes(t *testing.T) {
+	got, err := image.Config(&spec.Config{Image: &ocispec.Image{}}, []image.Layer{layerOf(&spec.Layer{}, diffA)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(got), "created") {
+		t.Errorf("a time came from nowhere: %s", got)
+	}
+}
+
+func TestConfigOfAnotherTypeIsItsContent(t *testing.T) {
+	got, err := image.Config(&spec.Config{MediaType: "application/x", Content: []byte("as it is")}, nil, nil)
+	if err != nil || string(got) != "as it is" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestExtraMembers(t *testing.T) {
+	cfg := &spec.Config{
+		Image:       &ocispec.Image{Platform: ocispec.Platform{Architecture: "amd64", OS: "linux"}},
+		Extra:       map[string]json.RawMessage{"x.z": json.RawMessage(`[1, 2]`), "x.a": json.RawMessage(`"<"`)},
+		ConfigExtra: map[string]json.RawMessage{"Healthcheck": json.RawMessage(`{"Test":["NONE"]}`)},
+	}
+	got, err := image.Config(cfg, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"architecture":"amd64","os":"linux","config":{"Healthcheck":{"Test":["NONE"]}},"rootfs":{"type":"layers","diff_ids":[]},"x.a":"<","x.z":[1,2]}` + "\n"
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("config (-want +got):\n%s", diff)
+	}
+	cfg.Extra = map[string]json.RawMessage{"OS": json.RawMessage(`"plan9"`)}
+	if _, err := image.Config(cfg, nil, nil); err == nil {
+		t.Error("an extra member that hides the os was taken")
+	}
+}
+
+func TestManifestOfAnArtifactWithoutBlobs(t *testing.T) {
+	subject := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageIndex, Digest: diffA, Size: 3}
+	got, err := image.Manifest(&spec.Manifest{ArtifactType: "application/x"}, nil, nil, &subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := `{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}`
+	want := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/x","config":` + empty +
+		`,"layers":[` + empty + `],"subject":{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"` + string(diffA) + `","size":3}}` + "\n"
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("manifest (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnnotationsStandAtExactlyOneLevel(t *testing.T) {
+	l := layerOf(&spec.Layer{Annotations: map[string]string{"at": "layer"}, URLs: []string{"https://example.com/l"}}, diffA)
+	c := &spec.Config{Annotations: map[string]string{"at": "config"}}
+	config := image.ConfigDescriptor(c, spec.Built{Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: diffA, Size: 1}})
+	data, err := image.Manifest(&spec.Manifest{Annotations: map[string]string{"at": "manifest"}}, &config, []ocispec.Descriptor{image.LayerDescriptor(l)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m ocispec.Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		t.Fatal(err)
+	}
+	got := []string{m.Annotations["at"], m.Config.Annotations["at"], m.Layers[0].Annotations["at"], m.Layers[0].URLs[0]}
+	if diff := cmp.Diff([]string{"manifest", "config", "layer", "https://example.com/l"}, got); diff != "" {
+		t.Errorf("levels (-want +got):\n%s", diff)
+	}
+}
+
+func TestEntryDescriptor(t *testing.T) {
+	built := spec.Built{Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: diffA, Size: 9}}
+	own := ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	entry := spec.Entry{Annotations: map[string]string{"k": "v"}}
+	d := image.Tagged(image.EntryDescriptor(built, entry, &own, "application/x"), "latest")
+	want := ocispec.Descriptor{
+		MediaType: ocispec.MediaTypeImageManifest, Digest: diffA, Size: 9, Platform: &own, ArtifactType: "application/x",
+		Annotations: map[string]string{"k": "v", ocispec.AnnotationRefName: "latest"},
+	}
+	if diff := cmp.Diff(want, d); diff != "" {
+		t.Errorf("descriptor (-want +got):\n%s", diff)
+	}
+	if len(entry.Annotations) != 1 {
+		t.Error("the spec's annotations were changed")
+	}
+	entry.Platform = &ocispec.Platform{OS: "windows", Architecture: "amd64"}
+	if got := image.EntryDescriptor(built, entry, &own, "").Platform.OS; got != "windows" {
+		t.Errorf("platform override: got %s", got)
+	}
+}
+
+func TestIndexKeepsItsOrderAndIsNeverNull(t *testing.T) {
+	data, err := image.Index(&spec.Index{}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}` + "\n"; string(data) != want {
+		t.Errorf("got %s", data)
+	}
+}
