@@ -1,0 +1,296 @@
+package planner
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// Diff compares a spec with what Refresh saw. It is pure: equal arguments give
+// equal plans. What the user can mend in the spec is reported as hcl.Diagnostics.
+func Diff(sp *spec.Spec, prior *Prior, opts Options) (*Plan, error) {
+	units, err := UnitsOf(sp)
+	if err != nil {
+		return nil, err
+	}
+	staged := slices.Sorted(maps.Keys(prior.Stage.Objects))
+	if err := addressesIn("--target", opts.Targets, units, staged); err != nil {
+		return nil, err
+	}
+	if err := addressesIn("--replace", opts.Replace, units, staged); err != nil {
+		return nil, err
+	}
+	d := &differ{
+		spec:  sp,
+		prior: prior,
+		opts:  opts,
+		units: units,
+		seen:  map[string]*outcome{},
+		plan: &Plan{
+			FormatVersion: FormatVersion,
+			Options:       opts,
+			Layout:        LayoutRecord{Path: sp.LayoutPath, Index: prior.Index, Stage: prior.StageDigest},
+			Changes:       []Change{},
+			Recover:       prior.Interrupted,
+		},
+	}
+	d.index()
+	if !opts.Destroy {
+		if err := d.diffUnits(); err != nil {
+			return nil, err
+		}
+	}
+	d.deletions(staged)
+	if err := d.diffTags(); err != nil {
+		return nil, err
+	}
+	if err := d.diffOutputs(); err != nil {
+		return nil, err
+	}
+	d.plan.Spec = Record{
+		Name:      sp.Name,
+		Sources:   sp.Sources,
+		Variables: sp.Variables,
+		Inputs:    sp.Inputs(),
+		Epoch:     prior.Epoch,
+		Encoding:  source.Encoding,
+	}
+	d.summarise()
+	return d.plan, nil
+}
+
+// differ holds what Diff works with.
+type differ struct {
+	spec  *spec.Spec
+	prior *Prior
+	opts  Options
+	units *Units
+	plan  *Plan
+	// chosen are the units that the plan is limited to, nil for all.
+	chosen map[string]bool
+	// seen is what was found out of each unit so far.
+	seen map[string]*outcome
+	// made maps the fingerprints of all that was built before.
+	made map[digest.Digest]spec.Built
+	// named are the entries of index.json by ref name, "" for those without one.
+	named map[string][]ocispec.Descriptor
+	// described are the keys of all units of the spec.
+	described map[string]bool
+}
+
+// outcome is what is known of a unit while the plan is made.
+type outcome struct {
+	object spec.Object
+	built  spec.Built
+	// known is set when built will not change.
+	known  bool
+	action Action
+	// entry is set when values change that stand in descriptors of the object.
+	entry bool
+}
+
+// index prepares the lookups.
+func (d *differ) index() {
+	d.chosen = d.units.chosen(d.opts.Targets)
+	d.described = map[string]bool{}
+	for _, u := range d.units.list {
+		d.described[u.Key] = true
+	}
+	d.named = map[string][]ocispec.Descriptor{}
+	for _, e := range d.prior.Entries {
+		ref := layout.RefName(e)
+		d.named[ref] = append(d.named[ref], e)
+	}
+	d.made = map[digest.Digest]spec.Built{}
+	for _, r := range d.prior.Finished {
+		d.made[r.Fingerprint] = spec.Built{Descriptor: r.Descriptor, DiffID: r.DiffID}
+	}
+	for _, o := range d.prior.Stage.Objects {
+		d.made[o.Fingerprint] = spec.Built{Descriptor: o.Descriptor, DiffID: o.DiffID}
+	}
+}
+
+// known answers for spec.Evaluate from what was found out so far.
+func (d *differ) known(a spec.Address) (spec.Built, bool) {
+	key, ok := d.units.Single(a)
+	if !ok {
+		return spec.Built{}, false
+	}
+	if o := d.seen[key]; o != nil {
+		return o.built, o.known
+	}
+	return spec.Built{}, false
+}
+
+// diffUnits compares every unit that the options select, in build order.
+func (d *differ) diffUnits() error {
+	var diags hcl.Diagnostics
+	for _, u := range d.units.All() {
+		o, more := d.spec.Evaluate(u.Address, d.known)
+		diags = diags.Extend(more)
+		if more.HasErrors() {
+			continue
+		}
+		if d.chosen != nil && !d.chosen[u.Key] {
+			d.seen[u.Key] = d.untouched(u, o)
+			continue
+		}
+		change, out, err := d.diffUnit(u, o)
+		if err != nil {
+			return err
+		}
+		d.seen[u.Key] = out
+		d.plan.Changes = append(d.plan.Changes, change)
+	}
+	if diags.HasErrors() {
+		return diags
+	}
+	return nil
+}
+
+// untouched is the outcome of a unit that the options leave out.
+func (d *differ) untouched(u Unit, o spec.Object) *outcome {
+	out := &outcome{object: o, action: NoOp}
+	if was, ok := d.prior.Stage.Objects[u.Key]; ok {
+		out.built, out.known = spec.Built{Descriptor: was.Descriptor, DiffID: was.DiffID}, true
+	}
+	return out
+}
+
+// diffUnit compares one unit with what the last apply made of it.
+func (d *differ) diffUnit(u Unit, o spec.Object) (Change, *outcome, error) {
+	change := Change{
+		Address: u.Address.String(),
+		Use:     u.Use,
+		Kind:    u.Address.Kind,
+		Action:  NoOp,
+		Place:   place(o.Range),
+		Needs:   u.Needs,
+	}
+	content := d.content(u, o)
+	out := &outcome{object: o, action: NoOp, built: content.built, known: content.known}
+	change.After = &State{
+		MediaType:   content.mediaType,
+		Fingerprint: content.fingerprint,
+		Content:     content.size,
+		Entries:     len(content.entries),
+		Fields:      o.Fields,
+	}
+	if content.known {
+		change.After.Digest, change.After.Size = content.built.Descriptor.Digest, content.built.Descriptor.Size
+		change.After.DiffID = content.built.DiffID
+	}
+	was, staged := d.prior.Stage.Objects[u.Key]
+	if staged {
+		change.Before = before(was)
+	}
+	d.explain(&change, u, o, was, staged, content)
+	if d.requested(u) {
+		if change.Action == NoOp || change.Action == Update {
+			change.Action = Replace
+		}
+		change.Reasons = append(change.Reasons, Reason{Kind: ReasonRequested, Text: "a replacement was requested"})
+	}
+	change.Write = content.write && change.Action != NoOp
+	out.action = change.Action
+	for _, f := range change.Fields {
+		if h := head(f.Path); h == "descriptor_annotations" || h == "platform" {
+			out.entry = true
+		}
+	}
+	return change, out, nil
+}
+
+// place writes the file and line of a block.
+func place(r hcl.Range) string {
+	if r.Filename == "" {
+		return ""
+	}
+	return r.Filename + ":" + strconv.Itoa(r.Start.Line)
+}
+
+// before is the state that the last apply left.
+func before(o stage.Object) *State {
+	s := &State{
+		MediaType:   o.Descriptor.MediaType,
+		Digest:      o.Descriptor.Digest,
+		Size:        o.Descriptor.Size,
+		DiffID:      o.DiffID,
+		Fingerprint: o.Fingerprint,
+	}
+	for _, path := range slices.Sorted(maps.Keys(o.Fields)) {
+		s.Fields = append(s.Fields, spec.Field{Path: path, Value: o.Fields[path]})
+	}
+	for _, path := range slices.Sorted(maps.Keys(o.Sensitive)) {
+		s.Fields = append(s.Fields, spec.Field{Path: path, Value: o.Sensitive[path], Sensitive: true})
+	}
+	return s
+}
+
+// requested reports whether the user asked for a replacement of the unit.
+func (d *differ) requested(u Unit) bool {
+	return slices.ContainsFunc(d.opts.Replace, func(text string) bool { return selects(text, u.Address) })
+}
+
+// content is what a unit's blob is going to be.
+type content struct {
+	fingerprint digest.Digest
+	mediaType   string
+	built       spec.Built
+	// known is set when the same was built before, so that built is known;
+	// write is set when the blob has to be written all the same.
+	known, write bool
+	// size is the length of a layer before compression.
+	size    int64
+	entries []source.Entry
+}
+
+// content finds out what a unit's blob is going to be.
+func (d *differ) content(u Unit, o spec.Object) content {
+	var c content
+	var whole bool
+	if layer, ok := o.Body.(*spec.Layer); ok {
+		seen := d.prior.Observed[u.Address]
+		if seen == nil {
+			return c
+		}
+		if seen.Tree != nil {
+			seen = &source.Observed{Tree: seen.Tree.Fill(layer)}
+			c.size, c.entries = seen.Tree.TarSize(), seen.Tree.Entries
+		} else {
+			c.size = seen.File.Size
+		}
+		c.fingerprint, whole = seen.Fingerprint(layer)
+		c.mediaType = LayerType(layer, seen)
+	} else {
+		c.mediaType = MediaType(o)
+		c.fingerprint, whole = Fingerprint(o, NeedsOf(d.units, u, o, d.need), d.prior.Epoch)
+	}
+	c.write = true
+	if !whole {
+		return c
+	}
+	if c.built, c.known = d.made[c.fingerprint]; c.known {
+		c.built.Descriptor.MediaType = c.mediaType
+		c.write = d.requested(u) || d.prior.Blobs[c.built.Descriptor.Digest] != layout.Intact
+	}
+	return c
+}
+
+// need answers NeedsOf from what was found out so far.
+func (d *differ) need(key string) Need {
+	o := d.seen[key]
+	if o == nil {
+		return Need{}
+	}
+	return Need{Object: o.object, Built: o.built, Known: o.known}
+}

@@ -1,0 +1,232 @@
+package planner
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// explain decides a unit's action and says why, by comparing it with what the
+// last apply left.
+func (d *differ) explain(change *Change, u Unit, o spec.Object, was stage.Object, staged bool, now content) {
+	if !staged {
+		change.Action = Create
+		change.Reasons = []Reason{{Kind: ReasonNew, Text: "the layout does not hold it yet"}}
+		change.Fields = diffFields(stage.Object{}, o.Fields)
+		return
+	}
+	if drift, ok := d.blobDrift(u.Key, was); ok {
+		d.plan.Drift = append(d.plan.Drift, drift)
+		change.add(ReasonDrift, "", driftText(drift.Kind))
+	}
+	if change.Fields = diffFields(was, o.Fields); len(change.Fields) > 0 {
+		change.add(ReasonFields, "", countOf(len(change.Fields), "value")+" changed")
+	}
+	if !now.known || now.built.Descriptor.Digest != was.Descriptor.Digest {
+		if o.Address.Kind == spec.KindLayer {
+			d.explainLayer(change, o, was, now)
+		} else {
+			d.explainDocument(change, u, o, now)
+		}
+	}
+	if len(change.Reasons) > 0 {
+		change.Action = Update
+	}
+}
+
+// add appends a reason.
+func (c *Change) add(kind ReasonKind, cause, text string) {
+	c.Reasons = append(c.Reasons, Reason{Kind: kind, Cause: cause, Text: text})
+}
+
+// blobDrift reports whether the blob that the last apply left is still there.
+func (d *differ) blobDrift(key string, was stage.Object) (Drift, bool) {
+	drift := Drift{Key: key, Was: was.Descriptor.Digest}
+	switch d.prior.Blobs[was.Descriptor.Digest] {
+	case layout.Missing:
+		drift.Kind = DriftMissing
+	case layout.Torn:
+		drift.Kind = DriftTorn
+	default:
+		return Drift{}, false
+	}
+	return drift, true
+}
+
+// driftText says a drift in words.
+func driftText(kind DriftKind) string {
+	switch kind {
+	case DriftMissing:
+		return "its blob is gone from the layout"
+	case DriftTorn:
+		return "its blob is not what its digest says"
+	case DriftTagMoved:
+		return "its tag was moved"
+	case DriftTagGone:
+		return "its tag was removed"
+	}
+	return string(kind)
+}
+
+// explainLayer says why a layer's bytes change.
+func (d *differ) explainLayer(change *Change, o spec.Object, was stage.Object, now content) {
+	if now.fingerprint == "" {
+		change.add(ReasonUnknown, "", "a file's content depends on what is known after apply")
+	}
+	if was.Encoding != "" && was.Encoding != source.Encoding {
+		change.add(ReasonEncoding, "", fmt.Sprintf("layers are encoded by %s now, not by %s", source.Encoding, was.Encoding))
+	}
+	layer, _ := o.Body.(*spec.Layer)
+	if layer == nil || len(layer.Tree) == 0 {
+		change.add(ReasonFiles, "", fileOf(layer)+" changed")
+		return
+	}
+	toc := d.prior.Contents[was.Descriptor.Digest]
+	if toc == nil {
+		if d.prior.Blobs[was.Descriptor.Digest] == layout.Intact || len(change.Reasons) == 0 {
+			change.add(ReasonFiles, "", "its files differ; which ones cannot be told, for the earlier layer cannot be read")
+		}
+		return
+	}
+	entries := make([]stage.Entry, len(now.entries))
+	for i, e := range now.entries {
+		entries[i] = e.Entry
+	}
+	for _, diff := range source.Diff(toc.Entries, entries) {
+		change.Files = append(change.Files, fileChange(diff))
+	}
+	if len(change.Files) > 0 {
+		change.add(ReasonFiles, "", countOf(len(change.Files), "file")+" changed")
+	}
+	if len(change.Reasons) == 0 {
+		change.add(ReasonFiles, "", "what it is made of changed")
+	}
+}
+
+// fileOf is the one file that a layer is made of.
+func fileOf(l *spec.Layer) string {
+	switch {
+	case l == nil:
+		return "its source"
+	case l.Archive != "":
+		return l.Archive
+	default:
+		return l.Blob
+	}
+}
+
+// explainDocument says why a config's, manifest's or index's bytes change.
+func (d *differ) explainDocument(change *Change, u Unit, o spec.Object, now content) {
+	seen := map[string]bool{}
+	for _, n := range u.Needs {
+		cause := d.seen[n]
+		if cause == nil || cause.action == NoOp || seen[n] {
+			continue
+		}
+		seen[n] = true
+		change.add(ReasonCause, n, n+" changes")
+	}
+	if len(change.Reasons) == 0 {
+		if !o.Known() {
+			change.add(ReasonUnknown, "", "a value is known after apply")
+			return
+		}
+		change.add(ReasonEncoding, "", "SOURCE_DATE_EPOCH or the encoding of documents changed")
+	}
+}
+
+// diffFields compares the values of the last apply with those of the spec.
+func diffFields(was stage.Object, now []spec.Field) []FieldChange {
+	changes := map[string]FieldChange{}
+	for path, value := range was.Fields {
+		changes[path] = FieldChange{Path: path, Before: value}
+	}
+	hidden := map[string]string{}
+	for path, value := range was.Sensitive {
+		changes[path] = FieldChange{Path: path, Sensitive: true}
+		hidden[path] = value
+	}
+	for _, f := range now {
+		c := changes[f.Path]
+		old, had := hidden[f.Path]
+		switch {
+		case !f.Unknown && f.Sensitive && had && old == f.Value,
+			!f.Unknown && !f.Sensitive && !had && c.Path != "" && c.Before == f.Value:
+			delete(changes, f.Path)
+			continue
+		}
+		c.Path, c.Unknown = f.Path, f.Unknown
+		if f.Sensitive || had {
+			c.Sensitive, c.Before, c.After = true, "", ""
+		} else {
+			c.After = f.Value
+		}
+		changes[f.Path] = c
+	}
+	var out []FieldChange
+	for _, path := range slices.Sorted(maps.Keys(changes)) {
+		out = append(out, changes[path])
+	}
+	return out
+}
+
+// fileChange says a difference of two entries in words.
+func fileChange(diff source.Difference) FileChange {
+	c := FileChange{Path: "/" + strings.TrimPrefix(diff.Path, "."), Action: Update}
+	switch diff.Kind {
+	case source.Added:
+		c.Action = Create
+	case source.Removed:
+		c.Action = Delete
+	}
+	if diff.Old != nil {
+		c.Type, c.SizeBefore = string(diff.Old.Type), diff.Old.Size
+	}
+	if diff.New != nil {
+		c.Type, c.SizeAfter = string(diff.New.Type), diff.New.Size
+	}
+	for _, what := range diff.What {
+		c.What = append(c.What, string(what))
+		c.Before = append(c.Before, property(diff.Old, what))
+		c.After = append(c.After, property(diff.New, what))
+	}
+	return c
+}
+
+// property says one property of an entry in words.
+func property(e *stage.Entry, what source.Property) string {
+	switch what {
+	case source.PropertyType:
+		return string(e.Type)
+	case source.PropertyContent:
+		return humanize.Bytes(uint64(max(e.Size, 0)))
+	case source.PropertyMode:
+		return fmt.Sprintf("%04o", e.Mode)
+	case source.PropertyOwner:
+		return fmt.Sprintf("%d:%d", e.UID, e.GID)
+	case source.PropertyMtime:
+		return e.Time().Format("2006-01-02T15:04:05Z")
+	case source.PropertyTarget:
+		return e.Linkname
+	case source.PropertyXattrs:
+		return strings.Join(slices.Sorted(maps.Keys(e.Xattrs)), " ")
+	case source.PropertyDevice:
+		return fmt.Sprintf("%d,%d", e.Devmajor, e.Devminor)
+	}
+	return ""
+}
+
+// countOf writes a number with its noun: 1 file, 2 files.
+func countOf(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

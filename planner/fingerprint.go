@@ -1,0 +1,207 @@
+package planner
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// documents names the rule that turns values into the JSON of configs,
+// manifests and indexes. Change it whenever executor/image changes bytes.
+const documents = "documents/1"
+
+// Need is an object that another one is built from.
+type Need struct {
+	Role   Role
+	Object spec.Object
+	Built  spec.Built
+	// Known is false as long as Built is known after apply.
+	Known bool
+}
+
+// Role says what a needed object is for the one that needs it.
+type Role string
+
+// The roles of needed objects.
+const (
+	RoleConfig  Role = "config"
+	RoleLayer   Role = "layer"
+	RoleSubject Role = "subject"
+	RoleMember  Role = "member"
+)
+
+// Fingerprint covers everything that decides the bytes of a config, manifest or
+// index: its values, what it is built from in order, and SOURCE_DATE_EPOCH. It
+// answers false while some of that is known after apply.
+func Fingerprint(o spec.Object, needs []Need, epoch *int64) (digest.Digest, bool) {
+	type part struct {
+		Role   Role          `json:"role"`
+		Media  string        `json:"media_type,omitempty"`
+		Digest digest.Digest `json:"digest,omitempty"`
+		Size   int64         `json:"size,omitempty"`
+		DiffID digest.Digest `json:"diff_id,omitempty"`
+		Fields []spec.Field  `json:"fields,omitempty"`
+	}
+	all := struct {
+		Rule   string       `json:"rule"`
+		Kind   spec.Kind    `json:"kind"`
+		Fields []spec.Field `json:"fields"`
+		Parts  []part       `json:"parts"`
+		Epoch  *int64       `json:"epoch,omitempty"`
+	}{Rule: documents, Kind: o.Address.Kind}
+	for _, f := range o.Fields {
+		if !decidesBlob(o.Address.Kind, f.Path) {
+			continue
+		}
+		if f.Unknown {
+			return "", false
+		}
+		all.Fields = append(all.Fields, f)
+	}
+	for _, n := range needs {
+		p := part{Role: n.Role}
+		for _, f := range n.Object.Fields {
+			if !passedOn(o.Address.Kind, n.Role, f.Path) {
+				continue
+			}
+			if f.Unknown {
+				return "", false
+			}
+			p.Fields = append(p.Fields, f)
+		}
+		if !n.Known {
+			return "", false
+		}
+		if o.Address.Kind == spec.KindConfig {
+			p.DiffID = n.Built.DiffID
+		} else {
+			p.Media, p.Digest, p.Size = n.Built.Descriptor.MediaType, n.Built.Descriptor.Digest, n.Built.Descriptor.Size
+		}
+		all.Parts = append(all.Parts, p)
+	}
+	if o.Address.Kind == spec.KindConfig {
+		all.Epoch = epoch
+	}
+	return hashJSON(all), true
+}
+
+// hashJSON is the digest of v in JSON. v holds nothing that cannot be encoded.
+func hashJSON(v any) digest.Digest {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // not reachable: plain structs of strings and numbers
+	}
+	return digest.FromBytes(data)
+}
+
+// head is the first step of an attribute path: labels of labels["version"].
+func head(path string) string {
+	if i := strings.IndexAny(path, ".["); i >= 0 {
+		return path[:i]
+	}
+	return path
+}
+
+// decidesBlob reports whether a value of an object goes into its own blob. The
+// others stand in descriptors that lead to it, or in the history of configs.
+func decidesBlob(kind spec.Kind, path string) bool {
+	switch head(path) {
+	case "tags", "descriptor_annotations":
+		return false
+	case "platform":
+		return kind == spec.KindConfig
+	case "annotations":
+		return kind == spec.KindManifest || kind == spec.KindIndex
+	case "urls", "created_by":
+		return false
+	case "author", "comment", "created":
+		return kind != spec.KindLayer
+	}
+	return true
+}
+
+// passedOn reports whether a value of a needed object goes into the blob of the
+// object, of the given kind, that needs it.
+func passedOn(kind spec.Kind, role Role, path string) bool {
+	h := head(path)
+	switch {
+	case kind == spec.KindConfig && role == RoleLayer:
+		return h == "created_by" || h == "author" || h == "comment" || h == "created"
+	case kind == spec.KindManifest && role == RoleLayer:
+		return h == "annotations" || h == "urls"
+	case kind == spec.KindManifest && role == RoleConfig:
+		return h == "annotations"
+	case kind == spec.KindIndex && role == RoleMember:
+		return h == "descriptor_annotations" || h == "platform"
+	}
+	return false
+}
+
+// NeedsOf lists, in order and by role, what the object is built from. find
+// answers for the key of a unit.
+func NeedsOf(u *Units, unit Unit, o spec.Object, find func(key string) Need) []Need {
+	var needs []Need
+	add := func(role Role, key string) {
+		n := find(key)
+		n.Role = role
+		needs = append(needs, n)
+	}
+	switch b := o.Body.(type) {
+	case *spec.Config:
+		if b.Image != nil {
+			for _, l := range unit.Layers {
+				add(RoleLayer, l.String())
+			}
+		}
+	case *spec.Manifest:
+		if key := u.ConfigOf(unit.Address); key != "" {
+			add(RoleConfig, key)
+		}
+		for _, l := range b.Layers {
+			add(RoleLayer, l.String())
+		}
+		if b.Subject != nil {
+			add(RoleSubject, b.Subject.String())
+		}
+	case *spec.Index:
+		for _, m := range b.Manifests {
+			add(RoleMember, m.String())
+		}
+		if b.Subject != nil {
+			add(RoleSubject, b.Subject.String())
+		}
+	}
+	return needs
+}
+
+// MediaType is the media type of a config, manifest or index; see LayerType.
+func MediaType(o spec.Object) string {
+	switch b := o.Body.(type) {
+	case *spec.Config:
+		if b.MediaType != "" {
+			return b.MediaType
+		}
+		return ocispec.MediaTypeImageConfig
+	case *spec.Manifest:
+		return ocispec.MediaTypeImageManifest
+	case *spec.Index:
+		return ocispec.MediaTypeImageIndex
+	}
+	return ""
+}
+
+// LayerType is the media type of a layer once it is known what stands behind it.
+func LayerType(l *spec.Layer, seen *source.Observed) string {
+	switch {
+	case l.MediaType != "":
+		return l.MediaType
+	case seen.File != nil && seen.File.Compression != spec.Uncompressed:
+		return seen.File.Compression.MediaType()
+	}
+	return l.Compression.Algorithm.MediaType()
+}

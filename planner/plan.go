@@ -1,0 +1,317 @@
+// Package planner says what has to change in a layout so that it holds what a
+// spec describes. Refresh observes and Diff compares: neither writes anything.
+// Their result, a Plan, is a plain value that can be saved, shown, reviewed and
+// applied later, verbatim, or refused as stale.
+package planner
+
+import (
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/spec"
+)
+
+// FormatVersion is the version of the plan's JSON form. Readers accept this
+// version alone; members may be added without changing it.
+const FormatVersion = 1
+
+// Plan is what has to change, why, and all that it was made from.
+type Plan struct {
+	FormatVersion int `json:"format_version"`
+	// Spec is what the plan was made from; applying the plan reads no spec file.
+	Spec Record `json:"spec"`
+	// Options are the options of Diff that the plan was made with.
+	Options Options `json:"options"`
+	// Layout is the layout that the plan was made against.
+	Layout LayoutRecord `json:"layout"`
+	// Changes has one element for every object, unchanged ones included: in the
+	// order in which they are built, then what is deleted.
+	Changes []Change `json:"changes"`
+	// Tags are the changes of entries of index.json.
+	Tags []TagChange `json:"tags,omitempty"`
+	// Drift is what somebody else changed in the layout since the last apply.
+	Drift []Drift `json:"drift,omitempty"`
+	// Outputs are the output values.
+	Outputs []OutputChange `json:"outputs,omitempty"`
+	// Recover is set when an interrupted apply left work behind: blobs that
+	// nothing refers to yet, or a sweep that was not finished. Applying the plan
+	// finishes it, even where nothing else changes.
+	Recover bool `json:"recover,omitempty"`
+	// Warnings are notes for the reader, one sentence each.
+	Warnings []string `json:"warnings,omitempty"`
+	Summary  Summary  `json:"summary"`
+}
+
+// Record is all that a plan keeps of its spec.
+type Record struct {
+	// Name is the spec's name, "default" unless the spec says otherwise.
+	Name string `json:"name"`
+	// Sources are the spec's files, verbatim.
+	Sources []spec.Source `json:"sources"`
+	// Variables are the values of the variables.
+	Variables []spec.Variable `json:"variables,omitempty"`
+	// Inputs are the files that functions read.
+	Inputs []spec.Input `json:"inputs,omitempty"`
+	// Epoch is SOURCE_DATE_EPOCH in seconds, nil where it was not set.
+	Epoch *int64 `json:"source_date_epoch,omitempty"`
+	// Encoding is the encoding version of layers.
+	Encoding string `json:"encoding"`
+}
+
+// LayoutRecord is the state of the layout that a plan was made against.
+type LayoutRecord struct {
+	// Path is the layout's path as the spec gives it.
+	Path string `json:"path"`
+	// Index is the digest of index.json, empty where there is none.
+	Index digest.Digest `json:"index,omitempty"`
+	// Stage is the digest of the spec's staging state, empty where there is none.
+	Stage digest.Digest `json:"stage,omitempty"`
+}
+
+// Options shape a plan.
+type Options struct {
+	// Targets limits the plan to these objects and what they need. An address
+	// without a key stands for all instances of its block.
+	Targets []string `json:"targets,omitempty"`
+	// Replace rebuilds these objects even where nothing changed.
+	Replace []string `json:"replace,omitempty"`
+	// Destroy plans the removal of all that the spec owns.
+	Destroy bool `json:"destroy,omitempty"`
+	// Adopt takes over tags that the spec names and that stand in the layout
+	// without belonging to any spec.
+	Adopt bool `json:"adopt,omitempty"`
+}
+
+// Action is what happens to an object. Its value is its name in JSON.
+type Action string
+
+// The actions of a plan.
+const (
+	NoOp    Action = "no-op"
+	Create  Action = "create"
+	Update  Action = "update"
+	Replace Action = "replace"
+	Delete  Action = "delete"
+)
+
+// Symbol is the mark that stands before a change in the human view.
+func (a Action) Symbol() string {
+	switch a {
+	case Create:
+		return "+"
+	case Update:
+		return "~"
+	case Replace:
+		return "-/+"
+	case Delete:
+		return "-"
+	}
+	return " "
+}
+
+// Change is what happens to one object.
+type Change struct {
+	// Address is the object's address, as String gives it.
+	Address string `json:"address"`
+	// Use is set for a config that manifests with different layers share: the
+	// address of the first manifest of this use.
+	Use    string    `json:"use,omitempty"`
+	Kind   spec.Kind `json:"kind"`
+	Action Action    `json:"action"`
+	// Place is the file and line of the object's block; empty for a deletion.
+	Place string `json:"place,omitempty"`
+	// Before is nil for a creation, After for a deletion.
+	Before *State `json:"before,omitempty"`
+	After  *State `json:"after,omitempty"`
+	// Reasons say why the object changes; empty for a no-op.
+	Reasons []Reason `json:"reasons,omitempty"`
+	// Fields are the values that change.
+	Fields []FieldChange `json:"fields,omitempty"`
+	// Files are the files of a layer that change.
+	Files []FileChange `json:"files,omitempty"`
+	// Needs are the keys of the objects that this one is built from.
+	Needs []string `json:"needs,omitempty"`
+	// Write is set when the object's blob is built; without it only what leads
+	// to the blob changes, or a blob that stands there already is taken.
+	Write bool `json:"write,omitempty"`
+}
+
+// Key names the change in the plan and in the staging state: the address, with
+// the use where there is one.
+func (c Change) Key() string {
+	if c.Use == "" {
+		return c.Address
+	}
+	return c.Address + " for " + c.Use // as useMark has it
+}
+
+// State is an object on one side of a change.
+type State struct {
+	MediaType string `json:"media_type,omitempty"`
+	// Digest is empty when it is known after apply; Size and DiffID are then
+	// unknown with it, except a DiffID that stays.
+	Digest digest.Digest `json:"digest,omitempty"`
+	Size   int64         `json:"size,omitempty"`
+	DiffID digest.Digest `json:"diff_id,omitempty"`
+	// Fingerprint covers everything that decides the object's bytes; empty when
+	// something of that is known after apply.
+	Fingerprint digest.Digest `json:"fingerprint,omitempty"`
+	// Content is the number of bytes that go into the layer before compression.
+	Content int64 `json:"content,omitempty"`
+	// Entries is the number of entries of a layer's tree.
+	Entries int `json:"entries,omitempty"`
+	// Fields are the values that the object is made of.
+	Fields []spec.Field `json:"fields,omitempty"`
+}
+
+// ReasonKind says of what nature a reason is.
+type ReasonKind string
+
+// The reasons for a change.
+const (
+	// ReasonNew: the layout does not hold the object yet.
+	ReasonNew ReasonKind = "new"
+	// ReasonGone: the spec no longer describes the object.
+	ReasonGone ReasonKind = "gone"
+	// ReasonFiles: files of the layer differ; see Change.Files.
+	ReasonFiles ReasonKind = "files"
+	// ReasonFields: values of the object differ; see Change.Fields.
+	ReasonFields ReasonKind = "fields"
+	// ReasonCause: an object that this one is built from changes; see Reason.Cause.
+	ReasonCause ReasonKind = "cause"
+	// ReasonDrift: the layout no longer holds what the last apply put there.
+	ReasonDrift ReasonKind = "drift"
+	// ReasonRequested: the user asked for a replacement.
+	ReasonRequested ReasonKind = "requested"
+	// ReasonEncoding: a new encoding version, not the content, changes the bytes.
+	ReasonEncoding ReasonKind = "encoding"
+	// ReasonUnknown: the content depends on an object that is not built yet.
+	ReasonUnknown ReasonKind = "unknown"
+)
+
+// Reason is one reason for a change.
+type Reason struct {
+	Kind ReasonKind `json:"kind"`
+	// Cause is the key of the change that this one follows from.
+	Cause string `json:"cause,omitempty"`
+	// Text says the reason in words.
+	Text string `json:"text"`
+}
+
+// FieldChange is one value that changes.
+type FieldChange struct {
+	// Path is the attribute path in the spec's words.
+	Path string `json:"path"`
+	// Before and After are canonical JSON, empty where the value was not or
+	// will not be set.
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+	// Unknown is set when After is known after apply.
+	Unknown bool `json:"unknown,omitempty"`
+	// Sensitive is set when Before and After are withheld.
+	Sensitive bool `json:"sensitive,omitempty"`
+}
+
+// FileChange is one entry of a layer that changes.
+type FileChange struct {
+	Path   string `json:"path"`
+	Action Action `json:"action"`
+	// Type is the entry's type: file, directory, symlink, …
+	Type string `json:"type"`
+	// What lists which properties of an updated entry differ: content, mode,
+	// owner, mtime, type, target, xattrs, device.
+	What []string `json:"what,omitempty"`
+	// Before and After say the properties in What, and sizes of content, in
+	// words: "0644", "1.2 kB"; in the order of What.
+	Before []string `json:"before,omitempty"`
+	After  []string `json:"after,omitempty"`
+	// SizeBefore and SizeAfter are content lengths in bytes.
+	SizeBefore int64 `json:"size_before,omitempty"`
+	SizeAfter  int64 `json:"size_after,omitempty"`
+}
+
+// TagChange is one change of an entry of index.json.
+type TagChange struct {
+	// Ref is the ref name, empty for an entry without one.
+	Ref    string `json:"ref,omitempty"`
+	Action Action `json:"action"`
+	// Address is the object that the entry leads to; empty for a deletion.
+	Address string `json:"address,omitempty"`
+	// Before and After are digests; After is empty when it is known after apply
+	// or the entry goes away.
+	Before digest.Digest `json:"before,omitempty"`
+	After  digest.Digest `json:"after,omitempty"`
+	// Adopted is set when the entry stands in the layout without belonging to
+	// the spec. Without Options.Adopt it is taken only when its digest is the
+	// one that comes out, and refused otherwise.
+	Adopted bool `json:"adopted,omitempty"`
+}
+
+// DriftKind says of what nature a drift is.
+type DriftKind string
+
+// The kinds of drift.
+const (
+	// DriftMissing: a blob is gone. DriftTorn: it is not what its name says.
+	DriftMissing DriftKind = "blob-missing"
+	DriftTorn    DriftKind = "blob-torn"
+	// DriftTagMoved: somebody moved a tag. DriftTagGone: somebody removed it.
+	DriftTagMoved DriftKind = "tag-moved"
+	DriftTagGone  DriftKind = "tag-gone"
+)
+
+// Drift is one thing that somebody else changed in the layout.
+type Drift struct {
+	Kind DriftKind `json:"kind"`
+	// Key names the change of the object that drifted.
+	Key string `json:"key,omitempty"`
+	Ref string `json:"ref,omitempty"`
+	// Was is what the last apply left, Is what stands there now.
+	Was digest.Digest `json:"was,omitempty"`
+	Is  digest.Digest `json:"is,omitempty"`
+}
+
+// OutputChange is one output value.
+type OutputChange struct {
+	Name   string `json:"name"`
+	Action Action `json:"action"`
+	// Before and After are JSON, withheld when Sensitive.
+	Before    string `json:"before,omitempty"`
+	After     string `json:"after,omitempty"`
+	Unknown   bool   `json:"unknown,omitempty"`
+	Sensitive bool   `json:"sensitive,omitempty"`
+}
+
+// Summary counts what a plan does.
+type Summary struct {
+	Add     int `json:"add"`
+	Change  int `json:"change"`
+	Destroy int `json:"destroy"`
+	// WriteBlobs is the number of blobs that are built; WriteContent the number
+	// of bytes that go into their layers before compression.
+	WriteBlobs   int   `json:"write_blobs"`
+	WriteContent int64 `json:"write_content"`
+	// DeleteBlobs and DeleteBytes are the blobs that only the spec owns and
+	// that nothing can reach any more, as far as it can be told before the build.
+	DeleteBlobs int   `json:"delete_blobs"`
+	DeleteBytes int64 `json:"delete_bytes"`
+}
+
+// Empty reports whether the layout holds what the spec describes.
+func (p *Plan) Empty() bool {
+	for _, c := range p.Changes {
+		if c.Action != NoOp {
+			return false
+		}
+	}
+	for _, t := range p.Tags {
+		if t.Action != NoOp {
+			return false
+		}
+	}
+	for _, o := range p.Outputs {
+		if o.Action != NoOp {
+			return false
+		}
+	}
+	return true
+}

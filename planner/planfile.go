@@ -1,0 +1,70 @@
+package planner
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// maxPlan is the largest plan file that Decode reads, in bytes.
+const maxPlan = 256 << 20
+
+// Encode writes a plan in its canonical JSON form: equal plans give equal bytes.
+func Encode(p *Plan) ([]byte, error) { return jsondoc.Encode(p) }
+
+// ErrFormat says that a plan file has a version that this layform does not read.
+var ErrFormat = errors.New("plan format is not supported")
+
+// Decode reads what Encode wrote. Anything else is an error: another version
+// (ErrFormat), members twice, trailing data, actions that do not exist.
+func Decode(data []byte) (*Plan, error) {
+	var version struct {
+		FormatVersion int `json:"format_version"`
+	}
+	limits := jsondoc.Limits{Bytes: maxPlan}
+	if err := jsondoc.Decode(data, limits, &version); err != nil {
+		return nil, fmt.Errorf("not a plan of layform: %w", err)
+	}
+	if version.FormatVersion != FormatVersion {
+		return nil, fmt.Errorf("%w: the file has version %d and this layform reads %d; make the plan again", ErrFormat, version.FormatVersion, FormatVersion)
+	}
+	var p Plan
+	if err := jsondoc.Decode(data, jsondoc.Limits{Bytes: maxPlan}, &p); err != nil {
+		return nil, fmt.Errorf("not a plan of layform: %w", err)
+	}
+	for _, c := range p.Changes {
+		if err := c.check(); err != nil {
+			return nil, fmt.Errorf("not a plan of layform: %s: %w", c.Address, err)
+		}
+	}
+	return &p, nil
+}
+
+// check finds changes that Diff never makes.
+func (c Change) check() error {
+	switch c.Action {
+	case Create, Update, Replace, NoOp:
+		if c.After == nil {
+			return fmt.Errorf("action %q without a state after it", c.Action)
+		}
+	case Delete:
+		if c.Before == nil {
+			return fmt.Errorf("action %q without a state before it", c.Action)
+		}
+	default:
+		return fmt.Errorf("action %q does not exist", c.Action)
+	}
+	return nil
+}
+
+// StaleError says that something that a plan was made from has moved since.
+type StaleError struct {
+	// What moved, in words: "index.json of the layout", "the file app.conf".
+	What string
+}
+
+// Error says what moved and what to do.
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("saved plan is stale: %s changed after the plan was made; run plan again", e.What)
+}

@@ -1,0 +1,143 @@
+package planner
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+func TestDecodeRefusesWhatEncodeDoesNotWrite(t *testing.T) {
+	good, err := Encode(&Plan{FormatVersion: FormatVersion, Changes: []Change{
+		{Address: "layer.a", Kind: spec.KindLayer, Action: Create, After: &State{}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decode(good); err != nil {
+		t.Fatalf("a plan that Encode wrote: %v", err)
+	}
+	for name, text := range map[string]string{
+		"nothing":               "",
+		"something else":        `{"a":1}`,
+		"a newer version":       strings.Replace(string(good), `"format_version":1`, `"format_version":2`, 1),
+		"a truncated plan":      string(good[:len(good)/2]),
+		"trailing data":         string(good) + "{}",
+		"a member twice":        strings.Replace(string(good), `"format_version":1`, `"format_version":1,"format_version":1`, 1),
+		"an unknown action":     strings.Replace(string(good), `"create"`, `"explode"`, 1),
+		"a change to nothing":   strings.Replace(string(good), `"after":{}`, `"needs":[]`, 1),
+		"a change from nothing": strings.Replace(string(good), `"create"`, `"delete"`, 1),
+		"NUL":                   "\x00",
+	} {
+		if _, err := Decode([]byte(text)); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+	_, err = Decode([]byte(`{"format_version":7}`))
+	if !errors.Is(err, ErrFormat) {
+		t.Errorf("another version: got %v, want ErrFormat", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	good, err := Encode(&Plan{FormatVersion: FormatVersion, Spec: Record{Name: "x", Sources: []spec.Source{{Name: "layform.hcl", Text: "layout {}"}}}, Changes: []Change{
+		{Address: "layer.a", Kind: spec.KindLayer, Action: Update, Before: &State{}, After: &State{Fields: []spec.Field{{Path: "a", Value: "1"}}}, Files: []FileChange{{Path: "/a", Action: Create}}},
+	}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"format_version":1}`))
+	f.Add([]byte(`{"format_version":1,"changes":[null]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := Decode(data)
+		if err != nil {
+			return
+		}
+		again, err := Encode(p)
+		if err != nil {
+			t.Fatalf("a plan that was read cannot be written: %v", err)
+		}
+		q, err := Decode(again)
+		if err != nil {
+			t.Fatalf("a plan that was written cannot be read: %v", err)
+		}
+		third, err := Encode(q)
+		if diff := cmp.Diff(string(again), string(third)); err != nil || diff != "" {
+			t.Errorf("the plan changed on the way: %v (-first +second):\n%s", err, diff)
+		}
+	})
+}
+
+func TestDiffFields(t *testing.T) {
+	was := stage.Object{
+		Fields:    map[string]string{"a": `"same"`, "b": `"old"`, "c": `"gone"`, "d": `"1"`, "h": `"now secret"`},
+		Sensitive: map[string]string{"s": "sha256:1", "t": "sha256:2", "u": "sha256:3"},
+	}
+	now := []spec.Field{
+		{Path: "a", Value: `"same"`},
+		{Path: "b", Value: `"new"`},
+		{Path: "d", Unknown: true},
+		{Path: "e", Value: `"added"`},
+		{Path: "h", Value: "sha256:4", Sensitive: true},
+		{Path: "s", Value: "sha256:1", Sensitive: true},
+		{Path: "t", Value: "sha256:9", Sensitive: true},
+		{Path: "u", Value: `"now open"`},
+	}
+	want := []FieldChange{
+		{Path: "b", Before: `"old"`, After: `"new"`},
+		{Path: "c", Before: `"gone"`},
+		{Path: "d", Before: `"1"`, Unknown: true},
+		{Path: "e", After: `"added"`},
+		{Path: "h", Sensitive: true},
+		{Path: "t", Sensitive: true},
+		{Path: "u", Sensitive: true},
+	}
+	if diff := cmp.Diff(want, diffFields(was, now)); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
+
+func TestFileChangeSaysWhatDiffers(t *testing.T) {
+	before := &stage.Entry{Path: "srv/a", Type: stage.Regular, Mode: 0o644, Size: 10, Digest: digest.FromString("1")}
+	after := &stage.Entry{Path: "srv/a", Type: stage.Regular, Mode: 0o4755, UID: 7, Size: 2000, Digest: digest.FromString("2")}
+	got := fileChange(source.Difference{
+		Path: "srv/a", Kind: source.Changed, Old: before, New: after,
+		What: []source.Property{source.PropertyContent, source.PropertyMode, source.PropertyOwner},
+	})
+	want := FileChange{
+		Path: "/srv/a", Action: Update, Type: "file",
+		What:       []string{"content", "mode", "owner"},
+		Before:     []string{"10 B", "0644", "0:0"},
+		After:      []string{"2.0 kB", "4755", "7:0"},
+		SizeBefore: 10, SizeAfter: 2000,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("change (-want +got):\n%s", diff)
+	}
+	root := fileChange(source.Difference{Path: ".", Kind: source.Added, New: &stage.Entry{Path: ".", Type: stage.Directory}})
+	if root.Path != "/" || root.Action != Create {
+		t.Errorf("root: %+v", root)
+	}
+}
+
+func TestKeysCanBeTakenApart(t *testing.T) {
+	for _, c := range []Change{
+		{Address: "layer.a"},
+		{Address: `layer.a["x for manifest.y"]`},
+		{Address: "config.a", Use: "manifest.b"},
+		{Address: `config.a["k"]`, Use: `manifest.b["for"]`},
+		{Address: `config.a["k for manifest.b"]`, Use: `manifest.b["c for manifest.d"]`},
+	} {
+		address, use := splitKey(c.Key())
+		if address != c.Address || use != c.Use {
+			t.Errorf("%s: got %s and %s", c.Key(), address, use)
+		}
+	}
+}

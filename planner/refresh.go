@@ -1,0 +1,302 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// RefreshOptions shape Refresh. The zero value observes everything.
+type RefreshOptions struct {
+	// Plan are the options that Diff will be given: what they leave out of the
+	// plan is not observed.
+	Plan Options
+	// Parallelism limits how many files are read at once; 0 means the number of
+	// processors.
+	Parallelism int
+	// Epoch is SOURCE_DATE_EPOCH in seconds, nil where it is not set.
+	Epoch *int64
+	// Digests remembers the digests of files, nil for no memory.
+	Digests source.Digester
+	// Contents derives the table of contents of a layer blob whose own is lost.
+	// When it is nil, the plan cannot list the files that change in such a layer.
+	Contents func(ctx context.Context, blob io.Reader, mediaType string) (*stage.TOC, error)
+}
+
+// Prior is what Refresh saw. It is plain data.
+type Prior struct {
+	// Index is the digest of index.json, empty where there is none, and Entries
+	// what it lists.
+	Index   digest.Digest
+	Entries []ocispec.Descriptor
+	// Stage is the spec's staging state and StageDigest that of its file, empty
+	// where there is none.
+	Stage       *stage.Stage
+	StageDigest digest.Digest
+	// Finished is what an interrupted apply had built, and Interrupted is set
+	// when there was one.
+	Finished    []stage.Record
+	Interrupted bool
+	// Owners maps ref names to the other specs that own them.
+	Owners map[string]string
+	// Observed is what stands behind the layers of the spec.
+	Observed map[spec.Address]*source.Observed
+	// Blobs is the state of the blobs that the staging state knows.
+	Blobs map[digest.Digest]layout.BlobState
+	// Contents are the files of earlier layers, by blob, as far as they are
+	// needed to say what changes.
+	Contents map[digest.Digest]*stage.TOC
+	// Held are the blobs that stay when the spec goes: what index.json reaches
+	// from entries that are not the spec's, and what other specs own.
+	Held map[digest.Digest]bool
+	// Epoch is SOURCE_DATE_EPOCH.
+	Epoch *int64
+}
+
+// Refresh observes the layout, the staging state and the sources of a spec. It
+// writes nothing. What the user can mend in the spec or its sources is reported
+// as hcl.Diagnostics, all at once.
+func Refresh(ctx context.Context, sp *spec.Spec, store *layout.Store, opts RefreshOptions) (*Prior, error) {
+	if opts.Parallelism <= 0 {
+		opts.Parallelism = runtime.GOMAXPROCS(0)
+	}
+	p := &Prior{
+		Epoch:    opts.Epoch,
+		Owners:   map[string]string{},
+		Observed: map[spec.Address]*source.Observed{},
+		Blobs:    map[digest.Digest]layout.BlobState{},
+		Contents: map[digest.Digest]*stage.TOC{},
+		Held:     map[digest.Digest]bool{},
+	}
+	if err := p.readLayout(ctx, sp.Name, store); err != nil {
+		return nil, err
+	}
+	if err := p.readHeld(ctx, store); err != nil {
+		return nil, err
+	}
+	if opts.Plan.Destroy {
+		return p, nil
+	}
+	if err := p.checkBlobs(ctx, store, opts.Parallelism); err != nil {
+		return nil, err
+	}
+	layers, err := p.observe(ctx, sp, opts)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.readContents(ctx, store, layers, opts)
+}
+
+// readLayout reads index.json and the staging states.
+func (p *Prior) readLayout(ctx context.Context, name string, store *layout.Store) error {
+	index, err := store.Index(ctx)
+	if err != nil {
+		return err
+	}
+	p.Index, p.Entries = index.Digest(), index.Descriptors()
+	if p.Stage, p.StageDigest, err = stage.Load(ctx, store, name); err != nil {
+		return err
+	}
+	if p.Finished, err = stage.Built(store, name); err != nil {
+		return err
+	}
+	if p.Interrupted, err = stage.Interrupted(ctx, store, name); err != nil {
+		return err
+	}
+	all, err := stage.All(ctx, store)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if other.Spec == name {
+			continue
+		}
+		for ref := range other.Tags {
+			p.Owners[ref] = other.Spec
+		}
+		for _, o := range other.Objects {
+			p.Held[o.Descriptor.Digest] = true
+		}
+		for _, blob := range other.Blobs {
+			p.Held[blob] = true
+		}
+	}
+	return nil
+}
+
+// readHeld marks all that entries of others reach.
+func (p *Prior) readHeld(ctx context.Context, store *layout.Store) error {
+	var foreign []ocispec.Descriptor
+	for _, d := range p.Entries {
+		if !p.owns(d) {
+			foreign = append(foreign, d)
+		}
+	}
+	for d, err := range store.Reachable(ctx, foreign) {
+		// A layout may leave out blobs that it refers to.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		p.Held[d.Digest] = true
+	}
+	return nil
+}
+
+// owns reports whether an entry of index.json is the one that the last apply
+// of the spec put there.
+func (p *Prior) owns(d ocispec.Descriptor) bool {
+	if ref := layout.RefName(d); ref != "" {
+		return p.Stage.Tags[ref].Digest == d.Digest
+	}
+	for _, u := range p.Stage.Untagged {
+		if u.Digest == d.Digest {
+			return true
+		}
+	}
+	return false
+}
+
+// checkBlobs finds out what became of the blobs that the staging state knows.
+func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, parallelism int) error {
+	known := map[digest.Digest]ocispec.Descriptor{}
+	for _, o := range p.Stage.Objects {
+		known[o.Descriptor.Digest] = o.Descriptor
+	}
+	for _, r := range p.Finished {
+		known[r.Descriptor.Digest] = r.Descriptor
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelism)
+	var mu sync.Mutex
+	for _, d := range known {
+		group.Go(func() error {
+			state, err := store.Check(ctx, d)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			p.Blobs[d.Digest] = state
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// observe looks at the sources of all layers that the plan will hold, and
+// returns their objects.
+func (p *Prior) observe(ctx context.Context, sp *spec.Spec, opts RefreshOptions) (map[spec.Address]*spec.Layer, error) {
+	units, err := UnitsOf(sp)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(sp.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	chosen := units.chosen(opts.Plan.Targets)
+	layers := map[spec.Address]*spec.Layer{}
+	var diags hcl.Diagnostics
+	for _, u := range units.All() {
+		if u.Address.Kind != spec.KindLayer || chosen != nil && !chosen[u.Key] {
+			continue
+		}
+		o, more := sp.Evaluate(u.Address, Unknown)
+		diags = diags.Extend(more)
+		layer, ok := o.Body.(*spec.Layer)
+		if !ok {
+			continue
+		}
+		seen, more := source.Observe(ctx, root, layer, source.Options{
+			Epoch:       Seconds(opts.Epoch),
+			Parallelism: opts.Parallelism,
+			Hash:        true,
+			Digests:     opts.Digests,
+			Range:       o.Range,
+		})
+		diags = diags.Extend(more)
+		if more.HasErrors() {
+			continue
+		}
+		layers[u.Address], p.Observed[u.Address] = layer, seen
+	}
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return layers, nil
+}
+
+// Seconds is an epoch with its default, the beginning of 1970.
+func Seconds(epoch *int64) int64 {
+	if epoch == nil {
+		return 0
+	}
+	return *epoch
+}
+
+// readContents reads the tables of contents of the layers that look changed.
+func (p *Prior) readContents(ctx context.Context, store *layout.Store, layers map[spec.Address]*spec.Layer, opts RefreshOptions) error {
+	for a, layer := range layers {
+		before, ok := p.Stage.Objects[a.String()]
+		if !ok || p.Blobs[before.Descriptor.Digest] != layout.Intact {
+			continue
+		}
+		if now, ok := p.Observed[a].Fingerprint(layer); ok && now == before.Fingerprint {
+			continue
+		}
+		toc, err := contents(ctx, store, before.Descriptor, opts)
+		if err != nil {
+			return fmt.Errorf("%s: %w", a, err)
+		}
+		if toc != nil {
+			p.Contents[before.Descriptor.Digest] = toc
+		}
+	}
+	return nil
+}
+
+// contents is the table of contents of a layer blob: the one that was kept, or
+// one that is derived from the blob; nil where the blob is no tar.
+func contents(ctx context.Context, store *layout.Store, d ocispec.Descriptor, opts RefreshOptions) (*stage.TOC, error) {
+	toc, err := stage.LoadTOC(ctx, store, d.Digest)
+	if err == nil {
+		return toc, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, stage.ErrCorrupt) {
+		return nil, err
+	}
+	if opts.Contents == nil || !isLayer(d.MediaType) {
+		return nil, nil
+	}
+	blob, err := store.Fetch(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	return opts.Contents(ctx, blob, d.MediaType)
+}
+
+// isLayer reports whether a media type is one of the image spec's layer types.
+func isLayer(mediaType string) bool {
+	switch mediaType {
+	case ocispec.MediaTypeImageLayer, ocispec.MediaTypeImageLayerGzip, ocispec.MediaTypeImageLayerZstd:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,169 @@
+package planner
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/spec"
+)
+
+// deletions plans the removal of what the layout holds for the spec and the
+// spec no longer describes; with Destroy, of all that it holds.
+func (d *differ) deletions(staged []string) {
+	gone := map[string]bool{}
+	for _, key := range staged {
+		if d.opts.Destroy || !d.described[key] {
+			gone[key] = d.targetedKey(key)
+		}
+	}
+	if d.opts.Destroy {
+		d.dependents(gone)
+	}
+	// What was built last goes first, so that nothing is left without what it needs.
+	for _, key := range slices.Backward(byKind(staged)) {
+		if !gone[key] {
+			continue
+		}
+		was := d.prior.Stage.Objects[key]
+		c := deletion(key, was)
+		if d.opts.Destroy {
+			c.add(ReasonRequested, "", "the spec's objects are destroyed")
+		} else {
+			c.add(ReasonGone, "", "the spec no longer describes it")
+		}
+		d.plan.Changes = append(d.plan.Changes, c)
+	}
+}
+
+// byKind sorts keys of the staging state in build order.
+func byKind(keys []string) []string {
+	order := []spec.Kind{spec.KindLayer, spec.KindConfig, spec.KindManifest, spec.KindIndex}
+	keys = slices.Clone(keys)
+	slices.SortStableFunc(keys, func(a, b string) int {
+		return slices.Index(order, spec.Kind(head(a))) - slices.Index(order, spec.Kind(head(b)))
+	})
+	return keys
+}
+
+// deletion is the change that removes a staged object.
+func deletion(key string, was stage.Object) Change {
+	c := Change{Kind: spec.Kind(head(key)), Action: Delete, Before: before(was), Needs: was.Needs}
+	c.Address, c.Use = splitKey(key)
+	return c
+}
+
+// targetedKey reports whether the options select a key of the staging state.
+func (d *differ) targetedKey(key string) bool {
+	if len(d.opts.Targets) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(d.opts.Targets, func(text string) bool { return stagedSelects(text, key) })
+}
+
+// dependents adds all that was built from something in the set.
+func (d *differ) dependents(gone map[string]bool) {
+	for grown := true; grown; {
+		grown = false
+		for key, o := range d.prior.Stage.Objects {
+			if !gone[key] && slices.ContainsFunc(o.Needs, func(n string) bool { return gone[n] }) {
+				gone[key], grown = true, true
+			}
+		}
+	}
+}
+
+// diffOutputs compares the outputs of the last apply with those of the spec. A
+// plan that is limited to targets leaves them as they are.
+func (d *differ) diffOutputs() error {
+	if len(d.opts.Targets) > 0 {
+		return nil
+	}
+	now := map[string]spec.Output{}
+	if !d.opts.Destroy {
+		list, diags := d.spec.Outputs(d.known)
+		if diags.HasErrors() {
+			return diags
+		}
+		for _, o := range list {
+			now[o.Name] = o
+		}
+	}
+	names := slices.AppendSeq(slices.Collect(maps.Keys(now)), maps.Keys(d.prior.Stage.Outputs))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		was, had := d.prior.Stage.Outputs[name]
+		is, has := now[name]
+		c := OutputChange{Name: name, Action: NoOp, Before: was.Value, After: is.Value, Unknown: is.Unknown, Sensitive: is.Sensitive || was.Sensitive}
+		switch {
+		case !had:
+			c.Action = Create
+		case !has:
+			c.Action = Delete
+		case is.Unknown || was.Value != is.Value || was.Sensitive != is.Sensitive || was.Description != is.Description:
+			c.Action = Update
+		}
+		if c.Sensitive {
+			c.Before, c.After = "", ""
+		}
+		d.plan.Outputs = append(d.plan.Outputs, c)
+	}
+	return nil
+}
+
+// summarise counts what the plan does.
+func (d *differ) summarise() {
+	s := &d.plan.Summary
+	for _, c := range d.plan.Changes {
+		switch c.Action {
+		case Create:
+			s.Add++
+		case Update:
+			s.Change++
+		case Delete:
+			s.Destroy++
+		case Replace:
+			s.Add++
+			s.Destroy++
+		}
+		if c.Write {
+			s.WriteBlobs++
+			s.WriteContent += c.After.Content
+		}
+	}
+	for _, size := range d.swept() {
+		s.DeleteBlobs++
+		s.DeleteBytes += size
+	}
+}
+
+// swept lists the blobs, with their sizes, that nothing will reach any more.
+func (d *differ) swept() map[digest.Digest]int64 {
+	out := map[digest.Digest]int64{}
+	touched := map[string]bool{}
+	for _, c := range d.plan.Changes {
+		if c.Action == NoOp {
+			continue
+		}
+		touched[c.Key()] = true
+		if c.Before != nil && slices.Contains(d.prior.Stage.Blobs, c.Before.Digest) {
+			out[c.Before.Digest] = c.Before.Size
+		}
+	}
+	for _, c := range d.plan.Changes {
+		if c.After != nil {
+			delete(out, c.After.Digest)
+		}
+	}
+	for key, o := range d.prior.Stage.Objects {
+		if !touched[key] {
+			delete(out, o.Descriptor.Digest)
+		}
+	}
+	for held := range d.prior.Held {
+		delete(out, held)
+	}
+	return out
+}

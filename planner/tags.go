@@ -1,0 +1,182 @@
+package planner
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/spec"
+)
+
+// Wanted is one entry of index.json that a spec asks for.
+type Wanted struct {
+	// Ref is the ref name; empty for an entry without one.
+	Ref     string
+	Address spec.Address
+}
+
+// WantedOf lists the entries of index.json that an object asks for: one for
+// each of its tags or, when it has none and stands in no index of the spec, one
+// without a ref name, so that nothing that the spec describes is unreachable.
+func (u *Units) WantedOf(o spec.Object) []Wanted {
+	var entry spec.Entry
+	switch b := o.Body.(type) {
+	case *spec.Manifest:
+		entry = b.Entry
+	case *spec.Index:
+		entry = b.Entry
+	default:
+		return nil
+	}
+	var out []Wanted
+	for _, ref := range entry.Tags {
+		out = append(out, Wanted{Ref: ref, Address: o.Address})
+	}
+	if len(out) == 0 && !u.inIndex[o.Address] {
+		out = append(out, Wanted{Address: o.Address})
+	}
+	return out
+}
+
+// diffTags compares the entries of index.json that the spec asks for with those
+// that stand there.
+func (d *differ) diffTags() error {
+	var diags hcl.Diagnostics
+	wanted := map[string]bool{}
+	untagged := map[digest.Digest]bool{}
+	for _, u := range d.units.All() {
+		out := d.seen[u.Key]
+		if out == nil {
+			continue
+		}
+		for _, w := range d.units.WantedOf(out.object) {
+			if w.Ref != "" {
+				wanted[w.Ref] = true
+			}
+			if d.chosen != nil && !d.chosen[u.Key] {
+				if w.Ref == "" {
+					untagged[out.built.Descriptor.Digest] = true
+				}
+				continue
+			}
+			change, more := d.diffTag(u.Key, out, w)
+			diags = diags.Extend(more)
+			d.plan.Tags = append(d.plan.Tags, change)
+			if w.Ref == "" && out.known {
+				untagged[out.built.Descriptor.Digest] = true
+			}
+		}
+	}
+	if diags.HasErrors() {
+		return diags
+	}
+	d.tagDeletions(wanted, untagged)
+	return nil
+}
+
+// diffTag compares one entry that the spec asks for with what stands there.
+func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Diagnostics) {
+	t := TagChange{Ref: w.Ref, Address: w.Address.String(), Action: Create}
+	if out.known {
+		t.After = out.built.Descriptor.Digest
+	}
+	if w.Ref == "" {
+		for _, e := range d.named[""] {
+			if out.known && e.Digest == t.After && d.prior.owns(e) {
+				t.Before = e.Digest
+			}
+		}
+		if t.Before != "" {
+			t.Action = out.entryAction()
+		}
+		return t, nil
+	}
+	if owner, ok := d.prior.Owners[w.Ref]; ok {
+		return t, hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Tag belongs to another spec",
+			Detail:   fmt.Sprintf("The tag %q in this layout belongs to the spec named %q. Choose another tag, or remove it there and apply that spec first.", w.Ref, owner),
+			Subject:  out.object.Range.Ptr(),
+		}}
+	}
+	entries := d.named[w.Ref]
+	was, owned := d.prior.Stage.Tags[w.Ref]
+	switch {
+	case len(entries) > 1:
+		return t, hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Ref name stands twice in index.json",
+			Detail:   fmt.Sprintf("%d entries of index.json have the ref name %q, and layform cannot tell which one to replace. Remove the wrong ones with the tool that wrote them.", len(entries), w.Ref),
+			Subject:  out.object.Range.Ptr(),
+		}}
+	case len(entries) == 0:
+		if owned {
+			d.drift(Drift{Kind: DriftTagGone, Key: key, Ref: w.Ref, Was: was.Digest})
+		}
+		return t, nil
+	}
+	is := entries[0].Digest
+	t.Before, t.Action = is, Update
+	switch {
+	case !owned:
+		t.Adopted = true
+	case was.Digest != is:
+		d.drift(Drift{Kind: DriftTagMoved, Key: key, Ref: w.Ref, Was: was.Digest, Is: is})
+	case out.known && is == t.After:
+		t.Action = out.entryAction()
+	}
+	return t, nil
+}
+
+// entryAction is the action of an entry of index.json whose digest stays.
+func (o *outcome) entryAction() Action {
+	if o.entry {
+		return Update
+	}
+	return NoOp
+}
+
+// drift records a drift of a tag.
+func (d *differ) drift(drift Drift) { d.plan.Drift = append(d.plan.Drift, drift) }
+
+// tagDeletions plans the removal of entries that the spec owns and no longer
+// asks for. One that somebody moved is no longer the spec's, and stays.
+func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest]bool) {
+	for _, ref := range slices.Sorted(maps.Keys(d.prior.Stage.Tags)) {
+		was := d.prior.Stage.Tags[ref]
+		if wanted[ref] && !d.opts.Destroy {
+			continue
+		}
+		if d.chosen != nil && !d.targeted(was.Digest) {
+			continue
+		}
+		for _, e := range d.named[ref] {
+			if e.Digest == was.Digest {
+				d.plan.Tags = append(d.plan.Tags, TagChange{Ref: ref, Action: Delete, Before: e.Digest})
+				continue
+			}
+			d.drift(Drift{Kind: DriftTagMoved, Ref: ref, Was: was.Digest, Is: e.Digest})
+		}
+	}
+	for _, was := range d.prior.Stage.Untagged {
+		if untagged[was.Digest] && !d.opts.Destroy || d.chosen != nil && !d.targeted(was.Digest) {
+			continue
+		}
+		for _, e := range d.named[""] {
+			if e.Digest == was.Digest {
+				d.plan.Tags = append(d.plan.Tags, TagChange{Action: Delete, Before: e.Digest})
+			}
+		}
+	}
+}
+
+// targeted reports whether a changing or vanishing object of the plan had the
+// digest before.
+func (d *differ) targeted(dgst digest.Digest) bool {
+	return slices.ContainsFunc(d.plan.Changes, func(c Change) bool {
+		return c.Action != NoOp && c.Before != nil && c.Before.Digest == dgst
+	})
+}
