@@ -1,0 +1,304 @@
+// Package executor does what a plan says: it builds blobs, swaps index.json
+// once, and remembers what it did.
+//
+// The rename of index.json is the only commit point. Whatever happens before
+// it, the layout holds what it held; whatever happens after it, the layout holds
+// what the plan describes. A run that died is taken up by the next one without
+// building again what was built.
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// Apply carries out a plan on a layout: exactly that plan, or nothing. It
+// reports a *planner.StaleError when the layout, the staging state or a source
+// is no longer what the plan was made from, and a *ConflictError when a tag
+// belongs to somebody else; both before the index is touched. The result says
+// how far it got, with an error too.
+func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Options) (result *Result, err error) {
+	if opts.Parallelism <= 0 {
+		opts.Parallelism = runtime.GOMAXPROCS(0)
+	}
+	r := &run{store: store, plan: plan, opts: opts, result: &Result{}}
+	if plan.Empty() && !plan.Recover {
+		// Nothing will be written, so nothing needs the lock.
+		return r.result, r.prepare(ctx)
+	}
+	unlock, err := store.Lock(ctx, layout.Holder{Operation: "apply"}, opts.LockTimeout)
+	if err != nil {
+		return r.result, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := r.prepare(ctx); err != nil {
+		return r.result, err
+	}
+	if err := store.Init(ctx); err != nil {
+		return r.result, err
+	}
+	if err := r.buildAll(ctx); err != nil {
+		return r.result, err
+	}
+	return r.result, r.commit(ctx)
+}
+
+// run is one apply.
+type run struct {
+	store  *layout.Store
+	plan   *planner.Plan
+	opts   Options
+	result *Result
+
+	spec    *spec.Spec
+	units   *planner.Units
+	root    *os.Root
+	stage   *stage.Stage
+	journal *stage.Journal
+
+	// log guards the journal.
+	log sync.Mutex
+	mu  sync.Mutex
+	// made are the objects that stand in the layout, by key.
+	made map[string]made
+	// created are the blobs that this run, or one that died, put into the layout.
+	created []digest.Digest
+}
+
+// made is an object whose blob stands in the layout.
+type made struct {
+	object spec.Object
+	built  spec.Built
+	staged stage.Object
+}
+
+// prepare checks that the plan is not stale and reads what the build needs.
+func (r *run) prepare(ctx context.Context) error {
+	if r.plan.Spec.Encoding != source.Encoding {
+		return fmt.Errorf("the plan was made for layers encoded by %s and this layform writes %s; run plan again", r.plan.Spec.Encoding, source.Encoding)
+	}
+	index, err := r.store.Index(ctx)
+	if err != nil {
+		return err
+	}
+	if index.Digest() != r.plan.Layout.Index {
+		return &planner.StaleError{What: "index.json of the layout"}
+	}
+	st, stDigest, err := stage.Load(ctx, r.store, r.plan.Spec.Name)
+	if err != nil {
+		return err
+	}
+	if stDigest != r.plan.Layout.Stage {
+		return &planner.StaleError{What: "the staging state of the spec"}
+	}
+	r.stage = st
+	records, err := stage.Built(r.store, r.plan.Spec.Name)
+	if err != nil {
+		return err
+	}
+	for _, rec := range records {
+		if rec.Created {
+			r.created = append(r.created, rec.Descriptor.Digest)
+		}
+	}
+	return r.load()
+}
+
+// load evaluates the plan's spec and checks that files that functions read are
+// what they were.
+func (r *run) load() error {
+	values := r.opts.Values
+	values.Sources, values.Recorded = r.plan.Spec.Sources, r.plan.Spec.Variables
+	sp, diags := spec.Load(r.opts.Dir, values)
+	if diags.HasErrors() {
+		return diags
+	}
+	if !r.plan.Options.Destroy {
+		if moved, ok := firstMoved(r.plan.Spec.Inputs, sp.Inputs()); ok {
+			return &planner.StaleError{What: moved}
+		}
+	}
+	units, err := planner.UnitsOf(sp)
+	if err != nil {
+		return err
+	}
+	r.spec, r.units = sp, units
+	return nil
+}
+
+// firstMoved names the first input that is not what the plan was made from.
+func firstMoved(planned, now []spec.Input) (string, bool) {
+	for _, in := range planned {
+		if !slices.Contains(now, in) {
+			return fmt.Sprintf("what %s reads at %s", in.Function, in.Path), true
+		}
+	}
+	return "", false
+}
+
+// buildAll builds what the plan says, each object as soon as all that it needs
+// stands in the layout.
+func (r *run) buildAll(ctx context.Context) error {
+	var err error
+	if r.root, err = os.OpenRoot(r.spec.Dir); err != nil {
+		return err
+	}
+	defer r.root.Close()
+	if r.journal, err = stage.OpenJournal(r.store, r.plan.Spec.Name); err != nil {
+		return err
+	}
+	defer r.journal.Close()
+	r.made = map[string]made{}
+	changes := map[string]planner.Change{}
+	for _, c := range r.plan.Changes {
+		changes[c.Key()] = c
+	}
+	ready := map[string]chan struct{}{}
+	for _, u := range r.units.All() {
+		ready[u.Key] = make(chan struct{})
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	slots := make(chan struct{}, r.opts.Parallelism)
+	for _, u := range r.units.All() {
+		change, planned := changes[u.Key]
+		group.Go(func() error {
+			for _, n := range u.Needs {
+				if err := wait(ctx, ready[n]); err != nil {
+					return err
+				}
+			}
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			defer func() { <-slots }()
+			if err := r.settle(ctx, u, change, planned); err != nil {
+				return err
+			}
+			close(ready[u.Key])
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// wait waits until done is closed; a nil done never was to be waited for.
+func wait(ctx context.Context, done <-chan struct{}) error {
+	if done == nil {
+		return nil
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// settle brings one unit to what the plan says of it.
+func (r *run) settle(ctx context.Context, u planner.Unit, change planner.Change, planned bool) error {
+	if r.plan.Options.Destroy || !planned {
+		return r.keep(u)
+	}
+	object, diags := r.spec.Evaluate(u.Address, r.known)
+	if diags.HasErrors() {
+		return diags
+	}
+	if !object.Known() {
+		return fmt.Errorf("%s: a value is not known although all that it refers to has been built", u.Key)
+	}
+	if err := sameValues(change, object); err != nil {
+		return err
+	}
+	if change.Action == planner.NoOp {
+		return r.keepAs(u, object)
+	}
+	return r.make(ctx, u, change, object)
+}
+
+// keep takes a unit as the staging state has it; one that was never built stays
+// unknown.
+func (r *run) keep(u planner.Unit) error {
+	staged, ok := r.stage.Objects[u.Key]
+	if !ok {
+		return nil
+	}
+	object, diags := r.spec.Evaluate(u.Address, r.known)
+	if diags.HasErrors() {
+		return diags
+	}
+	r.put(u.Key, made{object: object, built: builtOf(staged), staged: staged})
+	return nil
+}
+
+// keepAs takes an unchanged unit as the staging state has it.
+func (r *run) keepAs(u planner.Unit, object spec.Object) error {
+	staged, ok := r.stage.Objects[u.Key]
+	if !ok {
+		return &planner.StaleError{What: "the staging state of " + u.Key}
+	}
+	r.put(u.Key, made{object: object, built: builtOf(staged), staged: staged})
+	return nil
+}
+
+// builtOf is what the staging state knows of an object's blob.
+func builtOf(o stage.Object) spec.Built {
+	return spec.Built{Descriptor: o.Descriptor, DiffID: o.DiffID}
+}
+
+// put remembers an object whose blob stands in the layout.
+func (r *run) put(key string, m made) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.made[key] = m
+}
+
+// get answers for what put remembers.
+func (r *run) get(key string) (made, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m, ok := r.made[key]
+	return m, ok
+}
+
+// known answers for spec.Evaluate.
+func (r *run) known(a spec.Address) (spec.Built, bool) {
+	key, ok := r.units.Single(a)
+	if !ok {
+		return spec.Built{}, false
+	}
+	m, ok := r.get(key)
+	return m.built, ok
+}
+
+// sameValues checks that no value that the plan knew comes out differently.
+func sameValues(change planner.Change, object spec.Object) error {
+	now := map[string]spec.Field{}
+	for _, f := range object.Fields {
+		now[f.Path] = f
+	}
+	for _, f := range change.After.Fields {
+		if f.Unknown {
+			continue
+		}
+		if is, ok := now[f.Path]; !ok || is.Value != f.Value {
+			return &planner.StaleError{What: fmt.Sprintf("the value %s of %s", f.Path, change.Address)}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,394 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/executor/image"
+	"github.com/layform/layform/executor/layer"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// make brings a unit that changes into the layout and remembers it.
+func (r *run) make(ctx context.Context, u planner.Unit, change planner.Change, object spec.Object) error {
+	started := time.Now()
+	event := Event{Kind: EventStart, Key: u.Key, Action: change.Action, Total: change.After.Content}
+	r.report(event)
+	rec, err := r.blob(ctx, u, change, object)
+	if err != nil {
+		return addressed(u.Key, err)
+	}
+	if want := change.After.Digest; want != "" && want != rec.Descriptor.Digest {
+		return fmt.Errorf("%s came out as %s although the plan says %s; this is a bug in layform, or its encoder changed without a new encoding version", u.Key, rec.Descriptor.Digest, want)
+	}
+	if change.Write {
+		if err := r.note(rec); err != nil {
+			return err
+		}
+	}
+	r.put(u.Key, made{object: object, built: spec.Built{Descriptor: rec.Descriptor, DiffID: rec.DiffID}, staged: staged(u, object, rec)})
+	r.count(rec, change)
+	event.Kind, event.Bytes = EventDone, event.Total
+	event.Digest, event.Size = rec.Descriptor.Digest, rec.Descriptor.Size
+	event.Elapsed, event.Reused = time.Since(started), !rec.Created
+	r.report(event)
+	return nil
+}
+
+// addressed puts an object's address before an error that does not name a place.
+func addressed(key string, err error) error {
+	var stale *planner.StaleError
+	if errors.As(err, &stale) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", key, err)
+}
+
+// report tells the caller what happens.
+func (r *run) report(e Event) {
+	if r.opts.Progress != nil {
+		r.opts.Progress(e)
+	}
+}
+
+// count adds one object to the result.
+func (r *run) count(rec stage.Record, change planner.Change) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch change.Action {
+	case planner.Create:
+		r.result.Added++
+	case planner.Update:
+		r.result.Changed++
+	case planner.Replace:
+		r.result.Added++
+		r.result.Destroyed++
+	}
+	if rec.Created {
+		r.created = append(r.created, rec.Descriptor.Digest)
+		r.result.WrittenBlobs++
+		r.result.WrittenBytes += rec.Descriptor.Size
+	}
+}
+
+// staged is what the staging state keeps of an object.
+func staged(u planner.Unit, object spec.Object, rec stage.Record) stage.Object {
+	o := stage.Object{
+		Fingerprint: rec.Fingerprint,
+		Descriptor:  rec.Descriptor,
+		DiffID:      rec.DiffID,
+		Fields:      map[string]string{},
+		Sensitive:   map[string]string{},
+		Needs:       u.Needs,
+	}
+	if u.Address.Kind == spec.KindLayer {
+		o.Encoding = source.Encoding
+	}
+	for _, f := range object.Fields {
+		if f.Sensitive {
+			o.Sensitive[f.Path] = f.Value
+		} else {
+			o.Fields[f.Path] = f.Value
+		}
+	}
+	return o
+}
+
+// blob brings the blob of one object into the layout.
+func (r *run) blob(ctx context.Context, u planner.Unit, change planner.Change, object spec.Object) (stage.Record, error) {
+	if !change.Write {
+		return r.present(ctx, u, change)
+	}
+	if l, ok := object.Body.(*spec.Layer); ok {
+		return r.layer(ctx, u, change, l, object)
+	}
+	return r.document(ctx, u, object)
+}
+
+// present takes a blob that stood in the layout when the plan was made.
+func (r *run) present(ctx context.Context, u planner.Unit, change planner.Change) (stage.Record, error) {
+	desc := ocispec.Descriptor{MediaType: change.After.MediaType, Digest: change.After.Digest, Size: change.After.Size}
+	there, err := r.store.Exists(ctx, desc)
+	if err != nil {
+		return stage.Record{}, err
+	}
+	if !there {
+		return stage.Record{}, &planner.StaleError{What: "the blob of " + u.Key}
+	}
+	return stage.Record{Key: u.Key, Fingerprint: change.After.Fingerprint, Descriptor: desc, DiffID: change.After.DiffID}, nil
+}
+
+// document builds a config, manifest or index.
+func (r *run) document(ctx context.Context, u planner.Unit, object spec.Object) (stage.Record, error) {
+	needs := planner.NeedsOf(r.units, u, object, r.need)
+	fingerprint, ok := planner.Fingerprint(object, needs, r.plan.Spec.Epoch)
+	if !ok {
+		return stage.Record{}, errors.New("what it is built from is not known; this is a bug in layform")
+	}
+	data, err := r.encode(ctx, u, object)
+	if err != nil {
+		return stage.Record{}, err
+	}
+	desc, created, err := r.putBytes(ctx, u.Key, planner.MediaType(object), data)
+	return stage.Record{Key: u.Key, Fingerprint: fingerprint, Descriptor: desc, Created: created}, err
+}
+
+// need answers planner.NeedsOf from what stands in the layout.
+func (r *run) need(key string) planner.Need {
+	m, ok := r.get(key)
+	return planner.Need{Object: m.object, Built: m.built, Known: ok}
+}
+
+// encode makes the JSON of a config, manifest or index.
+func (r *run) encode(ctx context.Context, u planner.Unit, object spec.Object) ([]byte, error) {
+	switch b := object.Body.(type) {
+	case *spec.Config:
+		return image.Config(b, r.layers(u.Layers), r.plan.Spec.Epoch)
+	case *spec.Manifest:
+		return r.encodeManifest(ctx, u, b)
+	case *spec.Index:
+		subject, err := r.subject(b.Subject)
+		if err != nil {
+			return nil, err
+		}
+		var members []ocispec.Descriptor
+		for _, a := range b.Manifests {
+			m, ok := r.get(a.String())
+			if !ok {
+				return nil, fmt.Errorf("%s has not been built; leave out --target, or name it as well", a)
+			}
+			members = append(members, r.entry(m))
+		}
+		return image.Index(b, members, subject)
+	}
+	return nil, fmt.Errorf("a %s has no document", object.Address.Kind)
+}
+
+// encodeManifest makes the JSON of a manifest, and puts the empty blob into the
+// layout where the manifest refers to it.
+func (r *run) encodeManifest(ctx context.Context, u planner.Unit, b *spec.Manifest) ([]byte, error) {
+	subject, err := r.subject(b.Subject)
+	if err != nil {
+		return nil, err
+	}
+	var config *ocispec.Descriptor
+	if m, ok := r.get(r.units.ConfigOf(u.Address)); ok {
+		if c, ok := m.object.Body.(*spec.Config); ok {
+			d := image.ConfigDescriptor(c, m.built)
+			config = &d
+		}
+	}
+	if config == nil || len(b.Layers) == 0 {
+		if err := r.emptyBlob(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var layers []ocispec.Descriptor
+	for _, l := range r.layers(b.Layers) {
+		layers = append(layers, image.LayerDescriptor(l))
+	}
+	return image.Manifest(b, config, layers, subject)
+}
+
+// emptyBlob puts the content of the empty descriptor into the layout.
+func (r *run) emptyBlob(ctx context.Context) error {
+	desc, created, err := r.putBytes(ctx, "empty", image.Empty.MediaType, image.Empty.Data)
+	if err != nil || !created {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.created = append(r.created, desc.Digest)
+	r.result.WrittenBlobs++
+	r.result.WrittenBytes += desc.Size
+	return nil
+}
+
+// layers are built layers with what the spec says of them.
+func (r *run) layers(addresses []spec.Address) []image.Layer {
+	var out []image.Layer
+	for _, a := range addresses {
+		m, _ := r.get(a.String())
+		if l, ok := m.object.Body.(*spec.Layer); ok {
+			out = append(out, image.Layer{Spec: l, Built: m.built})
+		}
+	}
+	return out
+}
+
+// subject is the descriptor of what an object refers to; nil for none.
+func (r *run) subject(a *spec.Address) (*ocispec.Descriptor, error) {
+	if a == nil {
+		return nil, nil
+	}
+	m, ok := r.get(a.String())
+	if !ok {
+		return nil, fmt.Errorf("its subject %s has not been built", a)
+	}
+	d := image.SubjectDescriptor(m.built)
+	return &d, nil
+}
+
+// entry is the descriptor of a built manifest or index in an index.
+func (r *run) entry(m made) ocispec.Descriptor {
+	switch b := m.object.Body.(type) {
+	case *spec.Manifest:
+		var platform *ocispec.Platform
+		if config, ok := r.get(r.units.ConfigOf(m.object.Address)); ok {
+			if c, ok := config.object.Body.(*spec.Config); ok && c.Image != nil {
+				platform = &c.Image.Platform
+			}
+		}
+		return image.EntryDescriptor(m.built, b.Entry, platform, b.ArtifactType)
+	case *spec.Index:
+		return image.EntryDescriptor(m.built, b.Entry, nil, b.ArtifactType)
+	}
+	return m.built.Descriptor
+}
+
+// layer builds a layer.
+func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, l *spec.Layer, object spec.Object) (stage.Record, error) {
+	seen, diags := source.Observe(ctx, r.root, l, source.Options{
+		Epoch:       planner.Seconds(r.plan.Spec.Epoch),
+		Parallelism: r.opts.Parallelism,
+		Range:       object.Range,
+	})
+	if diags.HasErrors() {
+		return stage.Record{}, diags
+	}
+	ingest, err := r.store.Ingest(ctx)
+	if err != nil {
+		return stage.Record{}, err
+	}
+	defer ingest.Abort()
+	reuse, release, err := r.reuse(ctx, u.Key)
+	if err != nil {
+		return stage.Record{}, err
+	}
+	defer release()
+	var done int64
+	result, err := r.write(ctx, ingest, seen, l, layer.Options{
+		Compression: l.Compression,
+		Parallelism: r.opts.Parallelism,
+		Reuse:       reuse,
+		Progress: func(n int64) {
+			done += n
+			r.report(Event{Kind: EventProgress, Key: u.Key, Action: change.Action, Bytes: done, Total: change.After.Content})
+		},
+	})
+	var moved *source.ChangedError
+	switch {
+	case errors.As(err, &moved):
+		return stage.Record{}, &planner.StaleError{What: "the file " + moved.Path}
+	case err != nil:
+		return stage.Record{}, err
+	}
+	if want := change.After.Fingerprint; want != "" && want != result.Fingerprint {
+		return stage.Record{}, &planner.StaleError{What: "what " + u.Key + " is made of"}
+	}
+	return r.finish(ctx, u, l, seen, ingest, result)
+}
+
+// write turns what was observed into the bytes of a layer.
+func (r *run) write(ctx context.Context, ingest *layout.Ingest, seen *source.Observed, l *spec.Layer, opts layer.Options) (layer.Result, error) {
+	if seen.Tree != nil {
+		return layer.Write(ctx, ingest, r.root, seen.Tree.Fill(l), opts)
+	}
+	return layer.Import(ctx, ingest, r.root, seen.File, l, opts)
+}
+
+// finish moves a written layer into the layout, with its table of contents.
+func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *source.Observed, ingest *layout.Ingest, result layer.Result) (stage.Record, error) {
+	if err := r.intend(ctx, u.Key, ocispec.Descriptor{Digest: ingest.Digest(), Size: ingest.Size()}); err != nil {
+		return stage.Record{}, err
+	}
+	dgst, size, created, err := ingest.Commit(ctx)
+	if err != nil {
+		return stage.Record{}, err
+	}
+	if result.TOC != nil {
+		result.TOC.Blob, result.TOC.Size = dgst, size
+		if err := stage.SaveTOC(ctx, r.store, result.TOC); err != nil {
+			return stage.Record{}, err
+		}
+	}
+	r.mu.Lock()
+	w := &r.result.Layers
+	w.Built++
+	w.ReadBytes += result.Stats.Read
+	w.TarBytes += result.Stats.Tar
+	w.CompressedBytes += result.Stats.Compressed
+	w.ReusedBytes += result.Stats.Reused
+	w.CompressedChunks += result.Stats.Chunks - result.Stats.ReusedChunks
+	w.ReusedChunks += result.Stats.ReusedChunks
+	r.mu.Unlock()
+	return stage.Record{
+		Key:         u.Key,
+		Fingerprint: result.Fingerprint,
+		Descriptor:  ocispec.Descriptor{MediaType: planner.LayerType(l, seen), Digest: dgst, Size: size},
+		DiffID:      result.DiffID,
+		Created:     created,
+	}, nil
+}
+
+// reuse opens the layer's earlier blob for its chunks. Anything that is wrong
+// with that blob or its table of contents only costs the shortcut.
+func (r *run) reuse(ctx context.Context, key string) ([]layer.Reuse, func(), error) {
+	none := func() {}
+	was, ok := r.stage.Objects[key]
+	if !ok {
+		return nil, none, nil
+	}
+	toc, err := stage.LoadTOC(ctx, r.store, was.Descriptor.Digest)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, stage.ErrCorrupt) {
+		return nil, none, nil
+	}
+	if err != nil {
+		return nil, none, err
+	}
+	blob, err := r.store.ReaderAt(ctx, was.Descriptor.Digest)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, layout.ErrNotPlain) {
+		return nil, none, nil
+	}
+	if err != nil {
+		return nil, none, err
+	}
+	return []layer.Reuse{{TOC: toc, Blob: blob}}, func() { blob.Close() }, nil
+}
+
+// note appends a record to the journal.
+func (r *run) note(rec stage.Record) error {
+	r.log.Lock()
+	defer r.log.Unlock()
+	return r.journal.Append(rec)
+}
+
+// intend notes that a blob is going to be put into the layout, so that it is
+// known as ours even if this run dies before it can say so. A blob that is there
+// already is not ours.
+func (r *run) intend(ctx context.Context, key string, desc ocispec.Descriptor) error {
+	there, err := r.store.Exists(ctx, desc)
+	if err != nil || there {
+		return err
+	}
+	return r.note(stage.Record{Key: key, Descriptor: desc, Created: true})
+}
+
+// putBytes puts a small blob into the layout.
+func (r *run) putBytes(ctx context.Context, key, mediaType string, data []byte) (ocispec.Descriptor, bool, error) {
+	desc := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+	if err := r.intend(ctx, key, desc); err != nil {
+		return desc, false, err
+	}
+	return r.store.PutBytes(ctx, mediaType, data)
+}

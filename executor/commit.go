@@ -1,0 +1,270 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/executor/image"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner"
+)
+
+// ConflictError says that a tag that the spec asks for belongs to somebody else.
+type ConflictError struct {
+	Ref string
+	// Is is what the tag leads to, Want what the spec builds.
+	Is, Want digest.Digest
+}
+
+// Error names the tag and what to do.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("tag %q leads to %s, which this spec did not put there, and the spec builds %s: choose another tag, or take the tag over with --adopt", e.Ref, e.Is, e.Want)
+}
+
+// commit swaps index.json, and remembers and sweeps what follows from it.
+func (r *run) commit(ctx context.Context) error {
+	if err := r.store.SyncBlobs(ctx); err != nil {
+		return err
+	}
+	next, entries, err := r.nextStage()
+	if err != nil {
+		return err
+	}
+	_, after, err := r.store.Swap(ctx, func(x *layout.Index) error {
+		if err := r.edit(x, next, entries); err != nil {
+			return err
+		}
+		return r.saveStage(ctx, next, stage.Pending, x.Digest(), x.Result())
+	})
+	if err != nil {
+		return err
+	}
+	// The index is swapped: from here on, what is left undone is only untidy.
+	ctx = context.WithoutCancel(ctx)
+	if err := r.sweep(ctx, next); err != nil {
+		return err
+	}
+	if r.plan.Recover {
+		if err := r.forgetMissing(ctx, next); err != nil {
+			return err
+		}
+	}
+	if len(next.Objects) == 0 && len(next.Blobs) == 0 && len(next.Tags) == 0 && len(next.Untagged) == 0 && len(next.Outputs) == 0 {
+		err = stage.Remove(ctx, r.store, next.Spec)
+	} else {
+		err = r.saveStage(ctx, next, stage.Done, next.Before, after)
+	}
+	if err != nil {
+		return err
+	}
+	return stage.ClearJournal(r.store, next.Spec)
+}
+
+// saveStage writes the staging state; Pending keeps the one before.
+func (r *run) saveStage(ctx context.Context, next *stage.Stage, state stage.State, before, after digest.Digest) error {
+	next.State, next.Before, next.After = state, before, after
+	next.Was = nil
+	if state == stage.Pending {
+		was := *r.stage
+		was.Was = nil
+		next.Was = &was
+	}
+	return stage.Save(ctx, r.store, next)
+}
+
+// nextStage is the staging state after this apply, and the entries of
+// index.json that the plan puts there.
+func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
+	next := &stage.Stage{
+		Spec:     r.plan.Spec.Name,
+		Serial:   r.stage.Serial,
+		Objects:  maps.Clone(r.stage.Objects),
+		Tags:     maps.Clone(r.stage.Tags),
+		Untagged: slices.Clone(r.stage.Untagged),
+		Blobs:    slices.Clone(r.stage.Blobs),
+		Outputs:  r.stage.Outputs,
+	}
+	if next.Objects == nil {
+		next.Objects = map[string]stage.Object{}
+	}
+	if next.Tags == nil {
+		next.Tags = map[string]ocispec.Descriptor{}
+	}
+	r.dropGone(next)
+	var entries []ocispec.Descriptor
+	for _, c := range r.plan.Changes {
+		m, ok := r.made[c.Key()]
+		if !ok || c.Action == planner.Delete {
+			continue
+		}
+		next.Objects[c.Key()] = m.staged
+		for _, w := range r.units.WantedOf(m.object) {
+			d := r.entry(m)
+			if w.Ref != "" {
+				d = image.Tagged(d, w.Ref)
+				next.Tags[w.Ref] = d
+			} else {
+				next.Untagged = append(next.Untagged, d)
+			}
+			entries = append(entries, d)
+		}
+	}
+	next.Blobs = append(next.Blobs, r.created...)
+	slices.Sort(next.Blobs)
+	next.Blobs = slices.Compact(next.Blobs)
+	if len(r.plan.Options.Targets) == 0 {
+		if err := r.outputs(next); err != nil {
+			return nil, nil, err
+		}
+	}
+	return next, entries, nil
+}
+
+// dropGone takes out of the staging state what the plan removes, and what it
+// puts there anew.
+func (r *run) dropGone(next *stage.Stage) {
+	replaced := map[digest.Digest]bool{}
+	for _, c := range r.plan.Changes {
+		if c.Before != nil && (c.Action == planner.Delete || r.made[c.Key()].object.Body != nil) {
+			replaced[c.Before.Digest] = true
+		}
+		if c.Action == planner.Delete {
+			delete(next.Objects, c.Key())
+			r.result.Destroyed++
+		}
+	}
+	for _, t := range r.plan.Tags {
+		if t.Action == planner.Delete && t.Ref != "" {
+			delete(next.Tags, t.Ref)
+		}
+	}
+	for _, d := range r.plan.Drift {
+		// A tag that somebody moved and that the spec no longer asks for is theirs.
+		if d.Kind == planner.DriftTagMoved && d.Key == "" {
+			delete(next.Tags, d.Ref)
+		}
+	}
+	next.Untagged = slices.DeleteFunc(next.Untagged, func(d ocispec.Descriptor) bool { return replaced[d.Digest] })
+}
+
+// outputs evaluates the outputs now that everything is known.
+func (r *run) outputs(next *stage.Stage) error {
+	next.Outputs = map[string]stage.Output{}
+	if r.plan.Options.Destroy {
+		return nil
+	}
+	list, diags := r.spec.Outputs(r.known)
+	if diags.HasErrors() {
+		return diags
+	}
+	for _, o := range list {
+		next.Outputs[o.Name] = stage.Output{Value: o.Value, Sensitive: o.Sensitive, Description: o.Description}
+	}
+	r.result.Outputs = list
+	return nil
+}
+
+// edit brings index.json to what the plan says, and touches no entry that
+// belongs to somebody else.
+func (r *run) edit(x *layout.Index, next *stage.Stage, entries []ocispec.Descriptor) error {
+	for ref, was := range r.stage.Tags {
+		if _, stays := next.Tags[ref]; stays {
+			continue
+		}
+		if is := x.Resolve(ref); len(is) == 1 && is[0].Digest == was.Digest {
+			x.Remove(ref)
+		}
+	}
+	for _, was := range r.stage.Untagged {
+		if !slices.ContainsFunc(next.Untagged, func(d ocispec.Descriptor) bool { return d.Digest == was.Digest }) {
+			x.RemoveUntagged(was.Digest)
+		}
+	}
+	for _, d := range entries {
+		if err := r.checkOwner(x, d); err != nil {
+			return err
+		}
+		if err := x.Set(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkOwner refuses to take a tag from somebody else.
+func (r *run) checkOwner(x *layout.Index, d ocispec.Descriptor) error {
+	ref := layout.RefName(d)
+	if _, owned := r.stage.Tags[ref]; ref == "" || owned || r.plan.Options.Adopt {
+		return nil
+	}
+	for _, is := range x.Resolve(ref) {
+		if is.Digest != d.Digest {
+			return &ConflictError{Ref: ref, Is: is.Digest, Want: d.Digest}
+		}
+	}
+	return nil
+}
+
+// sweep removes the blobs that the spec owns and that nothing reaches any more,
+// and with them what was remembered of them.
+func (r *run) sweep(ctx context.Context, next *stage.Stage) error {
+	var keep []ocispec.Descriptor
+	for _, o := range next.Objects {
+		keep = append(keep, o.Descriptor)
+	}
+	others, err := stage.All(ctx, r.store)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		if other.Spec == next.Spec {
+			continue
+		}
+		for _, o := range other.Objects {
+			keep = append(keep, o.Descriptor)
+		}
+	}
+	swept, err := r.store.Sweep(ctx, next.Blobs, keep)
+	if err != nil {
+		return err
+	}
+	r.result.DeletedBlobs, r.result.DeletedBytes = len(swept.Blobs), swept.Bytes
+	for _, dgst := range swept.Blobs {
+		if err := stage.RemoveTOC(ctx, r.store, dgst); err != nil {
+			return err
+		}
+	}
+	next.Blobs = slices.DeleteFunc(next.Blobs, func(d digest.Digest) bool { return slices.Contains(swept.Blobs, d) })
+	return nil
+}
+
+// forgetMissing forgets the blobs that an interrupted sweep removed without
+// saying so, or that an interrupted build announced and did not write.
+func (r *run) forgetMissing(ctx context.Context, next *stage.Stage) error {
+	there := map[digest.Digest]bool{}
+	for blob, err := range r.store.Blobs(ctx) {
+		if err != nil {
+			return err
+		}
+		there[blob.Digest] = true
+	}
+	next.Blobs = slices.DeleteFunc(next.Blobs, func(d digest.Digest) bool { return !there[d] })
+	tocs, err := stage.DigestsOfTOCs(ctx, r.store)
+	if err != nil {
+		return err
+	}
+	for _, dgst := range tocs {
+		if !there[dgst] {
+			if err := stage.RemoveTOC(ctx, r.store, dgst); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

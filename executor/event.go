@@ -1,0 +1,82 @@
+package executor
+
+import (
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
+)
+
+// Options shape an apply.
+type Options struct {
+	// Dir is the spec's directory, from which sources are read.
+	Dir string
+	// Parallelism limits how many objects are built at once; 0 means the number
+	// of processors.
+	Parallelism int
+	// LockTimeout is how long to wait for another run; 0 means not at all.
+	LockTimeout time.Duration
+	// Values are where the values of sensitive variables come from, which a plan
+	// does not keep: Environ, VarFiles and Vars are used.
+	Values spec.LoadOptions
+	// Progress is told what happens, from several goroutines; nil for nobody.
+	Progress func(Event)
+}
+
+// EventKind says what an Event reports.
+type EventKind string
+
+// An object is started, moves on, and is done.
+const (
+	EventStart    EventKind = "start"
+	EventProgress EventKind = "progress"
+	EventDone     EventKind = "done"
+)
+
+// Event is one step of an apply.
+type Event struct {
+	Kind EventKind
+	// Key names the change that it belongs to.
+	Key    string
+	Action planner.Action
+	// Bytes of Total were read so far; Total is 0 where it is not known.
+	Bytes, Total int64
+	// Digest, Size and Elapsed are set when the object is done.
+	Digest  digest.Digest
+	Size    int64
+	Elapsed time.Duration
+	// Reused is set when nothing had to be built: the bytes were there already.
+	Reused bool
+}
+
+// Result is what an apply did. With an error it says how far it got.
+type Result struct {
+	Added, Changed, Destroyed int
+	// Written are the blobs that were put into the layout, Deleted those that
+	// were removed from it.
+	WrittenBlobs int
+	WrittenBytes int64
+	DeletedBlobs int
+	DeletedBytes int64
+	// Outputs are the spec's output values.
+	Outputs []spec.Output
+	// Layers sums up how layers were built.
+	Layers LayerWork
+}
+
+// LayerWork counts the bytes that went through the layer builder.
+type LayerWork struct {
+	// Built is the number of layers that were built.
+	Built int `json:"built"`
+	// ReadBytes were read from sources; TarBytes is the length of the tars.
+	ReadBytes int64 `json:"read_bytes"`
+	TarBytes  int64 `json:"tar_bytes"`
+	// CompressedBytes of the tars went through the compressor; ReusedBytes were
+	// copied in compressed form from an earlier blob. Likewise for chunks.
+	CompressedBytes  int64 `json:"compressed_bytes"`
+	ReusedBytes      int64 `json:"reused_bytes"`
+	CompressedChunks int   `json:"compressed_chunks"`
+	ReusedChunks     int   `json:"reused_chunks"`
+}
