@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/mattn/go-isatty"
+
+	"github.com/layform/layform/cmd/layform/view"
+)
+
+// app is what every command needs of its surroundings.
+type app struct {
+	stdin          *os.File
+	stdout, stderr io.Writer
+	environ        []string
+	// terminal tells which of standard input, output and error is one.
+	terminal struct{ in, out, err bool }
+	out, err view.Style
+	json     bool
+	// files are the parsed files of the spec, for the snippets of diagnostics.
+	files map[string]*hcl.File
+	// notes are the warnings of this run, for the JSON document.
+	notes []view.Diagnostic
+	// printed is set when the JSON document was written.
+	printed bool
+	// lines reads the answers on standard input.
+	lines *bufio.Reader
+	// code is the exit code of a command without error.
+	code int
+}
+
+func newApp(stdin, stdout, stderr *os.File, environ []string) *app {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, environ: environ}
+	a.terminal.in = isatty.IsTerminal(stdin.Fd())
+	a.terminal.out = isatty.IsTerminal(stdout.Fd())
+	a.terminal.err = isatty.IsTerminal(stderr.Fd())
+	return a
+}
+
+// configure decides on colours and JSON.
+func (a *app) configure(noColor, json bool) {
+	plain := noColor || json || a.getenv("NO_COLOR") != "" || a.getenv("CI") != "" || a.getenv("TERM") == "dumb"
+	a.out = style(a.terminal.out && !plain)
+	a.err = style(a.terminal.err && !plain)
+	a.json = json
+}
+
+// getenv is the value of an environment variable, empty where it is not set.
+func (a *app) getenv(name string) string {
+	value, _ := a.lookupEnv(name)
+	return value
+}
+
+func (a *app) lookupEnv(name string) (string, bool) {
+	for _, entry := range a.environ {
+		if key, value, ok := strings.Cut(entry, "="); ok && key == name {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// print writes the JSON document that is the command's result.
+func (a *app) print(d view.Document) error {
+	a.printed = true
+	d.OK = true
+	d.Diagnostics = append(a.notes, d.Diagnostics...)
+	return view.JSON(a.stdout, d)
+}
+
+// warn shows warnings of the spec and keeps them for the JSON document.
+func (a *app) warn(diags hcl.Diagnostics) error {
+	if len(diags) == 0 {
+		return nil
+	}
+	a.notes = append(a.notes, view.NewDiagnostics(diags, a.files)...)
+	return view.Diagnostics(a.stderr, diags, a.files, a.err)
+}
+
+// failure is an error with a hint on what to do next.
+type failure struct {
+	message, hint string
+	// partial is what a command with --json prints although it went wrong.
+	partial *view.Document
+	// quiet is set when the result on standard output says what is wrong.
+	quiet bool
+	err   error
+}
+
+// Error says what is wrong.
+func (f *failure) Error() string {
+	if f.message == "" && f.err != nil {
+		return f.err.Error()
+	}
+	return f.message
+}
+
+// Unwrap returns the cause, which may be nil.
+func (f *failure) Unwrap() error { return f.err }
+
+// Hint says what to do next.
+func (f *failure) Hint() string { return f.hint }
+
+// hinter is an error that says what to do next.
+type hinter interface{ Hint() string }
+
+// fail reports an error and returns the exit code.
+func (a *app) fail(ctx context.Context, err error) int {
+	diags, message, hint := a.explain(ctx, err)
+	var f *failure
+	errors.As(err, &f)
+	if f == nil || !f.quiet {
+		// Nothing is left to be done about an error in reporting an error.
+		if len(diags) > 0 {
+			_ = view.Diagnostics(a.stderr, diags, a.files, a.err)
+		}
+		if message != "" {
+			_ = view.Error(a.stderr, message, hint, a.err)
+		}
+	}
+	if a.json && !a.printed {
+		d := view.Document{Type: view.TypeDiagnostics}
+		if f != nil && f.partial != nil {
+			d = *f.partial
+		}
+		d.Diagnostics = append(a.notes, view.NewDiagnostics(diags, a.files)...)
+		if len(diags) == 0 && message != "" {
+			d.Diagnostics = append(d.Diagnostics, view.Diagnostic{Severity: "error", Summary: message, Hint: hint})
+		}
+		_ = view.JSON(a.stdout, d)
+	}
+	return exitError
+}
+
+// explain takes an error apart: diagnostics of the spec, or a message and a hint.
+func (a *app) explain(ctx context.Context, err error) (hcl.Diagnostics, string, string) {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil, "interrupted", ""
+	}
+	hint := ""
+	var h hinter
+	if errors.As(err, &h) {
+		hint = h.Hint()
+	}
+	var diags hcl.Diagnostics
+	if errors.As(err, &diags) && diags.HasErrors() {
+		n := 0
+		for _, d := range diags {
+			if d.Severity == hcl.DiagError {
+				n++
+			}
+		}
+		if n == 1 {
+			return diags, "the spec has a mistake", hint
+		}
+		return diags, fmt.Sprintf("the spec has %d mistakes", n), hint
+	}
+	return nil, err.Error(), hint
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/executor"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
+)
+
+// output gives a file to write to and a function that reads what was written.
+func output(t *testing.T) (*os.File, func() string) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f, func() string {
+		data, err := os.ReadFile(f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+}
+
+func TestInterruptedSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(errors.New("a signal"))
+	out, text := output(t)
+	a := newApp(os.Stdin, out, out, nil)
+	if code := a.fail(ctx, fmt.Errorf("layer.app: %w", context.Canceled)); code != exitError {
+		t.Errorf("an interrupted run exits with %d, want %d", code, exitError)
+	}
+	if got, want := text(), "layform: error: interrupted\n"; got != want {
+		t.Errorf("an interrupted run says %q, want %q", got, want)
+	}
+}
+
+func TestColors(t *testing.T) {
+	tests := []struct {
+		name     string
+		terminal bool
+		noColor  bool
+		json     bool
+		environ  []string
+		want     bool
+	}{
+		{name: "terminal", terminal: true, want: true},
+		{name: "no terminal"},
+		{name: "flag", terminal: true, noColor: true},
+		{name: "JSON", terminal: true, json: true},
+		{name: "NO_COLOR", terminal: true, environ: []string{"NO_COLOR=1"}},
+		{name: "empty NO_COLOR", terminal: true, environ: []string{"NO_COLOR="}, want: true},
+		{name: "CI", terminal: true, environ: []string{"CI=true"}},
+		{name: "dumb", terminal: true, environ: []string{"TERM=dumb"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			out, _ := output(t)
+			a := newApp(os.Stdin, out, out, tt.environ)
+			if a.terminal.out || a.terminal.err {
+				t.Fatal("a file counts as a terminal")
+			}
+			a.terminal.out, a.terminal.err = tt.terminal, tt.terminal
+			a.configure(tt.noColor, tt.json)
+			if a.out.Color != tt.want || a.err.Color != tt.want {
+				t.Errorf("colours are %v and %v, want %v", a.out.Color, a.err.Color, tt.want)
+			}
+		})
+	}
+}
+
+func TestEpoch(t *testing.T) {
+	for _, text := range []string{"x", "-1", "1.5", "1e9", " 1", "253402300800", "0x10"} {
+		a := &app{environ: []string{"SOURCE_DATE_EPOCH=" + text}}
+		if got, err := a.epoch(); err == nil {
+			t.Errorf("SOURCE_DATE_EPOCH=%s is taken for %d", text, *got)
+		}
+	}
+	for text, want := range map[string]int64{"0": 0, "1700000000": 1700000000, "253402300799": 253402300799} {
+		a := &app{environ: []string{"SOURCE_DATE_EPOCH=" + text}}
+		got, err := a.epoch()
+		if err != nil || got == nil || *got != want {
+			t.Errorf("SOURCE_DATE_EPOCH=%s gives %v, %v", text, got, err)
+		}
+	}
+	if got, err := (&app{}).epoch(); got != nil || err != nil {
+		t.Errorf("without SOURCE_DATE_EPOCH there is %v, %v", got, err)
+	}
+}
+
+func TestValues(t *testing.T) {
+	a := &app{environ: []string{"LAYFORM_VAR_a=1=2", "LAYFORM_VAR_=x", "OTHER=y", "LAYFORM_VAR_b="}}
+	got, err := a.values(valueFlags{Var: []string{"c=d=e", " f =g"}, VarFile: []string{"v"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := spec.LoadOptions{
+		Environ: []spec.Assignment{
+			{Name: "a", Text: "1=2", Origin: "LAYFORM_VAR_a"},
+			{Name: "b", Text: "", Origin: "LAYFORM_VAR_b"},
+		},
+		VarFiles: []string{"v"},
+		Vars:     []spec.Assignment{{Name: "c", Text: "d=e", Origin: "--var"}, {Name: "f", Text: "g", Origin: "--var"}},
+		Version:  version(),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("values differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	steps := []executor.Event{
+		{Kind: executor.EventStart, Key: "layer.a"},
+		{Kind: executor.EventProgress, Key: "layer.a", Bytes: 10},
+		{Kind: executor.EventProgress, Key: "layer.b", Bytes: 30},
+		{Kind: executor.EventProgress, Key: "layer.a", Bytes: 20},
+		{Kind: executor.EventDone, Key: "layer.a", Action: planner.Create, Digest: digest.FromString("a"), Size: 7},
+	}
+	const line = "layer.a: built sha256:ca978112ca1b in 0s (7 B)\n"
+	for _, terminal := range []bool{false, true} {
+		out, text := output(t)
+		a := newApp(os.Stdin, out, out, nil)
+		a.terminal.err = terminal
+		p := a.newProgress(&planner.Plan{Summary: planner.Summary{WriteContent: 100}})
+		p.start = p.start.Add(-2 * time.Second) // as if it had taken that long
+		for _, e := range steps {
+			p.event(e)
+		}
+		p.finish()
+		if p.sum != 50 {
+			t.Errorf("%d bytes were counted, want 50", p.sum)
+		}
+		switch got := text(); {
+		case !terminal && got != line:
+			t.Errorf("without a terminal it writes %q, want %q", got, line)
+		case terminal && (!strings.Contains(got, line) || !strings.Contains(got, "%")):
+			t.Errorf("on a terminal it writes %q, which has no bar or not the line %q", got, line)
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/executor"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
+)
+
+// applyCmd makes the layout hold what the spec describes.
+type applyCmd struct {
+	Plan string `arg:"" optional:"" name:"plan" help:"A plan that plan --out saved, to be carried out as it is. Its paths are relative to the working directory."`
+	specFlags
+	valueFlags
+	shapeFlags
+	runFlags
+	Destroy     bool `name:"destroy" help:"Remove all that the spec owns, like the command destroy."`
+	AutoApprove bool `name:"auto-approve" help:"Do not ask before acting."`
+}
+
+// Run applies a saved plan, or makes one, asks, and applies it.
+func (c *applyCmd) Run(ctx context.Context, a *app) error {
+	if c.Plan != "" {
+		return c.applySaved(ctx, a)
+	}
+	return a.applyNew(ctx, c.specFlags, c.valueFlags, c.shapeFlags, c.runFlags, c.Destroy, c.AutoApprove)
+}
+
+// destroyCmd removes all that the spec owns.
+type destroyCmd struct {
+	specFlags
+	valueFlags
+	shapeFlags
+	runFlags
+	AutoApprove bool `name:"auto-approve" help:"Do not ask before acting."`
+}
+
+// Run is apply --destroy.
+func (c *destroyCmd) Run(ctx context.Context, a *app) error {
+	return a.applyNew(ctx, c.specFlags, c.valueFlags, c.shapeFlags, c.runFlags, true, c.AutoApprove)
+}
+
+// applySaved carries out a saved plan, without asking.
+func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	if err := c.refuseShape(); err != nil {
+		return err
+	}
+	p, err := readPlan(c.Plan)
+	if err != nil {
+		return err
+	}
+	a.files = map[string]*hcl.File{}
+	for _, source := range p.Spec.Sources {
+		a.files[source.Name] = &hcl.File{Bytes: []byte(source.Text)}
+	}
+	if err := refuseVars(p, c.Var); err != nil {
+		return err
+	}
+	values, err := a.values(c.valueFlags)
+	if err != nil {
+		return err
+	}
+	store, err := openLayout(".", p.Layout.Path)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if !a.json {
+		if err := view.Plan(a.stdout, p, a.out); err != nil {
+			return err
+		}
+	}
+	made := &planned{plan: p, store: store, dir: ".", cache: stage.OpenCache(store)}
+	store.Remember(made.cache)
+	return a.execute(ctx, made, values, c.runFlags)
+}
+
+// refuseShape refuses flags that shape a plan beside a plan that is made already.
+func (c *applyCmd) refuseShape() error {
+	given := []struct {
+		flag string
+		set  bool
+	}{
+		{"--file", c.File != ""},
+		{"--target", len(c.Target) > 0},
+		{"--replace", len(c.Replace) > 0},
+		{"--adopt", c.Adopt},
+		{"--destroy", c.Destroy},
+		{"--no-stat-cache", c.NoCache},
+	}
+	for _, g := range given {
+		if g.set {
+			return &failure{
+				message: g.flag + " has no meaning beside a saved plan",
+				hint:    "give it to layform plan, and apply what that saves",
+			}
+		}
+	}
+	return nil
+}
+
+// refuseVars refuses --var for a variable whose value the plan holds. Sensitive
+// ones are not in the plan and must be given again.
+func refuseVars(p *planner.Plan, vars []string) error {
+	for _, text := range vars {
+		name, _, _ := strings.Cut(text, "=")
+		for _, v := range p.Spec.Variables {
+			if v.Name == strings.TrimSpace(name) && !v.Sensitive {
+				return &failure{
+					message: fmt.Sprintf("--var %s: the saved plan holds the value of this variable", v.Name),
+					hint:    "only sensitive variables are given again to apply PLAN; make a new plan for another value",
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// applyNew makes a plan, shows it, asks, and carries it out.
+func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape shapeFlags, r runFlags, destroy, approved bool) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	if a.json && !approved {
+		return &failure{message: "--json does not ask", hint: "add --auto-approve, or apply a saved plan"}
+	}
+	made, err := a.plan(ctx, s, v, shape, r, destroy)
+	if err != nil {
+		return err
+	}
+	defer made.store.Close()
+	if !a.json {
+		if err := view.Plan(a.stdout, made.plan, a.out); err != nil {
+			return err
+		}
+	}
+	if !approved && !made.plan.Empty() {
+		if err := a.ask(ctx, made.plan); err != nil {
+			return err
+		}
+	}
+	values, err := a.values(v)
+	if err != nil {
+		return err
+	}
+	return a.execute(ctx, made, values, r)
+}
+
+// execute carries out a plan and shows what was done.
+func (a *app) execute(ctx context.Context, made *planned, values spec.LoadOptions, r runFlags) error {
+	p := made.plan
+	bar := a.newProgress(p)
+	result, err := executor.Apply(ctx, made.store, p, executor.Options{
+		Dir: made.dir, Parallelism: r.Parallelism, LockTimeout: r.LockTimeout,
+		Values: values, Progress: bar.event,
+	})
+	bar.finish()
+	made.saveCache(ctx)
+	done := view.NewDone(result)
+	if err != nil {
+		return a.applyError(err, p, done)
+	}
+	if a.json {
+		return a.print(view.Document{Type: view.TypeApply, Plan: p, Apply: done})
+	}
+	if p.Empty() && !p.Recover {
+		return nil
+	}
+	if err := writeTo(a.stdout, "\n"); err != nil {
+		return err
+	}
+	return view.Applied(a.stdout, done, p.Options.Destroy, a.out)
+}
+
+// applyError adds to an error how far the apply got.
+func (a *app) applyError(err error, p *planner.Plan, done *view.Done) error {
+	f := &failure{err: err, partial: &view.Document{Type: view.TypeApply, Plan: p, Apply: done}}
+	var stale *planner.StaleError
+	var conflict *executor.ConflictError
+	if done != nil && done.WrittenBlobs > 0 && !errors.As(err, &stale) && !errors.As(err, &conflict) {
+		f.hint = "index.json is written last, so the layout is valid; apply again to go on from here"
+	}
+	return f
+}

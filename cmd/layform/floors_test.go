@@ -1,0 +1,223 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/layform/layform/"
+
+// floors tells which packages of the module a package may import. A package
+// that is not listed fails the test: it has no floor yet.
+var floors = map[string][]string{
+	"layout/jsondoc":        {},
+	"layout":                {"layout/jsondoc"},
+	"layout/stage":          {"layout", "layout/jsondoc"},
+	"spec":                  {},
+	"spec/edit":             {"spec"},
+	"planner/source/header": {"layout/stage"},
+	"planner/source":        {"layout/stage", "planner/source/header", "spec"},
+	"planner":               {"layout", "layout/jsondoc", "layout/stage", "planner/source", "spec"},
+	"executor/image":        {"layout/jsondoc", "spec"},
+	"executor/layer":        {"layout/stage", "planner/source", "planner/source/header", "spec"},
+	"executor":              {"executor/image", "executor/layer", "layout", "layout/jsondoc", "layout/stage", "planner", "planner/source", "spec"},
+	"cmd/layform/view":      {"executor", "layout", "layout/stage", "planner", "spec"},
+	"cmd/layform":           {"cmd/layform/view", "executor", "executor/layer", "layout", "layout/stage", "planner", "planner/source", "spec", "spec/edit"},
+}
+
+// owners tells which packages may import a heavy library. Exactly one does,
+// but for the two encodings that a validator has to read as well.
+var owners = map[string][]string{
+	"github.com/alecthomas/kong":             {"cmd/layform"},
+	"github.com/schollz/progressbar":         {"cmd/layform"},
+	"github.com/mattn/go-isatty":             {"cmd/layform"},
+	"github.com/go-json-experiment/json":     {"layout", "layout/jsondoc"},
+	"github.com/hashicorp/go-version":        {"spec"},
+	"github.com/zclconf/go-cty-yaml":         {"spec"},
+	"github.com/agext/levenshtein":           {"spec"},
+	"github.com/gofrs/flock":                 {"layout"},
+	"github.com/bmatcuk/doublestar":          {"planner/source", "spec"},
+	"github.com/klauspost/compress":          {"executor/layer", "layout", "layout/stage"},
+	"github.com/hashicorp/hcl":               {"cmd/layform", "cmd/layform/view", "executor", "planner", "planner/source", "spec", "spec/edit"},
+	"github.com/zclconf/go-cty":              {"spec", "spec/edit"},
+	"oras.land/oras-go":                      {"cmd/layform", "layout"},
+	"github.com/google/go-containerregistry": {"cmd/layform"},
+}
+
+// importsOf lists what the package files of the module import, by package
+// folder. Tests are left out: they may look across floors.
+func importsOf(t *testing.T) map[string][]string {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	found := map[string][]string{}
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		if d.IsDir() {
+			if rel != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || rel == "examples") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg := path.Dir(rel)
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(found[pkg], imported) {
+				found[pkg] = append(found[pkg], imported)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) < len(floors)/2 {
+		t.Fatalf("found only %d packages below %s", len(found), root)
+	}
+	return found
+}
+
+func TestFloors(t *testing.T) {
+	for pkg, imports := range importsOf(t) {
+		allowed, ok := floors[pkg]
+		if !ok {
+			t.Errorf("package %s has no floor: give it one in the table floors", pkg)
+			continue
+		}
+		for _, imported := range imports {
+			if own, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(allowed, own) {
+				t.Errorf("%s imports %s, which is not below it", pkg, own)
+			}
+		}
+	}
+}
+
+func TestLibrariesHaveOneOwner(t *testing.T) {
+	for pkg, imports := range importsOf(t) {
+		for _, imported := range imports {
+			library := libraryOf(imported)
+			allowed, ok := owners[library]
+			if ok && !slices.Contains(allowed, pkg) {
+				t.Errorf("%s imports %s, which only %s may import", pkg, imported, strings.Join(allowed, ", "))
+			}
+		}
+	}
+}
+
+// libraryOf is the longest key of owners that an import path lies in.
+func libraryOf(imported string) string {
+	best := ""
+	for library := range owners {
+		if (imported == library || strings.HasPrefix(imported, library+"/")) && len(library) > len(best) {
+			best = library
+		}
+	}
+	return best
+}
+
+// forbidden are calls that only cmd may make, by package and name; an empty
+// list stands for the whole package.
+var forbidden = map[string][]string{
+	"os":        {"Getenv", "LookupEnv", "Environ", "ExpandEnv", "Stdout", "Stderr", "Stdin", "Args", "Exit"},
+	"log":       {},
+	"log/slog":  {},
+	"flag":      {},
+	"os/exec":   {},
+	"os/signal": {},
+	"net":       {},
+	"net/http":  {},
+	"unsafe":    {},
+}
+
+// hostOnly are uses of forbidden names that stand for a reason.
+var hostOnly = map[string]string{}
+
+func TestNoSurroundingsBelowCommand(t *testing.T) {
+	root := filepath.Join("..", "..")
+	for pkg := range importsOf(t) {
+		if pkg == "cmd/layform" {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(root, pkg, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			for _, use := range forbiddenUses(t, name) {
+				rel := path.Join(pkg, filepath.Base(name))
+				if hostOnly[rel+" "+use] == "" {
+					t.Errorf("%s uses %s: surroundings belong to cmd/layform", rel, use)
+				}
+			}
+		}
+	}
+}
+
+// forbiddenUses lists what a file uses of the forbidden names.
+func forbiddenUses(t *testing.T, name string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var uses []string
+	local := map[string]string{}
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, ok := forbidden[imported]
+		if !ok {
+			continue
+		}
+		if len(names) == 0 {
+			uses = append(uses, imported)
+			continue
+		}
+		alias := path.Base(imported)
+		if spec.Name != nil {
+			alias = spec.Name.Name
+		}
+		local[alias] = imported
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		id, ok := sel.X.(*ast.Ident)
+		if ok && slices.Contains(forbidden[local[id.Name]], sel.Sel.Name) {
+			uses = append(uses, id.Name+"."+sel.Sel.Name)
+		}
+		return true
+	})
+	return uses
+}

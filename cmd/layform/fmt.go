@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/spec/edit"
+)
+
+// maxSpec is the size that a spec file may have.
+const maxSpec = 1 << 20
+
+// fmtCmd formats spec files.
+type fmtCmd struct {
+	Targets []string `arg:"" optional:"" name:"target" help:"Spec files and directories of spec files, or - for standard input; without any, the working directory."`
+	Check   bool     `name:"check" help:"Write nothing; exit with 3 when a file would change."`
+	Diff    bool     `name:"diff" help:"Print what changes."`
+	List    bool     `name:"list" default:"true" negatable:"" help:"Print the names of files that change."`
+	Write   bool     `name:"write" default:"true" negatable:"" help:"Write the files."`
+}
+
+// Run formats the targets. One that does not parse is reported and left as it
+// is; the others are still formatted.
+func (c *fmtCmd) Run(a *app) error {
+	a.files = map[string]*hcl.File{}
+	if slices.Contains(c.Targets, "-") {
+		if len(c.Targets) > 1 {
+			return &failure{message: "- stands for standard input and must be the only target"}
+		}
+		return c.stream(a)
+	}
+	names, err := fmtFiles(c.Targets)
+	if err != nil {
+		return err
+	}
+	var diags hcl.Diagnostics
+	changed := []string{}
+	for _, name := range names {
+		differs, err := c.file(a, name)
+		if d, ok := err.(hcl.Diagnostics); ok {
+			diags = append(diags, d...)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if differs {
+			changed = append(changed, name)
+		}
+	}
+	if diags.HasErrors() {
+		return diags
+	}
+	if c.Check && len(changed) > 0 {
+		a.code = exitUnformatted
+	}
+	if a.json {
+		return a.print(view.Document{Type: view.TypeFiles, Files: changed})
+	}
+	return nil
+}
+
+// stream formats standard input to standard output.
+func (c *fmtCmd) stream(a *app) error {
+	src, err := readAll(a.stdin, maxSpec)
+	if err != nil {
+		return &failure{message: fmt.Sprintf("standard input: %v", err)}
+	}
+	out, err := a.format(src, "<stdin>")
+	if err != nil {
+		return err
+	}
+	differs := !bytes.Equal(src, out)
+	if c.Check && differs {
+		a.code = exitUnformatted
+	}
+	switch {
+	case a.json:
+		files := []string{}
+		if differs {
+			files = append(files, "<stdin>")
+		}
+		return a.print(view.Document{Type: view.TypeFiles, Files: files})
+	case c.Diff:
+		return c.printDiff(a, "<stdin>", src, out)
+	case c.Check:
+		return nil
+	}
+	_, err = a.stdout.Write(out)
+	return err
+}
+
+// file formats one file and reports whether it differs.
+func (c *fmtCmd) file(a *app, name string) (bool, error) {
+	src, err := readRegular(name, maxSpec)
+	if err != nil {
+		return false, &failure{message: fmt.Sprintf("%s: %v", name, cause(err))}
+	}
+	out, err := a.format(src, name)
+	if err != nil || bytes.Equal(src, out) {
+		return false, err
+	}
+	if c.List && !a.json {
+		if err := writeTo(a.stdout, view.Escape(name)+"\n"); err != nil {
+			return true, err
+		}
+	}
+	if c.Diff && !a.json {
+		if err := c.printDiff(a, name, src, out); err != nil {
+			return true, err
+		}
+	}
+	if c.Check || !c.Write {
+		return true, nil
+	}
+	return true, rewrite(name, out)
+}
+
+func (a *app) format(src []byte, name string) ([]byte, error) {
+	a.files[name] = &hcl.File{Bytes: src}
+	out, diags := edit.Format(src, name)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return out, nil
+}
+
+func (c *fmtCmd) printDiff(a *app, name string, src, out []byte) error {
+	text := diff.Diff("old/"+name, src, "new/"+name, out)
+	return writeTo(a.stdout, view.EscapeText(string(text)))
+}
+
+// rewrite replaces a file's content, whole or not at all, and keeps its mode. A
+// symlink stays one.
+func rewrite(name string, data []byte) error {
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(filepath.Dir(real))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return layout.WriteFile(root, filepath.Base(real), data, info.Mode().Perm())
+}
+
+// fmtFiles lists the files that targets stand for: files as they are, and of a
+// directory its spec files and files of variables.
+func fmtFiles(targets []string) ([]string, error) {
+	if len(targets) == 0 {
+		targets = []string{"."}
+	}
+	var names []string
+	for _, target := range targets {
+		info, err := os.Stat(target)
+		if err != nil {
+			return nil, &failure{message: fmt.Sprintf("%s: %v", target, cause(err))}
+		}
+		if !info.IsDir() {
+			if strings.HasSuffix(target, ".json") {
+				return nil, &failure{message: target + ": fmt formats the native syntax, not JSON"}
+			}
+			names = append(names, target)
+			continue
+		}
+		entries, err := os.ReadDir(target)
+		if err != nil {
+			return nil, &failure{message: fmt.Sprintf("%s: %v", target, cause(err))}
+		}
+		for _, e := range entries {
+			if !e.IsDir() && formatted(e.Name()) {
+				names = append(names, filepath.Join(target, e.Name()))
+			}
+		}
+	}
+	return names, nil
+}
+
+// formatted reports whether fmt formats a file of this name in a directory.
+func formatted(name string) bool {
+	return name == "layform.hcl" || strings.HasSuffix(name, ".layform.hcl") || strings.HasSuffix(name, ".layformvars")
+}

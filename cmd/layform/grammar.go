@@ -1,0 +1,67 @@
+package main
+
+import (
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+const description = `Plan and apply OCI image layouts that are described in HCL files.
+
+Exit codes: 0 success; 1 error; 2 plan or show --detailed-exitcode with changes; 3 fmt --check when a file would change. Results go to standard output, all else to standard error. NO_COLOR, CI and output that is no terminal turn colours off. SOURCE_DATE_EPOCH sets times, LAYFORM_VAR_name variables.`
+
+// grammar is the command line.
+type grammar struct {
+	Chdir   string           `name:"chdir" short:"C" placeholder:"DIR" help:"Work in this directory: every other path of the command line is relative to it."`
+	NoColor bool             `name:"no-color" help:"No colours."`
+	JSON    bool             `name:"json" help:"Print one JSON document on standard output, errors included."`
+	Version kong.VersionFlag `name:"version" help:"Print the version and exit."`
+
+	Init       initCmd       `cmd:"" help:"Write a commented starter spec."`
+	Fmt        fmtCmd        `cmd:"" help:"Format spec files."`
+	Validate   validateCmd   `cmd:"" help:"Check the spec."`
+	Plan       planCmd       `cmd:"" help:"Show what would change in the layout, and why."`
+	Apply      applyCmd      `cmd:"" help:"Make the layout hold what the spec describes."`
+	Destroy    destroyCmd    `cmd:"" help:"Remove from the layout all that the spec owns."`
+	Show       showCmd       `cmd:"" help:"Show a saved plan, or what the layout holds for the spec."`
+	Status     statusCmd     `cmd:"" help:"Show what is staged and registered, and whether it is intact."`
+	Output     outputCmd     `cmd:"" help:"Print output values of the last apply."`
+	Layout     layoutCmd     `cmd:"" help:"Look at any OCI image layout."`
+	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
+	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
+}
+
+// specFlags say which spec is meant.
+type specFlags struct {
+	File string `name:"file" short:"f" placeholder:"FILE" help:"Load this one spec file instead of all *.layform.hcl files of the directory."`
+}
+
+// valueFlags give variables their values.
+type valueFlags struct {
+	Var     []string `name:"var" sep:"none" placeholder:"NAME=VALUE" help:"Set a variable. Repeatable; the last one wins."`
+	VarFile []string `name:"var-file" sep:"none" placeholder:"FILE" help:"Read variables from a file. Repeatable; later files win."`
+}
+
+// shapeFlags shape a plan. They go with a plan that is made, not with a saved one.
+type shapeFlags struct {
+	Target  []string `name:"target" sep:"none" placeholder:"ADDRESS" help:"Only this object and what it needs. Repeatable."`
+	Replace []string `name:"replace" sep:"none" placeholder:"ADDRESS" help:"Build this object again even if nothing changed. Repeatable."`
+	Adopt   bool     `name:"adopt" help:"Take over tags of the spec that stand in the layout and belong to no spec."`
+	NoCache bool     `name:"no-stat-cache" help:"Read every source file, even those whose size and times did not change."`
+}
+
+// runFlags say how a plan is made or applied.
+type runFlags struct {
+	LockTimeout time.Duration `name:"lock-timeout" default:"0s" placeholder:"DURATION" help:"Let apply wait this long for another run to finish, such as 30s."`
+	Parallelism int           `name:"parallelism" default:"0" placeholder:"N" help:"Build this many objects at once; 0 is the number of processors."`
+}
+
+func (f *runFlags) check() error {
+	if f.Parallelism < 0 {
+		return &failure{message: "--parallelism must not be negative", hint: "0 is the number of processors"}
+	}
+	if f.LockTimeout < 0 {
+		return &failure{message: "--lock-timeout must not be negative", hint: "0s does not wait"}
+	}
+	return nil
+}

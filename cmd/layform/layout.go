@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout"
+)
+
+// layoutCmd looks at any layout, whoever wrote it.
+type layoutCmd struct {
+	Show     layoutShowCmd     `cmd:"" help:"Show what a layout holds, from index.json down to the layers."`
+	Validate layoutValidateCmd `cmd:"" help:"Say all that is wrong with a layout."`
+}
+
+// layoutShowCmd shows what a layout holds.
+type layoutShowCmd struct {
+	Dir string `arg:"" name:"dir" help:"The directory of the layout."`
+	Ref string `arg:"" optional:"" name:"ref" help:"Show the entries of this ref name alone."`
+}
+
+// Run reads index.json and all manifests.
+func (c *layoutShowCmd) Run(ctx context.Context, a *app) error {
+	store, err := openExisting(c.Dir, layout.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	index, err := store.Index(ctx)
+	if err != nil {
+		return err
+	}
+	t := &tree{store: store, seen: map[digest.Digest]bool{}}
+	out := &view.Layout{Path: c.Dir, Index: index.Digest(), Entries: []view.Node{}}
+	for _, d := range index.Descriptors() {
+		if c.Ref != "" && layout.RefName(d) != c.Ref {
+			continue
+		}
+		n, err := t.node(ctx, view.RoleEntry, d, 0)
+		if err != nil {
+			return err
+		}
+		n.Ref = layout.RefName(d)
+		out.Entries = append(out.Entries, n)
+	}
+	if c.Ref != "" && len(out.Entries) == 0 {
+		return &failure{message: fmt.Sprintf("%s has no entry named %q", c.Dir, c.Ref), hint: "layform layout show DIR lists all"}
+	}
+	if a.json {
+		return a.print(view.Document{Type: view.TypeLayout, Layout: out})
+	}
+	return view.LayoutTree(a.stdout, out, a.out)
+}
+
+// openExisting opens a layout that must be there.
+func openExisting(dir string, opts layout.Options) (*layout.Store, error) {
+	store, err := layout.Open(dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	if !store.Initialised() && !opts.Inspect {
+		store.Close()
+		return nil, &failure{message: dir + " holds no OCI image layout", hint: "layform apply makes one"}
+	}
+	return store, nil
+}
+
+// maxNodes is the number of descriptors that a tree shows.
+const maxNodes = 100_000
+
+// maxDepth is how deep indexes may nest in a tree.
+const maxDepth = 8
+
+// tree reads the descriptors of a layout. Each document is read once: where it
+// stands a second time it has no children.
+type tree struct {
+	store *layout.Store
+	seen  map[digest.Digest]bool
+	nodes int
+}
+
+// node reads one descriptor and what its document refers to.
+func (t *tree) node(ctx context.Context, role view.Role, d ocispec.Descriptor, depth int) (view.Node, error) {
+	n := view.Node{Role: role, Descriptor: d}
+	if t.nodes++; t.nodes > maxNodes {
+		return n, &failure{message: fmt.Sprintf("the layout has more than %d descriptors", maxNodes)}
+	}
+	there, err := t.store.Exists(ctx, d)
+	if err != nil {
+		return n, err
+	}
+	n.Missing = !there
+	if !there || !layout.IsManifest(d.MediaType) || t.seen[d.Digest] {
+		return n, nil
+	}
+	if depth > maxDepth {
+		return n, &failure{message: fmt.Sprintf("indexes are nested more than %d deep", maxDepth)}
+	}
+	t.seen[d.Digest] = true
+	doc, err := t.store.Document(ctx, d)
+	if err != nil {
+		return n, err
+	}
+	add := func(role view.Role, list ...ocispec.Descriptor) error {
+		for _, d := range list {
+			child, err := t.node(ctx, role, d, depth+1)
+			if err != nil {
+				return err
+			}
+			n.Children = append(n.Children, child)
+		}
+		return nil
+	}
+	if doc.Config != nil {
+		err = add(view.RoleConfig, *doc.Config)
+	}
+	err = errors.Join(err, add(view.RoleLayer, doc.Layers...), add(view.RoleLayer, doc.Blobs...), add(view.RoleManifest, doc.Manifests...))
+	if doc.Subject != nil {
+		// A subject may be absent, and has a place of its own in the layout.
+		t.nodes++
+		n.Children = append(n.Children, view.Node{Role: view.RoleSubject, Descriptor: *doc.Subject})
+	}
+	return n, err
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"syscall"
+
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout"
+)
+
+// layoutValidateCmd checks any layout against the image spec.
+type layoutValidateCmd struct {
+	Path        string `arg:"" name:"path" help:"The directory of the layout, or a plain tar that holds one."`
+	Quick       bool   `name:"quick" help:"Check structure and sizes, and hash documents alone; read no other blob."`
+	SkipLayers  bool   `name:"skip-layers" help:"Hash layers without decompressing them."`
+	Sparse      bool   `name:"sparse" help:"Allow blobs to be missing."`
+	Parallelism int    `name:"parallelism" default:"0" placeholder:"N" help:"Read this many blobs at once; 0 is the number of processors."`
+}
+
+// Run reports all findings. It fails when the layout breaks a rule that the
+// image spec states with MUST.
+func (c *layoutValidateCmd) Run(ctx context.Context, a *app) error {
+	if err := (&runFlags{Parallelism: c.Parallelism}).check(); err != nil {
+		return err
+	}
+	findings, err := c.findings(ctx)
+	if err != nil {
+		return err
+	}
+	valid := true
+	for _, f := range findings {
+		valid = valid && f.Severity != layout.Must
+	}
+	doc := view.Document{Type: view.TypeFindings, Findings: findings}
+	switch {
+	case a.json && valid:
+		return a.print(doc)
+	case !a.json:
+		if err := view.Findings(a.stdout, c.Path, findings, a.out); err != nil {
+			return err
+		}
+	}
+	if valid {
+		return nil
+	}
+	return &failure{message: fmt.Sprintf("%s is not a valid layout", c.Path), partial: &doc}
+}
+
+// findings validates a directory or an archive.
+func (c *layoutValidateCmd) findings(ctx context.Context) ([]layout.Finding, error) {
+	// Without O_NONBLOCK a FIFO would be waited for.
+	f, err := os.OpenFile(c.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, &failure{message: fmt.Sprintf("%s: %v", c.Path, cause(err))}
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	opts := layout.ValidateOptions{Quick: c.Quick, SkipLayers: c.SkipLayers, Sparse: c.Sparse, Parallelism: c.Parallelism}
+	switch {
+	case info.Mode().IsRegular():
+		return collect(layout.ValidateArchive(ctx, f, info.Size(), layout.Limits{}, opts))
+	case !info.IsDir():
+		return nil, &failure{message: c.Path + " is no directory and no archive"}
+	}
+	store, err := layout.Open(c.Path, layout.Options{Inspect: true})
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	return collect(store.Validate(ctx, opts))
+}
+
+// collect gathers findings; they are never nil.
+func collect(seq iter.Seq2[layout.Finding, error]) ([]layout.Finding, error) {
+	findings := []layout.Finding{}
+	for f, err := range seq {
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, f)
+	}
+	return findings, nil
+}

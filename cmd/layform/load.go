@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/spec"
+)
+
+// dir is the directory of the spec: that of -f FILE, or the working directory.
+func (f specFlags) dir() string {
+	if f.File == "" {
+		return "."
+	}
+	return filepath.Dir(f.File)
+}
+
+// load loads the spec, shows its warnings, and gives its mistakes as an error.
+func (a *app) load(f specFlags, v valueFlags) (*spec.Spec, error) {
+	opts, err := a.values(v)
+	if err != nil {
+		return nil, err
+	}
+	if f.File != "" {
+		opts.File = filepath.Base(f.File)
+	}
+	sp, diags := spec.Load(f.dir(), opts)
+	a.files = sp.Files
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return sp, a.warn(diags)
+}
+
+// values gathers what the environment and the command line say about variables.
+func (a *app) values(v valueFlags) (spec.LoadOptions, error) {
+	opts := spec.LoadOptions{VarFiles: v.VarFile, Version: version()}
+	for _, entry := range a.environ {
+		key, value, _ := strings.Cut(entry, "=")
+		if name, ok := strings.CutPrefix(key, "LAYFORM_VAR_"); ok && name != "" {
+			opts.Environ = append(opts.Environ, spec.Assignment{Name: name, Text: value, Origin: key})
+		}
+	}
+	for _, text := range v.Var {
+		name, value, ok := strings.Cut(text, "=")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return opts, &failure{
+				message: fmt.Sprintf("--var %q has no value", text),
+				hint:    "write --var NAME=VALUE",
+			}
+		}
+		opts.Vars = append(opts.Vars, spec.Assignment{Name: name, Text: value, Origin: "--var"})
+	}
+	return opts, nil
+}
+
+// epoch is SOURCE_DATE_EPOCH, nil where it is not set.
+func (a *app) epoch() (*int64, error) {
+	text, ok := a.lookupEnv("SOURCE_DATE_EPOCH")
+	if !ok || text == "" {
+		return nil, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > maxEpoch {
+		return nil, &failure{
+			message: fmt.Sprintf("SOURCE_DATE_EPOCH=%q is not a time", text),
+			hint:    "give whole seconds since 1970 in decimal digits, or unset it",
+		}
+	}
+	return &n, nil
+}
+
+// maxEpoch is the last second of the year 9999, the last that RFC 3339 can write.
+const maxEpoch = 253402300799
+
+// openLayout opens the layout of a spec whose directory is dir.
+func openLayout(dir, path string) (*layout.Store, error) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, filepath.FromSlash(path))
+	}
+	return layout.Open(path, layout.Options{})
+}

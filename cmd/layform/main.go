@@ -1,0 +1,130 @@
+// Layform plans and applies OCI image layouts that are described in HCL files.
+//
+// Results go to standard output, all else to standard error. It exits with 0
+// when all went well and with 1 on an error; plan and show exit with 2 when
+// asked for --detailed-exitcode and there are changes, fmt with 3 when asked to
+// --check and a file would change.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/layform/layform/cmd/layform/view"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitChanges     = 2
+	exitUnformatted = 3
+)
+
+func main() {
+	// A closed pipe is a write error like any other, and exits with 1.
+	signal.Ignore(syscall.SIGPIPE)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	finished := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		stop() // a second signal ends the process at once
+		select {
+		case <-finished:
+		default:
+			fmt.Fprintln(os.Stderr, "layform: interrupted; stopping. Interrupt again to stop at once.")
+		}
+	})
+	code := run(ctx, os.Args[1:], os.Environ())
+	close(finished)
+	os.Exit(code)
+}
+
+// run parses the command line and runs its command. It returns the exit code.
+func run(ctx context.Context, args, environ []string) int {
+	a := newApp(os.Stdin, os.Stdout, os.Stderr, environ)
+	g := &grammar{}
+	parser, err := newParser(g, a)
+	if err != nil {
+		return a.fail(ctx, err)
+	}
+	kctx, err := parser.Parse(args)
+	a.configure(g.NoColor, g.JSON || (err != nil && jsonAsked(args)))
+	if err != nil {
+		return a.fail(ctx, usageError(err))
+	}
+	if g.Chdir != "" {
+		if err := os.Chdir(g.Chdir); err != nil {
+			return a.fail(ctx, &failure{message: fmt.Sprintf("-C %s: %v", g.Chdir, cause(err))})
+		}
+	}
+	kctx.BindTo(ctx, (*context.Context)(nil))
+	if err := kctx.Run(a); err != nil {
+		return a.fail(ctx, err)
+	}
+	return a.code
+}
+
+// newParser builds the parser of the grammar.
+func newParser(g *grammar, a *app) (*kong.Kong, error) {
+	return kong.New(g,
+		kong.Name("layform"),
+		kong.Description(description),
+		kong.Vars{"version": version()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Writers(a.stdout, a.stderr),
+	)
+}
+
+// usageError turns a mistake on the command line into an error with a hint.
+func usageError(err error) error {
+	hint := "layform --help"
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil {
+		if node := parse.Context.Selected(); node != nil {
+			hint = "layform " + node.Path() + " --help"
+		}
+	}
+	return &failure{message: err.Error(), hint: "see " + hint}
+}
+
+// jsonAsked reports whether a command line that could not be parsed asks for JSON.
+func jsonAsked(args []string) bool {
+	for _, arg := range args {
+		if arg == "--" {
+			return false
+		}
+		if arg == "--json" {
+			return true
+		}
+	}
+	return false
+}
+
+// cause is what lies below a path error, whose path the caller names itself.
+func cause(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// writeTo writes text and returns the writer's error.
+func writeTo(w io.Writer, text string) error {
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// style is how a stream is drawn.
+func style(color bool) view.Style { return view.Style{Color: color} }

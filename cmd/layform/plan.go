@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/executor/layer"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner"
+)
+
+// planCmd shows what would change.
+type planCmd struct {
+	specFlags
+	valueFlags
+	shapeFlags
+	runFlags
+	Out      string `name:"out" placeholder:"FILE" help:"Save the plan, to be carried out by apply FILE."`
+	Destroy  bool   `name:"destroy" help:"Plan the removal of all that the spec owns."`
+	Detailed bool   `name:"detailed-exitcode" help:"Exit with 2 when there are changes."`
+}
+
+// Run makes a plan, saves it when asked, and shows it.
+func (c *planCmd) Run(ctx context.Context, a *app) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	made, err := a.plan(ctx, c.specFlags, c.valueFlags, c.shapeFlags, c.runFlags, c.Destroy)
+	if err != nil {
+		return err
+	}
+	defer made.store.Close()
+	if c.Out != "" {
+		if err := savePlan(c.Out, made.plan); err != nil {
+			return err
+		}
+	}
+	if err := a.showPlan(made.plan); err != nil {
+		return err
+	}
+	if c.Out != "" && !a.json {
+		hint := fmt.Sprintf("\nSaved the plan to %s. To carry out exactly this:\n  layform apply %s\n", view.Escape(c.Out), view.Escape(c.Out))
+		if err := writeTo(a.stderr, hint); err != nil {
+			return err
+		}
+	}
+	if c.Detailed && !made.plan.Empty() {
+		a.code = exitChanges
+	}
+	return nil
+}
+
+// showPlan prints a plan as the command's result.
+func (a *app) showPlan(p *planner.Plan) error {
+	if a.json {
+		return a.print(view.Document{Type: view.TypePlan, Plan: p})
+	}
+	return view.Plan(a.stdout, p, a.out)
+}
+
+// planned is a plan with the layout that it was made against.
+type planned struct {
+	plan  *planner.Plan
+	store *layout.Store
+	// dir is the spec's directory.
+	dir string
+	// cache remembers digests of sources and blobs; nil for no memory.
+	cache *stage.Cache
+}
+
+// saveCache writes the stat cache. One that cannot be written, as in a layout
+// that is read-only, costs time alone.
+func (p *planned) saveCache(ctx context.Context) {
+	if p.cache != nil {
+		_ = p.cache.Save(context.WithoutCancel(ctx))
+	}
+}
+
+// plan loads the spec, observes and compares. The caller closes the store.
+func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFlags, r runFlags, destroy bool) (*planned, error) {
+	epoch, err := a.epoch()
+	if err != nil {
+		return nil, err
+	}
+	sp, err := a.load(s, v)
+	if err != nil {
+		return nil, err
+	}
+	store, err := openLayout(s.dir(), sp.LayoutPath)
+	if err != nil {
+		return nil, err
+	}
+	made := &planned{store: store, dir: s.dir()}
+	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, Destroy: destroy}
+	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Contents: layer.DeriveTOC}
+	if !shape.NoCache {
+		made.cache = stage.OpenCache(store)
+		store.Remember(made.cache)
+		refresh.Digests = made.cache
+	}
+	prior, err := planner.Refresh(ctx, sp, store, refresh)
+	if err == nil {
+		made.saveCache(ctx)
+		made.plan, err = planner.Diff(sp, prior, opts)
+	}
+	if err != nil {
+		store.Close()
+		return nil, err
+	}
+	return made, nil
+}
+
+// savePlan writes a plan file: whole or not at all, readable by its owner alone,
+// for it holds the values of variables.
+func savePlan(name string, p *planner.Plan) error {
+	data, err := planner.Encode(p)
+	if err != nil {
+		return err
+	}
+	dir, base := filepath.Split(name)
+	if dir == "" {
+		dir = "."
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return &failure{message: fmt.Sprintf("--out %s: %v", name, cause(err)), hint: "its directory must exist"}
+	}
+	defer root.Close()
+	if err := layout.WriteFile(root, base, data, 0o600); err != nil {
+		return &failure{message: fmt.Sprintf("--out %s: %v", name, cause(err))}
+	}
+	return nil
+}
+
+// readPlan reads a plan file.
+func readPlan(name string) (*planner.Plan, error) {
+	data, err := readRegular(name, maxPlan)
+	if err != nil {
+		return nil, &failure{message: fmt.Sprintf("plan %s: %v", name, cause(err)), hint: "layform plan --out FILE writes a plan file"}
+	}
+	p, err := planner.Decode(data)
+	if err != nil {
+		return nil, &failure{message: fmt.Sprintf("plan %s: %v", name, err), err: err, hint: "layform plan --out FILE writes a plan file"}
+	}
+	return p, nil
+}
+
+// maxPlan is the size that a plan file may have.
+const maxPlan = 256 << 20

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
+)
+
+// statusCmd shows how the objects of the spec stand in its layout.
+type statusCmd struct {
+	specFlags
+	valueFlags
+}
+
+// Run reads the staging state and checks every blob and tag in it.
+func (c *statusCmd) Run(ctx context.Context, a *app) error {
+	state, err := a.state(ctx, c.specFlags, c.valueFlags, true)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.print(view.Document{Type: view.TypeState, State: state})
+	}
+	return view.Status(a.stdout, state, a.out)
+}
+
+// state reads what the layout holds for the spec. With check, every blob is
+// hashed, and objects that are not built yet are listed as well.
+func (a *app) state(ctx context.Context, f specFlags, v valueFlags, check bool) (*view.State, error) {
+	sp, err := a.load(f, v)
+	if err != nil {
+		return nil, err
+	}
+	store, err := openLayout(f.dir(), sp.LayoutPath)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	index, err := store.Index(ctx)
+	if err != nil {
+		return nil, err
+	}
+	st, _, err := stage.Load(ctx, store, sp.Name)
+	if err != nil {
+		return nil, err
+	}
+	out := &view.State{
+		Layout: sp.LayoutPath, Exists: store.Initialised(), Spec: sp.Name,
+		Serial: st.Serial, Index: index.Digest(), Outputs: outputsOf(st),
+	}
+	for _, key := range slices.Sorted(maps.Keys(st.Objects)) {
+		o, err := stagedObject(ctx, store, key, st.Objects[key], check)
+		if err != nil {
+			return nil, err
+		}
+		out.Objects = append(out.Objects, o)
+	}
+	if check {
+		missing, err := notBuilt(sp, st)
+		if err != nil {
+			return nil, err
+		}
+		out.Objects = append(out.Objects, missing...)
+	}
+	sortObjects(out.Objects)
+	out.Tags = tagsOf(st, index)
+	return out, nil
+}
+
+// stagedObject describes one object of the staging state.
+func stagedObject(ctx context.Context, store *layout.Store, key string, o stage.Object, check bool) (view.Object, error) {
+	v := view.Object{
+		Key: key, Kind: kindOf(key), Standing: view.Unchecked,
+		MediaType: o.Descriptor.MediaType, Digest: o.Descriptor.Digest, Size: o.Descriptor.Size,
+		DiffID: o.DiffID, Needs: o.Needs,
+	}
+	for _, path := range slices.Sorted(maps.Keys(o.Fields)) {
+		v.Fields = append(v.Fields, spec.Field{Path: path, Value: o.Fields[path]})
+	}
+	for _, path := range slices.Sorted(maps.Keys(o.Sensitive)) {
+		v.Fields = append(v.Fields, spec.Field{Path: path, Sensitive: true})
+	}
+	slices.SortFunc(v.Fields, func(a, b spec.Field) int { return cmp.Compare(a.Path, b.Path) })
+	if !check {
+		return v, nil
+	}
+	state, err := store.Check(ctx, o.Descriptor)
+	if err != nil {
+		return v, err
+	}
+	switch state {
+	case layout.Intact:
+		v.Standing = view.Intact
+	case layout.Missing:
+		v.Standing = view.Missing
+	default:
+		v.Standing = view.Torn
+	}
+	return v, nil
+}
+
+// notBuilt lists the objects that the spec describes and no apply has built.
+func notBuilt(sp *spec.Spec, st *stage.Stage) ([]view.Object, error) {
+	units, err := planner.UnitsOf(sp)
+	if err != nil {
+		return nil, err
+	}
+	var out []view.Object
+	for _, u := range units.All() {
+		if _, ok := st.Objects[u.Key]; !ok {
+			out = append(out, view.Object{Key: u.Key, Kind: kindOf(u.Key), Standing: view.NotBuilt})
+		}
+	}
+	return out, nil
+}
+
+// tagsOf compares the entries of index.json that the spec owns with what is there.
+func tagsOf(st *stage.Stage, index *layout.Index) []view.Tag {
+	keys := map[digest.Digest]string{}
+	for _, key := range slices.Sorted(maps.Keys(st.Objects)) {
+		keys[st.Objects[key].Descriptor.Digest] = key
+	}
+	now := index.Descriptors()
+	var out []view.Tag
+	for _, ref := range slices.Sorted(maps.Keys(st.Tags)) {
+		was := st.Tags[ref]
+		t := view.Tag{Ref: ref, Key: keys[was.Digest], Digest: was.Digest, Standing: view.Missing}
+		for _, d := range now {
+			if d.Annotations[ocispec.AnnotationRefName] != ref {
+				continue
+			}
+			if t.Standing = view.Intact; d.Digest != was.Digest {
+				t.Standing, t.Is = view.Moved, d.Digest
+			}
+		}
+		out = append(out, t)
+	}
+	for _, was := range st.Untagged {
+		t := view.Tag{Key: keys[was.Digest], Digest: was.Digest, Standing: view.Missing}
+		for _, d := range now {
+			if d.Digest == was.Digest && d.Annotations[ocispec.AnnotationRefName] == "" {
+				t.Standing = view.Intact
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// outputsOf lists the outputs of the last apply; sensitive values are left out.
+func outputsOf(st *stage.Stage) []view.Output {
+	var out []view.Output
+	for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {
+		o := st.Outputs[name]
+		v := view.Output{Name: name, Description: o.Description, Sensitive: o.Sensitive}
+		if !o.Sensitive {
+			v.Value = json.RawMessage(o.Value)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// kindOf is the kind of the object that a key names.
+func kindOf(key string) spec.Kind {
+	kind, _, _ := strings.Cut(key, ".")
+	return spec.Kind(kind)
+}
+
+// sortObjects sorts objects in the order in which kinds are built, then by key.
+func sortObjects(objects []view.Object) {
+	order := []spec.Kind{spec.KindLayer, spec.KindConfig, spec.KindManifest, spec.KindIndex}
+	slices.SortFunc(objects, func(a, b view.Object) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)),
+			cmp.Compare(a.Key, b.Key),
+		)
+	})
+}

@@ -1,0 +1,221 @@
+package view
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/executor"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
+)
+
+// FormatVersion is the version of Document. Members may be added without
+// changing it; readers ignore those that they do not know.
+const FormatVersion = 1
+
+// Type says which of a Document's members is its result.
+type Type string
+
+// The types of documents. One of type TypeDiagnostics has no result: the
+// command went wrong, or its result is its diagnostics, as for validate.
+const (
+	TypePlan        Type = "plan"
+	TypeApply       Type = "apply"
+	TypeState       Type = "state"
+	TypeOutputs     Type = "outputs"
+	TypeLayout      Type = "layout"
+	TypeFindings    Type = "findings"
+	TypeFiles       Type = "files"
+	TypeVersion     Type = "version"
+	TypeDiagnostics Type = "diagnostics"
+)
+
+// Document is what a command prints with --json: exactly one, on standard
+// output, whether the command succeeds or not.
+type Document struct {
+	FormatVersion int  `json:"format_version"`
+	Type          Type `json:"type"`
+	// OK is false when the command exits with 1.
+	OK bool `json:"ok"`
+	// Diagnostics are errors and warnings.
+	Diagnostics []Diagnostic `json:"diagnostics,omitempty"`
+
+	// Plan is what plan, show FILE and apply have planned.
+	Plan *planner.Plan `json:"plan,omitempty"`
+	// Apply is what apply and destroy have done.
+	Apply *Done `json:"apply,omitempty"`
+	// State is what the layout holds for a spec, from show and status.
+	State *State `json:"state,omitempty"`
+	// Outputs are output values, from output.
+	Outputs []Output `json:"outputs,omitempty"`
+	// Layout is what layout show found.
+	Layout *Layout `json:"layout,omitempty"`
+	// Findings are what layout validate found.
+	Findings []layout.Finding `json:"findings,omitempty"`
+	// Files are the spec files that fmt changed or would change, and the file
+	// that init wrote.
+	Files []string `json:"files,omitempty"`
+	// Version is what version says.
+	Version *Version `json:"version,omitempty"`
+}
+
+// JSON writes the document with indentation and a line feed at its end.
+func JSON(w io.Writer, d Document) error {
+	d.FormatVersion = FormatVersion
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(d)
+}
+
+// Done is what an apply has done; after an error, how far it got.
+type Done struct {
+	Added     int `json:"added"`
+	Changed   int `json:"changed"`
+	Destroyed int `json:"destroyed"`
+	// WrittenBlobs are the blobs that were put into the layout, DeletedBlobs
+	// those that were removed from it.
+	WrittenBlobs int                `json:"written_blobs"`
+	WrittenBytes int64              `json:"written_bytes"`
+	DeletedBlobs int                `json:"deleted_blobs"`
+	DeletedBytes int64              `json:"deleted_bytes"`
+	Layers       executor.LayerWork `json:"layers"`
+	Outputs      []Output           `json:"outputs,omitempty"`
+}
+
+// NewDone describes the result of an apply.
+func NewDone(r *executor.Result) *Done {
+	if r == nil {
+		return nil
+	}
+	a := &Done{
+		Added: r.Added, Changed: r.Changed, Destroyed: r.Destroyed,
+		WrittenBlobs: r.WrittenBlobs, WrittenBytes: r.WrittenBytes,
+		DeletedBlobs: r.DeletedBlobs, DeletedBytes: r.DeletedBytes,
+		Layers: r.Layers,
+	}
+	for _, o := range r.Outputs {
+		a.Outputs = append(a.Outputs, outputOf(o))
+	}
+	return a
+}
+
+// Output is one output value.
+type Output struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	// Value is absent when it is sensitive: no file of the layout holds it.
+	Value     json.RawMessage `json:"value,omitempty"`
+	Sensitive bool            `json:"sensitive,omitempty"`
+}
+
+func outputOf(o spec.Output) Output {
+	out := Output{Name: o.Name, Description: o.Description, Sensitive: o.Sensitive}
+	if !o.Sensitive && !o.Unknown {
+		out.Value = json.RawMessage(o.Value)
+	}
+	return out
+}
+
+// State is what a layout holds for a spec.
+type State struct {
+	Layout string `json:"layout"`
+	// Exists is false when nothing was ever written to the layout.
+	Exists bool   `json:"exists"`
+	Spec   string `json:"spec"`
+	// Serial is the number of times that the staging state was written.
+	Serial int64 `json:"serial"`
+	// Index is the digest of index.json.
+	Index   digest.Digest `json:"index,omitempty"`
+	Objects []Object      `json:"objects"`
+	Tags    []Tag         `json:"tags,omitempty"`
+	Outputs []Output      `json:"outputs,omitempty"`
+}
+
+// Standing says how an object or a tag stands in the layout.
+type Standing string
+
+// How things stand.
+const (
+	// Intact: it is there as the last apply left it.
+	Intact Standing = "intact"
+	// Missing: it is not there any more. Torn: its bytes are not what its name says.
+	Missing Standing = "missing"
+	Torn    Standing = "torn"
+	// Moved: the tag leads elsewhere.
+	Moved Standing = "moved"
+	// NotBuilt: the spec describes it, but no apply has built it.
+	NotBuilt Standing = "not built yet"
+	// Unchecked: it was not looked at.
+	Unchecked Standing = "unchecked"
+)
+
+// Object is one object of a spec as the staging state has it.
+type Object struct {
+	// Key is the object's address; for a config that manifests with different
+	// layers share, with " for " and the address of the manifest.
+	Key       string        `json:"key"`
+	Kind      spec.Kind     `json:"kind"`
+	Standing  Standing      `json:"standing"`
+	MediaType string        `json:"media_type,omitempty"`
+	Digest    digest.Digest `json:"digest,omitempty"`
+	Size      int64         `json:"size,omitempty"`
+	DiffID    digest.Digest `json:"diff_id,omitempty"`
+	// Fields are the values that the object was made of.
+	Fields []spec.Field `json:"fields,omitempty"`
+	Needs  []string     `json:"needs,omitempty"`
+}
+
+// Tag is one entry of index.json that the spec owns.
+type Tag struct {
+	// Ref is empty for an entry without a ref name.
+	Ref      string        `json:"ref,omitempty"`
+	Key      string        `json:"key,omitempty"`
+	Standing Standing      `json:"standing"`
+	Digest   digest.Digest `json:"digest"`
+	// Is is where a moved tag leads.
+	Is digest.Digest `json:"is,omitempty"`
+}
+
+// Layout is the content of any layout.
+type Layout struct {
+	Path    string        `json:"path"`
+	Index   digest.Digest `json:"index,omitempty"`
+	Entries []Node        `json:"entries"`
+}
+
+// Node is one descriptor of a layout, with what its blob refers to.
+type Node struct {
+	// Role says what the descriptor is to the one that holds it.
+	Role       Role               `json:"role"`
+	Ref        string             `json:"ref,omitempty"`
+	Descriptor ocispec.Descriptor `json:"descriptor"`
+	// Missing is set when the blob does not stand in the layout.
+	Missing  bool   `json:"missing,omitempty"`
+	Children []Node `json:"children,omitempty"`
+}
+
+// Role is what a descriptor is to the document that holds it.
+type Role string
+
+// The roles of descriptors.
+const (
+	RoleEntry    Role = "entry"
+	RoleConfig   Role = "config"
+	RoleLayer    Role = "layer"
+	RoleManifest Role = "manifest"
+	RoleSubject  Role = "subject"
+)
+
+// Version is what layform is made of.
+type Version struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	// Encoding names the rule that turns files into the bytes of layers.
+	Encoding string `json:"encoding"`
+	Platform string `json:"platform"`
+}
