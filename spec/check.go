@@ -252,9 +252,9 @@ func (c *checker) before(addr Address) []Address {
 	if o == nil {
 		return nil
 	}
-	before := o.object.Refs
+	before := slices.Clone(o.object.Refs)
 	for _, user := range c.users[addr] {
-		before = append(slices.Clip(before), c.objects[user].object.Body.(*Manifest).Layers...)
+		before = append(before, c.objects[user].object.Body.(*Manifest).Layers...)
 	}
 	return before
 }

@@ -58,8 +58,7 @@ func (p *program) expand(b *block) hcl.Diagnostics {
 	}
 	fixed := len(p.objectReferences(b.forEach, nil)) == 0
 	for _, item := range loopItems(v) {
-		addr := b.addr
-		addr.Key, addr.Keyed = item.key, true
+		addr := b.instance(item.key)
 		inst := &instance{addr: addr, block: b}
 		if fixed {
 			inst.each = eachValue(item)
@@ -71,7 +70,7 @@ func (p *program) expand(b *block) hcl.Diagnostics {
 	return diags
 }
 
-// maxInstances is the number of objects that one for_each may make.
+// maxInstances is the number of objects or blocks that one for_each may make.
 const maxInstances = 100_000
 
 // forEachProblem says why for_each cannot go through a value, "" if it can.
@@ -103,8 +102,8 @@ func forEachProblem(v cty.Value) string {
 	return ""
 }
 
-// evaluateLocals and for_each expressions, in the order of the graph. What
-// cannot be evaluated is marked as wrong.
+// evaluateGraph evaluates locals and for_each expressions in the order of the
+// graph. What cannot be evaluated is marked as wrong.
 func (p *program) evaluateGraph() hcl.Diagnostics {
 	g := p.graph()
 	order, wrong, diags := g.sort()

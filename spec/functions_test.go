@@ -2,12 +2,10 @@ package spec
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 )
 
 func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o644) }
@@ -24,92 +22,7 @@ func TestFunctions(t *testing.T) {
 		"list.csv":      "k,v\na,1\nb,2\n",
 		"sub/self.tmpl": "${templatefile(\"sub/self.tmpl\", {})}",
 	})
-	tests := map[string]string{
-		`abs(-1)`:                                             `1`,
-		`alltrue([true, "true"])`:                             `true`,
-		`anytrue([])`:                                         `false`,
-		`basename("a/b")`:                                     `"b"`,
-		`base64decode("aGk=")`:                                `"hi"`,
-		`base64sha256("")`:                                    `"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="`,
-		`can(tonumber("x"))`:                                  `false`,
-		`ceil(1.2)`:                                           `2`,
-		`chunklist([1, 2, 3], 2)`:                             `[[1,2],[3]]`,
-		`coalesce("", null, "c")`:                             `"c"`,
-		`coalesce(null, 2)`:                                   `2`,
-		`compact(["a", "", "b"])`:                             `["a","b"]`,
-		`contains(["a"], "a")`:                                `true`,
-		`csvdecode(file("list.csv"))[1].v`:                    `"2"`,
-		`dirname("a/b")`:                                      `"a"`,
-		`distinct([1, 1, 2])`:                                 `[1,2]`,
-		`element(["a", "b"], 3)`:                              `"b"`,
-		`endswith("abc", "bc")`:                               `true`,
-		`file("./sub/../hello.txt")`:                          `"Hello, wörld\n"`,
-		`filebase64("binary")`:                                `"/wA="`,
-		`fileexists("hello.txt")`:                             `true`,
-		`fileexists("none")`:                                  `false`,
-		`fileexists("hello.txt/x")`:                           `false`,
-		`filesha256("sub/b/d.txt")`:                           `"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`,
-		`fileset("sub", "**/*.go")`:                           `["a.go","b/c.go"]`,
-		`fileset(".", "*.none")`:                              `[]`,
-		`flatten([[1], [[2]]])`:                               `[1,2]`,
-		`format("%-5s|%03d", "a", 7)`:                         `"a    |007"`,
-		`formatdate("YYYY-MM-DD", "2026-01-31T12:00:00Z")`:    `"2026-01-31"`,
-		`formatlist("%s!", ["a", "b"])`:                       `["a!","b!"]`,
-		`indent(2, "a\nb")`:                                   `"a\n  b"`,
-		`index(["a", "b"], "b")`:                              `1`,
-		`issensitive(sensitive(1))`:                           `true`,
-		`join("-", ["a", "b"])`:                               `"a-b"`,
-		`jsondecode("{\"a\": [1, null]}").a[0]`:               `1`,
-		`jsonencode({ b = 1, a = "<&>" })`:                    `"{\"a\":\"\\u003c\\u0026\\u003e\",\"b\":1}"`,
-		`keys({ b = 1, a = 2 })`:                              `["a","b"]`,
-		`length("wörld")`:                                     `5`,
-		`length({ a = 1 })`:                                   `1`,
-		`lookup({ a = 1 }, "a")`:                              `1`,
-		`lookup({ a = 1 }, "b", 2)`:                           `2`,
-		`matchkeys(["x", "y"], ["a", "b"], ["b"])`:            `["y"]`,
-		`max(1, 3, 2)`:                                        `3`,
-		`md5("")`:                                             `"d41d8cd98f00b204e9800998ecf8427e"`,
-		`merge({ a = 1 }, { b = 2 })`:                         `{"a":1,"b":2}`,
-		`nonsensitive(sensitive("x"))`:                        `"x"`,
-		`one([])`:                                             `null`,
-		`one(["a"])`:                                          `"a"`,
-		`parseint("ff", 16)`:                                  `255`,
-		`pow(2, 10)`:                                          `1024`,
-		`range(3)`:                                            `[0,1,2]`,
-		`regex("v([0-9]+)", "v12")[0]`:                        `"12"`,
-		`regexall("a", "aba")`:                                `["a","a"]`,
-		`replace("a.b", ".", "-")`:                            `"a-b"`,
-		`replace("abc", "/[ab]/", "x")`:                       `"xxc"`,
-		`reverse([1, 2])`:                                     `[2,1]`,
-		`setproduct(["a"], [1, 2])`:                           `[["a",1],["a",2]]`,
-		`sha256("")`:                                          `"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`,
-		`slice(["a", "b"], 1, 2)`:                             `["b"]`,
-		`sort(["b", "a"])`:                                    `["a","b"]`,
-		`split(",", "a,b")`:                                   `["a","b"]`,
-		`startswith("abc", "ab")`:                             `true`,
-		`strcontains("abc", "x")`:                             `false`,
-		`strrev("ab")`:                                        `"ba"`,
-		`substr("hello", 1, 3)`:                               `"ell"`,
-		`sum([1, 2.5])`:                                       `3.5`,
-		`templatefile("greet.tftpl", { names = ["a", "b"] })`: `"Hi A!\nHi B!\n"`,
-		`timeadd("2026-01-31T12:00:00Z", "1h")`:               `"2026-01-31T13:00:00Z"`,
-		`timecmp("2026-01-31T12:00:00Z", "2027-01-31T12:00:00Z")`: `-1`,
-		`title("ab cd")`:                           `"Ab Cd"`,
-		`tolist(toset(["b", "a"]))`:                `["a","b"]`,
-		`tostring(1)`:                              `"1"`,
-		`transpose({ a = ["x", "y"], b = ["x"] })`: `{"x":["a","b"],"y":["a"]}`,
-		`trim("--a-", "-")`:                        `"a"`,
-		`trimprefix("ab", "a")`:                    `"b"`,
-		`try(tonumber("x"), 7)`:                    `7`,
-		`upper("a")`:                               `"A"`,
-		`urldecode("a%20b")`:                       `"a b"`,
-		`urlencode("a b&")`:                        `"a+b%26"`,
-		`values({ b = 1, a = 2 })`:                 `[2,1]`,
-		`yamldecode(file("data.yaml")).b[1]`:       `"two"`,
-		`yamlencode({ a = [1] })`:                  `"\"a\":\n- 1\n"`,
-		`zipmap(["a"], [1])`:                       `{"a":1}`,
-	}
-	for expr, want := range tests {
+	for expr, want := range functionValues {
 		opts := source("output \"o\" {\n sensitive = false\n value = " + expr + "\n}\n")
 		s, diags := Load(dir, opts)
 		if diags.HasErrors() {
@@ -120,30 +33,7 @@ func TestFunctions(t *testing.T) {
 			t.Errorf("%s is %s, want %s", expr, got, want)
 		}
 	}
-	for expr, want := range map[string]string{
-		`file("none")`:                             `there is no file "none"`,
-		`file("../x")`:                             "leaves the directory of the spec",
-		`file("/etc/passwd")`:                      "is absolute",
-		`file("sub")`:                              "is a directory",
-		`file("")`:                                 "the path is empty",
-		`file("a\u0000b")`:                         "NUL",
-		`file("binary")`:                           "filebase64 reads any file",
-		`fileset("..", "*")`:                       "leaves the directory",
-		`fileset(".", "../*")`:                     "is no pattern",
-		`fileset("none", "*")`:                     "there is no file",
-		`fileset(".", "[")`:                        "is no pattern",
-		`templatefile("greet.tftpl", {})`:          `greet.tftpl:1,13: Unknown variable`,
-		`templatefile("sub/self.tmpl", {})`:        "a template may not render another template",
-		`templatefile("hello.txt", [1])`:           "a map or an object",
-		`templatefile("hello.txt", { "a b" = 1 })`: "no name for a variable",
-		`coalesce("", null)`:                       "no argument is set",
-		`one([1, 2])`:                              "at most one element",
-		`lookup({}, "a")`:                          "no such key",
-		`sum([])`:                                  "at least one number",
-		`index(["a"], "b")`:                        "no such element",
-		`base64decode("!")`:                        "not base64",
-		`replace("a", "/(/", "")`:                  "missing closing",
-	} {
+	for expr, want := range functionMistakes {
 		mustFail(t, dir, source("output \"o\" { value = "+expr+" }"), want)
 	}
 }
@@ -199,38 +89,6 @@ manifest "a" {
 	}
 }
 
-// TestSpecialFiles reads what is no regular file, and what leads outside.
-func TestSpecialFiles(t *testing.T) {
-	outside := files(t, map[string]string{"secret": "x"})
-	dir := files(t, map[string]string{"real": "inside", "big": strings.Repeat("x", MaxReadSize+1)})
-	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, target := range map[string]string{"out": filepath.Join(outside, "secret"), "up": "../../secret", "in": "real", "null": "/dev/null", "dir": outside} {
-		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, want := range map[string]string{
-		"fifo": "is a FIFO", "out": "leads out of the directory", "up": "leads out of the directory", "null": "leads out of the directory",
-		"dir/secret": "leads out of the directory", "big": "is larger than",
-	} {
-		mustFail(t, dir, source(`output "o" { value = file("`+name+`") }`), want)
-	}
-	mustFail(t, dir, LoadOptions{File: "fifo"}, "is a FIFO")
-	mustFail(t, dir, LoadOptions{File: "out"}, "leads out of the directory")
-	mustFail(t, dir, LoadOptions{File: "big"}, "is larger than")
-	if got := values(t, mustLoad(t, dir, source(`output "o" { value = file("in") }`)))["o"]; got != `"inside"` {
-		t.Errorf("a symlink inside gives %s", got)
-	}
-	opts := source("variable \"v\" { default = 1 }")
-	opts.VarFiles = []string{filepath.Join(dir, "fifo")}
-	mustFail(t, dir, opts, "is a FIFO")
-	if got := values(t, mustLoad(t, dir, source(`output "o" { value = fileset(".", "**") }`)))["o"]; got != `["big","real"]` {
-		t.Errorf("fileset lists %s", got)
-	}
-}
-
 func TestDynamicBlocks(t *testing.T) {
 	mustFail(t, t.TempDir(), source("layer \"a\" {\n dynamic \"fil\" {\n for_each = []\n content {}\n }\n}"), `Did you mean "file"?`)
 	mustFail(t, t.TempDir(), source("layer \"a\" {\n dynamic \"file\" {\n for_each = [\"/a\"]\n content { content = \"\" }\n }\n}"), "labels must be a list of 1 strings")
@@ -238,4 +96,117 @@ func TestDynamicBlocks(t *testing.T) {
 	mustFail(t, t.TempDir(), source("layer \"a\" {\n dynamic \"copy\" {\n for_each = []\n iterator = layer\n content { from = \".\" }\n }\n}"), "Invalid iterator name")
 	mustFail(t, t.TempDir(), source("layer \"a\" {\n dynamic \"copy\" {\n for_each = [1]\n }\n}"), "exactly one content block")
 	mustFail(t, t.TempDir(), source("layer \"a\" {\n dynamic \"copy\" {\n for_each = [1]\n content { from = copi.value }\n }\n}"), `nothing named "copi"`)
+}
+
+// functionValues are expressions and the JSON that they evaluate to.
+var functionValues = map[string]string{
+	`abs(-1)`:                                             `1`,
+	`alltrue([true, "true"])`:                             `true`,
+	`anytrue([])`:                                         `false`,
+	`basename("a/b")`:                                     `"b"`,
+	`base64decode("aGk=")`:                                `"hi"`,
+	`base64sha256("")`:                                    `"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="`,
+	`can(tonumber("x"))`:                                  `false`,
+	`ceil(1.2)`:                                           `2`,
+	`chunklist([1, 2, 3], 2)`:                             `[[1,2],[3]]`,
+	`coalesce("", null, "c")`:                             `"c"`,
+	`coalesce(null, 2)`:                                   `2`,
+	`compact(["a", "", "b"])`:                             `["a","b"]`,
+	`contains(["a"], "a")`:                                `true`,
+	`csvdecode(file("list.csv"))[1].v`:                    `"2"`,
+	`dirname("a/b")`:                                      `"a"`,
+	`distinct([1, 1, 2])`:                                 `[1,2]`,
+	`element(["a", "b"], 3)`:                              `"b"`,
+	`endswith("abc", "bc")`:                               `true`,
+	`file("./sub/../hello.txt")`:                          `"Hello, wörld\n"`,
+	`filebase64("binary")`:                                `"/wA="`,
+	`fileexists("hello.txt")`:                             `true`,
+	`fileexists("none")`:                                  `false`,
+	`fileexists("hello.txt/x")`:                           `false`,
+	`filesha256("sub/b/d.txt")`:                           `"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`,
+	`fileset("sub", "**/*.go")`:                           `["a.go","b/c.go"]`,
+	`fileset(".", "*.none")`:                              `[]`,
+	`flatten([[1], [[2]]])`:                               `[1,2]`,
+	`format("%-5s|%03d", "a", 7)`:                         `"a    |007"`,
+	`formatdate("YYYY-MM-DD", "2026-01-31T12:00:00Z")`:    `"2026-01-31"`,
+	`formatlist("%s!", ["a", "b"])`:                       `["a!","b!"]`,
+	`indent(2, "a\nb")`:                                   `"a\n  b"`,
+	`index(["a", "b"], "b")`:                              `1`,
+	`issensitive(sensitive(1))`:                           `true`,
+	`join("-", ["a", "b"])`:                               `"a-b"`,
+	`jsondecode("{\"a\": [1, null]}").a[0]`:               `1`,
+	`jsonencode({ b = 1, a = "<&>" })`:                    `"{\"a\":\"\\u003c\\u0026\\u003e\",\"b\":1}"`,
+	`keys({ b = 1, a = 2 })`:                              `["a","b"]`,
+	`length("wörld")`:                                     `5`,
+	`length({ a = 1 })`:                                   `1`,
+	`lookup({ a = 1 }, "a")`:                              `1`,
+	`lookup({ a = 1 }, "b", 2)`:                           `2`,
+	`matchkeys(["x", "y"], ["a", "b"], ["b"])`:            `["y"]`,
+	`max(1, 3, 2)`:                                        `3`,
+	`md5("")`:                                             `"d41d8cd98f00b204e9800998ecf8427e"`,
+	`merge({ a = 1 }, { b = 2 })`:                         `{"a":1,"b":2}`,
+	`nonsensitive(sensitive("x"))`:                        `"x"`,
+	`one([])`:                                             `null`,
+	`one(["a"])`:                                          `"a"`,
+	`parseint("ff", 16)`:                                  `255`,
+	`pow(2, 10)`:                                          `1024`,
+	`range(3)`:                                            `[0,1,2]`,
+	`regex("v([0-9]+)", "v12")[0]`:                        `"12"`,
+	`regexall("a", "aba")`:                                `["a","a"]`,
+	`replace("a.b", ".", "-")`:                            `"a-b"`,
+	`replace("abc", "/[ab]/", "x")`:                       `"xxc"`,
+	`reverse([1, 2])`:                                     `[2,1]`,
+	`setproduct(["a"], [1, 2])`:                           `[["a",1],["a",2]]`,
+	`sha256("")`:                                          `"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`,
+	`slice(["a", "b"], 1, 2)`:                             `["b"]`,
+	`sort(["b", "a"])`:                                    `["a","b"]`,
+	`split(",", "a,b")`:                                   `["a","b"]`,
+	`startswith("abc", "ab")`:                             `true`,
+	`strcontains("abc", "x")`:                             `false`,
+	`strrev("ab")`:                                        `"ba"`,
+	`substr("hello", 1, 3)`:                               `"ell"`,
+	`sum([1, 2.5])`:                                       `3.5`,
+	`templatefile("greet.tftpl", { names = ["a", "b"] })`: `"Hi A!\nHi B!\n"`,
+	`timeadd("2026-01-31T12:00:00Z", "1h")`:               `"2026-01-31T13:00:00Z"`,
+	`timecmp("2026-01-31T12:00:00Z", "2027-01-31T12:00:00Z")`: `-1`,
+	`title("ab cd")`:                           `"Ab Cd"`,
+	`tolist(toset(["b", "a"]))`:                `["a","b"]`,
+	`tostring(1)`:                              `"1"`,
+	`transpose({ a = ["x", "y"], b = ["x"] })`: `{"x":["a","b"],"y":["a"]}`,
+	`trim("--a-", "-")`:                        `"a"`,
+	`trimprefix("ab", "a")`:                    `"b"`,
+	`try(tonumber("x"), 7)`:                    `7`,
+	`upper("a")`:                               `"A"`,
+	`urldecode("a%20b")`:                       `"a b"`,
+	`urlencode("a b&")`:                        `"a+b%26"`,
+	`values({ b = 1, a = 2 })`:                 `[2,1]`,
+	`yamldecode(file("data.yaml")).b[1]`:       `"two"`,
+	`yamlencode({ a = [1] })`:                  `"\"a\":\n- 1\n"`,
+	`zipmap(["a"], [1])`:                       `{"a":1}`,
+}
+
+// functionMistakes are expressions and what the diagnostics say.
+var functionMistakes = map[string]string{
+	`file("none")`:                             `there is no file "none"`,
+	`file("../x")`:                             "leaves the directory of the spec",
+	`file("/etc/passwd")`:                      "is absolute",
+	`file("sub")`:                              "is a directory",
+	`file("")`:                                 "the path is empty",
+	`file("a\u0000b")`:                         "NUL",
+	`file("binary")`:                           "filebase64 reads any file",
+	`fileset("..", "*")`:                       "leaves the directory",
+	`fileset(".", "../*")`:                     "is no pattern",
+	`fileset("none", "*")`:                     "there is no file",
+	`fileset(".", "[")`:                        "is no pattern",
+	`templatefile("greet.tftpl", {})`:          `greet.tftpl:1,13: Unknown variable`,
+	`templatefile("sub/self.tmpl", {})`:        "a template may not render another template",
+	`templatefile("hello.txt", [1])`:           "a map or an object",
+	`templatefile("hello.txt", { "a b" = 1 })`: "no name for a variable",
+	`coalesce("", null)`:                       "no argument is set",
+	`one([1, 2])`:                              "at most one element",
+	`lookup({}, "a")`:                          "no such key",
+	`sum([])`:                                  "at least one number",
+	`index(["a"], "b")`:                        "no such element",
+	`base64decode("!")`:                        "not base64",
+	`replace("a", "/(/", "")`:                  "missing closing",
 }

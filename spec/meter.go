@@ -24,7 +24,7 @@ const (
 	maxProduced = 96 << 20
 	maxValue    = 32 << 20
 	valueCost   = 64
-	stepCost    = 128
+	stepCost    = 256
 	// maxValueDepth is how deep values may be nested.
 	maxValueDepth = 200
 	// maxExponent is the largest binary exponent of a number. Larger ones have no

@@ -48,6 +48,10 @@ func (d *decoder) repeat(n *nestedBlock) []Node {
 		d.err(n.dynamic.forEach.rng(), "for_each of a dynamic block must be a list, set, map or object that is known when the plan is made and not sensitive.")
 		return nil
 	}
+	if v.LengthInt() > maxInstances {
+		d.err(n.dynamic.forEach.rng(), "for_each of a dynamic block may have at most %d elements.", maxInstances)
+		return nil
+	}
 	outer := d.in
 	defer func() { d.in = outer }()
 	var nodes []Node

@@ -261,22 +261,29 @@ func (s *session) block(b *block, keys map[string]bool) cty.Value {
 	if b.forEach == nil {
 		return s.object(b.addr)
 	}
-	if keys == nil {
-		if v, ok := s.blocks[b.addr]; ok {
-			return v
+	values := map[string]cty.Value{}
+	if keys != nil {
+		for key := range keys {
+			if addr := b.instance(key); s.p.instances[addr] != nil {
+				values[key] = s.object(addr)
+			}
 		}
+		return cty.ObjectVal(values)
 	}
-	values := make(map[string]cty.Value, len(b.keys))
+	if v, ok := s.blocks[b.addr]; ok {
+		return v
+	}
 	for _, key := range b.keys {
-		if keys == nil || keys[key] {
-			values[key] = s.object(Address{Kind: b.addr.Kind, Name: b.addr.Name, Key: key, Keyed: true})
-		}
+		values[key] = s.object(b.instance(key))
 	}
 	v := cty.ObjectVal(values)
-	if keys == nil {
-		s.blocks[b.addr] = v
-	}
+	s.blocks[b.addr] = v
 	return v
+}
+
+// instance is the address of the instance with a key.
+func (b *block) instance(key string) Address {
+	return Address{Kind: b.addr.Kind, Name: b.addr.Name, Key: key, Keyed: true}
 }
 
 // object is what a reference to an object evaluates to.

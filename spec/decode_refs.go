@@ -1,0 +1,214 @@
+package spec
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// need notes what an expression is made from. Whole objects count only when
+// whole is set: where the value tells which objects are meant, it is asked.
+func (d *decoder) need(e *expression, whole bool) {
+	for _, r := range d.s.p.objectReferences(e, d.inst.block) {
+		addr, ok := r.block()
+		if !ok {
+			continue
+		}
+		b := d.s.p.blocks[addr]
+		attr, _ := r.attribute(b.forEach != nil)
+		if attr == attrAddress || attr == "" && !whole {
+			continue
+		}
+		if b.forEach == nil {
+			d.needs = append(d.needs, need{addr, attr, r.rng()})
+			continue
+		}
+		keys := b.keys
+		if key, ok := d.s.key(r, d.in); ok {
+			at, found := slices.BinarySearch(keys, key)
+			if !found {
+				continue
+			}
+			keys = keys[at : at+1]
+		}
+		for _, key := range keys {
+			d.needs = append(d.needs, need{b.instance(key), attr, r.rng()})
+		}
+	}
+}
+
+// objectReferences lists the references to objects that an expression makes,
+// itself, through locals, or through for_each of the block that it stands in.
+func (p *program) objectReferences(e *expression, b *block) []reference {
+	var refs []reference
+	for _, r := range e.refs {
+		name, _, _ := r.name()
+		switch {
+		case r.root() == rootLocal && p.locals[name] != nil:
+			refs = append(refs, p.locals[name].refs...)
+		case r.root() == rootEach && name == "value" && b != nil && b.forEach != nil:
+			refs = append(refs, p.objectReferences(b.forEach, nil)...)
+		default:
+			if addr, ok := r.block(); ok && p.blocks[addr] != nil {
+				refs = append(refs, r)
+			}
+		}
+	}
+	return refs
+}
+
+// refs sorts the needs into a set of addresses.
+func (d *decoder) refs() []Address {
+	var refs []Address
+	for _, n := range d.needs {
+		refs = append(refs, n.addr)
+	}
+	slices.SortFunc(refs, compareAddresses)
+	return slices.Compact(refs)
+}
+
+// compareAddresses orders addresses by kind, name and key.
+func compareAddresses(a, b Address) int {
+	return cmp.Or(
+		cmp.Compare(slices.Index(kinds, a.Kind), slices.Index(kinds, b.Kind)),
+		strings.Compare(a.Name, b.Name),
+		cmp.Compare(boolInt(a.Keyed), boolInt(b.Keyed)),
+		strings.Compare(a.Key, b.Key),
+	)
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// objectRef is the address that a reference evaluates to.
+func objectRef(v cty.Value) (Address, bool) {
+	v, _ = v.Unmark()
+	if v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() || !v.Type().HasAttribute(attrAddress) {
+		return Address{}, false
+	}
+	text, ok := textOf(v.GetAttr(attrAddress))
+	if !ok {
+		return Address{}, false
+	}
+	addr, err := ParseAddress(text)
+	return addr, err == nil
+}
+
+// object decodes an attribute that names one object of certain kinds.
+func (d *decoder) object(attrs map[string]*attribute, name string, allowed ...Kind) (*Address, got) {
+	g := d.raw(attrs, name)
+	if !g.set || g.reported {
+		return nil, g
+	}
+	e := attrs[name].expr
+	if !g.value.IsKnown() || g.value.Type() == cty.DynamicPseudoType {
+		d.need(e, true)
+		d.fields = append(d.fields, Field{Path: name, Unknown: true})
+		return nil, g
+	}
+	d.need(e, false)
+	addr, ok := d.member(g, g.value, name, e, allowed)
+	if !ok {
+		return nil, g
+	}
+	return &addr, g
+}
+
+// objects decodes an attribute that lists objects of certain kinds.
+func (d *decoder) objects(attrs map[string]*attribute, name string, allowed ...Kind) ([]Address, got) {
+	g := d.raw(attrs, name)
+	if !g.set || g.reported {
+		return nil, g
+	}
+	e := attrs[name].expr
+	list, _ := g.value.Unmark()
+	if t := list.Type(); !list.IsKnown() || t == cty.DynamicPseudoType {
+		d.need(e, true)
+		d.fields = append(d.fields, Field{Path: name, Unknown: true})
+		return nil, g
+	} else if !t.IsTupleType() && !t.IsListType() {
+		d.err(g.rng, "%s must be a list in square brackets, of references to a %s each.%s", name, kindList(allowed), listHint(list, name))
+		g.reported = true
+		return nil, g
+	}
+	d.need(e, false)
+	g.ok = true
+	var addrs []Address
+	i := 0
+	for it := list.ElementIterator(); it.Next(); i++ {
+		_, element := it.Element()
+		path := fmt.Sprintf("%s[%d]", name, i)
+		if !element.IsKnown() {
+			d.need(e, true)
+			d.fields = append(d.fields, Field{Path: path, Unknown: true})
+			g.ok = false
+			continue
+		}
+		addr, ok := d.member(g, element, path, e, allowed)
+		if !ok {
+			g.reported = true
+			continue
+		}
+		addrs = append(addrs, addr)
+	}
+	if !g.ok || g.reported {
+		return nil, g
+	}
+	return addrs, g
+}
+
+func listHint(v cty.Value, name string) string {
+	if _, ok := objectRef(v); ok {
+		return fmt.Sprintf(" Write %s = [...] around the one object.", name)
+	}
+	if v.Type().IsObjectType() {
+		return " Use values(...) for all objects of a block with for_each."
+	}
+	return ""
+}
+
+// member decodes one reference.
+func (d *decoder) member(g got, v cty.Value, path string, e *expression, allowed []Kind) (Address, bool) {
+	addr, ok := objectRef(v)
+	if !ok {
+		hint := ""
+		if v.Type() == cty.String {
+			hint = " Leave out the quotation marks."
+		} else if v.Type().IsObjectType() {
+			hint = " A block with for_each needs a key."
+		}
+		d.err(g.rng, "%s must be a reference to a %s, such as %s.NAME.%s", path, kindList(allowed), allowed[0], hint)
+		return addr, false
+	}
+	named := slices.ContainsFunc(d.s.p.objectReferences(e, d.inst.block), func(r reference) bool {
+		a, _ := r.block()
+		return a == addr.Block()
+	})
+	if !named || d.s.p.instances[addr] == nil {
+		d.err(g.rng, "%s must refer to an object by its name, such as %s.NAME.", path, allowed[0])
+		return addr, false
+	}
+	if !slices.Contains(allowed, addr.Kind) {
+		d.err(g.rng, "%s is %s, but must be a %s.", path, addr, kindList(allowed))
+		return addr, false
+	}
+	d.needs = append(d.needs, need{addr: addr, rng: g.rng})
+	d.fields = append(d.fields, Field{Path: path, Value: jsonText(addr.String())})
+	return addr, true
+}
+
+// kindList writes kinds as "manifest or index".
+func kindList(allowed []Kind) string {
+	names := make([]string, len(allowed))
+	for i, k := range allowed {
+		names[i] = string(k)
+	}
+	return strings.Join(names, " or ")
+}

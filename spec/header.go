@@ -1,0 +1,104 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	version "github.com/hashicorp/go-version"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// header evaluates the layform and layout blocks.
+func (p *program) header() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for i, b := range p.layforms {
+		if i > 0 {
+			diags = append(diags, repeated("layform", b.rng, p.layforms[0].rng))
+			continue
+		}
+		diags = append(diags, p.layformBlock(b)...)
+	}
+	if len(p.layouts) == 0 {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Missing layout block",
+			Detail: "The spec does not say where its layout is. Add: layout { path = \"dist/NAME\" }",
+		})
+	}
+	for i, b := range p.layouts {
+		if i > 0 {
+			diags = append(diags, repeated("layout", b.rng, p.layouts[0].rng))
+			continue
+		}
+		diags = append(diags, p.layoutBlock(b)...)
+	}
+	return diags
+}
+
+func repeated(kind string, rng, first hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Duplicate " + kind + " block", Subject: &rng,
+		Detail: fmt.Sprintf("A spec has one %s block, and there is one already at %s.", kind, place(first)),
+	}
+}
+
+func (p *program) layformBlock(b *plainBlock) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	if a, ok := b.attrs["name"]; ok {
+		v, more := p.constant(a.expr, cty.String, "The name of a spec")
+		diags = append(diags, more...)
+		if name, ok := textOf(v); ok {
+			if problem := checkName("spec", name, a.expr.rng()); problem != nil {
+				diags = append(diags, problem)
+			}
+			p.name = name
+		}
+	}
+	a, ok := b.attrs["required_version"]
+	if !ok {
+		return diags
+	}
+	v, more := p.constant(a.expr, cty.String, "required_version")
+	diags = append(diags, more...)
+	text, ok := textOf(v)
+	if !ok {
+		return diags
+	}
+	constraint, err := version.NewConstraint(text)
+	if err != nil {
+		return append(diags, wrongType(a.expr.rng(), "required_version", fmt.Errorf("%q is no constraint such as \">= 0.1, < 2\"", text)))
+	}
+	if own, err := version.NewVersion(p.version); err == nil && !constraint.Check(own.Core()) {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Unsupported version", Subject: a.expr.rng().Ptr(),
+			Detail: fmt.Sprintf("The spec requires layform %s, and this is %s. Install a version that fits.", text, p.version),
+		})
+	}
+	return diags
+}
+
+func (p *program) layoutBlock(b *plainBlock) hcl.Diagnostics {
+	a, ok := b.attrs["path"]
+	if !ok {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Missing required argument", Subject: &b.rng, Detail: "The layout block needs path: the directory of the layout.",
+		}}
+	}
+	if diags := p.checkNames(a.expr, scope{what: "The path of the layout", roots: []string{rootVar, rootLocal}}); diags.HasErrors() || p.skips(a.expr) {
+		return diags
+	}
+	v, diags := newSession(p, nil).expression(a.expr, nil)
+	if diags.HasErrors() {
+		return diags
+	}
+	text, ok := textOf(v)
+	switch {
+	case isSensitive(v) || !ok:
+		diags = append(diags, wrongType(a.expr.rng(), "The path of the layout", errors.New("a string is required that is known and not sensitive")))
+	case text == "" || strings.ContainsRune(text, 0):
+		diags = append(diags, wrongType(a.expr.rng(), "The path of the layout", errors.New("it is empty or contains a NUL character")))
+	}
+	p.layoutPath = text
+	return diags
+}

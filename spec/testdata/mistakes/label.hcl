@@ -1,0 +1,5 @@
+layout { path = "out" }
+
+layer "deep" {
+  file "/${"x"}" { content = "" }
+}
