@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -29,23 +28,27 @@ import (
 // Apply carries out a plan on a layout: exactly that plan, or nothing. It
 // reports a *planner.StaleError when the layout, the staging state or a source
 // is no longer what the plan was made from, and a *ConflictError when a tag
-// belongs to somebody else; both before the index is touched. The result says
-// how far it got, with an error too.
+// belongs to somebody else; both before the index is touched, and nearly always
+// before anything is written. The result says how far it got, with an error too.
 func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Options) (result *Result, err error) {
 	if opts.Parallelism <= 0 {
 		opts.Parallelism = runtime.GOMAXPROCS(0)
 	}
 	r := &run{store: store, plan: plan, opts: opts, result: &Result{}}
+	if err := r.check(ctx); err != nil {
+		return r.result, err
+	}
+	defer r.root.Close()
 	if plan.Empty() && !plan.Recover {
-		// Nothing will be written, so nothing needs the lock.
-		return r.result, r.prepare(ctx)
+		return r.result, nil
 	}
 	unlock, err := store.Lock(ctx, layout.Holder{Operation: "apply"}, opts.LockTimeout)
 	if err != nil {
 		return r.result, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	if err := r.prepare(ctx); err != nil {
+	// While we waited for the lock, somebody may have changed the layout.
+	if err := r.checkLayout(ctx); err != nil {
 		return r.result, err
 	}
 	if err := store.Init(ctx); err != nil {
@@ -54,7 +57,13 @@ func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Op
 	if err := r.buildAll(ctx); err != nil {
 		return r.result, err
 	}
-	return r.result, r.commit(ctx)
+	err = r.commit(ctx)
+	var conflict *ConflictError
+	if errors.As(err, &conflict) {
+		// Running again would end here again: what was built serves nobody.
+		err = errors.Join(err, r.undo(ctx))
+	}
+	return r.result, err
 }
 
 // run is one apply.
@@ -69,6 +78,8 @@ type run struct {
 	root    *os.Root
 	stage   *stage.Stage
 	journal *stage.Journal
+	// observed are the layers whose sources were looked at before the build.
+	observed map[spec.Address]*source.Observed
 
 	// log guards the journal.
 	log sync.Mutex
@@ -86,78 +97,10 @@ type made struct {
 	staged stage.Object
 }
 
-// prepare checks that the plan is not stale and reads what the build needs.
-func (r *run) prepare(ctx context.Context) error {
-	if r.plan.Spec.Encoding != source.Encoding {
-		return fmt.Errorf("the plan was made for layers encoded by %s and this layform writes %s; run plan again", r.plan.Spec.Encoding, source.Encoding)
-	}
-	index, err := r.store.Index(ctx)
-	if err != nil {
-		return err
-	}
-	if index.Digest() != r.plan.Layout.Index {
-		return &planner.StaleError{What: "index.json of the layout"}
-	}
-	st, stDigest, err := stage.Load(ctx, r.store, r.plan.Spec.Name)
-	if err != nil {
-		return err
-	}
-	if stDigest != r.plan.Layout.Stage {
-		return &planner.StaleError{What: "the staging state of the spec"}
-	}
-	r.stage = st
-	records, err := stage.Built(r.store, r.plan.Spec.Name)
-	if err != nil {
-		return err
-	}
-	for _, rec := range records {
-		if rec.Created {
-			r.created = append(r.created, rec.Descriptor.Digest)
-		}
-	}
-	return r.load()
-}
-
-// load evaluates the plan's spec and checks that files that functions read are
-// what they were.
-func (r *run) load() error {
-	values := r.opts.Values
-	values.Sources, values.Recorded = r.plan.Spec.Sources, r.plan.Spec.Variables
-	sp, diags := spec.Load(r.opts.Dir, values)
-	if diags.HasErrors() {
-		return diags
-	}
-	if !r.plan.Options.Destroy {
-		if moved, ok := firstMoved(r.plan.Spec.Inputs, sp.Inputs()); ok {
-			return &planner.StaleError{What: moved}
-		}
-	}
-	units, err := planner.UnitsOf(sp)
-	if err != nil {
-		return err
-	}
-	r.spec, r.units = sp, units
-	return nil
-}
-
-// firstMoved names the first input that is not what the plan was made from.
-func firstMoved(planned, now []spec.Input) (string, bool) {
-	for _, in := range planned {
-		if !slices.Contains(now, in) {
-			return fmt.Sprintf("what %s reads at %s", in.Function, in.Path), true
-		}
-	}
-	return "", false
-}
-
 // buildAll builds what the plan says, each object as soon as all that it needs
 // stands in the layout.
 func (r *run) buildAll(ctx context.Context) error {
 	var err error
-	if r.root, err = os.OpenRoot(r.spec.Dir); err != nil {
-		return err
-	}
-	defer r.root.Close()
 	if r.journal, err = stage.OpenJournal(r.store, r.plan.Spec.Name); err != nil {
 		return err
 	}

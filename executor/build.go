@@ -258,13 +258,12 @@ func (r *run) entry(m made) ocispec.Descriptor {
 
 // layer builds a layer.
 func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, l *spec.Layer, object spec.Object) (stage.Record, error) {
-	seen, diags := source.Observe(ctx, r.root, l, source.Options{
-		Epoch:       planner.Seconds(r.plan.Spec.Epoch),
-		Parallelism: r.opts.Parallelism,
-		Range:       object.Range,
-	})
-	if diags.HasErrors() {
-		return stage.Record{}, diags
+	seen := r.observed[u.Address]
+	if seen == nil {
+		var err error
+		if seen, err = r.observe(ctx, l, object, false); err != nil {
+			return stage.Record{}, err
+		}
 	}
 	ingest, err := r.store.Ingest(ctx)
 	if err != nil {
@@ -302,7 +301,7 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 // write turns what was observed into the bytes of a layer.
 func (r *run) write(ctx context.Context, ingest *layout.Ingest, seen *source.Observed, l *spec.Layer, opts layer.Options) (layer.Result, error) {
 	if seen.Tree != nil {
-		return layer.Write(ctx, ingest, r.root, seen.Tree.Fill(l), opts)
+		return layer.Write(ctx, ingest, r.root, seen.Tree, opts)
 	}
 	return layer.Import(ctx, ingest, r.root, seen.File, l, opts)
 }
@@ -318,7 +317,7 @@ func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *s
 	}
 	if result.TOC != nil {
 		result.TOC.Blob, result.TOC.Size = dgst, size
-		if err := stage.SaveTOC(ctx, r.store, result.TOC); err != nil {
+		if err := r.saveTOC(ctx, result.TOC, created); err != nil {
 			return stage.Record{}, err
 		}
 	}
@@ -339,6 +338,17 @@ func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *s
 		DiffID:      result.DiffID,
 		Created:     created,
 	}, nil
+}
+
+// saveTOC keeps a layer's table of contents, unless that of a blob which stood
+// there already is kept and sound.
+func (r *run) saveTOC(ctx context.Context, toc *stage.TOC, created bool) error {
+	if !created {
+		if _, err := stage.LoadTOC(ctx, r.store, toc.Blob); err == nil {
+			return nil
+		}
+	}
+	return stage.SaveTOC(ctx, r.store, toc)
 }
 
 // reuse opens the layer's earlier blob for its chunks. Anything that is wrong

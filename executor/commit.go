@@ -98,6 +98,7 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 	}
 	r.dropGone(next)
 	var entries []ocispec.Descriptor
+	owner := map[string]string{}
 	for _, c := range r.plan.Changes {
 		m, ok := r.made[c.Key()]
 		if !ok || c.Action == planner.Delete {
@@ -107,6 +108,11 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 		for _, w := range r.units.WantedOf(m.object) {
 			d := r.entry(m)
 			if w.Ref != "" {
+				// Tags that were unknown until now were not compared before.
+				if first, twice := owner[w.Ref]; twice {
+					return nil, nil, fmt.Errorf("the tag %q is asked for by %s and by %s; one ref name leads to one object", w.Ref, first, c.Address)
+				}
+				owner[w.Ref] = c.Address
 				d = image.Tagged(d, w.Ref)
 				next.Tags[w.Ref] = d
 			} else {
@@ -209,6 +215,16 @@ func (r *run) checkOwner(x *layout.Index, d ocispec.Descriptor) error {
 		}
 	}
 	return nil
+}
+
+// undo removes what this run put into the layout before its commit was refused.
+func (r *run) undo(ctx context.Context) error {
+	before := *r.stage
+	before.Blobs = r.created
+	if err := r.sweep(ctx, &before); err != nil {
+		return err
+	}
+	return stage.ClearJournal(r.store, r.plan.Spec.Name)
 }
 
 // sweep removes the blobs that the spec owns and that nothing reaches any more,

@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/planner"
+	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
 
@@ -18,6 +19,12 @@ type Options struct {
 	Parallelism int
 	// LockTimeout is how long to wait for another run; 0 means not at all.
 	LockTimeout time.Duration
+	// Saved says that the plan was made by an earlier run: then every layer is
+	// held against its sources before anything is written, also those that do
+	// not change.
+	Saved bool
+	// Digests remembers the digests of files, nil for no memory.
+	Digests source.Digester
 	// Values are where the values of sensitive variables come from, which a plan
 	// does not keep: Environ, VarFiles and Vars are used.
 	Values spec.LoadOptions

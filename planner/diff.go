@@ -44,6 +44,9 @@ func Diff(sp *spec.Spec, prior *Prior, opts Options) (*Plan, error) {
 		},
 	}
 	d.index()
+	if prior.Unmarked {
+		d.drift(Drift{Kind: DriftNoLayout})
+	}
 	if !opts.Destroy {
 		if err := d.diffUnits(); err != nil {
 			return nil, err

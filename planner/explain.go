@@ -20,6 +20,7 @@ func (d *differ) explain(change *Change, u Unit, o spec.Object, was stage.Object
 		change.Action = Create
 		change.Reasons = []Reason{{Kind: ReasonNew, Text: "the layout does not hold it yet"}}
 		change.Fields = diffFields(stage.Object{}, o.Fields)
+		change.Files = diffFiles(nil, now.entries)
 		return
 	}
 	if drift, ok := d.blobDrift(u.Key, was); ok {
@@ -71,6 +72,8 @@ func driftText(kind DriftKind) string {
 		return "its tag was moved"
 	case DriftTagGone:
 		return "its tag was removed"
+	case DriftNoLayout:
+		return "the file oci-layout is gone"
 	}
 	return string(kind)
 }
@@ -95,13 +98,7 @@ func (d *differ) explainLayer(change *Change, o spec.Object, was stage.Object, n
 		}
 		return
 	}
-	entries := make([]stage.Entry, len(now.entries))
-	for i, e := range now.entries {
-		entries[i] = e.Entry
-	}
-	for _, diff := range source.Diff(toc.Entries, entries) {
-		change.Files = append(change.Files, fileChange(diff))
-	}
+	change.Files = diffFiles(toc.Entries, now.entries)
 	if len(change.Files) > 0 {
 		change.add(ReasonFiles, "", countOf(len(change.Files), "file")+" changed")
 	}
@@ -177,9 +174,25 @@ func diffFields(was stage.Object, now []spec.Field) []FieldChange {
 	return out
 }
 
+// diffFiles compares the entries of an earlier layer with those of a tree.
+func diffFiles(was []stage.Entry, now []source.Entry) []FileChange {
+	entries := make([]stage.Entry, len(now))
+	for i, e := range now {
+		entries[i] = e.Entry
+	}
+	var out []FileChange
+	for _, diff := range source.Diff(was, entries) {
+		out = append(out, fileChange(diff))
+	}
+	return out
+}
+
 // fileChange says a difference of two entries in words.
 func fileChange(diff source.Difference) FileChange {
-	c := FileChange{Path: "/" + strings.TrimPrefix(diff.Path, "."), Action: Update}
+	c := FileChange{Path: "/" + diff.Path, Action: Update}
+	if diff.Path == "." {
+		c.Path = "/"
+	}
 	switch diff.Kind {
 	case source.Added:
 		c.Action = Create

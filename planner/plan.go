@@ -257,6 +257,9 @@ const (
 	// DriftTagMoved: somebody moved a tag. DriftTagGone: somebody removed it.
 	DriftTagMoved DriftKind = "tag-moved"
 	DriftTagGone  DriftKind = "tag-gone"
+	// DriftNoLayout: the file oci-layout is gone, without which nobody takes the
+	// directory for a layout.
+	DriftNoLayout DriftKind = "no-layout"
 )
 
 // Drift is one thing that somebody else changed in the layout.
@@ -310,6 +313,11 @@ func (p *Plan) Empty() bool {
 	}
 	for _, o := range p.Outputs {
 		if o.Action != NoOp {
+			return false
+		}
+	}
+	for _, d := range p.Drift {
+		if d.Kind == DriftNoLayout {
 			return false
 		}
 	}

@@ -121,6 +121,10 @@ func TestFileChangeSaysWhatDiffers(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("change (-want +got):\n%s", diff)
 	}
+	hidden := fileChange(source.Difference{Path: ".profile", Kind: source.Added, New: &stage.Entry{Path: ".profile", Type: stage.Regular}})
+	if hidden.Path != "/.profile" {
+		t.Errorf("hidden file: %+v", hidden)
+	}
 	root := fileChange(source.Difference{Path: ".", Kind: source.Added, New: &stage.Entry{Path: ".", Type: stage.Directory}})
 	if root.Path != "/" || root.Action != Create {
 		t.Errorf("root: %+v", root)

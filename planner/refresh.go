@@ -48,6 +48,9 @@ type Prior struct {
 	// where there is none.
 	Stage       *stage.Stage
 	StageDigest digest.Digest
+	// Unmarked is set when the directory holds what the spec put there, but the
+	// file oci-layout is gone.
+	Unmarked bool
 	// Finished is what an interrupted apply had built, and Interrupted is set
 	// when there was one.
 	Finished    []stage.Record
@@ -118,6 +121,7 @@ func (p *Prior) readLayout(ctx context.Context, name string, store *layout.Store
 	if p.Interrupted, err = stage.Interrupted(ctx, store, name); err != nil {
 		return err
 	}
+	p.Unmarked = len(p.Stage.Objects) > 0 && !store.Initialised()
 	all, err := stage.All(ctx, store)
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	made := &planned{plan: p, store: store, dir: ".", cache: stage.OpenCache(store)}
+	made := &planned{plan: p, store: store, dir: ".", saved: true, cache: stage.OpenCache(store)}
 	store.Remember(made.cache)
 	return a.execute(ctx, made, values, c.runFlags)
 }
@@ -161,10 +161,14 @@ func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape sha
 func (a *app) execute(ctx context.Context, made *planned, values spec.LoadOptions, r runFlags) error {
 	p := made.plan
 	bar := a.newProgress(p)
-	result, err := executor.Apply(ctx, made.store, p, executor.Options{
+	opts := executor.Options{
 		Dir: made.dir, Parallelism: r.Parallelism, LockTimeout: r.LockTimeout,
-		Values: values, Progress: bar.event,
-	})
+		Saved: made.saved, Values: values, Progress: bar.event,
+	}
+	if made.cache != nil {
+		opts.Digests = made.cache
+	}
+	result, err := executor.Apply(ctx, made.store, p, opts)
 	bar.finish()
 	made.saveCache(ctx)
 	done := view.NewDone(result)

@@ -1,9 +1,12 @@
+//go:build unix
+
 package main
 
 import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -67,5 +70,82 @@ func generate(t *testing.T, dir, name string) {
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go generate: %v\n%s", err, out)
+	}
+}
+
+// TestExampleDocs runs the commands in the console blocks of the examples'
+// README files and compares what they print. A line … stands for any lines; a
+// command that is followed by nothing may print anything.
+func TestExampleDocs(t *testing.T) {
+	names, err := filepath.Glob(filepath.Join("..", "..", "examples", "*", "README.md"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("found %d README files of examples: %v", len(names), err)
+	}
+	for _, name := range names {
+		t.Run(filepath.Base(filepath.Dir(name)), func(t *testing.T) {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(t.TempDir(), "example")
+			if err := os.CopyFS(dir, os.DirFS(filepath.Dir(name))); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.RemoveAll(filepath.Join(dir, "dist")); err != nil {
+				t.Fatal(err)
+			}
+			sessions := regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+			if len(sessions) == 0 {
+				t.Skip("no console block")
+			}
+			for _, session := range sessions {
+				for _, step := range strings.Split("\n"+session[1], "\n$ ")[1:] {
+					command, want, _ := strings.Cut(step, "\n")
+					args := strings.Fields(command)
+					got := tool(t, dir, args[0], args[1:]...)
+					if want = strings.TrimSpace(want); want != "" && !printed(want, got) {
+						t.Errorf("%s prints:\n%s\nbut the text says:\n%s", command, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// printed reports whether got is want, in which a line … stands for any lines.
+func printed(want, got string) bool {
+	parts := strings.Split(regexp.QuoteMeta(want), "\n")
+	for i, part := range parts {
+		if part == "…" {
+			parts[i] = `[\s\S]*`
+		}
+	}
+	return regexp.MustCompile(`^` + strings.Join(parts, "\n") + `\s*$`).MatchString(got)
+}
+
+// TestReadme makes the site of the README, and compares the two plans that the
+// README shows with what layform prints.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := regexp.MustCompile("(?s)```hcl\n(.*?)```").FindStringSubmatch(string(text))
+	plans := regexp.MustCompile("(?s)```console\n\\$ layform plan\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if source == nil || len(plans) < 2 {
+		t.Fatalf("the README shows %d plans", len(plans))
+	}
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"layform.hcl":           source[1],
+		"public/srv/index.html": "<h1>Hello</h1>\n",
+		"public/srv/style.css":  "body { margin: 2em }\n",
+	})
+	for _, plan := range plans[:2] {
+		if got := tool(t, dir, "layform", "plan"); strings.TrimSpace(got) != strings.TrimSpace(plan[1]) {
+			t.Errorf("plan prints:\n%s\nbut the README says:\n%s", got, plan[1])
+		}
+		tool(t, dir, "layform", "apply", "--auto-approve")
+		write(t, dir, map[string]string{"public/srv/index.html": "<h1>Hello, world</h1>\n"})
 	}
 }

@@ -68,6 +68,8 @@ type planned struct {
 	store *layout.Store
 	// dir is the spec's directory.
 	dir string
+	// saved is set for a plan that an earlier run made.
+	saved bool
 	// cache remembers digests of sources and blobs; nil for no memory.
 	cache *stage.Cache
 }

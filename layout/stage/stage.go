@@ -68,8 +68,8 @@ type Object struct {
 
 // Output is one output value.
 type Output struct {
-	// Value is JSON. A sensitive value is kept, for output -raw must give it;
-	// the file is as readable as the layout itself.
+	// Value is JSON. Of a sensitive value it is a string with the value's
+	// digest, enough to tell whether it changed.
 	Value       string `json:"value"`
 	Sensitive   bool   `json:"sensitive,omitempty"`
 	Description string `json:"description,omitempty"`
@@ -134,7 +134,9 @@ type TOC struct {
 
 // Chunk is one independently compressed run of a layer's tar stream.
 type Chunk struct {
-	// Digest is the digest of the uncompressed bytes.
+	// Digest identifies the uncompressed bytes: equal digests mean equal bytes.
+	// It covers the content of files through their digests, so it is not the
+	// digest of the bytes in a row.
 	Digest digest.Digest `json:"digest"`
 	// Size is the number of uncompressed bytes.
 	Size int64 `json:"size"`

@@ -61,6 +61,8 @@ func driftText(d planner.Drift) string {
 		return "tag " + ref + " was moved: " + Short(d.Was) + " → " + Short(d.Is)
 	case planner.DriftTagGone:
 		return "tag " + ref + " is gone; it led to " + Short(d.Was)
+	case planner.DriftNoLayout:
+		return "the file oci-layout is gone; apply puts it back"
 	}
 	return Escape(string(d.Kind)) + ": " + key
 }
@@ -106,7 +108,7 @@ func (p *page) tags(plan *planner.Plan) {
 			text += "  " + Escape(t.Address)
 		}
 		if t.Adopted {
-			text += "  " + p.style.paint(yellow, "(stands there already; taken over)")
+			text += "  " + p.style.paint(yellow, adopted(plan.Options.Adopt))
 		}
 		p.line("  %s %s", p.style.symbol(t.Action), text)
 	}
@@ -174,4 +176,12 @@ func (p *page) summary(s planner.Summary) {
 	p.line("Writes %s (%s of content before compression), deletes %s (%s).",
 		count(s.WriteBlobs, "blob"), Bytes(s.WriteContent),
 		count(s.DeleteBlobs, "blob"), Bytes(s.DeleteBytes))
+}
+
+// adopted says what becomes of an entry that stands there without being ours.
+func adopted(asked bool) string {
+	if asked {
+		return "(stands there already; taken over)"
+	}
+	return "(stands there already; refused unless it leads to the same digest, or with --adopt)"
 }
