@@ -61,11 +61,15 @@ func Diff(sp *spec.Spec, prior *Prior, opts Options) (*Plan, error) {
 	}
 	d.plan.Spec = Record{
 		Name:      sp.Name,
+		Dir:       sp.Dir,
 		Sources:   sp.Sources,
 		Variables: sp.Variables,
 		Inputs:    sp.Inputs(),
 		Epoch:     prior.Epoch,
 		Encoding:  source.Encoding,
+	}
+	if sp.Dir == "." {
+		d.plan.Spec.Dir = ""
 	}
 	d.summarise()
 	return d.plan, nil

@@ -135,8 +135,18 @@ func (d *differ) explainDocument(change *Change, u Unit, o spec.Object, now cont
 			change.add(ReasonUnknown, "", "a value is known after apply")
 			return
 		}
-		change.add(ReasonEncoding, "", "SOURCE_DATE_EPOCH or the encoding of documents changed")
+		change.add(ReasonEncoding, "", unseenCause(o.Address.Kind))
 	}
+}
+
+// unseenCause says what can change a document whose values and needs look as
+// they did: the staging state does not keep what it was built over.
+func unseenCause(kind spec.Kind) string {
+	text := "an earlier apply with --target changed what it is built from, or the encoding of documents changed"
+	if kind == spec.KindConfig {
+		text += ", or SOURCE_DATE_EPOCH"
+	}
+	return text
 }
 
 // diffFields compares the values of the last apply with those of the spec.
@@ -177,12 +187,23 @@ func diffFields(was stage.Object, now []spec.Field) []FieldChange {
 // diffFiles compares the entries of an earlier layer with those of a tree.
 func diffFiles(was []stage.Entry, now []source.Entry) []FileChange {
 	entries := make([]stage.Entry, len(now))
+	unknown := map[string]bool{}
 	for i, e := range now {
 		entries[i] = e.Entry
+		if e.Unknown {
+			unknown[e.Path] = true
+		}
 	}
 	var out []FileChange
 	for _, diff := range source.Diff(was, entries) {
-		out = append(out, fileChange(diff))
+		c := fileChange(diff)
+		if c.Unknown = diff.New != nil && unknown[diff.Path]; c.Unknown {
+			c.SizeAfter = 0
+			if i := slices.Index(c.What, string(source.PropertyContent)); i >= 0 {
+				c.After[i] = "known after apply"
+			}
+		}
+		out = append(out, c)
 	}
 	return out
 }

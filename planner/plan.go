@@ -45,6 +45,9 @@ type Plan struct {
 type Record struct {
 	// Name is the spec's name, "default" unless the spec says otherwise.
 	Name string `json:"name"`
+	// Dir is the spec's directory as it was given, relative to the working
+	// directory unless it is absolute; empty for the working directory itself.
+	Dir string `json:"dir,omitempty"`
 	// Sources are the spec's files, verbatim.
 	Sources []spec.Source `json:"sources"`
 	// Variables are the values of the variables.
@@ -227,6 +230,8 @@ type FileChange struct {
 	// SizeBefore and SizeAfter are content lengths in bytes.
 	SizeBefore int64 `json:"size_before,omitempty"`
 	SizeAfter  int64 `json:"size_after,omitempty"`
+	// Unknown is set when the content is known after apply; SizeAfter is 0 then.
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 // TagChange is one change of an entry of index.json.

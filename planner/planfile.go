@@ -66,5 +66,5 @@ type StaleError struct {
 
 // Error says what moved and what to do.
 func (e *StaleError) Error() string {
-	return fmt.Sprintf("saved plan is stale: %s changed after the plan was made; run plan again", e.What)
+	return fmt.Sprintf("the plan is stale: %s changed after it was made; plan again", e.What)
 }

@@ -190,6 +190,7 @@ func (im *importer) plain(ctx context.Context, w io.Writer) (Result, error) {
 			}
 			return rec.cut(start)
 		}
+		s.after = rec.file
 		s.stepped = func() error { return rec.cut(s.in.n) }
 		if err := rec.begin(); err != nil {
 			return err
@@ -230,6 +231,14 @@ func (r *recorder) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
 	r.chunk.raw = append(r.chunk.raw, p[:n]...)
 	return n, err
+}
+
+// file notes a file's content in the chunk that holds all of it.
+func (r *recorder) file(e *stage.Entry, sum []byte) {
+	if e.Offset < r.base {
+		return
+	}
+	r.chunk.parts = append(r.chunk.parts, part{at: int(e.Offset - r.base), size: e.Size, whole: true, sum: [sha256.Size]byte(sum)})
 }
 
 // cut ends the chunk at a place in the stream; what was read beyond it goes

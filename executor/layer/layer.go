@@ -1,6 +1,21 @@
-// Package layer turns canonical entries into layer blobs, in one streaming
-// pass: entries become a tar, the tar is cut into chunks, the chunks are
-// compressed each alone and on all cores, and written in order.
+// Package layer turns what a layer is made of into its blob, and reads blobs back.
+//
+// Write and Import make a blob in one streaming pass: entries become a tar, the
+// tar is cut into chunks at places that its entries decide, each chunk is
+// compressed alone, as a gzip member or a zstd frame, on all cores, and chunks
+// are written in order. Any reader takes the members or frames as one stream.
+// In the same pass the uncompressed stream is hashed, which gives the diffID,
+// and so is every file; all is listed in a table of contents, a stage.TOC.
+//
+// Guarantees: the same entries and compression give the same bytes, on every
+// machine, whatever the parallelism and whatever earlier blobs are there to
+// reuse; golden digests pin those bytes under the name source.Encoding. Memory
+// is bounded whatever the length of the layer and its files: a few chunks of at
+// most 2 MiB for each worker. A file that moves while it is read is an error.
+//
+// A table of contents serves three things: chunks of an earlier blob are copied
+// instead of being compressed again, Open reads one file without the rest of
+// the layer, and View lists what the layers of an image make up together.
 package layer
 
 import (
@@ -41,7 +56,8 @@ type Result struct {
 	// not a tar.
 	DiffID digest.Digest
 	// TOC lists the entries and chunks of the blob; nil for a blob that is not
-	// a tar. Its Blob and Size are those of the bytes written.
+	// a tar. Its Size is that of the bytes written. Its Blob is left empty where
+	// the blob was compressed here: whoever stores it learns its digest anyway.
 	TOC *stage.TOC
 	// Fingerprint is the fingerprint of what was written: what
 	// source.Observed.Fingerprint gives when everything is hashed.

@@ -30,17 +30,22 @@ type chunk struct {
 	digest   digest.Digest
 	seal     digest.Digest
 	reused   bool
-	// parts are contents of files that other chunks hold parts of as well.
+	// parts are the contents of regular files in the chunk, whole or in part,
+	// in order.
 	parts []part
 	// ready is closed when a worker is done with the chunk.
 	ready chan struct{}
 }
 
-// part is a part of the content of a file that spans chunks.
+// part is what a chunk holds of a file's content: size bytes at a place in the
+// chunk, which begin at start in the file.
 type part struct {
 	entry       int
-	content     []byte
-	first, last bool
+	at          int
+	start, size int64
+	// whole is set where that is all of it; sum is then its SHA-256.
+	whole bool
+	sum   [sha256.Size]byte
 }
 
 // press compresses chunks in parallel and writes them in order.
@@ -144,15 +149,24 @@ func (p *press) work(work <-chan *chunk) (err error) {
 				return err
 			}
 		}
-		c.digest = digest.FromBytes(c.raw)
-		if c.out, c.seal, c.reused = p.reuse.copy(c.out, c.digest, len(c.raw)); !c.reused {
-			if c.out, err = enc.encode(c.out, c.raw); err != nil {
-				return err
-			}
-			c.seal = sealOf(c.digest, c.out)
+		if err := p.pack(enc, c); err != nil {
+			return err
 		}
 		close(c.ready)
 	}
+	return nil
+}
+
+// pack sets the compressed bytes of a chunk.
+func (p *press) pack(enc encoder, c *chunk) (err error) {
+	c.digest = identify(c)
+	if c.out, c.seal, c.reused = p.reuse.copy(c.out, c.digest, len(c.raw)); c.reused {
+		return nil
+	}
+	if c.out, err = enc.encode(c.out, c.raw); err != nil {
+		return err
+	}
+	c.seal = sealOf(c.digest, c.out)
 	return nil
 }
 

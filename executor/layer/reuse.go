@@ -2,6 +2,8 @@ package layer
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
+	"hash"
 	"io"
 	"slices"
 
@@ -16,6 +18,7 @@ type reuse struct {
 	places map[digest.Digest]place
 }
 
+// place is a chunk of an earlier blob.
 type place struct {
 	blob  io.ReaderAt
 	chunk stage.Chunk
@@ -73,4 +76,30 @@ func sealOf(d digest.Digest, compressed []byte) digest.Digest {
 	io.WriteString(h, string(d)) // a hash returns no errors
 	h.Write(compressed)
 	return digest.NewDigest(digest.SHA256, h)
+}
+
+// identify gives a chunk's digest. It covers the bytes in sections, each with
+// its kind and length before it: the contents of whole files as their SHA-256,
+// which is known from the table of contents' entry anyway, and all other bytes
+// as they are. So equal digests mean equal bytes, and content is hashed once.
+func identify(c *chunk) digest.Digest {
+	h := sha256.New()
+	at := 0
+	for i := range c.parts {
+		if p := &c.parts[i]; p.whole {
+			section(h, 'b', int64(p.at-at), c.raw[at:p.at])
+			section(h, 'f', p.size, p.sum[:])
+			at = p.at + int(p.size)
+		}
+	}
+	section(h, 'b', int64(len(c.raw)-at), c.raw[at:])
+	return digest.NewDigest(digest.SHA256, h)
+}
+
+func section(h hash.Hash, kind byte, size int64, bytes []byte) {
+	var head [9]byte
+	head[0] = kind
+	binary.BigEndian.PutUint64(head[1:], uint64(size))
+	h.Write(head[:])
+	h.Write(bytes)
 }

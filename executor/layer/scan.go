@@ -40,6 +40,9 @@ type scanner struct {
 	// before, if not nil, is called when the headers of an entry have been read:
 	// they begin at start and take head bytes.
 	before func(e *stage.Entry, start, head int64) error
+	// after, if not nil, is called when the content of a regular file has been
+	// read, with its SHA-256.
+	after func(e *stage.Entry, sum []byte)
 	// step, if above 0, is the number of content bytes after which stepped is
 	// called while more follow.
 	step    int64
@@ -134,7 +137,11 @@ func (s *scanner) content(tr *tar.Reader, e *stage.Entry, sparse bool) error {
 		}
 	}
 	if e.Type == stage.Regular {
-		e.Digest = digest.NewDigest(digest.SHA256, s.sum)
+		sum := s.sum.Sum(nil)
+		e.Digest = digest.NewDigestFromBytes(digest.SHA256, sum)
+		if s.after != nil {
+			s.after(e, sum)
+		}
 	}
 	return nil
 }

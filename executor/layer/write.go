@@ -180,11 +180,14 @@ func (tw *treeWriter) content(files *source.Files, c *chunk, i int, start, end i
 		}
 		tw.read.Add(end - start)
 	}
-	content := c.raw[at:]
-	if start == 0 && end == e.Size {
-		return tw.seen(i, digest.FromBytes(content))
+	p := part{entry: i, at: at, start: start, size: end - start, whole: end-start == e.Size}
+	if p.whole {
+		p.sum = sha256.Sum256(c.raw[at:])
+		if err := tw.seen(i, digest.NewDigestFromBytes(digest.SHA256, p.sum[:])); err != nil {
+			return err
+		}
 	}
-	c.parts = append(c.parts, part{entry: i, content: content, first: start == 0, last: end == e.Size})
+	c.parts = append(c.parts, p)
 	return nil
 }
 
@@ -250,14 +253,18 @@ func openError(name string, err error) error {
 // follow hashes the files that span chunks.
 func (tw *treeWriter) follow(c *chunk) error {
 	for _, p := range c.parts {
-		if p.first {
+		if p.whole {
+			continue
+		}
+		if p.start == 0 {
 			tw.sum = sha256.New()
 		}
-		tw.sum.Write(p.content)
-		if p.last {
-			if err := tw.seen(p.entry, digest.NewDigest(digest.SHA256, tw.sum)); err != nil {
-				return err
-			}
+		tw.sum.Write(c.raw[p.at : p.at+int(p.size)])
+		if p.start+p.size < tw.tree[p.entry].Size {
+			continue
+		}
+		if err := tw.seen(p.entry, digest.NewDigest(digest.SHA256, tw.sum)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -3,14 +3,11 @@ package layer
 import (
 	"archive/tar"
 	"bytes"
-	"context"
-	"errors"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -111,98 +108,6 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-func TestReuse(t *testing.T) {
-	root, layerOf := goldenTree(t)
-	for _, c := range benchCompressions() {
-		t.Run(source.EncodingOf(c), func(t *testing.T) {
-			want, first := build(t, root, layerOf(c), Options{})
-			with := func(toc *stage.TOC, blob []byte) Stats {
-				t.Helper()
-				got, r := build(t, root, layerOf(c), Options{Reuse: []Reuse{{TOC: toc, Blob: bytes.NewReader(blob)}}})
-				if !bytes.Equal(got, want) {
-					t.Error("reuse gives other bytes")
-				}
-				if diff := cmp.Diff(first.TOC, r.TOC); diff != "" {
-					t.Errorf("reuse gives another table of contents: %s", diff)
-				}
-				return r.Stats
-			}
-			if s := with(first.TOC, want); s.ReusedChunks != s.Chunks || s.Compressed != 0 {
-				t.Errorf("an intact blob was not used whole: %+v", s)
-			}
-			damaged := bytes.Clone(want)
-			broken := first.TOC.Chunks[1]
-			damaged[broken.Offset+broken.Length/2] ^= 0x10
-			if s := with(first.TOC, damaged); s.ReusedChunks != s.Chunks-1 || s.Compressed != broken.Size {
-				t.Errorf("one damaged chunk: %+v", s)
-			}
-			if s := with(first.TOC, want[:len(want)/2]); s.ReusedChunks == 0 || s.ReusedChunks == s.Chunks {
-				t.Errorf("half a blob: %+v", s)
-			}
-			with(first.TOC, nil)
-			swapped := *first.TOC
-			swapped.Chunks = slices.Clone(swapped.Chunks)
-			swapped.Chunks[0].Digest, swapped.Chunks[1].Digest = swapped.Chunks[1].Digest, swapped.Chunks[0].Digest
-			swapped.Chunks[0].Size, swapped.Chunks[1].Size = swapped.Chunks[1].Size, swapped.Chunks[0].Size
-			if s := with(&swapped, want); s.ReusedChunks != s.Chunks-2 {
-				t.Errorf("swapped digests: %+v", s)
-			}
-			wild := *first.TOC
-			wild.Chunks = slices.Clone(wild.Chunks)
-			wild.Chunks[0].Length = 1 << 60
-			wild.Chunks[1].Offset = -5
-			with(&wild, want)
-			other := *first.TOC
-			other.Encoding = "layform/0 gzip-6"
-			if s := with(&other, want); s.ReusedChunks != 0 {
-				t.Errorf("chunks of another encoding were used: %+v", s)
-			}
-		})
-	}
-}
-
-// TestSmallChange: a change of one file compresses the chunks near it alone.
-func TestSmallChange(t *testing.T) {
-	files := map[string]string{}
-	for i := range 3000 {
-		files[fmt.Sprintf("d%02d/f%04d", i%40, i)] = text(uint64(i), 500+i*7919%9000)
-	}
-	files["d07/long"] = text(99, 4<<20)
-	dir, root := folder(t, files)
-	for _, c := range []spec.Compression{{Algorithm: spec.Gzip}, {Algorithm: spec.Zstd}} {
-		blob, before := build(t, root, copyOf(c), Options{})
-		reuse := Options{Reuse: []Reuse{{TOC: before.TOC, Blob: bytes.NewReader(blob)}}}
-		for name, change := range map[string]func(){
-			"same size":  func() { put(t, filepath.Join(dir, "d20/f0020"), text(7777, len(files["d20/f0020"]))) },
-			"other size": func() { put(t, filepath.Join(dir, "d20/f0020"), text(7777, 4000)) },
-			"added":      func() { put(t, filepath.Join(dir, "d20/f0020b"), "new") },
-			"removed":    func() { remove(t, filepath.Join(dir, "d20/f0020")) },
-			"in long file": func() {
-				put(t, filepath.Join(dir, "d07/long"), files["d07/long"][:3<<20]+"x"+files["d07/long"][3<<20+1:])
-			},
-		} {
-			change()
-			_, r := build(t, root, copyOf(c), reuse)
-			if n := r.Stats.Chunks - r.Stats.ReusedChunks; n < 1 || n > 3 {
-				t.Errorf("%s, %s: %d of %d chunks were compressed", c.Algorithm, name, n, r.Stats.Chunks)
-			}
-			remove(t, filepath.Join(dir, "d20"))
-			for name, content := range files {
-				if strings.HasPrefix(name, "d20/") || name == "d07/long" {
-					put(t, filepath.Join(dir, name), content)
-				}
-			}
-		}
-	}
-}
-
-func remove(t *testing.T, name string) {
-	t.Helper()
-	if err := os.RemoveAll(name); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestReadBack: archive/tar reads what the tree says.
 func TestReadBack(t *testing.T) {
 	root, layerOf := goldenTree(t)
@@ -270,7 +175,7 @@ func TestChunks(t *testing.T) {
 	root, layerOf := goldenTree(t)
 	for _, c := range compressions {
 		blob, r := build(t, root, layerOf(c), Options{})
-		rule, end := ruleOf(c.Algorithm), int64(0)
+		rule, start, end := ruleOf(c.Algorithm), int64(0), int64(0)
 		for _, k := range r.TOC.Chunks {
 			if k.Offset != end {
 				t.Fatalf("a chunk begins at %d, the one before ends at %d", k.Offset, end)
@@ -284,9 +189,16 @@ func TestChunks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if digest.FromBytes(raw) != k.Digest || int64(len(raw)) != k.Size {
+			c := &chunk{raw: raw}
+			for _, e := range r.TOC.Entries {
+				if at := e.Offset - start; e.Type == stage.Regular && at >= 0 && at+e.Size <= k.Size {
+					c.parts = append(c.parts, part{at: int(at), size: e.Size, whole: true, sum: sha256.Sum256(raw[at : at+e.Size])})
+				}
+			}
+			if identify(c) != k.Digest || int64(len(raw)) != k.Size {
 				t.Errorf("the chunk at %d holds something else", k.Offset)
 			}
+			start += k.Size
 			if k.Size > rule.most+8192 {
 				t.Errorf("a chunk has %d bytes", k.Size)
 			}
@@ -297,107 +209,25 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// TestChanged: files that are not what was observed are named.
-func TestChanged(t *testing.T) {
-	for name, change := range map[string]func(file string){
-		"content": func(file string) { put(t, file, noise(9, 3<<20)) },
-		"size":    func(file string) { put(t, file, "short") },
-		"gone":    func(file string) { remove(t, file) },
-		"fifo":    func(file string) { remove(t, file); fifo(t, file) },
-		"symlink": func(file string) { remove(t, file); link(t, "b", file) },
-		"directory": func(file string) {
-			remove(t, file)
-			put(t, filepath.Join(file, "x"), "")
-		},
-	} {
-		for _, size := range []int{100, 3 << 20} {
-			dir, root := folder(t, map[string]string{"d/a": noise(1, size), "d/b": noise(2, size)})
-			o := observe(t, root, copyOf(spec.Compression{}), source.Options{Hash: true})
-			change(filepath.Join(dir, "d/a"))
-			if name == "content" {
-				put(t, filepath.Join(dir, "d/a"), noise(9, size))
-			}
-			_, err := Write(context.Background(), io.Discard, root, o.Tree, Options{})
-			var changed *source.ChangedError
-			if !errors.As(err, &changed) || changed.Path != "d/a" {
-				t.Errorf("%s of %d bytes: the error is %v", name, size, err)
-			}
+// TestIdentify: chunks of different bytes have different digests, however
+// their bytes are divided into files.
+func TestIdentify(t *testing.T) {
+	sum := sha256.Sum256([]byte("content"))
+	chunks := []*chunk{
+		{raw: []byte("header content")},
+		{raw: []byte("header contend")},
+		{raw: []byte("header content"), parts: []part{{at: 7, size: 7, whole: true, sum: sum}}},
+		{raw: []byte("heade! content"), parts: []part{{at: 7, size: 7, whole: true, sum: sum}}},
+		{raw: append([]byte("header "), sum[:]...)},
+		{raw: append([]byte("header "), sum[:7]...), parts: []part{{at: 7, size: 7, whole: true, sum: sha256.Sum256(sum[:7])}}},
+		{raw: nil},
+	}
+	seen := map[digest.Digest]int{}
+	for i, c := range chunks {
+		if j, ok := seen[identify(c)]; ok {
+			t.Errorf("chunks %d and %d have one digest", i, j)
 		}
-	}
-}
-
-// TestGrowing: a file that grows while the layer is written is noticed, also
-// when nobody knows what it should hold.
-func TestGrowing(t *testing.T) {
-	dir, root := folder(t, map[string]string{"a": noise(1, 6<<20)})
-	o := observe(t, root, copyOf(spec.Compression{Algorithm: spec.Uncompressed}), source.Options{})
-	grow := &onFirstWrite{do: func() {
-		f, err := os.OpenFile(filepath.Join(dir, "a"), os.O_WRONLY|os.O_APPEND, 0)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		if _, err := f.WriteString("more"); err != nil {
-			t.Error(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-	}}
-	_, err := Write(context.Background(), grow, root, o.Tree, Options{Compression: spec.Compression{Algorithm: spec.Uncompressed}, Parallelism: 1})
-	var changed *source.ChangedError
-	if !errors.As(err, &changed) {
-		t.Errorf("the error is %v", err)
-	}
-}
-
-// onFirstWrite does something when it is written to first.
-type onFirstWrite struct {
-	do   func()
-	done bool
-}
-
-func (o *onFirstWrite) Write(p []byte) (int, error) {
-	if !o.done {
-		o.done = true
-		o.do()
-	}
-	return len(p), nil
-}
-
-// failing fails after some bytes.
-type failing struct{ left int }
-
-func (f *failing) Write(p []byte) (int, error) {
-	if f.left -= len(p); f.left < 0 {
-		return 0, errFull
-	}
-	return len(p), nil
-}
-
-var errFull = errors.New("no space left")
-
-func TestWriteErrors(t *testing.T) {
-	root, layerOf := goldenTree(t)
-	o := observe(t, root, layerOf(spec.Compression{}), source.Options{})
-	for _, left := range []int{0, 1, 100 << 10, 1 << 20} {
-		if _, err := Write(context.Background(), &failing{left}, root, o.Tree, Options{}); !errors.Is(err, errFull) {
-			t.Errorf("a writer that fails after %d bytes gives %v", left, err)
-		}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	if _, err := Write(ctx, &onFirstWrite{do: cancel}, root, o.Tree, Options{Parallelism: 1}); !errors.Is(err, context.Canceled) {
-		t.Errorf("a cancelled write gives %v", err)
-	}
-	for _, c := range []spec.Compression{{Algorithm: "brotli"}, {Algorithm: spec.Gzip, Level: 10}, {Algorithm: spec.Zstd, Level: -1}} {
-		if _, err := Write(context.Background(), io.Discard, root, o.Tree, Options{Compression: c}); err == nil {
-			t.Errorf("%v is taken", c)
-		}
-	}
-	unknown := &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeFile, To: "f", ContentUnknown: true}}}
-	tree := observe(t, root, unknown, source.Options{}).Tree
-	if _, err := Write(context.Background(), io.Discard, root, tree, Options{}); err == nil || !strings.Contains(err.Error(), "not known yet") {
-		t.Errorf("unknown content gives %v", err)
+		seen[identify(c)] = i
 	}
 }
 

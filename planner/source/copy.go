@@ -289,16 +289,28 @@ func (w *walk) problem(rel string, err error) {
 // finish drops directories that nothing needs, and ties the hard links of a
 // copy that preserves them.
 func (w *walk) finish() []Entry {
-	all := slices.Concat(w.found...)
-	if len(w.n.Include) > 0 {
-		all = pruned(all)
+	lists := w.found
+	w.found = nil
+	if len(w.n.Include) > 0 || w.n.Metadata == spec.Preserve {
+		all := slices.Concat(lists...)
+		if len(w.n.Include) > 0 {
+			all = pruned(all)
+		}
+		if w.n.Metadata == spec.Preserve {
+			linkInodes(all)
+		}
+		lists = [][]found{all}
 	}
-	if w.n.Metadata == spec.Preserve {
-		linkInodes(all)
+	count := 0
+	for _, list := range lists {
+		count += len(list)
 	}
-	entries := make([]Entry, len(all))
-	for i := range all {
-		entries[i] = all[i].Entry
+	entries := make([]Entry, 0, count)
+	for i, list := range lists {
+		for k := range list {
+			entries = append(entries, list[k].Entry)
+		}
+		lists[i] = nil // large trees need the room
 	}
 	return entries
 }

@@ -1,5 +1,16 @@
 // Package source says what a layer is made of: a sorted stream of canonical
 // entries, and a fingerprint over them.
+//
+// Observe looks at the files that a layer of a spec names and gives a Tree of
+// entries, or the one File that is used whole. The result is plain data and
+// depends on the spec and on the content of files alone: not on the order of
+// directories, the umask, mtimes, or the number of processors, except where a
+// copy preserves metadata. All files are opened below one root; a link that the
+// spec names is followed inside it, a link found below is an entry like any
+// other. What the user can mend is a diagnostic with its place in the spec.
+//
+// The planner compares fingerprints and lists differences with Diff; the
+// executor writes the same entries, and hashes every file again as it does.
 package source
 
 import (

@@ -92,7 +92,11 @@ func (o *observer) tree() *Tree {
 		}
 		n := &o.layer.Tree[i]
 		if n.Kind == spec.NodeCopy {
-			all = append(all, o.copy(i, n)...)
+			if copied := o.copy(i, n); all == nil {
+				all = copied
+			} else {
+				all = append(all, copied...)
+			}
 			continue
 		}
 		if e, ok := o.single(i, n); ok {
