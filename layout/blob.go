@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -338,11 +337,14 @@ func (i *interruptible) Read(p []byte) (int, error) {
 
 // Blob is a file under blobs/ whose name is a digest.
 type Blob struct {
-	Digest digest.Digest
+	Digest digest.Digest `json:"digest"`
 	// Size is the length of the file in bytes.
-	Size int64
-	// Modified is when the file was last written.
-	Modified time.Time
+	Size int64 `json:"size"`
+	// Modified is when the content was last written, as far as the writer tells.
+	Modified time.Time `json:"modified"`
+	// Changed is when the file came to stand there as it is; nobody can set it
+	// back. Where the system does not tell, it is Modified.
+	Changed time.Time `json:"changed"`
 }
 
 // Blobs lists the blobs by algorithm and name, without reading them. What
@@ -368,10 +370,10 @@ func (s *Store) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
 					yield(Blob{}, err)
 					return
 				}
-				dgst := digest.NewDigestFromEncoded(a, e.Name())
-				if dgst.Validate() != nil || !e.Type().IsRegular() || strings.ContainsRune(e.Name(), '/') {
+				if !isBlob(a, e) {
 					continue
 				}
+				dgst := digest.NewDigestFromEncoded(a, e.Name())
 				info, err := e.Info()
 				if errors.Is(err, fs.ErrNotExist) {
 					continue
@@ -380,7 +382,7 @@ func (s *Store) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
 					yield(Blob{}, err)
 					return
 				}
-				if !yield(Blob{Digest: dgst, Size: info.Size(), Modified: info.ModTime()}, nil) {
+				if !yield(Blob{Digest: dgst, Size: info.Size(), Modified: info.ModTime(), Changed: changed(info)}, nil) {
 					return
 				}
 			}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package layout_test
 
 import (
@@ -18,6 +20,70 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/jsondoc"
 )
+
+// deed is something that a Store does in several steps.
+type deed struct {
+	// prepare makes the layout that the deed starts from.
+	prepare func(t *testing.T, s *layout.Store)
+	do      func(ctx context.Context, s *layout.Store) error
+	// steps is how many steps there are at least.
+	steps int
+}
+
+func deeds() map[string]deed {
+	foreign := func(t *testing.T, s *layout.Store) {
+		putImage(t, s, "foreign", "foreign")
+		if err := applyOnce(t.Context(), s, "old", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update := func(ctx context.Context, s *layout.Store) error { return applyOnce(ctx, s, "new", digestsOf("old")) }
+	return map[string]deed{
+		"init":        {do: initOnce, steps: 15},
+		"first apply": {do: update, steps: 40},
+		"update":      {prepare: foreign, do: update, steps: 40},
+		"destroy":     {prepare: foreign, do: destroyOnce, steps: 15},
+		"gc": {prepare: func(t *testing.T, s *layout.Store) {
+			foreign(t, s)
+			setTag(t, s, putArtifact(t, s, putIndex(t, s, putImage(t, s, "nested", "gone").manifest)), "")
+			putIndex(t, s, putImage(t, s, "junk", "gone").manifest)
+			if _, _, err := s.Swap(t.Context(), func(x *layout.Index) error { x.Remove("gone"); return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}, do: collectOnce, steps: 10},
+	}
+}
+
+func initOnce(ctx context.Context, s *layout.Store) error {
+	unlock, err := s.Lock(ctx, layout.Holder{Operation: "init"}, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Init(ctx), unlock())
+}
+
+func collectOnce(ctx context.Context, s *layout.Store) error {
+	_, err := s.GC(ctx, layout.GCOptions{MinAge: -1})
+	return err
+}
+
+func destroyOnce(ctx context.Context, s *layout.Store) (err error) {
+	unlock, err := s.Lock(ctx, layout.Holder{Operation: "destroy"}, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := s.SaveState("stage/x.json", []byte("pending nothing")); err != nil {
+		return err
+	}
+	if _, _, err := s.Swap(ctx, func(x *layout.Index) error { x.Remove("latest"); return nil }); err != nil {
+		return err
+	}
+	if _, err := s.Sweep(ctx, digestsOf("old"), nil); err != nil {
+		return err
+	}
+	return s.RemoveState("stage/x.json")
+}
 
 // The steps of a run, in the order of a real apply: blobs, the state before the
 // commit, the commit, the state after it, the sweep of what it replaced.
@@ -132,109 +198,116 @@ func (i injection) at(n int, count *int) func(layout.Step) error {
 	}
 }
 
-// crash is the part of a process that is killed at a step.
+// crash is the part of a process that is killed at a step of a deed.
 func crash(dir string, args []string) error {
-	n, err := strconv.Atoi(args[0])
+	n, err := strconv.Atoi(args[1])
 	if err != nil {
 		return err
 	}
-	i := injection{kill: true, torn: args[1] == "true"}
+	i := injection{kill: true, torn: args[2] == "true"}
 	count := 0
 	s, err := layout.Open(dir, layout.Options{NoSync: true, Fault: i.at(n, &count)})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return applyOnce(context.Background(), s, "new", digestsOf("old"))
+	return deeds()[args[0]].do(context.Background(), s)
 }
 
-// TestFaultAtEveryStep runs a first apply and an update, and lets each of their
-// steps fail in each way. Afterwards the layout is valid and holds the index of
-// before or after, what is foreign is as it was, and one more run reaches the
-// same state as a run without faults, with nothing left behind.
+// TestFaultAtEveryStep lets each step of each deed fail in each way. Afterwards
+// the layout is valid and holds the index of before or after, what is foreign is
+// as it was, and one more run reaches the same state as a run without faults,
+// with nothing left behind. A run that reports success has reached it already.
 func TestFaultAtEveryStep(t *testing.T) {
-	for _, first := range []bool{true, false} {
+	for name, deed := range deeds() {
 		prepare := func(t *testing.T) string {
 			t.Helper()
 			dir := filepath.Join(t.TempDir(), "layout")
-			if !first {
-				s := open(t, dir, layout.Options{NoSync: true})
-				putImage(t, s, "foreign", "foreign")
-				if err := applyOnce(t.Context(), s, "old", nil); err != nil {
+			if deed.prepare != nil {
+				s, err := layout.Open(dir, layout.Options{NoSync: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				deed.prepare(t, s)
+				if err := s.Close(); err != nil {
 					t.Fatal(err)
 				}
 			}
 			return dir
 		}
 		reference := prepare(t)
+		before := indexDigest(t, reference)
 		steps := 0
 		counting := injection{}.at(-1, &steps)
-		if err := applyOnce(t.Context(), open(t, reference, layout.Options{NoSync: true, Fault: counting}), "new", digestsOf("old")); err != nil {
+		if err := deed.do(t.Context(), open(t, reference, layout.Options{NoSync: true, Fault: counting})); err != nil {
 			t.Fatal(err)
 		}
-		want := snapshot(t, reference)
-		if steps < 40 {
-			t.Errorf("only %d steps go through the seam", steps)
+		c := crashCheck{name: name, deed: deed, before: before, after: indexDigest(t, reference), want: snapshot(t, reference)}
+		if steps < deed.steps {
+			t.Errorf("%s: only %d steps go through the seam", name, steps)
 		}
-		t.Logf("first %v: %d steps, each with %d faults", first, steps, len(injections()))
+		t.Logf("%s: %d steps, each with %d faults", name, steps, len(injections()))
 		for _, i := range injections() {
-			t.Run(fmt.Sprintf("first %v/%s", first, i.name), func(t *testing.T) {
+			t.Run(name+"/"+i.name, func(t *testing.T) {
 				stride := 1
 				if testing.Short() {
 					stride = 5
 				}
 				for n := 1; n <= steps; n += stride {
-					checkCrash(t, prepare(t), i, n, first, want)
+					c.check(t, prepare(t), i, n)
 				}
 			})
 		}
 	}
 }
 
-func checkCrash(t *testing.T, dir string, i injection, n int, first bool, want map[string]string) {
+func indexDigest(t *testing.T, dir string) digest.Digest {
 	t.Helper()
-	err := strike(t, dir, i, n)
+	x, err := inspect(t, dir).Index(t.Context())
+	if err != nil {
+		t.Fatalf("the index cannot be read: %v", err)
+	}
+	return x.Digest()
+}
+
+// crashCheck is what must be so after a fault.
+type crashCheck struct {
+	name          string
+	deed          deed
+	before, after digest.Digest
+	want          map[string]string
+}
+
+func (c crashCheck) check(t *testing.T, dir string, i injection, n int) {
+	t.Helper()
+	err := c.strike(t, dir, i, n)
 	where := fmt.Sprintf("step %d", n)
 	s := inspect(t, dir)
 	if s.Initialised() {
 		if found := findings(t, s, layout.ValidateOptions{}); len(found) > 0 {
 			t.Errorf("%s: %+v", where, found)
 		}
-	} else if !first || err == nil {
+	} else if c.deed.prepare != nil || err == nil {
 		t.Errorf("%s: no layout any more, with error %v", where, err)
 	}
-	x, indexErr := s.Index(t.Context())
-	if indexErr != nil {
-		t.Fatalf("%s: %v", where, indexErr)
+	if is := indexDigest(t, dir); is != c.before && is != c.after {
+		t.Errorf("%s: the index is neither that of before nor that of after", where)
 	}
-	holds := ""
-	for _, seed := range []string{"old", "new"} {
-		for _, d := range x.Resolve("latest") {
-			if d.Digest == digestsOf(seed)[2] {
-				holds = seed
-			}
+	if err == nil {
+		if diff := cmp.Diff(c.want, snapshot(t, dir)); diff != "" {
+			t.Errorf("%s: success, and yet: %s", where, diff)
 		}
 	}
-	switch {
-	case err == nil && holds != "new":
-		t.Errorf("%s: success, and the index holds %q", where, holds)
-	case holds == "" && !first:
-		t.Errorf("%s: the old index is lost", where)
-	}
-	if !first && len(x.Resolve("foreign")) != 1 {
-		t.Errorf("%s: a foreign entry is lost", where)
-	}
-	again := open(t, dir, layout.Options{NoSync: true})
-	if err := applyOnce(t.Context(), again, "new", digestsOf("old")); err != nil {
+	if err := c.deed.do(t.Context(), open(t, dir, layout.Options{NoSync: true})); err != nil {
 		t.Errorf("%s: the next run: %v", where, err)
 	}
-	if diff := cmp.Diff(want, snapshot(t, dir)); diff != "" {
+	if diff := cmp.Diff(c.want, snapshot(t, dir)); diff != "" {
 		t.Errorf("%s: after the next run: %s", where, diff)
 	}
 }
 
-// strike does one run with a fault, in a process of its own when it is killed.
-func strike(t *testing.T, dir string, i injection, n int) error {
+// strike does the deed with a fault, in a process of its own when it is killed.
+func (c crashCheck) strike(t *testing.T, dir string, i injection, n int) error {
 	t.Helper()
 	if !i.kill {
 		count := 0
@@ -243,9 +316,9 @@ func strike(t *testing.T, dir string, i injection, n int) error {
 			return err
 		}
 		defer s.Close()
-		return applyOnce(t.Context(), s, "new", digestsOf("old"))
+		return c.deed.do(t.Context(), s)
 	}
-	cmd := startProcess(t, "crash", dir, strconv.Itoa(n), strconv.FormatBool(i.torn))
+	cmd := startProcess(t, "crash", dir, c.name, strconv.Itoa(n), strconv.FormatBool(i.torn))
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !(errors.As(err, &exit) && strings.Contains(exit.String(), "killed")) {

@@ -97,7 +97,7 @@ func notPlain(name, want string, mode fs.FileMode) error {
 	case mode&fs.ModeDevice != 0:
 		what = "a device"
 	}
-	return &notPlainError{text: fmt.Sprintf("%s is %s, not %s", name, what, want)}
+	return &notPlainError{text: fmt.Sprintf("%s is %s, not %s", Printable(name), what, want)}
 }
 
 type notPlainError struct{ text string }

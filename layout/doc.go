@@ -9,9 +9,12 @@
 // entries are descriptors, most with a ref name, its tags. A Swap replaces
 // index.json in one atomic step and is the only commit point: blobs that no
 // entry reaches do not count. What an entry reaches is found by Reachable;
-// blobs that nothing reaches can be deleted by Sweep. Everything of ours that
-// the image spec does not know lies in the folder .layform: the lock, temporary
-// files, and the state files of other packages.
+// blobs that nothing reaches can be deleted: by Sweep those that the caller
+// names, by GC all that have stood there for a while. Validate says what is wrong
+// with a layout by the rules of the image spec, and Repair mends what a crash or
+// a careless tool left. Everything of ours that the image spec does not know lies
+// in the folder .layform: the lock, temporary files, what Repair moved aside, and
+// the state files of other packages.
 //
 // # Guarantees
 //
@@ -24,6 +27,8 @@
 //     never wait. A Swap works on the index as it is under the lock, so no
 //     writer loses the entries of another. Foreign entries, unknown members and
 //     white space of index.json survive as the bytes they were.
+//   - Nothing that index.json reaches is ever deleted: not while others write
+//     under the lock, and not when what is in use cannot be told for certain.
 //   - What cannot be read is an error, never the same as empty.
 //   - Nothing outside the layout is opened: files are reached through os.Root,
 //     symbolic links are not followed, and what is not a regular file is refused

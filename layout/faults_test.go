@@ -1,3 +1,5 @@
+//go:build unix
+
 package layout_test
 
 import (
@@ -239,7 +241,7 @@ func imageFaults() map[string]fault {
 		"config: port":             config(layout.RuleConfigPort, func(_, i, _ map[string]any) { i["ExposedPorts"] = map[string]any{"http": map[string]any{}} }),
 		"config: env":              config(layout.RuleConfigEnv, func(_, i, _ map[string]any) { i["Env"] = []any{"=x"} }),
 		"layer: unknown type":      layer("application/vnd.oci.image.layer.v1.tar+lzma", layout.RuleLayerMediaType),
-		"layer: nondistributable":  layer(ocispec.MediaTypeImageLayerNonDistributableGzip, layout.RuleLayerNondistributed), //nolint:staticcheck // the rule is about it
+		"layer: nondistributable":  layer("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", layout.RuleLayerNondistributed),
 		"no layers": {rules: []layout.Rule{layout.RuleLayersEmpty}, quick: true, change: func(_ *testing.T, _ *layout.Store, g *sample) {
 			g.manifest["layers"] = []any{}
 			g.config["history"] = nil
@@ -260,7 +262,7 @@ func imageFaults() map[string]fault {
 	}
 }
 
-func layerFaults() map[string]fault {
+func layerFaults(t *testing.T) map[string]fault {
 	packed := func(pack func(*testing.T, []byte) []byte, rules ...layout.Rule) fault {
 		return fault{rules: rules, change: func(_ *testing.T, _ *layout.Store, g *sample) { g.pack = pack }}
 	}
@@ -272,18 +274,15 @@ func layerFaults() map[string]fault {
 	}
 	dir := func(name string) file { return file{name: name, typ: tar.TypeDir} }
 	return map[string]fault{
-		"not compressed":      packed(func(_ *testing.T, b []byte) []byte { return b }, layout.RuleLayerCompression),
-		"zstd that says gzip": packed(zstded, layout.RuleLayerCompression),
-		"gzip cut":            packed(func(t *testing.T, b []byte) []byte { z := gzipped(t, b); return z[:len(z)-9] }, layout.RuleLayerUnreadable),
-		"gzip with a bad sum": packed(func(t *testing.T, b []byte) []byte { z := gzipped(t, b); z[len(z)-6] ^= 1; return z }, layout.RuleLayerUnreadable),
-		"gzip, then garbage":  packed(func(t *testing.T, b []byte) []byte { return append(gzipped(t, b), "garbage garbage"...) }, layout.RuleLayerTrailing),
-		"zstd, then garbage": {rules: []layout.Rule{layout.RuleLayerTrailing}, change: func(_ *testing.T, _ *layout.Store, g *sample) {
-			g.layer["mediaType"] = ocispec.MediaTypeImageLayerZstd
-			g.pack = func(t *testing.T, b []byte) []byte { return append(zstded(t, b), "garbage garbage"...) }
-		}},
+		"not compressed":         packed(func(_ *testing.T, b []byte) []byte { return b }, layout.RuleLayerCompression),
+		"zstd that says gzip":    packed(zstded, layout.RuleLayerCompression),
+		"gzip cut":               packed(func(t *testing.T, b []byte) []byte { z := gzipped(t, b); return z[:len(z)-9] }, layout.RuleLayerUnreadable),
+		"gzip with a bad sum":    packed(func(t *testing.T, b []byte) []byte { z := gzipped(t, b); z[len(z)-6] ^= 1; return z }, layout.RuleLayerUnreadable),
+		"gzip, then garbage":     packed(func(t *testing.T, b []byte) []byte { return append(gzipped(t, b), "garbage garbage"...) }, layout.RuleLayerTrailing),
+		"zstd, then garbage":     zstdLayer(func(t *testing.T, b []byte) []byte { return append(zstded(t, b), "garbage garbage"...) }, layout.RuleLayerTrailing),
 		"no tar":                 raw([]byte(strings.Repeat("no tar ", 200)), layout.RuleLayerUnreadable),
-		"a tar cut":              raw(tarOf(new(testing.T), file{name: "a", body: strings.Repeat("a", 2000)})[:1500], layout.RuleLayerUnreadable),
-		"data after the tar":     raw(append(tarOf(new(testing.T), file{name: "a"}), "hidden"...), layout.RuleLayerTrailing),
+		"a tar cut":              raw(tarOf(t, file{name: "a", body: strings.Repeat("a", 2000)})[:1500], layout.RuleLayerUnreadable),
+		"data after the tar":     raw(append(tarOf(t, file{name: "a"}), "hidden"...), layout.RuleLayerTrailing),
 		"out of the root":        entries(layout.RuleLayerPath, file{name: "../x"}),
 		"out of the root inside": entries(layout.RuleLayerPath, file{name: "a/../../x"}),
 		"absolute":               entries(layout.RuleLayerPath, file{name: "/etc/passwd"}),
@@ -296,10 +295,17 @@ func layerFaults() map[string]fault {
 		"hard link too early":    entries(layout.RuleLayerHardlink, file{name: "l", typ: tar.TypeLink, link: "z"}, file{name: "z"}),
 		"hard link by a symlink": entries(layout.RuleLayerHardlink, file{name: "s", typ: tar.TypeSymlink, link: "/"}, file{name: "l", typ: tar.TypeLink, link: "s/x"}),
 		"contiguous file":        entries(layout.RuleLayerEntryType, file{name: "a", typ: tar.TypeCont}),
-		"whiteout with content":  entries(layout.RuleWhiteoutForm, file{name: ".wh.a", body: "x"}),
-		"whiteout directory":     entries(layout.RuleWhiteoutForm, dir("d"), dir("d/.wh.a")),
-		"whiteout of nothing":    entries(layout.RuleWhiteoutName, file{name: ".wh."}),
-		"whiteout of its own":    entries(layout.RuleWhiteoutOwn, file{name: ".wh.a"}, file{name: "a"}),
-		"whiteout too late":      entries(layout.RuleWhiteoutOrder, dir("d"), file{name: "d/a"}, file{name: "d/.wh..wh..opq"}),
+		"PAX size below":         raw(paxSized(t, "x", 512, 0), layout.RuleLayerEntrySize),
+		"PAX size above":         raw(paxSized(t, "x", 0, 512), layout.RuleLayerEntrySize),
+		"zstd cut":               zstdLayer(func(t *testing.T, b []byte) []byte { z := zstded(t, b); return z[:len(z)-5] }, layout.RuleLayerUnreadable),
+		"zstd, a giant window":   zstdLayer(giantWindow, layout.RuleLayerUnreadable),
+		"gzip, cut in a member": packed(func(t *testing.T, b []byte) []byte {
+			return append(gzipped(t, b[:700]), gzipped(t, b[700:])[:30]...)
+		}, layout.RuleLayerUnreadable),
+		"whiteout with content": entries(layout.RuleWhiteoutForm, file{name: ".wh.a", body: "x"}),
+		"whiteout directory":    entries(layout.RuleWhiteoutForm, dir("d"), dir("d/.wh.a")),
+		"whiteout of nothing":   entries(layout.RuleWhiteoutName, file{name: ".wh."}),
+		"whiteout of its own":   entries(layout.RuleWhiteoutOwn, file{name: ".wh.a"}, file{name: "a"}),
+		"whiteout too late":     entries(layout.RuleWhiteoutOrder, dir("d"), file{name: "d/a"}, file{name: "d/.wh..wh..opq"}),
 	}
 }

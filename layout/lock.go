@@ -89,6 +89,9 @@ func (s *Store) setHeld(held bool) {
 
 // acquire takes the flock and cleans up after dead writers.
 func (s *Store) acquire(ctx context.Context, holder Holder, timeout time.Duration) (func() error, error) {
+	if err := s.lockable(); err != nil {
+		return nil, err
+	}
 	d, err := s.create()
 	if err != nil {
 		return nil, err
@@ -104,10 +107,31 @@ func (s *Store) acquire(ctx context.Context, holder Holder, timeout time.Duratio
 	if err := writeHolder(f, holder); err != nil {
 		return nil, errors.Join(s.unwritable(err), release())
 	}
-	if err := d.sweepTemps(ingestDir); err != nil {
+	swept, err := d.sweepTemps(ingestDir, false)
+	if err != nil {
 		return nil, errors.Join(s.unwritable(err), release())
 	}
+	s.mu.Lock()
+	s.swept = swept
+	s.mu.Unlock()
 	return release, nil
+}
+
+// lockable keeps the lock file out of directories that are no layouts: with
+// Options.Inspect nobody has looked yet.
+func (s *Store) lockable() error {
+	if !s.opts.Inspect {
+		return nil
+	}
+	d, err := s.disk()
+	if err != nil {
+		return err
+	}
+	entries, err := d.list(".")
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	return s.resembles(d)
 }
 
 // openLock opens the lock file, and makes it when it is missing. It is never
@@ -161,7 +185,7 @@ func (s *Store) wait(ctx context.Context, d *disk, f *os.File, timeout time.Dura
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
-		pause = min(2*pause+time.Millisecond, 50*time.Millisecond)
+		pause = min(2*pause, 8*time.Millisecond)
 	}
 }
 

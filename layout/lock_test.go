@@ -1,3 +1,5 @@
+//go:build unix
+
 package layout_test
 
 import (
@@ -59,6 +61,8 @@ func process(part, dir string, args []string) error {
 			}
 		}
 		return nil
+	case "validate":
+		return validateAll(s, args[0])
 	case "hold":
 		if _, err := s.Lock(ctx, layout.Holder{Operation: "apply", Who: "alice"}, 0); err != nil {
 			return err
@@ -77,7 +81,7 @@ func process(part, dir string, args []string) error {
 	return fmt.Errorf("no part %q", part)
 }
 
-func startProcess(t *testing.T, args ...string) *exec.Cmd {
+func startProcess(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], append([]string{"process"}, args...)...)
 	cmd.Stderr = os.Stderr
@@ -304,6 +308,8 @@ func TestLockIsNoFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			mkdir(t, filepath.Join(dir, ".layform"))
+			mkdir(t, filepath.Join(dir, "blobs"))
+			writeFile(t, filepath.Join(dir, "oci-layout"), `{"imageLayoutVersion":"1.0.0"}`)
 			place(t, filepath.Join(dir, ".layform/lock"))
 			s := open(t, dir, layout.Options{Inspect: true})
 			if _, err := s.Lock(t.Context(), layout.Holder{}, 0); !errors.Is(err, layout.ErrNotPlain) {

@@ -84,6 +84,7 @@ const (
 	RuleLayerPath           Rule = "layer-path"
 	RuleLayerDuplicate      Rule = "layer-duplicate"
 	RuleLayerEntryType      Rule = "layer-entry-type"
+	RuleLayerEntrySize      Rule = "layer-entry-size"
 	RuleLayerHardlink       Rule = "layer-hardlink"
 	RuleLayerThroughLink    Rule = "layer-through-symlink"
 	RuleWhiteoutForm        Rule = "whiteout-form"
@@ -182,6 +183,7 @@ func imageRules() []RuleText {
 		{RuleLayerPath, Must, "make the layer again with relative paths that do not leave the root"},
 		{RuleLayerDuplicate, Must, "make the layer again with one entry for each path"},
 		{RuleLayerEntryType, Should, "make the layer again with files, directories, links, devices and pipes alone"},
+		{RuleLayerEntrySize, Should, "make the layer again: readers that know no PAX headers take other bytes for the entries that follow"},
 		{RuleLayerHardlink, Must, "make the layer again: a hard link comes after its target, in the same layer"},
 		{RuleLayerThroughLink, Should, "make the layer again with the entry's true path"},
 		{RuleWhiteoutForm, Must, "make the layer again: a whiteout is an empty regular file"},

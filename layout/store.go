@@ -34,7 +34,8 @@ type Options struct {
 	// does not hold it; 0 stands for 30 seconds.
 	LockTimeout time.Duration
 	// Inspect makes Open accept any directory, so that Validate and Repair can
-	// say what is wrong with it.
+	// say what is wrong with it. Lock then refuses, with a *NotLayoutError, a
+	// directory that does not even resemble a layout.
 	Inspect bool
 	// NoSync leaves out every fsync. Benchmarks alone may set it: a power cut
 	// then loses what was written.
@@ -58,6 +59,10 @@ type Limits struct {
 	GraphDepth int
 	// Descriptors is the number of descriptors that a walk visits; 100,000.
 	Descriptors int
+	// Layer is the number of bytes that Validate reads of a decompressed layer;
+	// 256 GiB. Well before that, it gives up a layer that decompresses to more
+	// than 256 MiB and more than 1000 times its size.
+	Layer int64
 }
 
 func (l Limits) withDefaults() Limits {
@@ -75,6 +80,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Descriptors == 0 {
 		l.Descriptors = 100_000
+	}
+	if l.Layer == 0 {
+		l.Layer = 256 << 30
 	}
 	return l
 }
@@ -94,6 +102,8 @@ type Store struct {
 	files *disk
 	held  bool
 	cache Cache
+	// swept are the leftovers of dead writers that went when the lock was taken.
+	swept []string
 
 	// swapping lets one goroutine at a time change index.json.
 	swapping sync.Mutex

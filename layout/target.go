@@ -102,12 +102,8 @@ func (s *Store) Tag(ctx context.Context, desc ocispec.Descriptor, ref string) er
 	if ref == "" {
 		return fmt.Errorf("an empty ref name for %s: %w", desc.Digest, errdef.ErrMissingReference)
 	}
-	ok, err := s.Exists(ctx, desc)
-	if err != nil {
+	if err := s.mustExist(ctx, desc); err != nil {
 		return err
-	}
-	if !ok {
-		return s.notFound(desc.Digest.String())
 	}
 	annotations := maps.Clone(desc.Annotations)
 	delete(annotations, ocispec.AnnotationRefName)
@@ -118,6 +114,24 @@ func (s *Store) Tag(ctx context.Context, desc ocispec.Descriptor, ref string) er
 		annotations[ocispec.AnnotationRefName] = ref
 	}
 	desc.Annotations = annotations
-	_, _, err = s.Swap(ctx, func(x *Index) error { return x.Set(desc) })
+	_, _, err := s.Swap(ctx, func(x *Index) error {
+		// Under the lock, so that no GC comes between the look and the entry.
+		if err := s.mustExist(ctx, desc); err != nil {
+			return err
+		}
+		return x.Set(desc)
+	})
 	return err
+}
+
+// mustExist is Exists, with an error where there is nothing.
+func (s *Store) mustExist(ctx context.Context, desc ocispec.Descriptor) error {
+	ok, err := s.Exists(ctx, desc)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return s.notFound(desc.Digest.String())
+	}
+	return nil
 }

@@ -131,38 +131,53 @@ func (t *temp) abort() error {
 }
 
 // sweepTemps removes the files of dead writers from the directory dir, and
-// leaves those of live ones.
-func (d *disk) sweepTemps(dir string) error {
+// leaves those of live ones. It gives the names of those that it removed or,
+// when it only looks, would remove.
+func (d *disk) sweepTemps(dir string, look bool) ([]string, error) {
 	entries, err := d.list(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var swept []string
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
 			continue
 		}
-		if err := d.sweepTemp(path.Join(dir, e.Name())); err != nil {
-			return err
+		name := path.Join(dir, e.Name())
+		dead, err := d.sweepTemp(name, look)
+		if err != nil {
+			return swept, err
+		}
+		if dead {
+			swept = append(swept, name)
 		}
 	}
-	return nil
+	return swept, nil
 }
 
-func (d *disk) sweepTemp(name string) error {
-	f, _, err := d.open(name, os.O_RDWR)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+func (d *disk) sweepTemp(name string, look bool) (dead bool, err error) {
+	flag := os.O_RDWR // some file systems lock only what can be written
+	if look {
+		flag = os.O_RDONLY
+	}
+	f, _, err := d.open(name, flag)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		// Gone, or another user's, which that user's next run removes.
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
-	if err := tryFlock(f); errors.Is(err, errContended) {
-		return nil
-	} else if err != nil {
-		return err
+	switch err := tryFlock(f); {
+	case errors.Is(err, errContended):
+		return false, nil
+	case look:
+		return err == nil, nil
+	case err != nil:
+		return false, err
 	}
-	return d.remove(name)
+	return true, d.remove(name)
 }
 
 // WriteFile writes the file name in root so that it holds, at any instant and

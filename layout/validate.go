@@ -180,12 +180,12 @@ func (a *audit) report(f Finding) {
 	}
 	text := a.texts[f.Rule]
 	f.Severity, f.Advice = text.Severity, text.Advice
-	f.Object, f.Place, f.Problem = printable(f.Object), printable(f.Place), printable(f.Problem)
+	f.Object, f.Place, f.Problem = Printable(f.Object), Printable(f.Place), Printable(f.Problem)
 	a.stopped = !a.yield(f, nil)
 }
 
-// printable escapes what a terminal could act on: names come from anybody.
-func printable(s string) string {
+// Printable escapes what a terminal could act on: names come from anybody.
+func Printable(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) < 0 {
 		return s
 	}

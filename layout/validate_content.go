@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,12 @@ func (a *audit) contents(ctx context.Context) {
 			jobs = append(jobs, dgst)
 		}
 	}
+	// The largest first, so that none is left to a single reader at the end.
+	order := make([]int, len(jobs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(a.blobs[jobs[y]], a.blobs[jobs[x]]) })
 	results := make([]chan outcome, len(jobs))
 	for i := range results {
 		results[i] = make(chan outcome, 1)
@@ -44,7 +51,7 @@ func (a *audit) contents(ctx context.Context) {
 		workers.Go(func() {
 			buf := make([]byte, 256<<10)
 			for i := next.Add(1) - 1; i < int64(len(jobs)); i = next.Add(1) - 1 {
-				results[i] <- a.blob(ctx, jobs[i], buf)
+				results[order[i]] <- a.blob(ctx, jobs[order[i]], buf)
 			}
 		})
 	}
@@ -79,7 +86,7 @@ func (a *audit) blob(ctx context.Context, dgst digest.Digest, buf []byte) outcom
 	var findings []Finding
 	uses := a.layers[dgst]
 	if len(uses) > 0 && !a.opts.SkipLayers {
-		findings = auditLayer(name, in, uses, buf)
+		findings = auditLayer(name, in, a.limits.Layer, uses, buf)
 	}
 	// What the layer's reader left, and all of any other blob.
 	if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{in}, buf); err != nil && in.err == nil {

@@ -63,10 +63,7 @@ func (a *audit) layoutFile() {
 	}
 }
 
-var (
-	algorithmName = regexp.MustCompile(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
-	encodedName   = regexp.MustCompile(`^[a-zA-Z0-9=_-]+$`)
-)
+var algorithmName = regexp.MustCompile(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
 
 // blobFiles checks what stands in blobs, and takes down the blobs.
 func (a *audit) blobFiles() {

@@ -121,7 +121,14 @@ func (a *audit) edges(doc *Document, object string, entries role, depth int) []e
 // follow reads the document of an edge, once, and gives the edges in it.
 func (a *audit) follow(e edge) []edge {
 	desc := e.desc
-	if !IsManifest(desc.MediaType) || e.role == roleConfig || e.role == roleLayer || a.known[desc.Digest] {
+	if e.role == roleConfig || e.role == roleLayer {
+		return nil
+	}
+	if !IsManifest(desc.MediaType) {
+		a.disguised(e)
+		return nil
+	}
+	if a.known[desc.Digest] {
 		return nil
 	}
 	a.known[desc.Digest] = true
@@ -139,6 +146,22 @@ func (a *audit) follow(e edge) []edge {
 		a.manifest(doc, name, desc)
 	}
 	return a.edges(doc, name, roleManifest, e.depth)
+}
+
+// disguised looks at what stands among manifests under a media type that nobody
+// knows. That is allowed, but not for a document that says what it is.
+func (a *audit) disguised(e edge) {
+	if e.desc.Size > a.limits.Manifest || a.verified[e.desc.Digest] {
+		return
+	}
+	_, data := a.content(e.desc)
+	var doc struct {
+		MediaType string `json:"mediaType"`
+	}
+	if data == nil || jsondoc.Decode(data, a.limits.manifest(), &doc) != nil || !IsManifest(doc.MediaType) {
+		return
+	}
+	a.find(RuleMediaTypeMismatch, e.object, e.place+".mediaType", fmt.Sprintf("it is %q, but the document says that it is %q", e.desc.MediaType, doc.MediaType))
 }
 
 // content reads the blob of a document or config and verifies it; nil when it

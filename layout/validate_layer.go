@@ -26,7 +26,10 @@ const (
 	sameRule = 20
 )
 
-var errRatio = errors.New("the layer decompresses to more than 1000 times its size")
+var (
+	errRatio = errors.New("the layer decompresses to more than 1000 times its size")
+	errTotal = errors.New("the layer decompresses to more bytes than the limit allows")
+)
 
 // layerAudit looks into one layer.
 type layerAudit struct {
@@ -37,8 +40,8 @@ type layerAudit struct {
 }
 
 // auditLayer reads the layer in and says all that is wrong with it. It may
-// leave bytes of in unread.
-func auditLayer(name string, in *hashing, uses []layerUse, buf []byte) []Finding {
+// leave bytes of in unread. limit is the number of bytes that it reads of the tar.
+func auditLayer(name string, in *hashing, limit int64, uses []layerUse, buf []byte) []Finding {
 	l := &layerAudit{name: name, counts: map[Rule]int{}, paths: newPathSets()}
 	src := bufio.NewReaderSize(in, 64<<10)
 	is := detect(src)
@@ -55,7 +58,7 @@ func auditLayer(name string, in *hashing, uses []layerUse, buf []byte) []Finding
 	}
 	defer closePlain()
 	diff := digest.SHA256.Digester()
-	out := &hashing{r: &rationed{r: plain, in: in}, hash: diff.Hash()}
+	out := &hashing{r: &rationed{r: plain, in: in, limit: limit}, hash: diff.Hash()}
 	l.tar(out)
 	l.rest(out, buf)
 	if in.err != nil {
@@ -108,19 +111,24 @@ func decompress(r *bufio.Reader, c compression) (io.Reader, func(), error) {
 	return r, func() {}, nil
 }
 
-// rationed ends with an error when far more comes out than went in.
+// rationed ends with an error when far more comes out than went in, or more than
+// the limit.
 type rationed struct {
-	r  io.Reader
-	in *hashing
-	n  int64
+	r     io.Reader
+	in    *hashing
+	limit int64
+	n     int64
 }
 
-// Read gives errRatio when too much came out.
+// Read gives errRatio or errTotal when too much came out.
 func (r *rationed) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
 	r.n += int64(n)
 	if r.n > ratioFree && r.n/ratioLimit > r.in.size {
 		return n, errRatio
+	}
+	if r.n > r.limit {
+		return n, errTotal
 	}
 	return n, err
 }
@@ -147,12 +155,14 @@ func (l *layerAudit) unreadable(out *hashing) bool {
 	switch {
 	case out.err == nil:
 		return false
-	case errors.Is(out.err, errRatio):
+	case errors.Is(out.err, errRatio), errors.Is(out.err, errTotal):
 		l.find(RuleLayerRatio, "", out.err.Error()+"; the rest was not checked")
 	case errors.Is(out.err, gzip.ErrHeader), errors.Is(out.err, zstd.ErrMagicMismatch):
 		l.find(RuleLayerTrailing, "", "data follows the end of the compressed stream")
 		// The stream itself is whole: it has a diffID.
 		out.err = nil
+	case errors.Is(out.err, zstd.ErrWindowSizeExceeded), errors.Is(out.err, zstd.ErrDecoderSizeExceeded):
+		l.find(RuleLayerUnreadable, "", fmt.Sprintf("its zstd frames have a window of more than %d bytes, which readers refuse", windowLimit))
 	default:
 		l.find(RuleLayerUnreadable, "", "it cannot be decompressed: "+out.err.Error())
 	}
@@ -161,7 +171,8 @@ func (l *layerAudit) unreadable(out *hashing) bool {
 
 // tar reads the entries.
 func (l *layerAudit) tar(out *hashing) {
-	tr := tar.NewReader(struct{ io.Reader }{out})
+	in := &headed{r: out}
+	tr := tar.NewReader(struct{ io.Reader }{in})
 	for n := 0; ; n++ {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -174,6 +185,9 @@ func (l *layerAudit) tar(out *hashing) {
 			return
 		}
 		l.entry(h)
+		if size, ok := in.disagrees(h); ok {
+			l.find(RuleLayerEntrySize, h.Name, fmt.Sprintf("its PAX header says %d bytes, but its ustar header %d", h.Size, size))
+		}
 	}
 }
 

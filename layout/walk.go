@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -153,13 +154,20 @@ func (s *Store) Document(ctx context.Context, desc ocispec.Descriptor) (*Documen
 
 // Reachable walks everything that roots lead to, roots included: through
 // indexes and manifests to configs, layers and subjects, breadth first, each
-// digest once. A document that is missing or cannot be understood comes with an
+// digest once, and once more for each media type of documents that it has
+// elsewhere: what is a mere blob to one manifest may be an index to another. A
+// document that is missing or cannot be understood comes with an
 // error and leads nowhere; the walk goes on, and the caller decides whether it
 // may. A missing one is errdef.ErrNotFound. A nesting or a number of
 // descriptors over the limits ends the walk with an error without a descriptor.
 func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.Seq2[ocispec.Descriptor, error] {
 	return func(yield func(ocispec.Descriptor, error) bool) {
-		seen := map[digest.Digest]bool{}
+		type visit struct {
+			digest digest.Digest
+			// document is the media type of a document, empty for other blobs.
+			document string
+		}
+		seen := map[visit]bool{}
 		level := roots
 		for depth := 1; len(level) > 0; depth++ {
 			if depth > s.limits.GraphDepth+1 {
@@ -168,14 +176,18 @@ func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.
 			}
 			var next []ocispec.Descriptor
 			for _, desc := range level {
-				if seen[desc.Digest] {
+				v := visit{digest: desc.Digest}
+				if IsManifest(desc.MediaType) {
+					v.document = desc.MediaType
+				}
+				if seen[v] {
 					continue
 				}
 				if len(seen) == s.limits.Descriptors {
 					yield(ocispec.Descriptor{}, fmt.Errorf("there are more than %d descriptors", s.limits.Descriptors))
 					return
 				}
-				seen[desc.Digest] = true
+				seen[v] = true
 				more, err := s.successors(ctx, desc)
 				if !yield(desc, err) {
 					return
@@ -196,10 +208,50 @@ func (s *Store) successors(ctx context.Context, desc ocispec.Descriptor) ([]ocis
 		return nil, nil
 	}
 	doc, err := s.Document(ctx, desc)
+	if errors.Is(err, fs.ErrNotExist) && len(desc.Data) > 0 && desc.Digest.Validate() == nil && desc.Digest.Algorithm().FromBytes(desc.Data) == desc.Digest {
+		// The descriptor brings the document along.
+		doc, err = ParseDocument(desc.Data, desc.MediaType, s.limits.manifest())
+	}
 	if err != nil {
 		return nil, err
 	}
 	return doc.Successors(), nil
+}
+
+// Describe describes the blob of dgst by its content: a manifest or an index by
+// its media type, anything else as application/octet-stream. The error is
+// fs.ErrNotExist when there is no such blob, and another when its content is not
+// that of its name, or a JSON document that cannot be understood.
+func (s *Store) Describe(ctx context.Context, dgst digest.Digest) (ocispec.Descriptor, error) {
+	desc := ocispec.Descriptor{MediaType: "application/octet-stream", Digest: dgst}
+	if err := ctx.Err(); err != nil {
+		return desc, err
+	}
+	f, info, err := s.openBlob(dgst)
+	if err != nil {
+		return desc, err
+	}
+	desc.Size = info.Size()
+	if err := f.Close(); err != nil || desc.Size > s.limits.Manifest {
+		return desc, err
+	}
+	data, err := s.ReadBlob(ctx, desc, 0)
+	if err != nil || !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
+		return desc, err
+	}
+	var doc indexDocument
+	if err := jsondoc.Decode(data, s.limits.manifest(), &doc); err != nil {
+		return desc, &BlobError{Digest: dgst, Problem: "cannot be understood: " + err.Error(), Err: err}
+	}
+	switch {
+	case IsManifest(doc.MediaType):
+		desc.MediaType = doc.MediaType
+	case doc.MediaType == "" && doc.SchemaVersion == 2 && doc.Manifests != nil:
+		desc.MediaType = ocispec.MediaTypeImageIndex
+	case doc.MediaType == "" && doc.SchemaVersion == 2 && doc.Config != nil && doc.Layers != nil:
+		desc.MediaType = ocispec.MediaTypeImageManifest
+	}
+	return desc, nil
 }
 
 // Swept is what Sweep deleted.

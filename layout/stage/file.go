@@ -68,6 +68,19 @@ func fullPath(store *layout.Store, file string) string {
 // when it is the index after the swap, and otherwise the state before, to which
 // everything else is drift. Load writes nothing.
 func Load(ctx context.Context, store *layout.Store, name string) (*Stage, digest.Digest, error) {
+	st, dgst, err := read(store, name)
+	if err != nil {
+		return nil, "", err
+	}
+	st, _, err = settle(ctx, store, st)
+	if err != nil {
+		return nil, "", err
+	}
+	return st, dgst, nil
+}
+
+// read reads the staging state of the spec name as it was written.
+func read(store *layout.Store, name string) (*Stage, digest.Digest, error) {
 	if err := CheckName(name); err != nil {
 		return nil, "", err
 	}
@@ -80,10 +93,6 @@ func Load(ctx context.Context, store *layout.Store, name string) (*Stage, digest
 		return nil, "", err
 	}
 	st, err := decode(fullPath(store, file), name, data)
-	if err != nil {
-		return nil, "", err
-	}
-	st, err = settle(ctx, store, st)
 	if err != nil {
 		return nil, "", err
 	}
@@ -173,19 +182,20 @@ func (s *Stage) checkDigests() error {
 	return nil
 }
 
-// settle tells on which side of the swap a pending Stage stands.
-func settle(ctx context.Context, store *layout.Store, st *Stage) (*Stage, error) {
+// settle tells on which side of the swap a pending Stage stands, and whether the
+// swap that it announced has happened.
+func settle(ctx context.Context, store *layout.Store, st *Stage) (settled *Stage, swapped bool, err error) {
 	if st.State == Done {
-		return st, nil
+		return st, true, nil
 	}
 	x, err := store.Index(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if x.Digest() == st.After {
 		done := *st
 		done.State, done.Was = Done, nil
-		return &done, nil
+		return &done, true, nil
 	}
 	was := empty(st.Spec)
 	if st.Was != nil {
@@ -195,7 +205,7 @@ func settle(ctx context.Context, store *layout.Store, st *Stage) (*Stage, error)
 	// The serial never goes back, also over a swap that did not happen.
 	was.Serial = st.Serial
 	was.Blobs = union(was.Blobs, st.Blobs)
-	return was, nil
+	return was, false, nil
 }
 
 // union is all of a and b, sorted, once each. The blobs of a swap that did not
@@ -267,4 +277,22 @@ func All(ctx context.Context, store *layout.Store) ([]*Stage, error) {
 		all = append(all, st)
 	}
 	return all, nil
+}
+
+// specs lists the specs that have a staging state or a journal, sorted.
+func specs(store *layout.Store) ([]string, error) {
+	files, err := store.ListState("stage")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		name, isState := strings.CutSuffix(file, ".json")
+		name, isJournal := strings.CutSuffix(name, ".journal")
+		if (isState || isJournal) && CheckName(name) == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }

@@ -22,15 +22,7 @@ func Interrupted(ctx context.Context, store *layout.Store, name string) (bool, e
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err == nil, err
 	}
-	file := stateFile(name, ".json")
-	data, err := store.ReadState(file, limit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	st, err := decode(fullPath(store, file), name, data)
+	st, _, err := read(store, name)
 	if err != nil {
 		return false, err
 	}

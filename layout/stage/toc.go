@@ -10,6 +10,9 @@ import (
 	"github.com/layform/layform/layout"
 )
 
+// tocAdvice says what to do about a table of contents that cannot be used.
+const tocAdvice = "; it can be removed, and is made again from the layer"
+
 // TOCVersion is the version of tables of contents that is written and read.
 const TOCVersion = 1
 
@@ -54,7 +57,7 @@ func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*TOC
 	if err != nil {
 		return nil, &FileError{
 			Path:    fullPath(store, file),
-			Problem: "the table of contents cannot be used: " + err.Error() + "; it can be removed, and is made again from the layer",
+			Problem: "the table of contents cannot be used: " + err.Error() + tocAdvice,
 			Err:     ErrCorrupt,
 		}
 	}

@@ -1,0 +1,16 @@
+package layout
+
+import (
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// changed is when a file came to be what it is: its change time, which no
+// writer can set, unlike the modification time.
+func changed(info fs.FileInfo) time.Time {
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		return time.Unix(sys.Ctimespec.Unix())
+	}
+	return info.ModTime()
+}

@@ -1,0 +1,245 @@
+//go:build unix
+
+package layout_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout"
+)
+
+// repair repairs, after a dry run that must tell the same and write nothing.
+func repair(t *testing.T, dir string, opts layout.RepairOptions) []layout.Mended {
+	t.Helper()
+	before := snapshot(t, dir)
+	opts.DryRun = true
+	would, err := inspect(t, dir).Repair(t.Context(), opts)
+	if err != nil {
+		t.Fatalf("dry run: %v", err)
+	}
+	if diff := cmp.Diff(before, snapshot(t, dir)); diff != "" {
+		t.Errorf("a dry run wrote: %s", diff)
+	}
+	opts.DryRun = false
+	got, err := inspect(t, dir).Repair(t.Context(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(would, got); diff != "" {
+		t.Errorf("a dry run told something else: %s", diff)
+	}
+	for _, m := range got {
+		if m.Object == "" || m.Problem == "" || m.Note == "" || strings.ContainsAny(m.Object+m.Problem+m.Note, "\x1b\n") {
+			t.Errorf("an incomplete line: %+v", m)
+		}
+	}
+	return got
+}
+
+func chmod(t *testing.T, name string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Chmod(name, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRepair(t *testing.T) {
+	type made struct {
+		dir string
+		img image
+	}
+	in := func(name string) func(made) string { return func(m made) string { return filepath.Join(m.dir, name) } }
+	blob := func(m made) string {
+		return filepath.Join(m.dir, "blobs/sha256", m.img.layer.Digest.Encoded())
+	}
+	for name, tc := range map[string]struct {
+		plant func(*testing.T, made)
+		opts  func(made) layout.RepairOptions
+		// want are the remedies, and mended says that the layout is whole again.
+		want   []layout.Remedy
+		mended bool
+	}{
+		"nothing": {func(*testing.T, made) {}, nil, nil, true},
+		"leftovers of the dead": {func(t *testing.T, m made) {
+			writeFile(t, in(".layform/ingest/blob-1")(m), "half")
+			writeFile(t, in(".layform/ingest/x\x1b[2J")(m), "half")
+			mkdir(t, in(".layform/ingest/dir")(m))
+		}, nil, []layout.Remedy{layout.Removed, layout.Removed, layout.Left}, true},
+		"no oci-layout":        {func(t *testing.T, m made) { remove(t, in("oci-layout")(m)) }, nil, []layout.Remedy{layout.Written}, true},
+		"an empty oci-layout":  {func(t *testing.T, m made) { writeFile(t, in("oci-layout")(m), "") }, nil, []layout.Remedy{layout.Written}, true},
+		"a piped oci-layout":   {func(t *testing.T, m made) { remove(t, in("oci-layout")(m)); mkfifo(t, in("oci-layout")(m)) }, nil, []layout.Remedy{layout.Left}, false},
+		"no index.json":        {func(t *testing.T, m made) { remove(t, in("index.json")(m)) }, nil, []layout.Remedy{layout.Written}, true},
+		"neither":              {func(t *testing.T, m made) { remove(t, in("index.json")(m)); remove(t, in("oci-layout")(m)) }, nil, []layout.Remedy{layout.Written, layout.Written}, true},
+		"an empty index.json":  {func(t *testing.T, m made) { writeFile(t, in("index.json")(m), "") }, nil, []layout.Remedy{layout.Left}, false},
+		"a piped index.json":   {func(t *testing.T, m made) { remove(t, in("index.json")(m)); mkfifo(t, in("index.json")(m)) }, nil, []layout.Remedy{layout.Left}, false},
+		"both are damaged":     {func(t *testing.T, m made) { writeFile(t, in("index.json")(m), ""); remove(t, in("oci-layout")(m)) }, nil, []layout.Remedy{layout.Left, layout.Left}, false},
+		"an empty index moved": {func(t *testing.T, m made) { writeFile(t, in("index.json")(m), "") }, func(made) layout.RepairOptions { return layout.RepairOptions{MoveTorn: true} }, []layout.Remedy{layout.Moved, layout.Written}, true},
+		"a torn blob":          {func(t *testing.T, m made) { writeOver(t, blob(m), "torn") }, nil, []layout.Remedy{layout.Left}, false},
+		"a torn blob of ours": {func(t *testing.T, m made) { writeOver(t, blob(m), "torn") }, func(m made) layout.RepairOptions {
+			return layout.RepairOptions{Owned: []digest.Digest{m.img.layer.Digest}}
+		}, []layout.Remedy{layout.Removed}, false},
+		"a torn blob moved": {func(t *testing.T, m made) { writeOver(t, blob(m), "torn") }, func(made) layout.RepairOptions { return layout.RepairOptions{MoveTorn: true} }, []layout.Remedy{layout.Moved}, false},
+		"modes": {func(t *testing.T, m made) {
+			chmod(t, in("index.json")(m), 0o200)
+			chmod(t, blob(m), 0o4755)
+			chmod(t, in("blobs/sha256")(m), 0o500)
+			chmod(t, in(".layform/lock")(m), 0o755)
+		}, nil, []layout.Remedy{layout.ModeSet, layout.ModeSet, layout.ModeSet, layout.ModeSet}, true},
+		"modes of others": {func(t *testing.T, m made) {
+			chmod(t, in("index.json")(m), 0o600)
+			chmod(t, blob(m), 0o664)
+			chmod(t, in("blobs")(m), 0o2775)
+		}, nil, nil, true},
+		"a mode of ours": {func(t *testing.T, m made) { chmod(t, blob(m), 0o644) }, func(m made) layout.RepairOptions {
+			return layout.RepairOptions{Owned: []digest.Digest{m.img.layer.Digest}}
+		}, []layout.Remedy{layout.ModeSet}, true},
+		"no blobs": {func(t *testing.T, m made) { remove(t, in("blobs")(m)) }, nil, []layout.Remedy{layout.Written}, false},
+		"blobs is a link": {func(t *testing.T, m made) {
+			remove(t, in("blobs")(m))
+			symlink(t, ".", in("blobs")(m))
+		}, nil, []layout.Remedy{layout.Left}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "modes" && os.Getuid() != 0 {
+				t.Skip("a dry run cannot read what these modes hide from all but root")
+			}
+			s := open(t, t.TempDir(), layout.Options{NoSync: true})
+			m := made{dir: s.Dir(), img: putImage(t, s, "a", "a")}
+			tc.plant(t, m)
+			var opts layout.RepairOptions
+			if tc.opts != nil {
+				opts = tc.opts(m)
+			}
+			var got []layout.Remedy
+			for _, line := range repair(t, m.dir, opts) {
+				got = append(got, line.Remedy)
+			}
+			if diff := cmp.Diff(tc.want, got, cmpopts.SortSlices(func(a, b layout.Remedy) bool { return a < b })); diff != "" {
+				t.Error(diff)
+			}
+			if found := findings(t, inspect(t, m.dir), layout.ValidateOptions{}); tc.mended != (len(found) == 0) {
+				t.Errorf("%+v", found)
+			}
+			// A second time there is nothing left to do.
+			for _, line := range repair(t, m.dir, opts) {
+				if line.Remedy != layout.Left {
+					t.Errorf("again: %+v", line)
+				}
+			}
+		})
+	}
+}
+
+func writeOver(t *testing.T, name, content string) {
+	t.Helper()
+	chmod(t, name, 0o644)
+	writeFile(t, name, content)
+	chmod(t, name, 0o444)
+}
+
+// A new index.json lists what was lost, and nothing that is part of something.
+func TestRepairRebuildsTheIndex(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{NoSync: true})
+	img, other := putImage(t, s, "a", "a"), putImage(t, s, "b", "b")
+	index := putIndex(t, s, img.manifest)
+	referrer := putArtifact(t, s, other.manifest)
+	put(t, s, "x", []byte(`{"no":"manifest"}`))
+	put(t, s, "x", []byte(`{"a":1,"a":2}`))
+	torn := putIndex(t, s, index, other.manifest)
+	damage(t, s, torn.Digest, strings.Repeat(" ", int(torn.Size)))
+	remove(t, filepath.Join(s.Dir(), "index.json"))
+	repair(t, s.Dir(), layout.RepairOptions{})
+	want := []digest.Digest{index.Digest, other.manifest.Digest, referrer.Digest}
+	var got []digest.Digest
+	for _, d := range entries(t, s) {
+		got = append(got, d.Digest)
+		if !layout.IsManifest(d.MediaType) {
+			t.Errorf("%+v", d)
+		}
+	}
+	if diff := cmp.Diff(sorted(want), got); diff != "" {
+		t.Error(diff)
+	}
+	dry, err := s.GC(t.Context(), layout.GCOptions{MinAge: -1, DryRun: true})
+	if err != nil || slices.ContainsFunc(img.digests(), func(d digest.Digest) bool { return slices.Contains(digestsIn(dry.Blobs), d) }) {
+		t.Errorf("%+v, %v", dry, err)
+	}
+}
+
+func TestRepairLeavesOtherDirectoriesAlone(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"empty": {}, "a project": {"README": "x", "blobs": "x"}, "index.json": {"index.json": "{}"},
+		"another version": {"oci-layout": `{"imageLayoutVersion":"9.9.9"}`, "index.json": "{}"},
+	} {
+		dir := t.TempDir()
+		for file, content := range files {
+			writeFile(t, filepath.Join(dir, file), content)
+		}
+		before := snapshot(t, dir)
+		for _, dry := range []bool{true, false} {
+			_, err := inspect(t, dir).Repair(t.Context(), layout.RepairOptions{DryRun: dry, MoveTorn: true})
+			var none *layout.NotLayoutError
+			if !errors.As(err, &none) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		if len(files) > 0 { // what is empty may become a layout
+			_, err := inspect(t, dir).Lock(t.Context(), layout.Holder{Operation: "repair"}, 0)
+			var none *layout.NotLayoutError
+			if !errors.As(err, &none) {
+				t.Errorf("%s: locked: %v", name, err)
+			}
+		}
+		if diff := cmp.Diff(before, snapshot(t, dir)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	absent := filepath.Join(t.TempDir(), "absent")
+	if _, err := inspect(t, absent).Lock(t.Context(), layout.Holder{}, 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(absent); err == nil {
+		t.Error("the directory was made")
+	}
+}
+
+// What a run that was killed while it made the layout left is no obstacle.
+func TestRepairAfterAKilledInit(t *testing.T) {
+	dir := t.TempDir()
+	mkdir(t, filepath.Join(dir, ".layform/ingest"))
+	writeFile(t, filepath.Join(dir, ".layform/ingest/oci-layout-1"), "{")
+	repair(t, dir, layout.RepairOptions{})
+	if found := findings(t, inspect(t, dir), layout.ValidateOptions{}); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+	x, err := open(t, dir, layout.Options{}).Index(t.Context())
+	if err != nil || x.Digest() != "" {
+		t.Errorf("%v, %v", x, err)
+	}
+}
+
+// The temporary files of a live writer are none of Repair's business.
+func TestRepairSparesTheLiving(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{NoSync: true})
+	putImage(t, s, "a", "a")
+	in, err := s.Ingest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := repair(t, s.Dir(), layout.RepairOptions{}); len(lines) > 0 {
+		t.Errorf("%+v", lines)
+	}
+	if _, _, created, err := in.Commit(t.Context()); err != nil || !created {
+		t.Errorf("created %v, %v", created, err)
+	}
+}
