@@ -54,13 +54,12 @@ func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Op
 	if err := store.Init(ctx); err != nil {
 		return r.result, err
 	}
-	if err := r.buildAll(ctx); err != nil {
-		return r.result, err
+	if err = r.buildAll(ctx); err == nil {
+		err = r.commit(ctx)
 	}
-	err = r.commit(ctx)
-	var conflict *ConflictError
-	if errors.As(err, &conflict) {
-		// Running again would end here again: what was built serves nobody.
+	if err != nil && !r.swapped && ctx.Err() == nil {
+		// The user has to change something first, so the layout is left as it
+		// was. An apply that was told to stop keeps what it has built.
 		err = errors.Join(err, r.undo(ctx))
 	}
 	return r.result, err
@@ -86,6 +85,8 @@ type run struct {
 	mu  sync.Mutex
 	// made are the objects that stand in the layout, by key.
 	made map[string]made
+	// swapped is set once index.json was replaced.
+	swapped bool
 	// created are the blobs that this run, or one that died, put into the layout.
 	created []digest.Digest
 }

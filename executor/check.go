@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 
@@ -42,14 +43,14 @@ func (r *run) checkLayout(ctx context.Context) error {
 		return err
 	}
 	if index.Digest() != r.plan.Layout.Index {
-		return &planner.StaleError{What: "index.json of the layout"}
+		return &planner.StaleError{What: "index.json of the layout", Layout: true}
 	}
 	st, stDigest, err := stage.Load(ctx, r.store, r.plan.Spec.Name)
 	if err != nil {
 		return err
 	}
 	if stDigest != r.plan.Layout.Stage {
-		return &planner.StaleError{What: "the staging state of the spec"}
+		return &planner.StaleError{What: "the staging state of the spec", Layout: true}
 	}
 	r.stage = st
 	records, err := stage.Built(r.store, r.plan.Spec.Name)
@@ -73,6 +74,9 @@ func (r *run) load() error {
 	sp, diags := spec.Load(r.opts.Dir, values)
 	if diags.HasErrors() {
 		return diags
+	}
+	if name, moved := spec.Moved(r.opts.Dir, r.plan.Spec.File, r.plan.Spec.Sources); r.opts.Saved && moved {
+		return &planner.StaleError{What: "the spec file " + name}
 	}
 	if !r.plan.Options.Destroy {
 		if moved, ok := firstMoved(r.plan.Spec.Inputs, sp.Inputs()); ok {
@@ -102,6 +106,10 @@ func firstMoved(planned, now []spec.Input) (string, bool) {
 // on what is built first can only be checked while it is built.
 func (r *run) checkSources(ctx context.Context) error {
 	r.observed = map[spec.Address]*source.Observed{}
+	if r.opts.Observed != nil {
+		maps.Copy(r.observed, r.opts.Observed)
+		return nil
+	}
 	planned := map[string]planner.Change{}
 	for _, c := range r.plan.Changes {
 		planned[c.Key()] = c
@@ -123,7 +131,11 @@ func (r *run) checkSources(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if now, ok := seen.Fingerprint(layer); !ok || now != c.After.Fingerprint {
+		filled := seen
+		if seen.Tree != nil {
+			filled = &source.Observed{Tree: seen.Tree.Fill(layer)}
+		}
+		if now, ok := filled.Fingerprint(layer); !ok || now != c.After.Fingerprint {
 			return &planner.StaleError{What: "what " + u.Key + " is made of"}
 		}
 		if c.Write {
@@ -164,9 +176,6 @@ func (r *run) observe(ctx context.Context, l *spec.Layer, object spec.Object, ha
 	})
 	if diags.HasErrors() {
 		return nil, diags
-	}
-	if seen.Tree != nil {
-		seen.Tree = seen.Tree.Fill(l)
 	}
 	return seen, nil
 }

@@ -36,8 +36,13 @@ func (r *run) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	others, err := r.others(ctx)
+	if err != nil {
+		return err
+	}
+	next.Blobs = union(next.Blobs, ownedBy(others, r.used(next)))
 	_, after, err := r.store.Swap(ctx, func(x *layout.Index) error {
-		if err := r.edit(x, next, entries); err != nil {
+		if err := r.edit(x, next, others, entries); err != nil {
 			return err
 		}
 		return r.saveStage(ctx, next, stage.Pending, x.Digest(), x.Result())
@@ -45,11 +50,13 @@ func (r *run) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The index is swapped: from here on, what is left undone is only untidy.
+	r.swapped = true
+	// From here on, what is left undone is only untidy.
 	ctx = context.WithoutCancel(ctx)
 	if err := r.sweep(ctx, next); err != nil {
 		return err
 	}
+	handOver(next, ownedBy(others, next.Blobs), r.used(next))
 	if r.plan.Recover {
 		if err := r.forgetMissing(ctx, next); err != nil {
 			return err
@@ -121,9 +128,7 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 			entries = append(entries, d)
 		}
 	}
-	next.Blobs = append(next.Blobs, r.created...)
-	slices.Sort(next.Blobs)
-	next.Blobs = slices.Compact(next.Blobs)
+	next.Blobs = union(next.Blobs, r.created)
 	if len(r.plan.Options.Targets) == 0 {
 		if err := r.outputs(next); err != nil {
 			return nil, nil, err
@@ -177,8 +182,9 @@ func (r *run) outputs(next *stage.Stage) error {
 }
 
 // edit brings index.json to what the plan says, and touches no entry that
-// belongs to somebody else.
-func (r *run) edit(x *layout.Index, next *stage.Stage, entries []ocispec.Descriptor) error {
+// belongs to somebody else. An entry without a ref name may belong to several
+// specs: it goes with the last one.
+func (r *run) edit(x *layout.Index, next *stage.Stage, others []*stage.Stage, entries []ocispec.Descriptor) error {
 	for ref, was := range r.stage.Tags {
 		if _, stays := next.Tags[ref]; stays {
 			continue
@@ -188,7 +194,10 @@ func (r *run) edit(x *layout.Index, next *stage.Stage, entries []ocispec.Descrip
 		}
 	}
 	for _, was := range r.stage.Untagged {
-		if !slices.ContainsFunc(next.Untagged, func(d ocispec.Descriptor) bool { return d.Digest == was.Digest }) {
+		stays := func(s *stage.Stage) bool {
+			return slices.ContainsFunc(s.Untagged, func(d ocispec.Descriptor) bool { return d.Digest == was.Digest })
+		}
+		if !stays(next) && !slices.ContainsFunc(others, stays) {
 			x.RemoveUntagged(was.Digest)
 		}
 	}
@@ -217,13 +226,14 @@ func (r *run) checkOwner(x *layout.Index, d ocispec.Descriptor) error {
 	return nil
 }
 
-// undo removes what this run put into the layout before its commit was refused.
+// undo removes what this run put into the layout before it failed.
 func (r *run) undo(ctx context.Context) error {
 	before := *r.stage
 	before.Blobs = r.created
 	if err := r.sweep(ctx, &before); err != nil {
 		return err
 	}
+	*r.result = Result{}
 	return stage.ClearJournal(r.store, r.plan.Spec.Name)
 }
 
@@ -234,14 +244,11 @@ func (r *run) sweep(ctx context.Context, next *stage.Stage) error {
 	for _, o := range next.Objects {
 		keep = append(keep, o.Descriptor)
 	}
-	others, err := stage.All(ctx, r.store)
+	others, err := r.others(ctx)
 	if err != nil {
 		return err
 	}
 	for _, other := range others {
-		if other.Spec == next.Spec {
-			continue
-		}
 		for _, o := range other.Objects {
 			keep = append(keep, o.Descriptor)
 		}

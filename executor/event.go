@@ -23,6 +23,9 @@ type Options struct {
 	// held against its sources before anything is written, also those that do
 	// not change.
 	Saved bool
+	// Observed is what the planner saw behind the layers a moment ago, so that
+	// their trees are not walked again; nil for a saved plan.
+	Observed map[spec.Address]*source.Observed
 	// Digests remembers the digests of files, nil for no memory.
 	Digests source.Digester
 	// Values are where the values of sensitive variables come from, which a plan

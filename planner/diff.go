@@ -62,6 +62,7 @@ func Diff(sp *spec.Spec, prior *Prior, opts Options) (*Plan, error) {
 	d.plan.Spec = Record{
 		Name:      sp.Name,
 		Dir:       sp.Dir,
+		File:      sp.File,
 		Sources:   sp.Sources,
 		Variables: sp.Variables,
 		Inputs:    sp.Inputs(),

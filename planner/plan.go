@@ -48,6 +48,9 @@ type Record struct {
 	// Dir is the spec's directory as it was given, relative to the working
 	// directory unless it is absolute; empty for the working directory itself.
 	Dir string `json:"dir,omitempty"`
+	// File is the one spec file that was loaded; empty when all spec files of
+	// the directory were.
+	File string `json:"file,omitempty"`
 	// Sources are the spec's files, verbatim.
 	Sources []spec.Source `json:"sources"`
 	// Variables are the values of the variables.

@@ -62,6 +62,9 @@ func (c Change) check() error {
 type StaleError struct {
 	// What moved, in words: "index.json of the layout", "the file app.conf".
 	What string
+	// Layout is set when it was the layout or the staging state that moved, as
+	// another run does.
+	Layout bool
 }
 
 // Error says what moved and what to do.

@@ -33,6 +33,10 @@ type RefreshOptions struct {
 	Epoch *int64
 	// Digests remembers the digests of files, nil for no memory.
 	Digests source.Digester
+	// Lazy leaves the content of layers unread of which nothing is known yet: they
+	// are built in any case, and hashed then. It is for a plan that is applied at
+	// once; one that is saved could not tell whether such a layer moved.
+	Lazy bool
 	// Contents derives the table of contents of a layer blob whose own is lost.
 	// When it is nil, the plan cannot list the files that change in such a layer.
 	Contents func(ctx context.Context, blob io.Reader, mediaType string) (*stage.TOC, error)
@@ -57,6 +61,8 @@ type Prior struct {
 	Interrupted bool
 	// Owners maps ref names to the other specs that own them.
 	Owners map[string]string
+	// Shared are the entries without a ref name that other specs own as well.
+	Shared map[digest.Digest]bool
 	// Observed is what stands behind the layers of the spec.
 	Observed map[spec.Address]*source.Observed
 	// Blobs is the state of the blobs that the staging state knows.
@@ -81,6 +87,7 @@ func Refresh(ctx context.Context, sp *spec.Spec, store *layout.Store, opts Refre
 	p := &Prior{
 		Epoch:    opts.Epoch,
 		Owners:   map[string]string{},
+		Shared:   map[digest.Digest]bool{},
 		Observed: map[spec.Address]*source.Observed{},
 		Blobs:    map[digest.Digest]layout.BlobState{},
 		Contents: map[digest.Digest]*stage.TOC{},
@@ -132,6 +139,9 @@ func (p *Prior) readLayout(ctx context.Context, name string, store *layout.Store
 		}
 		for ref := range other.Tags {
 			p.Owners[ref] = other.Spec
+		}
+		for _, entry := range other.Untagged {
+			p.Shared[entry.Digest] = true
 		}
 		for _, o := range other.Objects {
 			p.Held[o.Descriptor.Digest] = true
@@ -230,7 +240,7 @@ func (p *Prior) observe(ctx context.Context, sp *spec.Spec, opts RefreshOptions)
 		seen, more := source.Observe(ctx, root, layer, source.Options{
 			Epoch:       Seconds(opts.Epoch),
 			Parallelism: opts.Parallelism,
-			Hash:        true,
+			Hash:        !opts.Lazy || p.knows(u.Key),
 			Digests:     opts.Digests,
 			Range:       o.Range,
 		})
@@ -244,6 +254,12 @@ func (p *Prior) observe(ctx context.Context, sp *spec.Spec, opts RefreshOptions)
 		return nil, diags
 	}
 	return layers, nil
+}
+
+// knows reports whether the fingerprint of a layer could be met again.
+func (p *Prior) knows(key string) bool {
+	_, staged := p.Stage.Objects[key]
+	return staged || len(p.Finished) > 0
 }
 
 // Seconds is an epoch with its default, the beginning of 1970.

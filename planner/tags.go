@@ -162,7 +162,7 @@ func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest
 		}
 	}
 	for _, was := range d.prior.Stage.Untagged {
-		if untagged[was.Digest] && !d.opts.Destroy || d.chosen != nil && !d.targeted(was.Digest) {
+		if d.prior.Shared[was.Digest] || untagged[was.Digest] && !d.opts.Destroy || d.chosen != nil && !d.targeted(was.Digest) {
 			continue
 		}
 		for _, e := range d.named[""] {

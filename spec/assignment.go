@@ -4,7 +4,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +28,6 @@ type candidate struct {
 	isText bool
 	value  cty.Value
 	rng    hcl.Range
-	files  map[string]*hcl.File
 }
 
 // resolve gives the value in the type of the variable.
@@ -38,7 +39,7 @@ func (c candidate) resolve(v *variable) (cty.Value, hcl.Diagnostics) {
 		}
 		e, diags := parseExpression(c.text, c.rng.Filename)
 		if !diags.HasErrors() && len(e.Variables()) > 0 {
-			diags = append(diags, v.problem(c.rng, fmt.Sprintf("the value is an expression of type %s and refers to nothing. Put a string in quotation marks.", v.typ.FriendlyName())))
+			diags = append(diags, v.problem(c.rng, fmt.Sprintf("the value is a literal of type %s and refers to nothing. Put a string in quotation marks.", v.typ.FriendlyName())))
 		}
 		if !diags.HasErrors() {
 			var more hcl.Diagnostics
@@ -159,6 +160,9 @@ func (g *given) autoFiles(dir string) hcl.Diagnostics {
 // readAnywhere reads a regular file that the user names on the command line.
 func readAnywhere(name string) (string, error) {
 	f, err := os.OpenFile(filepath.Clean(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("there is no file %q", name) // nothing ties it to the spec's directory
+	}
 	if err != nil {
 		return "", readProblem(name, err)
 	}

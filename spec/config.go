@@ -87,7 +87,8 @@ func (d *decoder) image() *ocispec.Image {
 	if c.StopSignal, g = d.text(attrs, "stop_signal"); g.ok && !signalPattern.MatchString(c.StopSignal) {
 		d.err(g.rng, "stop_signal is %s, but must be a name such as \"SIGTERM\" or \"SIGRTMIN+3\", or a number.", g.quote(c.StopSignal))
 	}
-	c.ArgsEscaped = d.flag(attrs, "args_escaped") //nolint:staticcheck // deprecated, but part of the image spec
+	//lint:ignore SA1019 deprecated, but part of the image spec
+	c.ArgsEscaped = d.flag(attrs, "args_escaped")
 	return image
 }
 

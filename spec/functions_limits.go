@@ -139,25 +139,8 @@ func limitProduct(args []cty.Value) error {
 
 // limitJSON refuses texts so deep that decoding them would overflow the stack.
 func limitJSON(args []cty.Value) error {
-	s, ok := textOf(args[0])
-	if !ok {
-		return nil
-	}
-	depth, quoted := 0, false
-	for at := 0; at < len(s); at++ {
-		switch c := s[at]; {
-		case quoted && c == '\\':
-			at++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			if depth++; depth > maxValueDepth {
-				return function.NewArgErrorf(0, "the JSON text is nested more than %d levels deep", maxValueDepth)
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
+	if s, ok := textOf(args[0]); ok && tooDeep(s, maxValueDepth) >= 0 {
+		return function.NewArgErrorf(0, "the JSON text is nested more than %d levels deep", maxValueDepth)
 	}
 	return nil
 }

@@ -79,6 +79,15 @@ func positionRange(name string, text []byte, at int) hcl.Range {
 
 // jsonNesting checks the depth of a JSON text.
 func jsonNesting(name string, text []byte) *hcl.Diagnostic {
+	if at := tooDeep(text, MaxNesting); at >= 0 {
+		return nestingProblem(positionRange(name, text, at))
+	}
+	return nil
+}
+
+// tooDeep is the offset of the first bracket of a JSON text that is nested
+// deeper than the limit; -1 where there is none.
+func tooDeep[T string | []byte](text T, limit int) int {
 	depth, quoted := 0, false
 	for at := 0; at < len(text); at++ {
 		switch c := text[at]; {
@@ -88,14 +97,14 @@ func jsonNesting(name string, text []byte) *hcl.Diagnostic {
 			quoted = !quoted
 		case quoted:
 		case c == '{' || c == '[':
-			if depth++; depth > MaxNesting {
-				return nestingProblem(positionRange(name, text, at))
+			if depth++; depth > limit {
+				return at
 			}
 		case c == '}' || c == ']':
 			depth--
 		}
 	}
-	return nil
+	return -1
 }
 
 // nesting measures the tokens of one text.

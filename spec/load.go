@@ -281,6 +281,7 @@ func (l *loading) objects() (diags, checks hcl.Diagnostics) {
 		diags = append(diags, more...)
 		e.object.Fields = nil
 		if layer, ok := e.object.Body.(*Layer); ok {
+			diags = append(diags, l.p.enclosed(layer)...)
 			layer.Tree = nil
 		}
 		objects[addr] = e

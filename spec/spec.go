@@ -100,8 +100,8 @@ type Output struct {
 type Spec struct {
 	// Name is the spec's name, "default" unless the layform block sets another.
 	Name string
-	// Dir is the directory that Load was given.
-	Dir string
+	// Dir is the directory that Load was given, and File the one file, if any.
+	Dir, File string
 	// LayoutPath is the path of the layout as the spec writes it, relative to Dir
 	// unless it is absolute.
 	LayoutPath string
@@ -129,7 +129,7 @@ func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 		return &Spec{Dir: dir, Files: map[string]*hcl.File{}}, diags
 	}
 	s := &Spec{
-		Name: l.p.name, Dir: dir, LayoutPath: l.p.layoutPath, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p,
+		Name: l.p.name, Dir: dir, File: opts.File, LayoutPath: l.p.layoutPath, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p,
 	}
 	return s, tidy(diags)
 }

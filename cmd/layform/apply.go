@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,8 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	store, err := openLayout(".", p.Layout.Path)
+	dir := cmp.Or(p.Spec.Dir, ".")
+	store, err := openLayout(dir, p.Layout.Path)
 	if err != nil {
 		return err
 	}
@@ -81,7 +83,7 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	made := &planned{plan: p, store: store, dir: ".", saved: true, cache: stage.OpenCache(store)}
+	made := &planned{plan: p, store: store, dir: dir, saved: true, cache: stage.OpenCache(store)}
 	store.Remember(made.cache)
 	return a.execute(ctx, made, values, c.runFlags)
 }
@@ -135,11 +137,32 @@ func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape sha
 	if a.json && !approved {
 		return &failure{message: "--json does not ask", hint: "add --auto-approve, or apply a saved plan"}
 	}
-	made, err := a.plan(ctx, s, v, shape, r, destroy)
+	values, err := a.values(v)
 	if err != nil {
 		return err
 	}
-	defer made.store.Close()
+	for {
+		made, err := a.plan(ctx, s, v, shape, r, planMode{destroy: destroy, now: true})
+		if err != nil {
+			return err
+		}
+		err = a.confirmAndExecute(ctx, made, values, r, approved)
+		made.store.Close()
+		var stale *planner.StaleError
+		if !approved || r.LockTimeout == 0 || !errors.As(err, &stale) || !stale.Layout {
+			return err
+		}
+		// What another run did while this one waited for it asks for another plan.
+		a.notes = nil
+		if err := writeTo(a.stderr, "layform: another run changed the layout; planning again\n"); err != nil {
+			return err
+		}
+	}
+}
+
+// confirmAndExecute shows a new plan, asks unless that is approved beforehand,
+// and carries the plan out.
+func (a *app) confirmAndExecute(ctx context.Context, made *planned, values spec.LoadOptions, r runFlags, approved bool) error {
 	if !a.json {
 		if err := view.Plan(a.stdout, made.plan, a.out); err != nil {
 			return err
@@ -150,10 +173,6 @@ func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape sha
 			return err
 		}
 	}
-	values, err := a.values(v)
-	if err != nil {
-		return err
-	}
 	return a.execute(ctx, made, values, r)
 }
 
@@ -163,7 +182,7 @@ func (a *app) execute(ctx context.Context, made *planned, values spec.LoadOption
 	bar := a.newProgress(p)
 	opts := executor.Options{
 		Dir: made.dir, Parallelism: r.Parallelism, LockTimeout: r.LockTimeout,
-		Saved: made.saved, Values: values, Progress: bar.event,
+		Saved: made.saved, Observed: made.observed, Values: values, Progress: bar.event,
 	}
 	if made.cache != nil {
 		opts.Digests = made.cache

@@ -111,11 +111,15 @@ func jsonAsked(args []string) bool {
 	return false
 }
 
-// cause is what lies below a path error, whose path the caller names itself.
+// cause is what lies below an error about paths, which the caller names itself.
 func cause(err error) error {
-	var pe *os.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
+	var path *os.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
 	}
 	return err
 }

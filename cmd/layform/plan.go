@@ -11,6 +11,8 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
 )
 
 // planCmd shows what would change.
@@ -29,7 +31,7 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	made, err := a.plan(ctx, c.specFlags, c.valueFlags, c.shapeFlags, c.runFlags, c.Destroy)
+	made, err := a.plan(ctx, c.specFlags, c.valueFlags, c.shapeFlags, c.runFlags, planMode{destroy: c.Destroy})
 	if err != nil {
 		return err
 	}
@@ -68,6 +70,8 @@ type planned struct {
 	store *layout.Store
 	// dir is the spec's directory.
 	dir string
+	// observed is what was seen behind the layers; nil for a saved plan.
+	observed map[spec.Address]*source.Observed
 	// saved is set for a plan that an earlier run made.
 	saved bool
 	// cache remembers digests of sources and blobs; nil for no memory.
@@ -82,8 +86,15 @@ func (p *planned) saveCache(ctx context.Context) {
 	}
 }
 
+// planMode says what a plan is made for.
+type planMode struct {
+	destroy bool
+	// now is set for a plan that is applied at once.
+	now bool
+}
+
 // plan loads the spec, observes and compares. The caller closes the store.
-func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFlags, r runFlags, destroy bool) (*planned, error) {
+func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFlags, r runFlags, mode planMode) (*planned, error) {
 	epoch, err := a.epoch()
 	if err != nil {
 		return nil, err
@@ -97,8 +108,8 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 		return nil, err
 	}
 	made := &planned{store: store, dir: s.dir()}
-	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, Destroy: destroy}
-	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Contents: layer.DeriveTOC}
+	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, Destroy: mode.destroy}
+	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now, Contents: layer.DeriveTOC}
 	if !shape.NoCache {
 		made.cache = stage.OpenCache(store)
 		store.Remember(made.cache)
@@ -107,6 +118,7 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 	prior, err := planner.Refresh(ctx, sp, store, refresh)
 	if err == nil {
 		made.saveCache(ctx)
+		made.observed = prior.Observed
 		made.plan, err = planner.Diff(sp, prior, opts)
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+
 	"github.com/layform/layform/cmd/layform/view"
 )
 

@@ -82,6 +82,8 @@ func fileText(f planner.FileChange) string {
 	for i, what := range f.What {
 		before, after := at(f.Before, i), at(f.After, i)
 		switch {
+		case what == "content" && f.Unknown:
+			parts = append(parts, "content "+Escape(before)+" → "+afterApply)
 		case what == "content" && before == after:
 			parts = append(parts, "content ("+Escape(after)+")")
 		case before == "" && after == "":
@@ -96,6 +98,9 @@ func fileText(f planner.FileChange) string {
 func newFileText(f planner.FileChange, size int64) string {
 	switch f.Type {
 	case "file":
+		if f.Unknown {
+			return afterApply
+		}
 		return Bytes(size)
 	case "directory":
 		return ""

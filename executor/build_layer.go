@@ -1,0 +1,148 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/executor/layer"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// layer builds a layer.
+func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, l *spec.Layer, object spec.Object) (stage.Record, error) {
+	seen := r.observed[u.Address]
+	if seen == nil {
+		var err error
+		if seen, err = r.observe(ctx, l, object, false); err != nil {
+			return stage.Record{}, err
+		}
+	}
+	ingest, err := r.store.Ingest(ctx)
+	if err != nil {
+		return stage.Record{}, err
+	}
+	defer ingest.Abort()
+	reuse, release, err := r.reuse(ctx, u.Key)
+	if err != nil {
+		return stage.Record{}, err
+	}
+	defer release()
+	var done int64
+	result, err := r.write(ctx, ingest, seen, l, layer.Options{
+		Compression: l.Compression,
+		Parallelism: r.share(),
+		Reuse:       reuse,
+		Progress: func(n int64) {
+			done += n
+			r.report(Event{Kind: EventProgress, Key: u.Key, Action: change.Action, Bytes: done, Total: change.After.Content})
+		},
+	})
+	var moved *source.ChangedError
+	switch {
+	case errors.As(err, &moved):
+		return stage.Record{}, &planner.StaleError{What: "the file " + moved.Path}
+	case err != nil:
+		return stage.Record{}, err
+	}
+	if want := change.After.Fingerprint; want != "" && want != result.Fingerprint {
+		return stage.Record{}, &planner.StaleError{What: "what " + u.Key + " is made of"}
+	}
+	return r.finish(ctx, u, l, seen, ingest, result)
+}
+
+// share is the part of the parallelism that one layer gets: layers that are
+// built at once divide it, for each needs memory for its own.
+func (r *run) share() int {
+	layers := 0
+	for _, c := range r.plan.Changes {
+		if c.Kind == spec.KindLayer && c.Write {
+			layers++
+		}
+	}
+	return max(1, r.opts.Parallelism/max(1, min(layers, r.opts.Parallelism)))
+}
+
+// write turns what was observed into the bytes of a layer.
+func (r *run) write(ctx context.Context, ingest *layout.Ingest, seen *source.Observed, l *spec.Layer, opts layer.Options) (layer.Result, error) {
+	if seen.Tree != nil {
+		return layer.Write(ctx, ingest, r.root, seen.Tree.Fill(l), opts)
+	}
+	return layer.Import(ctx, ingest, r.root, seen.File, l, opts)
+}
+
+// finish moves a written layer into the layout, with its table of contents.
+func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *source.Observed, ingest *layout.Ingest, result layer.Result) (stage.Record, error) {
+	if err := r.intend(ctx, u.Key, ocispec.Descriptor{Digest: ingest.Digest(), Size: ingest.Size()}); err != nil {
+		return stage.Record{}, err
+	}
+	dgst, size, created, err := ingest.Commit(ctx)
+	if err != nil {
+		return stage.Record{}, err
+	}
+	if result.TOC != nil {
+		result.TOC.Blob, result.TOC.Size = dgst, size
+		if err := r.saveTOC(ctx, result.TOC, created); err != nil {
+			return stage.Record{}, err
+		}
+	}
+	r.mu.Lock()
+	w := &r.result.Layers
+	w.Built++
+	w.ReadBytes += result.Stats.Read
+	w.TarBytes += result.Stats.Tar
+	w.CompressedBytes += result.Stats.Compressed
+	w.ReusedBytes += result.Stats.Reused
+	w.CompressedChunks += result.Stats.Chunks - result.Stats.ReusedChunks
+	w.ReusedChunks += result.Stats.ReusedChunks
+	r.mu.Unlock()
+	return stage.Record{
+		Key:         u.Key,
+		Fingerprint: result.Fingerprint,
+		Descriptor:  ocispec.Descriptor{MediaType: planner.LayerType(l, seen), Digest: dgst, Size: size},
+		DiffID:      result.DiffID,
+		Created:     created,
+	}, nil
+}
+
+// saveTOC keeps a layer's table of contents, unless that of a blob which stood
+// there already is kept and sound.
+func (r *run) saveTOC(ctx context.Context, toc *stage.TOC, created bool) error {
+	if !created {
+		if _, err := stage.LoadTOC(ctx, r.store, toc.Blob); err == nil {
+			return nil
+		}
+	}
+	return stage.SaveTOC(ctx, r.store, toc)
+}
+
+// reuse opens the layer's earlier blob for its chunks. Anything that is wrong
+// with that blob or its table of contents only costs the shortcut.
+func (r *run) reuse(ctx context.Context, key string) ([]layer.Reuse, func(), error) {
+	none := func() {}
+	was, ok := r.stage.Objects[key]
+	if !ok {
+		return nil, none, nil
+	}
+	toc, err := stage.LoadTOC(ctx, r.store, was.Descriptor.Digest)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, stage.ErrCorrupt) {
+		return nil, none, nil
+	}
+	if err != nil {
+		return nil, none, err
+	}
+	blob, err := r.store.ReaderAt(ctx, was.Descriptor.Digest)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, layout.ErrNotPlain) {
+		return nil, none, nil
+	}
+	if err != nil {
+		return nil, none, err
+	}
+	return []layer.Reuse{{TOC: toc, Blob: blob}}, func() { blob.Close() }, nil
+}

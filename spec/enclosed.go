@@ -1,0 +1,101 @@
+package spec
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/hashicorp/hcl/v2"
+)
+
+// layoutFiles are paths in a layout that an apply writes; "." is the layout itself.
+var layoutFiles = []string{
+	".", "index.json", "oci-layout", "blobs", "blobs/sha256", "blobs/sha256/" + strings.Repeat("0", 64),
+	".layform", ".layform/lock", ".layform/stat.cache", ".layform/stage/default.json",
+}
+
+// enclosed refuses copies that take the layout itself into a layer: every apply
+// would change what the next one copies, and no plan would ever be empty.
+func (p *program) enclosed(l *Layer) hcl.Diagnostics {
+	layout, ok := p.layoutInside()
+	if !ok {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	for _, n := range l.Tree {
+		if n.Kind != NodeCopy || !n.takes(layout) {
+			continue
+		}
+		hint := "Copy from a directory that is not part of it."
+		if rel := n.below(layout); rel != "" && layout != "." {
+			hint = fmt.Sprintf("Exclude it: exclude = [%q].", rel)
+		}
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Copy of the layout", Subject: n.Range.Ptr(),
+			Detail: fmt.Sprintf("The copy takes along the layout %q, and with it what every apply writes. %s", p.layoutPath, hint),
+		})
+	}
+	return diags
+}
+
+// layoutInside is the path of the layout relative to the spec's directory, with
+// slashes; false where the layout stands elsewhere.
+func (p *program) layoutInside() (string, bool) {
+	layout := filepath.FromSlash(p.layoutPath)
+	if filepath.IsAbs(layout) {
+		dir, err := filepath.Abs(p.reader.dir)
+		if err != nil {
+			return "", false
+		}
+		if layout, err = filepath.Rel(dir, layout); err != nil {
+			return "", false
+		}
+	}
+	return path.Clean(filepath.ToSlash(layout)), p.layoutPath != "" && filepath.IsLocal(layout)
+}
+
+// takes reports whether a copy holds anything of a layout at that path.
+func (n Node) takes(layout string) bool {
+	return slices.ContainsFunc(layoutFiles, func(name string) bool {
+		if name == "." && layout == "." {
+			return false // the spec's directory is the layout: only what an apply writes counts
+		}
+		file := path.Join(layout, name)
+		return n.holds(file) || name != "." && strings.HasPrefix(n.From, file+"/")
+	})
+}
+
+// holds reports whether a copy holds what stands at a path of the spec's tree.
+func (n Node) holds(file string) bool {
+	rel := n.below(file)
+	if n.From == file || rel == "" {
+		return n.From == file
+	}
+	included := len(n.Include) == 0
+	for i := range len(rel) + 1 {
+		if i < len(rel) && rel[i] != '/' {
+			continue
+		}
+		matches := func(pattern string) bool { return doublestar.MatchUnvalidated(pattern, rel[:i]) }
+		if slices.ContainsFunc(n.Exclude, matches) {
+			return false
+		}
+		included = included || i == len(rel) && slices.ContainsFunc(n.Include, matches)
+	}
+	return included
+}
+
+// below is a path of the spec's tree relative to From; empty where it is not below it.
+func (n Node) below(file string) string {
+	if n.From == "." {
+		return file
+	}
+	rel, ok := strings.CutPrefix(file, n.From+"/")
+	if !ok {
+		return ""
+	}
+	return rel
+}
