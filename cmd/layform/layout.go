@@ -15,7 +15,11 @@ import (
 // layoutCmd looks at any layout, whoever wrote it.
 type layoutCmd struct {
 	Show     layoutShowCmd     `cmd:"" help:"Show what a layout holds, from index.json down to the layers."`
+	Ls       layoutLsCmd       `cmd:"" name:"ls" help:"List the files of an image, as its layers make them up together."`
+	Cat      layoutCatCmd      `cmd:"" name:"cat" help:"Print a file of an image."`
 	Validate layoutValidateCmd `cmd:"" help:"Say all that is wrong with a layout."`
+	GC       layoutGCCmd       `cmd:"" name:"gc" help:"Delete the blobs that nothing refers to."`
+	Repair   layoutRepairCmd   `cmd:"" help:"Mend what can be mended, and say what cannot."`
 }
 
 // layoutShowCmd shows what a layout holds.

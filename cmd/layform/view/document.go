@@ -29,6 +29,9 @@ const (
 	TypeOutputs     Type = "outputs"
 	TypeLayout      Type = "layout"
 	TypeFindings    Type = "findings"
+	TypeContents    Type = "contents"
+	TypeGC          Type = "gc"
+	TypeRepair      Type = "repair"
 	TypeFiles       Type = "files"
 	TypeVersion     Type = "version"
 	TypeDiagnostics Type = "diagnostics"
@@ -56,6 +59,12 @@ type Document struct {
 	Layout *Layout `json:"layout,omitempty"`
 	// Findings are what layout validate found.
 	Findings []layout.Finding `json:"findings,omitempty"`
+	// Contents are the files of an image, from layout ls.
+	Contents []File `json:"contents,omitempty"`
+	// GC is what layout gc deleted, or would delete.
+	GC *layout.GCResult `json:"gc,omitempty"`
+	// Repair is what layout repair did, or would do.
+	Repair []layout.Mended `json:"repair,omitempty"`
 	// Files are the spec files that fmt changed or would change, and the file
 	// that init wrote.
 	Files []string `json:"files,omitempty"`

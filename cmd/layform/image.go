@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/executor/layer"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+)
+
+// imageFlags say which image of a layout is meant.
+type imageFlags struct {
+	Image    string `arg:"" name:"image" help:"DIR:REF, DIR@DIGEST, or DIR when index.json has one entry."`
+	Platform string `name:"platform" placeholder:"OS/ARCH[/VARIANT]" help:"The platform to take out of an index; this machine's architecture on linux unless given."`
+}
+
+// image is one image of a layout, open for reading.
+type image struct {
+	store  *layout.Store
+	layers []ocispec.Descriptor
+	tocs   []*stage.TOC
+}
+
+// open finds the image and reads what is in its layers. The caller closes the store.
+func (f *imageFlags) open(ctx context.Context) (*image, error) {
+	dir, ref := splitImage(f.Image)
+	store, err := openExisting(dir, layout.Options{})
+	if err != nil {
+		return nil, err
+	}
+	img := &image{store: store}
+	err = img.read(ctx, ref, f.Platform)
+	if err != nil {
+		store.Close()
+		return nil, err
+	}
+	return img, nil
+}
+
+// splitImage takes DIR:REF or DIR@DIGEST apart, at the first place that leaves a
+// directory before it.
+func splitImage(image string) (dir, ref string) {
+	image = strings.TrimPrefix(image, "oci:")
+	for i, c := range image {
+		if c != ':' && c != '@' {
+			continue
+		}
+		if info, err := os.Stat(image[:i]); err == nil && info.IsDir() {
+			return image[:i], image[i+1:]
+		}
+	}
+	return image, ""
+}
+
+// read resolves the image and reads the tables of contents of its layers.
+func (img *image) read(ctx context.Context, ref, platform string) error {
+	index, err := img.store.Index(ctx)
+	if err != nil {
+		return err
+	}
+	desc, err := indexEntry(index, ref)
+	if err != nil {
+		return err
+	}
+	manifest, err := img.manifest(ctx, desc, platform, 0)
+	if err != nil {
+		return err
+	}
+	img.layers = manifest.Layers
+	for _, l := range img.layers {
+		toc, err := img.contents(ctx, l)
+		if err != nil {
+			return fmt.Errorf("layer %s: %w", l.Digest, err)
+		}
+		img.tocs = append(img.tocs, toc)
+	}
+	return nil
+}
+
+// indexEntry finds the entry of index.json that a ref name or digest means.
+func indexEntry(index *layout.Index, ref string) (ocispec.Descriptor, error) {
+	entries := index.Descriptors()
+	if ref == "" {
+		if len(entries) == 1 {
+			return entries[0], nil
+		}
+		return ocispec.Descriptor{}, &failure{message: fmt.Sprintf("index.json has %d entries", len(entries)), hint: "name one: DIR:REF; layform layout show DIR lists them"}
+	}
+	for _, d := range entries {
+		if layout.RefName(d) == ref || string(d.Digest) == ref {
+			return d, nil
+		}
+	}
+	if dgst, err := digest.Parse(ref); err == nil {
+		return ocispec.Descriptor{}, &failure{message: fmt.Sprintf("index.json has no entry for %s", dgst), hint: "layform layout show DIR lists them"}
+	}
+	return ocispec.Descriptor{}, &failure{message: fmt.Sprintf("index.json has no entry named %q", ref), hint: "layform layout show DIR lists them"}
+}
+
+// manifest follows indexes to the manifest of a platform. The first entry that
+// matches wins, as the image specification has it.
+func (img *image) manifest(ctx context.Context, desc ocispec.Descriptor, platform string, depth int) (*layout.Document, error) {
+	if !layout.IsManifest(desc.MediaType) {
+		return nil, &failure{message: fmt.Sprintf("%s is a %s, not a manifest or an index", desc.Digest, desc.MediaType)}
+	}
+	doc, err := img.store.Document(ctx, desc)
+	if err != nil || doc.Manifests == nil {
+		return doc, err
+	}
+	if depth == maxDepth {
+		return nil, &failure{message: fmt.Sprintf("indexes are nested more than %d deep", maxDepth)}
+	}
+	var names []string
+	for _, d := range doc.Manifests {
+		if matches(d.Platform, platform) {
+			return img.manifest(ctx, d, platform, depth+1)
+		}
+		if d.Platform != nil {
+			names = append(names, platformName(d.Platform))
+		}
+	}
+	return nil, &failure{message: fmt.Sprintf("the index %s has no image for this platform", desc.Digest), hint: "choose one with --platform: " + strings.Join(names, ", ")}
+}
+
+// matches reports whether a platform is the wanted one, or this machine's when
+// none is wanted. An entry without a platform suits everybody.
+func matches(p *ocispec.Platform, want string) bool {
+	if p == nil {
+		return true
+	}
+	if want == "" {
+		return p.OS == "linux" && p.Architecture == runtime.GOARCH
+	}
+	return want == platformName(p) || want == p.OS+"/"+p.Architecture
+}
+
+func platformName(p *ocispec.Platform) string {
+	name := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		name += "/" + p.Variant
+	}
+	return name
+}
+
+// contents is the table of contents of a layer: the one that was kept or, when
+// that is lost, damaged or never was, one that is derived from the blob.
+func (img *image) contents(ctx context.Context, d ocispec.Descriptor) (*stage.TOC, error) {
+	toc, err := stage.LoadTOC(ctx, img.store, d.Digest)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, stage.ErrCorrupt) {
+		return toc, err
+	}
+	blob, err := img.store.Fetch(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	toc, err = layer.DeriveTOC(ctx, blob, d.MediaType)
+	if err != nil {
+		return nil, err
+	}
+	toc.Blob, toc.Size = d.Digest, d.Size
+	return toc, nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/executor/layer"
+	"github.com/layform/layform/layout/stage"
+)
+
+// layoutLsCmd lists what an image holds.
+type layoutLsCmd struct {
+	imageFlags
+	Path string `arg:"" optional:"" name:"path" default:"/" help:"The file, or the directory to list with all below it."`
+}
+
+// Run lists the files that the layers make up together.
+func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
+	img, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer img.store.Close()
+	files := layer.View(img.tocs)
+	at, err := layer.Lookup(files, c.Path, false)
+	if err != nil {
+		return &failure{message: err.Error()}
+	}
+	listed := []view.File{}
+	for _, f := range files {
+		if at.Path == "." || f.Path == at.Path || strings.HasPrefix(f.Path, at.Path+"/") {
+			listed = append(listed, view.File{Entry: f.Entry, Layer: f.Layer})
+		}
+	}
+	if a.json {
+		return a.print(view.Document{Type: view.TypeContents, Contents: listed})
+	}
+	return view.Contents(a.stdout, listed, a.out)
+}
+
+// layoutCatCmd prints a file of an image.
+type layoutCatCmd struct {
+	imageFlags
+	Path string `arg:"" name:"path" help:"The file; links are followed inside the image."`
+}
+
+// Run prints the file, and reads no more of its layer than it needs.
+func (c *layoutCatCmd) Run(ctx context.Context, a *app) error {
+	img, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer img.store.Close()
+	f, err := layer.Lookup(layer.View(img.tocs), c.Path, true)
+	if err != nil {
+		return &failure{message: err.Error(), hint: "layform layout ls lists what the image holds"}
+	}
+	if f.Type != stage.Regular && f.Type != stage.Hardlink {
+		return &failure{message: fmt.Sprintf("%q is a %s, which has no content", c.Path, f.Type)}
+	}
+	if a.json {
+		return &failure{message: "cat prints a file as it is, and no JSON", hint: "layform layout ls --json describes it"}
+	}
+	blob, err := img.store.ReaderAt(ctx, img.layers[f.Layer].Digest)
+	if err != nil {
+		return err
+	}
+	defer blob.Close()
+	content, err := layer.Open(ctx, blob, img.tocs[f.Layer], img.layers[f.Layer].MediaType, f.Path)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	_, err = io.Copy(a.stdout, content)
+	return err
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+)
+
+// layoutGCCmd deletes the blobs that nothing reaches.
+type layoutGCCmd struct {
+	Dir    string        `arg:"" name:"dir" help:"The directory of the layout."`
+	Keep   []string      `name:"keep" sep:"none" placeholder:"DIGEST" help:"Keep this blob and all that it leads to. Repeatable."`
+	MinAge time.Duration `name:"min-age" default:"24h" placeholder:"DURATION" help:"Delete only blobs that have stood there this long; 0s deletes them at once."`
+	DryRun bool          `name:"dry-run" help:"Tell what would be deleted, and delete nothing."`
+	Wait   time.Duration `name:"lock-timeout" default:"0s" placeholder:"DURATION" help:"Wait this long for another run to finish, such as 30s."`
+}
+
+// Run marks from index.json, from what all specs have staged and from --keep,
+// and deletes the rest.
+func (c *layoutGCCmd) Run(ctx context.Context, a *app) (err error) {
+	store, err := openExisting(c.Dir, layout.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if !c.DryRun {
+		unlock, err := store.Lock(ctx, layout.Holder{Operation: "gc"}, c.Wait)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	opts, err := c.options(ctx, store)
+	if err != nil {
+		return err
+	}
+	result, err := store.GC(ctx, opts)
+	if err != nil {
+		return &failure{err: err, message: err.Error(), partial: &view.Document{Type: view.TypeGC, GC: &result}}
+	}
+	if !c.DryRun {
+		for _, b := range result.Blobs {
+			if err := stage.RemoveTOC(ctx, store, b.Digest); err != nil {
+				return err
+			}
+		}
+	}
+	if a.json {
+		return a.print(view.Document{Type: view.TypeGC, GC: &result})
+	}
+	return view.GC(a.stdout, &result, c.DryRun, a.out)
+}
+
+// options gathers what is to be kept.
+func (c *layoutGCCmd) options(ctx context.Context, store *layout.Store) (layout.GCOptions, error) {
+	opts := layout.GCOptions{DryRun: c.DryRun, MinAge: c.MinAge}
+	switch {
+	case c.MinAge < 0:
+		return opts, &failure{message: "--min-age must not be negative", hint: "0s deletes at once"}
+	case c.MinAge == 0:
+		opts.MinAge = -1
+	}
+	held, err := stage.Holds(ctx, store)
+	if err != nil {
+		return opts, err
+	}
+	opts.Keep, opts.KeepBlobs = held.Roots, held.Blobs
+	for _, text := range c.Keep {
+		dgst, err := digest.Parse(text)
+		if err != nil {
+			return opts, &failure{message: fmt.Sprintf("--keep %s: not a digest: %v", text, err)}
+		}
+		desc, err := store.Describe(ctx, dgst)
+		if err != nil {
+			return opts, &failure{message: fmt.Sprintf("--keep %s: %v", text, err)}
+		}
+		opts.Keep = append(opts.Keep, desc)
+	}
+	return opts, nil
+}
+
+// layoutRepairCmd mends what can be mended.
+type layoutRepairCmd struct {
+	Dir      string        `arg:"" name:"dir" help:"The directory of the layout."`
+	MoveTorn bool          `name:"move-torn" help:"Move damaged blobs that layform cannot make again, and an index.json that cannot be understood, into .layform/torn."`
+	DryRun   bool          `name:"dry-run" help:"Tell what would be done, and do nothing."`
+	Wait     time.Duration `name:"lock-timeout" default:"0s" placeholder:"DURATION" help:"Wait this long for another run to finish, such as 30s."`
+}
+
+// Run mends the layout, then what layform remembers of it. It fails when
+// something is left that the user has to look after.
+func (c *layoutRepairCmd) Run(ctx context.Context, a *app) error {
+	store, err := openExisting(c.Dir, layout.Options{Inspect: true})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if !c.DryRun {
+		unlock, err := store.Lock(ctx, layout.Holder{Operation: "repair"}, c.Wait)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	opts := layout.RepairOptions{DryRun: c.DryRun, MoveTorn: c.MoveTorn}
+	// A staging state that cannot be read makes nothing ours; stage.Repair
+	// reports it below.
+	if held, err := stage.Holds(ctx, store); err == nil {
+		opts.Owned = held.Blobs
+	}
+	lines, err := store.Repair(ctx, opts)
+	if err == nil {
+		var more []layout.Mended
+		more, err = stage.Repair(ctx, store, opts)
+		lines = append(lines, more...)
+	}
+	doc := view.Document{Type: view.TypeRepair, Repair: lines}
+	if err != nil {
+		return &failure{err: err, message: err.Error(), partial: &doc}
+	}
+	left := 0
+	for _, l := range lines {
+		if l.Remedy == layout.Left {
+			left++
+		}
+	}
+	if !a.json {
+		if err := view.Repair(a.stdout, c.Dir, lines, c.DryRun, a.out); err != nil {
+			return err
+		}
+	} else if left == 0 {
+		return a.print(doc)
+	}
+	if left > 0 {
+		return &failure{message: fmt.Sprintf("%s has problems that repair leaves to you", c.Dir), hint: "layform layout validate says all that is wrong", partial: &doc}
+	}
+	return nil
+}

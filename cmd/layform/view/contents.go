@@ -1,0 +1,61 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/layform/layform/layout/stage"
+)
+
+// File is one file of an image.
+type File struct {
+	stage.Entry
+	// Layer is the index of the layer that it comes from, bottom first.
+	Layer int `json:"layer"`
+}
+
+// Contents lists the files of an image, one a line: type and mode, owner, size,
+// time, path.
+func Contents(w io.Writer, files []File, style Style) error {
+	pg := newPage(w, style)
+	owner, size := 0, 0
+	for _, f := range files {
+		owner = max(owner, len(fmt.Sprintf("%d:%d", f.UID, f.GID)))
+		size = max(size, len(fmt.Sprint(f.Size)))
+	}
+	for _, f := range files {
+		name := "/" + f.Path
+		if f.Path == "." {
+			name = "/"
+		}
+		text := Escape(name)
+		switch f.Type {
+		case stage.Symlink:
+			text += " -> " + Escape(f.Linkname)
+		case stage.Hardlink:
+			text += " = " + Escape("/"+f.Linkname)
+		}
+		pg.line("%s%04o  %-*s  %*d  %s  %s", typeMark(f.Type), f.Mode, owner, fmt.Sprintf("%d:%d", f.UID, f.GID), size, f.Size, f.Time().Format(time.RFC3339), text)
+	}
+	return pg.close()
+}
+
+// typeMark is the mark of a type, as ls has it.
+func typeMark(t stage.Type) string {
+	switch t {
+	case stage.Directory:
+		return "d"
+	case stage.Symlink:
+		return "l"
+	case stage.Hardlink:
+		return "h"
+	case stage.Char:
+		return "c"
+	case stage.Block:
+		return "b"
+	case stage.Fifo:
+		return "p"
+	}
+	return "-"
+}
