@@ -88,8 +88,8 @@ func staged(u planner.Unit, object spec.Object, rec stage.Record) stage.Object {
 		Sensitive:   map[string]string{},
 		Needs:       u.Needs,
 	}
-	if u.Address.Kind == spec.KindLayer {
-		o.Encoding = source.Encoding
+	if l, ok := object.Body.(*spec.Layer); ok {
+		o.Encoding = source.EncodingOf(l.Compression)
 	}
 	for _, f := range object.Fields {
 		if f.Sensitive {

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -29,7 +30,7 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 		return stage.Record{}, err
 	}
 	defer ingest.Abort()
-	reuse, release, err := r.reuse(ctx, u.Key)
+	reuse, release, err := r.reuse(ctx, u.Key, l.Compression)
 	if err != nil {
 		return stage.Record{}, err
 	}
@@ -39,6 +40,7 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 		Compression: l.Compression,
 		Parallelism: r.share(),
 		Reuse:       reuse,
+		Digests:     r.opts.Digests,
 		Progress: func(n int64) {
 			done += n
 			r.report(Event{Kind: EventProgress, Key: u.Key, Action: change.Action, Bytes: done, Total: change.After.Content})
@@ -95,7 +97,9 @@ func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *s
 	r.mu.Lock()
 	w := &r.result.Layers
 	w.Built++
+	w.ReadFiles += result.Stats.Files
 	w.ReadBytes += result.Stats.Read
+	w.HashedBytes += result.Stats.Hashed
 	w.TarBytes += result.Stats.Tar
 	w.CompressedBytes += result.Stats.Compressed
 	w.ReusedBytes += result.Stats.Reused
@@ -124,18 +128,11 @@ func (r *run) saveTOC(ctx context.Context, toc *stage.TOC, created bool) error {
 
 // reuse opens the layer's earlier blob for its chunks. Anything that is wrong
 // with that blob or its table of contents only costs the shortcut.
-func (r *run) reuse(ctx context.Context, key string) ([]layer.Reuse, func(), error) {
+func (r *run) reuse(ctx context.Context, key string, c spec.Compression) ([]layer.Reuse, func(), error) {
 	none := func() {}
 	was, ok := r.stage.Objects[key]
-	if !ok {
+	if !ok || was.Encoding != source.EncodingOf(c) {
 		return nil, none, nil
-	}
-	toc, err := stage.LoadTOC(ctx, r.store, was.Descriptor.Digest)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, stage.ErrCorrupt) {
-		return nil, none, nil
-	}
-	if err != nil {
-		return nil, none, err
 	}
 	blob, err := r.store.ReaderAt(ctx, was.Descriptor.Digest)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, layout.ErrNotPlain) {
@@ -144,5 +141,16 @@ func (r *run) reuse(ctx context.Context, key string) ([]layer.Reuse, func(), err
 	if err != nil {
 		return nil, none, err
 	}
-	return []layer.Reuse{{TOC: toc, Blob: blob}}, func() { blob.Close() }, nil
+	release := func() { blob.Close() }
+	toc, err := stage.LoadTOC(ctx, r.store, was.Descriptor.Digest)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, stage.ErrCorrupt) {
+		if toc, err = layer.Recover(ctx, io.NewSectionReader(blob, 0, blob.Size()), was.Descriptor.MediaType, c); err != nil && ctx.Err() == nil {
+			return nil, release, nil
+		}
+	}
+	if err != nil {
+		release()
+		return nil, none, err
+	}
+	return []layer.Reuse{{TOC: toc, Blob: blob}}, release, nil
 }

@@ -80,9 +80,12 @@ type Result struct {
 type LayerWork struct {
 	// Built is the number of layers that were built.
 	Built int `json:"built"`
-	// ReadBytes were read from sources; TarBytes is the length of the tars.
-	ReadBytes int64 `json:"read_bytes"`
-	TarBytes  int64 `json:"tar_bytes"`
+	// ReadFiles and ReadBytes were read from sources; HashedBytes of them were
+	// hashed because nobody knew their digest. TarBytes is the length of the tars.
+	ReadFiles   int64 `json:"read_files"`
+	ReadBytes   int64 `json:"read_bytes"`
+	HashedBytes int64 `json:"hashed_bytes"`
+	TarBytes    int64 `json:"tar_bytes"`
 	// CompressedBytes of the tars went through the compressor; ReusedBytes were
 	// copied in compressed form from an earlier blob. Likewise for chunks.
 	CompressedBytes  int64 `json:"compressed_bytes"`

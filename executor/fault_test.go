@@ -107,7 +107,6 @@ func (c *counter) step(s layout.Step) error {
 // scene is one command on one state of a layout.
 type scene struct {
 	name    string
-	spec    string
 	destroy bool
 	// start is the directory that every try begins with a copy of.
 	start string

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/layform/layform/planner/source"
@@ -20,7 +21,11 @@ func benchTree(b *testing.B, c spec.Compression) (*os.Root, *spec.Layer) {
 	b.Helper()
 	dir := os.Getenv("LAYFORM_BENCH_TREE")
 	if dir == "" {
-		dir = runtime.GOROOT()
+		out, err := exec.Command("go", "env", "GOROOT").Output()
+		if err != nil {
+			b.Skipf("no tree to measure on: %v", err)
+		}
+		dir = strings.TrimSpace(string(out))
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -142,6 +147,30 @@ func BenchmarkLong(b *testing.B) {
 			for b.Loop() {
 				tree := observe(b, root, l, source.Options{}).Tree
 				if _, err := Write(context.Background(), io.Discard, root, tree, Options{Compression: l.Compression}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkImport takes a compressed archive as it is, and a plain one to be
+// compressed.
+func BenchmarkImport(b *testing.B) {
+	for _, c := range benchCompressions() {
+		b.Run(string(c.Algorithm), func(b *testing.B) {
+			root, l := benchTree(b, c)
+			var blob bytes.Buffer
+			first, err := Write(context.Background(), &blob, root, observe(b, root, l, source.Options{}).Tree, Options{Compression: c})
+			if err != nil {
+				b.Fatal(err)
+			}
+			_, at := folder(b, map[string]string{"layer": blob.String()})
+			archive := &spec.Layer{Archive: "layer", Compression: spec.Compression{Algorithm: spec.Gzip}}
+			seen := observe(b, at, archive, source.Options{}).File
+			b.SetBytes(first.Stats.Tar)
+			for b.Loop() {
+				if _, err := Import(context.Background(), io.Discard, at, seen, archive, Options{Compression: archive.Compression}); err != nil {
 					b.Fatal(err)
 				}
 			}

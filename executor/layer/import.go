@@ -37,6 +37,9 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 		err = &source.ChangedError{Path: f.Path, What: fmt.Sprintf("size %d, was %d", info.Size(), f.Size)}
 	}
 	im := &importer{in: &counter{r: &interruptible{ctx, file}}, sum: sha256.New(), opts: opts}
+	if d, ok := w.(digested); ok && d.Size() == 0 && (l.Archive == "" || f.Compression != spec.Uncompressed) {
+		im.written = d
+	}
 	var result Result
 	if err == nil {
 		result, err = im.run(ctx, w, f, l)
@@ -55,7 +58,7 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 		}
 		return Result{}, err
 	}
-	result.Stats.Read = im.in.n
+	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = im.in.n, 1, im.in.n
 	seen := source.Observed{File: &source.File{Path: f.Path, Size: f.Size, Digest: im.digest(), Compression: f.Compression}}
 	result.Fingerprint, _ = seen.Fingerprint(l)
 	return result, nil
@@ -74,14 +77,37 @@ func (i *interruptible) Read(p []byte) (int, error) {
 	return i.r.Read(p)
 }
 
+// digested is a writer that hashes what is written to it, as blobs on their way
+// into a layout are. A file that is used byte for byte is not hashed once more.
+type digested interface {
+	Size() int64
+	Digest() digest.Digest
+}
+
 // importer reads one file.
 type importer struct {
 	in   *counter
-	sum  hash.Hash
 	opts Options
+	// sum runs over the file, unless written tells its digest.
+	sum     hash.Hash
+	written digested
 }
 
-func (im *importer) digest() digest.Digest { return digest.NewDigest(digest.SHA256, im.sum) }
+// copyTo is where the bytes of the file go that are the blob's.
+func (im *importer) copyTo(w io.Writer) io.Writer {
+	if im.written != nil {
+		return w
+	}
+	return io.MultiWriter(w, im.sum)
+}
+
+// digest is that of all that was read.
+func (im *importer) digest() digest.Digest {
+	if im.written != nil {
+		return im.written.Digest()
+	}
+	return digest.NewDigest(digest.SHA256, im.sum)
+}
 
 // unmoved compares the file with what it was before, and with what f says once
 // it was read whole.
@@ -115,7 +141,7 @@ func (im *importer) run(ctx context.Context, w io.Writer, f *source.File, l *spe
 
 // blob copies a file.
 func (im *importer) blob(w io.Writer) (Result, error) {
-	out := &progress{w: io.MultiWriter(w, im.sum), report: im.opts.Progress}
+	out := &progress{w: im.copyTo(w), report: im.opts.Progress}
 	n, err := io.CopyBuffer(onlyWriter{out}, onlyReader{im.in}, make([]byte, 256<<10))
 	return Result{Stats: Stats{Written: n}}, err
 }
@@ -140,13 +166,15 @@ func (p *progress) Write(b []byte) (int, error) {
 
 // compressed copies an archive while it looks at what is in it.
 func (im *importer) compressed(w io.Writer, algorithm spec.Algorithm) (Result, error) {
-	tee := io.TeeReader(im.in, io.MultiWriter(w, im.sum))
+	tee := io.TeeReader(im.in, im.copyTo(w))
 	d, err := decompress(tee, algorithm)
 	if err != nil {
 		return Result{}, err
 	}
 	defer func() { _ = d.Close() }()
-	toc, err := scanAll(d, true, im.opts.Progress)
+	stream := readAhead(d)
+	toc, err := scanAll(stream, true, im.opts.Progress)
+	stream.Close()
 	if err != nil {
 		return Result{}, err
 	}

@@ -5,7 +5,8 @@
 // compressed alone, as a gzip member or a zstd frame, on all cores, and chunks
 // are written in order. Any reader takes the members or frames as one stream.
 // In the same pass the uncompressed stream is hashed, which gives the diffID,
-// and so is every file; all is listed in a table of contents, a stage.TOC.
+// and so is every file whose digest Options.Digests does not know; all is listed
+// in a table of contents, a stage.TOC.
 //
 // Guarantees: the same entries and compression give the same bytes, on every
 // machine, whatever the parallelism and whatever earlier blobs are there to
@@ -24,6 +25,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
 
@@ -39,6 +41,10 @@ type Options struct {
 	// Reuse are earlier blobs whose chunks are copied instead of being
 	// compressed again. They never change the bytes.
 	Reuse []Reuse
+	// Digests remembers digests of files, by the paths of their entries' File;
+	// nil remembers nothing. A file that it knows, by what stat says of it as it
+	// is read, is not hashed again; one that was hashed is told to it.
+	Digests source.Digester
 	// Progress, if not nil, is told the number of uncompressed bytes done since
 	// the last call. Calls never overlap.
 	Progress func(n int64)
@@ -69,6 +75,10 @@ type Result struct {
 type Stats struct {
 	// Read is the number of content bytes read from files.
 	Read int64 `json:"read"`
+	// Files is the number of files that were opened for that, and Hashed the
+	// number of content bytes that were hashed because nobody knew their digest.
+	Files  int64 `json:"files"`
+	Hashed int64 `json:"hashed"`
 	// Tar is the number of uncompressed bytes, Written that of the blob's.
 	Tar     int64 `json:"tar"`
 	Written int64 `json:"written"`

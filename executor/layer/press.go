@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"io"
+	"io/fs"
 	"runtime"
 	"slices"
 
@@ -46,6 +47,12 @@ type part struct {
 	// whole is set where that is all of it; sum is then its SHA-256.
 	whole bool
 	sum   [sha256.Size]byte
+	// known is the digest of the whole file, of which this is a part, where it
+	// is known before the file was read to its end.
+	known digest.Digest
+	// info is what stat said of the file as this part was read; nil where nobody
+	// remembers digests, or the file's status changed meanwhile.
+	info fs.FileInfo
 }
 
 // press compresses chunks in parallel and writes them in order.
@@ -159,7 +166,9 @@ func (p *press) work(work <-chan *chunk) (err error) {
 
 // pack sets the compressed bytes of a chunk.
 func (p *press) pack(enc encoder, c *chunk) (err error) {
-	c.digest = identify(c)
+	if c.digest = p.reuse.identified(c); c.digest == "" {
+		c.digest = identify(c)
+	}
 	if c.out, c.seal, c.reused = p.reuse.copy(c.out, c.digest, len(c.raw)); c.reused {
 		return nil
 	}

@@ -16,6 +16,15 @@ import (
 // reuse finds chunks in earlier blobs.
 type reuse struct {
 	places map[digest.Digest]place
+	// parts are the digests of chunks that hold a part of one long file and
+	// nothing else.
+	parts map[filePart]digest.Digest
+}
+
+// filePart is a part of a file's content.
+type filePart struct {
+	file        digest.Digest
+	start, size int64
 }
 
 // place is a chunk of an earlier blob.
@@ -27,7 +36,7 @@ type place struct {
 // newReuse indexes the chunks that were cut and compressed just as now. Others
 // would give other bytes.
 func newReuse(opts Options) *reuse {
-	r := &reuse{places: map[digest.Digest]place{}}
+	r := &reuse{places: map[digest.Digest]place{}, parts: map[filePart]digest.Digest{}}
 	encoding := source.EncodingOf(opts.Compression)
 	for _, from := range opts.Reuse {
 		if from.TOC == nil || from.Blob == nil || from.TOC.Encoding != encoding {
@@ -38,8 +47,40 @@ func newReuse(opts Options) *reuse {
 				r.places[c.Digest] = place{from.Blob, c}
 			}
 		}
+		r.addParts(from.TOC)
 	}
 	return r
+}
+
+// addParts notes the chunks that lie inside long files.
+func (r *reuse) addParts(toc *stage.TOC) {
+	at, i := int64(0), 0 // chunk i begins at the place at in the tar
+	for k := range toc.Entries {
+		e := &toc.Entries[k]
+		if e.Type != stage.Regular || e.Digest == "" || e.Offset <= 0 {
+			continue
+		}
+		for i < len(toc.Chunks) && at < e.Offset {
+			at += toc.Chunks[i].Size
+			i++
+		}
+		for i < len(toc.Chunks) && at >= e.Offset && toc.Chunks[i].Size <= e.Offset+e.Size-at {
+			r.parts[filePart{e.Digest, at - e.Offset, toc.Chunks[i].Size}] = toc.Chunks[i].Digest
+			at += toc.Chunks[i].Size
+			i++
+		}
+	}
+}
+
+// identified is the digest of a chunk that holds a part of one long file whose
+// own digest is known, and nothing else, where an earlier blob has that part;
+// otherwise it is empty.
+func (r *reuse) identified(c *chunk) digest.Digest {
+	if len(c.parts) != 1 || c.parts[0].known == "" || c.parts[0].size != int64(len(c.raw)) {
+		return ""
+	}
+	p := &c.parts[0]
+	return r.parts[filePart{p.known, p.start, p.size}]
 }
 
 // plausible reports whether a chunk's numbers can be those of a chunk: tables

@@ -3,6 +3,7 @@ package layer
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -23,16 +25,17 @@ import (
 
 // Write writes the tree as a layer blob to w, in one pass, and gives what it
 // came out as. Files are read below root, the spec's directory, and hashed
-// while they are read: one that is not what its entry says, or that moves
-// meanwhile, is a *source.ChangedError. The same tree and compression give the
-// same bytes, whatever else the options say. After an error w holds a part of
-// the blob, for the caller to drop. t is not changed.
+// while they are read, unless opts.Digests knows them: one that is not what its
+// entry says, or that moves meanwhile, is a *source.ChangedError. The same tree
+// and compression give the same bytes, whatever else the options say. After an
+// error w holds a part of the blob, for the caller to drop. t is not changed.
 func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts Options) (Result, error) {
-	tw, err := newTreeWriter(root, t)
+	tw, err := newTreeWriter(root, t, opts.Digests)
 	if err != nil {
 		return Result{}, err
 	}
 	rule := ruleOf(opts.Compression.Algorithm)
+	tw.most = rule.most
 	p := &press{
 		w:      w,
 		opts:   opts,
@@ -55,7 +58,7 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 		return Result{}, err
 	}
 	result := p.result(tw.entries)
-	result.Stats.Read = tw.read.Load()
+	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = tw.read.Load(), tw.opened.Load(), tw.hashed.Load()
 	result.Fingerprint, _ = source.FingerprintTree(tw.entries, opts.Compression)
 	return result, nil
 }
@@ -70,18 +73,25 @@ type treeWriter struct {
 	// lengths are those of the entries' headers, size that of the whole tar.
 	lengths []int64
 	size    int64
-	read    atomic.Int64
+	// most is the usual bound of a chunk.
+	most    int64
+	digests source.Digester
+	// What was done, in bytes, files and bytes.
+	read, opened, hashed atomic.Int64
 
 	// long are the files that span chunks, by entry, as they were first seen.
 	mu   sync.Mutex
 	long map[int]fs.FileInfo
-	// sum runs over the content of the long file that follow is in.
-	sum hash.Hash
+	// sum runs over the content of the long file that follow is in; nil where
+	// its digest is known. first is the stat that came with its first part.
+	sum   hash.Hash
+	first fs.FileInfo
 }
 
-func newTreeWriter(root *os.Root, t *source.Tree) (*treeWriter, error) {
+func newTreeWriter(root *os.Root, t *source.Tree, digests source.Digester) (*treeWriter, error) {
 	tw := &treeWriter{
 		root:    root,
+		digests: digests,
 		tree:    t.Entries,
 		entries: make([]stage.Entry, len(t.Entries)),
 		lengths: make([]int64, len(t.Entries)),
@@ -119,7 +129,10 @@ func (tw *treeWriter) worker() (func(*chunk) error, func() error) {
 // fill sets the raw bytes of a chunk from its span.
 func (tw *treeWriter) fill(files *source.Files, c *chunk) error {
 	s := c.span
-	c.raw = slices.Grow(c.raw, int(s.size))
+	if int64(cap(c.raw)) < s.size {
+		// Room for any chunk of a long layer: buffers go round, and none grows twice.
+		c.raw = make([]byte, 0, max(s.size, min(tw.size, tw.most)))
+	}
 	for i := s.from.entry; i <= s.to.entry && i < len(tw.tree); i++ {
 		var start int64
 		end := tw.tree[i].Size
@@ -171,19 +184,22 @@ func appendZeros(dst []byte, n int64) []byte {
 func (tw *treeWriter) content(files *source.Files, c *chunk, i int, start, end int64) error {
 	e := &tw.tree[i]
 	at := len(c.raw)
+	p := part{entry: i, at: at, start: start, size: end - start, whole: end-start == e.Size}
 	if e.File == "" {
 		c.raw = append(c.raw, e.Content[start:end]...)
 	} else {
 		c.raw = slices.Grow(c.raw, int(end-start))[:at+int(end-start)]
-		if err := tw.readFile(files, i, c.raw[at:], start); err != nil {
+		info, steady, err := tw.readFile(files, i, c.raw[at:], start)
+		if err != nil {
 			return err
 		}
-		tw.read.Add(end - start)
+		if tw.digests != nil && steady {
+			p.info = info
+			p.known, p.sum = tw.lookup(e.File, info)
+		}
 	}
-	p := part{entry: i, at: at, start: start, size: end - start, whole: end-start == e.Size}
 	if p.whole {
-		p.sum = sha256.Sum256(c.raw[at:])
-		if err := tw.seen(i, digest.NewDigestFromBytes(digest.SHA256, p.sum[:])); err != nil {
+		if err := tw.whole(&p, c.raw[at:]); err != nil {
 			return err
 		}
 	}
@@ -191,46 +207,61 @@ func (tw *treeWriter) content(files *source.Files, c *chunk, i int, start, end i
 	return nil
 }
 
-// readFile reads a part of an entry's file into buf and notices when the file
-// is not, or does not stay, what the entry says.
-func (tw *treeWriter) readFile(files *source.Files, i int, buf []byte, start int64) (err error) {
-	e := &tw.tree[i]
-	file, info, err := files.Open(e.File)
-	if err != nil {
-		return openError(e.File, err)
+// lookup asks for a digest that is known before the content was hashed.
+func (tw *treeWriter) lookup(name string, info fs.FileInfo) (known digest.Digest, sum [sha256.Size]byte) {
+	d, ok := tw.digests.Lookup(name, info)
+	hexadecimal, isSHA256 := strings.CutPrefix(string(d), "sha256:")
+	if !ok || !isSHA256 || len(hexadecimal) != 2*sha256.Size {
+		return "", sum
 	}
-	defer func() {
-		if closeErr := file.Close(); err == nil {
-			err = closeErr
-		}
-	}()
-	if info.Size() != e.Size {
-		return &source.ChangedError{Path: e.File, What: fmt.Sprintf("size %d, was %d", info.Size(), e.Size)}
+	if _, err := hex.Decode(sum[:], []byte(hexadecimal)); err != nil {
+		return "", sum
 	}
-	if int64(len(buf)) < e.Size {
-		if what := source.Moved(tw.first(i, info), info); what != "" {
-			return &source.ChangedError{Path: e.File, What: what}
-		}
-	}
-	n, err := file.ReadAt(buf, start)
-	if err != nil && err != io.EOF {
-		return fmt.Errorf("%s: %w", e.File, err)
-	}
-	if n < len(buf) {
-		return &source.ChangedError{Path: e.File, What: "it became shorter"}
-	}
-	after, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("%s: %w", e.File, err)
-	}
-	if what := source.Moved(info, after); what != "" {
-		return &source.ChangedError{Path: e.File, What: what}
-	}
-	return nil
+	return d, sum
 }
 
-// first gives the stat with which a long file was seen first.
-func (tw *treeWriter) first(i int, info fs.FileInfo) fs.FileInfo {
+// whole sets the digest of a file that a chunk holds all of.
+func (tw *treeWriter) whole(p *part, content []byte) error {
+	if p.known != "" {
+		return tw.seen(p.entry, p.known)
+	}
+	p.sum = sha256.Sum256(content)
+	tw.hashed.Add(p.size)
+	d := digest.NewDigestFromBytes(digest.SHA256, p.sum[:])
+	tw.remember(p.entry, p.info, d)
+	return tw.seen(p.entry, d)
+}
+
+// remember tells the digest of a file that was read whole.
+func (tw *treeWriter) remember(i int, info fs.FileInfo, d digest.Digest) {
+	if tw.digests != nil && info != nil {
+		tw.digests.Store(tw.tree[i].File, info, d)
+	}
+}
+
+// readFile reads a part of an entry's file into buf and notices when the file
+// is not, or does not stay, what the entry says.
+func (tw *treeWriter) readFile(files *source.Files, i int, buf []byte, start int64) (info fs.FileInfo, steady bool, err error) {
+	e := &tw.tree[i]
+	tw.read.Add(int64(len(buf)))
+	tw.opened.Add(1)
+	info, steady, err = files.Read(e.File, buf, start, e.Size)
+	var changed *source.ChangedError
+	switch {
+	case errors.As(err, &changed):
+		return nil, false, changed
+	case err != nil:
+		return nil, false, openError(e.File, err)
+	case int64(len(buf)) < e.Size:
+		if what := source.Moved(tw.atFirst(i, info), info); what != "" {
+			return nil, false, &source.ChangedError{Path: e.File, What: what}
+		}
+	}
+	return info, steady, nil
+}
+
+// atFirst gives the stat with which a long file was seen first.
+func (tw *treeWriter) atFirst(i int, info fs.FileInfo) fs.FileInfo {
 	tw.mu.Lock()
 	defer tw.mu.Unlock()
 	if was, ok := tw.long[i]; ok {
@@ -250,24 +281,47 @@ func openError(name string, err error) error {
 	return &source.ChangedError{Path: name, What: err.Error()}
 }
 
-// follow hashes the files that span chunks.
+// follow hashes the files that span chunks, unless their digests are known.
 func (tw *treeWriter) follow(c *chunk) error {
-	for _, p := range c.parts {
+	for i := range c.parts {
+		p := &c.parts[i]
 		if p.whole {
 			continue
 		}
 		if p.start == 0 {
-			tw.sum = sha256.New()
+			tw.first = p.info
+			if tw.sum = nil; p.known == "" {
+				tw.sum = sha256.New()
+			}
 		}
-		tw.sum.Write(c.raw[p.at : p.at+int(p.size)])
-		if p.start+p.size < tw.tree[p.entry].Size {
-			continue
-		}
-		if err := tw.seen(p.entry, digest.NewDigest(digest.SHA256, tw.sum)); err != nil {
+		if err := tw.followPart(p, c.raw[p.at:p.at+int(p.size)]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (tw *treeWriter) followPart(p *part, content []byte) error {
+	e := &tw.tree[p.entry]
+	last := p.start+p.size == e.Size
+	switch {
+	case tw.sum == nil && p.known == "":
+		return &source.ChangedError{Path: e.File, What: "its status changed while it was read"}
+	case tw.sum == nil && last:
+		return tw.seen(p.entry, p.known)
+	case tw.sum == nil:
+		return nil
+	}
+	tw.sum.Write(content)
+	tw.hashed.Add(p.size)
+	if !last {
+		return nil
+	}
+	d := digest.NewDigest(digest.SHA256, tw.sum)
+	if p.info != nil && tw.first != nil && source.Same(tw.first, p.info) {
+		tw.remember(p.entry, tw.first, d)
+	}
+	return tw.seen(p.entry, d)
 }
 
 // seen sets the digest of an entry's content, which must be the one observed.

@@ -176,7 +176,7 @@ func (r *repair) cache(context.Context) error {
 		return nil
 	}
 	if err == nil {
-		_, err = decodeCache(data)
+		_, err = (&Cache{}).decode(data)
 	}
 	if err == nil {
 		return nil

@@ -56,7 +56,8 @@ type Object struct {
 	Descriptor  ocispec.Descriptor `json:"descriptor"`
 	// DiffID is the digest of the uncompressed tar; layers alone have one.
 	DiffID digest.Digest `json:"diff_id,omitempty"`
-	// Encoding names the rule that turned a layer's entries into bytes.
+	// Encoding names the rule that turned a layer's entries into bytes, with
+	// algorithm and level: layform/1 gzip-6.
 	Encoding string `json:"encoding,omitempty"`
 	// Fields are the values that the object was made of, by path, as canonical
 	// JSON. A sensitive one is left out and stands in Sensitive as its digest.

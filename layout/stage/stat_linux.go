@@ -5,17 +5,17 @@ import (
 	"syscall"
 )
 
-// statOf is what the file system says of a file; false when it cannot be told.
-func statOf(info fs.FileInfo) (stat, bool) {
+// StatOf is what the file system says of a file; false when it cannot be told.
+func StatOf(info fs.FileInfo) (Stat, bool) {
 	sys, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || !info.Mode().IsRegular() {
-		return stat{}, false
+		return Stat{}, false
 	}
-	return stat{
-		size:   info.Size(),
-		mtime:  info.ModTime().UnixNano(),
-		ctime:  sys.Ctim.Nano(),
-		inode:  sys.Ino,
-		device: uint64(sys.Dev),
+	return Stat{
+		Size:   info.Size(),
+		Mtime:  info.ModTime().UnixNano(),
+		Ctime:  sys.Ctim.Nano(),
+		Inode:  sys.Ino,
+		Device: uint64(sys.Dev),
 	}, true
 }

@@ -4,6 +4,6 @@ package stage
 
 import "io/fs"
 
-// statOf is what the file system says of a file. Where inode and change time
+// StatOf is what the file system says of a file. Where inode and change time
 // are not told, nothing is remembered.
-func statOf(fs.FileInfo) (stat, bool) { return stat{}, false }
+func StatOf(fs.FileInfo) (Stat, bool) { return Stat{}, false }

@@ -53,42 +53,92 @@ func (o *observer) checkPath(node int, p string) bool {
 }
 
 // assemble sorts entries, settles paths that occur more than once, adds the
-// parents that nobody declared, and ties hard links to their targets.
+// parents that nobody declared, and ties hard links to their targets. It takes
+// over the list.
 func (o *observer) assemble(all []Entry) []Entry {
-	sorted := inOrder(all)
-	entries := make([]Entry, 0, len(all)+16)
-	var parents []int // indexes in entries of the directories that the last entry lies in
+	checked := len(all)
+	if len(o.layer.Tree) == 1 && o.layer.Tree[0].Kind == spec.NodeCopy {
+		// One copy is in order and complete, but for the parents of its first entry.
+		checked = min(1, len(all))
+	} else if !ascending(all) {
+		all = o.settleAll(inOrder(all))
+		checked = len(all)
+	}
+	all = o.addParents(all, checked)
+	if slices.ContainsFunc(o.layer.Tree, mayLink) {
+		o.tie(all)
+	}
+	if o.diags.HasErrors() {
+		return nil
+	}
+	if slices.ContainsFunc(o.layer.Tree, mayLink) {
+		all = linksLast(all)
+	}
+	return all
+}
+
+// mayLink reports whether a block can give hard links.
+func mayLink(n spec.Node) bool {
+	return n.Kind == spec.NodeHardlink || n.Kind == spec.NodeCopy && n.Metadata == spec.Preserve
+}
+
+// ascending reports whether entries stand in canonical order, each path once.
+func ascending(all []Entry) bool {
+	for i := 1; i < len(all); i++ {
+		if Compare(all[i-1].Path, all[i].Path) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// inOrder gives pointers to entries in canonical order; those of one path stay
+// in the order of the spec. Copies are in order already, so that the list is
+// made of few runs, which are merged.
+func inOrder(all []Entry) []*Entry {
+	out, merged := make([]*Entry, len(all)), make([]*Entry, len(all))
+	var runs []int // where each begins, and the end of all
+	for i := range all {
+		out[i] = &all[i]
+		if i == 0 || Compare(all[i-1].Path, all[i].Path) > 0 {
+			runs = append(runs, i)
+		}
+	}
+	for runs = append(runs, len(all)); len(runs) > 2; {
+		next := runs[:1]
+		for i := 0; i+1 < len(runs); i += 2 {
+			end := runs[min(i+2, len(runs)-1)]
+			mergeRuns(merged[runs[i]:end], out[runs[i]:runs[i+1]], out[runs[i+1]:end])
+			next = append(next, end)
+		}
+		runs, out, merged = next, merged, out
+	}
+	return out
+}
+
+// mergeRuns fills dst from two sorted lists, from a first where they are equal.
+func mergeRuns(dst, a, b []*Entry) {
+	for i := range dst {
+		if len(b) == 0 || len(a) > 0 && Compare(a[0].Path, b[0].Path) <= 0 {
+			dst[i], a = a[0], a[1:]
+		} else {
+			dst[i], b = b[0], b[1:]
+		}
+	}
+}
+
+// settleAll settles paths that occur more than once.
+func (o *observer) settleAll(sorted []*Entry) []Entry {
+	entries := make([]Entry, 0, len(sorted)+spare)
 	for start := 0; start < len(sorted); {
 		end := start + 1
 		for end < len(sorted) && sorted[end].Path == sorted[start].Path {
 			end++
 		}
-		e := o.settle(sorted[start:end])
+		entries = append(entries, *o.settle(sorted[start:end]))
 		start = end
-		entries, parents = o.addParents(entries, parents, e)
-		entries = append(entries, *e)
 	}
-	o.tie(entries)
-	if o.diags.HasErrors() {
-		return nil
-	}
-	return linksLast(entries)
-}
-
-// inOrder gives pointers to entries in canonical order; those of one path stay
-// in the order of the spec.
-func inOrder(all []Entry) []*Entry {
-	out := make([]*Entry, len(all))
-	for i := range all {
-		out[i] = &all[i]
-	}
-	slices.SortFunc(out, func(a, b *Entry) int {
-		if c := Compare(a.Path, b.Path); c != 0 {
-			return c
-		}
-		return a.Node - b.Node
-	})
-	return out
+	return entries
 }
 
 // settle picks the one entry of a path, or reports why there cannot be one. A
@@ -143,7 +193,7 @@ func (o *observer) origin(e *Entry) string {
 	if e.Node < 0 {
 		return text
 	}
-	return fmt.Sprintf("%s (%s at %s)", text, o.layer.Tree[e.Node].Kind, place(e.Range))
+	return fmt.Sprintf("%s (%s at %s)", text, o.layer.Tree[e.Node].Kind, place(o.layer.Tree[e.Node].Range))
 }
 
 func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
@@ -155,36 +205,55 @@ func quotePath(p string) string {
 	return fmt.Sprintf("%q", "/"+p)
 }
 
-// addParents appends the directories above e that nobody declared, and reports
-// an e that lies below something else than a directory. Parents are the indexes
-// of the directories that the entry before e lies in, and itself: in canonical
-// order nothing else can be a parent of e that is there already. The result is
-// the same for the entry after e.
-func (o *observer) addParents(entries []Entry, parents []int, e *Entry) ([]Entry, []int) {
-	for len(parents) > 0 && !isBelow(e.Path, entries[parents[len(parents)-1]].Path) {
-		parents = parents[:len(parents)-1]
+// addParents adds the directories above the first n entries that nobody
+// declared, and reports entries that lie below something else than a directory.
+func (o *observer) addParents(all []Entry, n int) []Entry {
+	type missing struct {
+		at   int
+		path string
 	}
-	above := ""
-	if len(parents) > 0 {
-		top := &entries[parents[len(parents)-1]]
-		if top.Type != stage.Directory {
-			o.report(e.Node, "Parent is not a directory", "%q lies below %q, which is %s.", "/"+e.Path, "/"+top.Path, o.origin(top))
+	var add []missing
+	// open are the entries that the one before lies in, and itself, by path: in
+	// canonical order nothing else can be a parent of an entry. What is missing
+	// is no entry yet.
+	var open []openEntry
+	for i := range n {
+		e := &all[i]
+		for len(open) > 0 && !isBelow(e.Path, open[len(open)-1].path) {
+			open = open[:len(open)-1]
 		}
-		above = top.Path + "/"
-	}
-	for i := len(above); i < len(e.Path); i++ {
-		if e.Path[i] != '/' {
-			continue
+		start := 0
+		if len(open) > 0 {
+			top := open[len(open)-1]
+			if top.entry != nil && top.entry.Type != stage.Directory {
+				o.report(e.Node, "Parent is not a directory", "%q lies below %q, which is %s.", "/"+e.Path, "/"+top.path, o.origin(top.entry))
+			}
+			start = len(top.path) + 1
 		}
-		parents = append(parents, len(entries))
-		entries = append(entries, Entry{Node: -1, Entry: stage.Entry{
-			Path: e.Path[:i], Type: stage.Directory, Mode: 0o755, Mtime: o.opts.Epoch,
-		}})
+		for k := start; k < len(e.Path); k++ {
+			if e.Path[k] == '/' {
+				open = append(open, openEntry{path: e.Path[:k]})
+				add = append(add, missing{i, e.Path[:k]})
+			}
+		}
+		if e.Path != "." {
+			open = append(open, openEntry{e.Path, e})
+		}
 	}
-	if e.Path != "." {
-		parents = append(parents, len(entries))
+	end := len(all)
+	all = slices.Grow(all, len(add))[:len(all)+len(add)]
+	for k, m := range slices.Backward(add) {
+		copy(all[m.at+k+1:], all[m.at:end])
+		all[m.at+k] = Entry{Node: -1, Entry: stage.Entry{Path: m.path, Type: stage.Directory, Mode: 0o755, Mtime: o.opts.Epoch}}
+		end = m.at
 	}
-	return entries, parents
+	return all
+}
+
+// openEntry is an entry that later ones may lie in; nil where it is missing.
+type openEntry struct {
+	path  string
+	entry *Entry
 }
 
 // isBelow reports whether a path lies below another one.
@@ -194,14 +263,10 @@ func isBelow(p, dir string) bool {
 
 // tie gives hard links the metadata of their targets, for both are one inode.
 func (o *observer) tie(entries []Entry) {
-	known := make(map[string]int)
-	hasLinks := false
-	for i := range entries {
-		hasLinks = hasLinks || entries[i].Type == stage.Hardlink
-	}
-	if !hasLinks {
+	if !slices.ContainsFunc(entries, func(e Entry) bool { return e.Type == stage.Hardlink }) {
 		return
 	}
+	known := make(map[string]int, len(entries))
 	for i := range entries {
 		known[entries[i].Path] = i
 	}

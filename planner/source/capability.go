@@ -111,7 +111,7 @@ func capabilityMask(list string, operator byte) (uint64, error) {
 		}
 		i := slices.Index(capabilityNames[:], strings.TrimPrefix(name, "cap_"))
 		if i < 0 {
-			return 0, fmt.Errorf("Linux has no capability %q", name)
+			return 0, fmt.Errorf("the capability %q does not exist", name)
 		}
 		mask |= 1 << i
 	}

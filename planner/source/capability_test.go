@@ -31,7 +31,7 @@ func TestCapabilities(t *testing.T) {
 		"net_raw":            "no operator",
 		"net_raw+x":          "flags",
 		"+ep":                "no capability is named",
-		"nope=ep":            "no capability \"nope\"",
+		"nope=ep":            "the capability \"nope\" does not exist",
 		"net_raw=p chown=ep": "all or none",
 		"net_raw, chown=ep":  "no operator",
 	} {

@@ -14,7 +14,6 @@
 package source
 
 import (
-	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/stage"
@@ -41,8 +40,6 @@ type Entry struct {
 	// Node is the index in the layer's Tree of the block that the entry comes
 	// from, or -1 for a parent directory that nobody declared.
 	Node int
-	// Range is the place of that block.
-	Range hcl.Range
 }
 
 // Observed is what stands behind a layer at one moment: a Tree, or one File
@@ -56,6 +53,9 @@ type Observed struct {
 // their links, whiteouts before their siblings.
 type Tree struct {
 	Entries []Entry
+	// Sum is what Fingerprint gives for Entries, where Observe knows it already:
+	// whoever changes Entries empties it. It is empty otherwise.
+	Sum digest.Digest
 }
 
 // File is one file that becomes a layer.

@@ -3,11 +3,14 @@ package source
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"strings"
 	"syscall"
+
+	"github.com/layform/layform/layout/stage"
 )
 
 // Files opens regular files below a root. It keeps the directory of the last
@@ -17,6 +20,8 @@ type Files struct {
 	root *os.Root
 	dir  string
 	sub  *os.Root
+	// quick is what Read needs beside it.
+	quick quickFiles
 }
 
 // NewFiles opens files below root, which stays the caller's to close.
@@ -71,13 +76,77 @@ func (f *Files) directory(dir string) (*os.Root, error) {
 	return sub, nil
 }
 
+// Read fills buf from a place in the regular file name, which must be size
+// bytes long. It keeps the promises of Open. A file that is not as long, or
+// that moves while it is read, is a *ChangedError. The result is what stat said
+// before reading. It is steady when stat said the same afterwards, and not when
+// the change time alone moved: nobody should remember the file by that.
+func (f *Files) Read(name string, buf []byte, at, size int64) (info fs.FileInfo, steady bool, err error) {
+	file, err := f.raw(name)
+	if err != nil {
+		return nil, false, err
+	}
+	info, steady, err = readOpen(file, name, buf, at, size)
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	return info, steady, err
+}
+
+// rawFile is an open file.
+type rawFile interface {
+	io.ReaderAt
+	io.Closer
+	Stat() (fs.FileInfo, error)
+}
+
+func readOpen(file rawFile, name string, buf []byte, at, size int64) (info fs.FileInfo, steady bool, err error) {
+	before, err := file.Stat()
+	if err != nil {
+		return nil, false, bare(err)
+	}
+	switch {
+	case !before.Mode().IsRegular():
+		return nil, false, fmt.Errorf("is a %s, not a regular file", describe(before.Mode()))
+	case before.Size() != size:
+		return nil, false, &ChangedError{Path: name, What: fmt.Sprintf("size %d, was %d", before.Size(), size)}
+	}
+	n, err := file.ReadAt(buf, at)
+	if err != nil && err != io.EOF {
+		return nil, false, bare(err)
+	}
+	if n < len(buf) {
+		return nil, false, &ChangedError{Path: name, What: "it became shorter"}
+	}
+	after, err := file.Stat()
+	if err != nil {
+		return nil, false, bare(err)
+	}
+	if what := Moved(before, after); what != "" {
+		return nil, false, &ChangedError{Path: name, What: what}
+	}
+	return before, Same(before, after), nil
+}
+
+// Same reports whether two stats of a file are the same in all that tells of a
+// change, also of one that was covered up by setting times back. Where the
+// system does not tell, it answers as Moved does.
+func Same(a, b fs.FileInfo) bool {
+	one, ok := stage.StatOf(a)
+	two, both := stage.StatOf(b)
+	if ok && both {
+		return one == two
+	}
+	return Moved(a, b) == ""
+}
+
 // Close closes the directory that is kept open.
 func (f *Files) Close() error {
-	if f.sub == nil {
-		return nil
+	err := f.quick.close()
+	if f.sub != nil {
+		err = errors.Join(err, f.sub.Close())
+		f.sub = nil
 	}
-	err := f.sub.Close()
-	f.sub = nil
 	return err
 }
 
@@ -85,7 +154,7 @@ func (f *Files) Close() error {
 // size, time and identity are the same.
 func Moved(before, after fs.FileInfo) string {
 	switch {
-	case !os.SameFile(before, after):
+	case !sameFile(before, after):
 		return "replaced by another file"
 	case before.Size() != after.Size():
 		return fmt.Sprintf("size %d, was %d", after.Size(), before.Size())

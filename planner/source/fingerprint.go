@@ -18,6 +18,9 @@ import (
 // type, mode, owner, mtime, size, content, target, xattrs and device of every
 // entry, in order. It answers false while content is unknown or unhashed.
 func (t *Tree) Fingerprint() (digest.Digest, bool) {
+	if t.Sum != "" {
+		return t.Sum, true
+	}
 	return fingerprint(func(yield func(*stage.Entry, bool) bool) {
 		for i := range t.Entries {
 			if !yield(&t.Entries[i].Entry, !t.Entries[i].Unknown) {

@@ -103,16 +103,19 @@ func (o *observer) tree() *Tree {
 			all = append(all, e)
 		}
 	}
-	entries := o.assemble(all)
+	t := &Tree{Entries: o.assemble(all)}
 	if o.opts.Hash && !o.diags.HasErrors() {
-		o.hash(entries)
+		o.hash(t.Entries)
 	}
-	return &Tree{Entries: entries}
+	if o.opts.Hash && !o.diags.HasErrors() && o.ctx.Err() == nil {
+		t.Sum, _ = t.Fingerprint()
+	}
+	return t
 }
 
 // single makes the one entry of a block that is not a copy.
 func (o *observer) single(i int, n *spec.Node) (Entry, bool) {
-	e := Entry{Node: i, Range: n.Range}
+	e := Entry{Node: i}
 	e.Path = entryPath(n.To)
 	e.Mtime = o.opts.Epoch
 	ok := true

@@ -211,7 +211,7 @@ func TestObserveProblems(t *testing.T) {
 		{"link to directory", 2, "cannot be hard-linked", []spec.Node{{Kind: spec.NodeDirectory, To: "t"}, {Kind: spec.NodeHardlink, To: "l", Target: "t"}}},
 		{"link to link", 3, "name its target", []spec.Node{file("f"), {Kind: spec.NodeHardlink, To: "t", Target: "f"}, {Kind: spec.NodeHardlink, To: "l", Target: "t"}}},
 		{"whiteout of the root", 1, "cannot hide the root", []spec.Node{{Kind: spec.NodeWhiteout}}},
-		{"capabilities", 1, "Linux has no capability", []spec.Node{{Kind: spec.NodeFile, To: "f", HasContent: true, Capabilities: "net_bind=+ep"}}},
+		{"capabilities", 1, "does not exist", []spec.Node{{Kind: spec.NodeFile, To: "f", HasContent: true, Capabilities: "net_bind=+ep"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, root := folder(t, files)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/stage"
 )
 
 // Options shape an observation. The zero value walks without hashing, with
@@ -17,8 +19,8 @@ type Options struct {
 	// means GOMAXPROCS.
 	Parallelism int
 	// Hash asks for the digest of every file's content. Without it the tree is
-	// walked and stat'ed only, and the digests stay empty: whoever writes the
-	// layer hashes the files while they are read.
+	// walked and stat'ed only, and digests are those that Digests knows, or
+	// empty: whoever writes the layer hashes the files while they are read.
 	Hash bool
 	// Digests remembers digests of files; nil remembers nothing.
 	Digests Digester
@@ -35,6 +37,14 @@ type Digester interface {
 	Lookup(path string, info fs.FileInfo) (digest.Digest, bool)
 	// Store remembers the digest of a file that info describes.
 	Store(path string, info fs.FileInfo, d digest.Digest)
+}
+
+// FolderDigester is a Digester that can be asked by folder: Folder gives what it
+// remembers of the files in dir, relative to the observed root and empty for
+// the root. A walk asks that way where it can, for large trees need it fast.
+type FolderDigester interface {
+	Digester
+	Folder(dir string) *stage.Folder
 }
 
 // ChangedError says that a file is not what it was when it was observed, or

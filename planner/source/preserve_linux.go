@@ -26,18 +26,18 @@ func preserve(f *found, dir *os.Root, name string, info fs.FileInfo) error {
 	if !ok {
 		return errors.New("the file system gives no owner: metadata cannot be preserved")
 	}
-	f.UID, f.GID = int(stat.Uid), int(stat.Gid)
-	f.Mtime = stat.Mtim.Sec
-	f.inode = inode{uint64(stat.Dev), stat.Ino, uint64(stat.Nlink)}
-	if f.Type == stage.Symlink {
+	f.kept.uid, f.kept.gid = int(stat.Uid), int(stat.Gid)
+	f.kept.mtime = stat.Mtim.Sec
+	f.kept.inode = inode{uint64(stat.Dev), stat.Ino, uint64(stat.Nlink)}
+	if f.kind == stage.Symlink {
 		return nil
 	}
-	f.Mode = stat.Mode & 0o7777
-	if f.Type != stage.Regular && f.Type != stage.Directory {
+	f.mode = stat.Mode & 0o7777
+	if f.kind != stage.Regular && f.kind != stage.Directory {
 		return nil
 	}
 	xattrs, err := readXattrs(dir, name, info)
-	f.Xattrs = xattrs
+	f.kept.xattrs = xattrs
 	return err
 }
 
@@ -49,17 +49,17 @@ func device(f *found, info fs.FileInfo) error {
 	}
 	switch mode := info.Mode(); {
 	case mode&fs.ModeNamedPipe != 0:
-		f.Type = stage.Fifo
+		f.kind = stage.Fifo
 		return nil
 	case mode&fs.ModeCharDevice != 0:
-		f.Type = stage.Char
+		f.kind = stage.Char
 	case mode&fs.ModeDevice != 0:
-		f.Type = stage.Block
+		f.kind = stage.Block
 	default:
 		return fmt.Errorf("is a %s, which no layer can hold: exclude it", describe(mode))
 	}
-	f.Devmajor = int64(unix.Major(uint64(stat.Rdev)))
-	f.Devminor = int64(unix.Minor(uint64(stat.Rdev)))
+	f.kept.devmajor = int64(unix.Major(uint64(stat.Rdev)))
+	f.kept.devminor = int64(unix.Minor(uint64(stat.Rdev)))
 	return nil
 }
 

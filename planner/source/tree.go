@@ -91,20 +91,27 @@ func isEarly(e *Entry) bool {
 	return e.Type == stage.Hardlink && Compare(e.Path, e.Linkname) < 0
 }
 
-// Fill gives a copy of t in which the entries whose content was unknown take
-// it from l, the same layer evaluated again. t is left as it is. Entries whose
-// content l does not know either stay unknown.
+// Fill gives t with the content that was unknown taken from l, the same layer
+// evaluated again: a copy, or t itself where nothing is to be filled in. t is
+// left as it is. Entries whose content l does not know either stay unknown.
 func (t *Tree) Fill(l *spec.Layer) *Tree {
-	out := &Tree{Entries: slices.Clone(t.Entries)}
-	for i := range out.Entries {
-		e := &out.Entries[i]
+	var out *Tree
+	for i := range t.Entries {
+		e := &t.Entries[i]
 		if !e.Unknown || e.Node < 0 || e.Node >= len(l.Tree) {
 			continue
 		}
 		if n := &l.Tree[e.Node]; n.HasContent && !n.ContentUnknown {
-			e.setContent(n.Content)
+			if out == nil {
+				out = &Tree{Entries: slices.Clone(t.Entries)}
+			}
+			out.Entries[i].setContent(n.Content)
 		}
 	}
+	if out == nil {
+		return t
+	}
+	out.Sum, _ = out.Fingerprint()
 	return out
 }
 

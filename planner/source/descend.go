@@ -1,0 +1,121 @@
+package source
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// directory is one open directory of a walk.
+type directory interface {
+	// list gives what the directory holds and the walk takes, sorted by name.
+	// rel is the path of the directory below From.
+	list(w *walk, rel string) ([]found, error)
+	// open opens a directory in it, and never follows a link.
+	open(name string) (directory, error)
+	close()
+}
+
+// descent shares the directories of a walk among goroutines: a stack of those
+// that are still to be read. What is on top is read first, so that few
+// directories are open at once, however deep or wide the tree is.
+type descent struct {
+	w    *walk
+	mu   sync.Mutex
+	more sync.Cond
+	todo []pending
+	// busy goroutines may add to the stack, idle ones wait for that.
+	busy, idle int
+}
+
+// pending is a directory that is still to be read: name in parent, or top.
+type pending struct {
+	parent *opened
+	top    directory
+	name   string
+	rel    string
+	out    *listing
+}
+
+// opened is a directory that is open for those below it.
+type opened struct {
+	directory
+	// left is the number of directories that are still to be opened in it.
+	left atomic.Int32
+}
+
+// descend reads a tree, several directories at once. It closes top.
+func (w *walk) descend(top directory, out *listing) {
+	d := &descent{w: w, todo: []pending{{top: top, out: out}}}
+	d.more.L = &d.mu
+	var g sync.WaitGroup
+	for range w.o.opts.Parallelism - 1 {
+		g.Go(d.work)
+	}
+	d.work()
+	g.Wait()
+}
+
+func (d *descent) work() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for {
+		for len(d.todo) == 0 && d.busy > 0 {
+			d.idle++
+			d.more.Wait()
+			d.idle--
+		}
+		if len(d.todo) == 0 {
+			d.more.Broadcast()
+			return
+		}
+		last := len(d.todo) - 1
+		p := d.todo[last]
+		d.todo[last] = pending{}
+		d.todo = d.todo[:last]
+		d.busy++
+		d.mu.Unlock()
+		below := d.read(p)
+		d.mu.Lock()
+		d.busy--
+		d.todo = append(d.todo, below...)
+		if d.idle > 0 && (len(d.todo) > 1 || d.busy == 0) {
+			d.more.Broadcast()
+		}
+	}
+}
+
+// read reads one directory and gives those below it, the first one last.
+func (d *descent) read(p pending) []pending {
+	w, dir := d.w, p.top
+	if p.parent != nil {
+		var err error
+		dir, err = p.parent.open(p.name)
+		if p.parent.left.Add(-1) == 0 {
+			p.parent.close()
+		}
+		if err != nil {
+			w.problem(p.rel, bare(err))
+			return nil
+		}
+	}
+	if w.o.ctx.Err() != nil {
+		dir.close()
+		return nil
+	}
+	var err error
+	if p.out.found, err = dir.list(w, p.rel); err != nil {
+		w.problem(p.rel, bare(err))
+	}
+	o := &opened{directory: dir}
+	var below []pending
+	for i := len(p.out.found) - 1; i >= 0; i-- {
+		if f := &p.out.found[i]; f.below != nil {
+			below = append(below, pending{parent: o, name: f.name, rel: join(p.rel, f.name), out: f.below})
+		}
+	}
+	o.left.Store(int32(len(below)))
+	if len(below) == 0 {
+		dir.close()
+	}
+	return below
+}

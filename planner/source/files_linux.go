@@ -1,0 +1,157 @@
+package source
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// quickFiles keeps the root and the directory of the last file that was read.
+type quickFiles struct {
+	root *os.File
+	open bool
+	fd   int
+	dir  string
+}
+
+func (q *quickFiles) close() error {
+	var err error
+	if q.root != nil {
+		err, q.root = q.root.Close(), nil
+	}
+	return errors.Join(err, q.leave())
+}
+
+// leave closes the directory of the last file.
+func (q *quickFiles) leave() error {
+	if !q.open {
+		return nil
+	}
+	q.open = false
+	return unix.Close(q.fd)
+}
+
+// raw opens a file for Read. The name is a single component of an open
+// directory, and no link is followed. A FIFO does not block.
+func (f *Files) raw(name string) (rawFile, error) {
+	dir, base := path.Split(name)
+	q := &f.quick
+	if !q.open || q.dir != dir {
+		if err := q.leave(); err != nil {
+			return nil, err
+		}
+		fd, err := f.openDir(path.Clean(dir))
+		if err != nil {
+			return nil, err
+		}
+		q.open, q.fd, q.dir = true, fd, dir
+	}
+	fd, err := retry(func() (int, error) {
+		return unix.Openat(q.fd, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	})
+	if err == unix.ELOOP {
+		return nil, errors.New("is a symlink, not a regular file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &quickFile{fd: fd, name: base}, nil
+}
+
+// openDir opens a directory below the root. The system goes through the path at
+// once where it knows how to do that without following links; otherwise, and to
+// say what is wrong, os.Root goes through it.
+func (f *Files) openDir(dir string) (int, error) {
+	if f.quick.root == nil {
+		root, err := f.root.Open(".")
+		if err != nil {
+			return 0, bare(err)
+		}
+		f.quick.root = root
+	}
+	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
+	at := int(f.quick.root.Fd())
+	fd, err := retry(func() (int, error) {
+		return unix.Openat2(at, dir, &unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS})
+	})
+	if err == nil {
+		return fd, nil
+	}
+	sub, err := f.directory(dir)
+	if err != nil {
+		return 0, err
+	}
+	file, err := sub.Open(".")
+	if err != nil {
+		return 0, bare(err)
+	}
+	defer func() { _ = file.Close() }()
+	return retry(func() (int, error) { return unix.Openat(int(file.Fd()), ".", flags, 0) })
+}
+
+// quickFile is an open file without what an os.File does beyond system calls.
+type quickFile struct {
+	fd   int
+	name string
+}
+
+func (q *quickFile) Close() error { return unix.Close(q.fd) }
+
+func (q *quickFile) Stat() (fs.FileInfo, error) {
+	info := &quickInfo{name: q.name}
+	_, err := retry(func() (int, error) { return 0, syscall.Fstat(q.fd, &info.stat) })
+	return info, err
+}
+
+func (q *quickFile) ReadAt(p []byte, at int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, err := retry(func() (int, error) { return unix.Pread(q.fd, p[done:], at+int64(done)) })
+		if err != nil {
+			return done, err
+		}
+		if n == 0 {
+			return done, io.EOF
+		}
+		done += n
+	}
+	return done, nil
+}
+
+// quickInfo is a stat as an fs.FileInfo.
+type quickInfo struct {
+	name string
+	stat syscall.Stat_t
+}
+
+func (i *quickInfo) Name() string       { return i.name }
+func (i *quickInfo) Size() int64        { return i.stat.Size }
+func (i *quickInfo) ModTime() time.Time { return time.Unix(i.stat.Mtim.Unix()) }
+func (i *quickInfo) IsDir() bool        { return i.Mode().IsDir() }
+func (i *quickInfo) Sys() any           { return &i.stat }
+
+// Mode gives the type and the permission bits.
+func (i *quickInfo) Mode() fs.FileMode {
+	mode := fs.FileMode(i.stat.Mode & 0o777)
+	switch i.stat.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return mode
+	case unix.S_IFDIR:
+		return mode | fs.ModeDir
+	case unix.S_IFLNK:
+		return mode | fs.ModeSymlink
+	}
+	return mode | modeOf(i.stat.Mode)
+}
+
+func sameFile(a, b fs.FileInfo) bool {
+	one, ok := a.Sys().(*syscall.Stat_t)
+	two, both := b.Sys().(*syscall.Stat_t)
+	return ok && both && one.Dev == two.Dev && one.Ino == two.Ino
+}

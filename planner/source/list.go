@@ -1,0 +1,148 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/spec"
+)
+
+// portable reads directories through os.Root: on any system, and for copies
+// that preserve metadata.
+type portable struct{ root *os.Root }
+
+func (d portable) close() { _ = d.root.Close() }
+
+func (d portable) open(name string) (directory, error) {
+	sub, err := d.root.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	return portable{sub}, nil
+}
+
+func (d portable) list(w *walk, rel string) ([]found, error) {
+	names, err := readNames(d.root)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	dir := path.Join(w.from, rel)
+	here := make([]found, 0, len(names))
+	for _, name := range names {
+		included, descend, ok := w.takes(rel, name)
+		if !ok {
+			continue
+		}
+		info, err := d.root.Lstat(name)
+		if err != nil {
+			w.problem(join(rel, name), bare(err))
+			continue
+		}
+		if !included && !(descend && info.IsDir()) || !w.o.checkName(w, rel, name) {
+			continue
+		}
+		f := found{name: name, included: included}
+		if err := w.look(&f, d.root, name, path.Join(dir, name), info); err != nil {
+			w.problem(join(rel, name), err)
+			continue
+		}
+		if f.kind == stage.Directory {
+			f.below = &listing{}
+		}
+		here = append(here, f)
+	}
+	return here, nil
+}
+
+func readNames(dir *os.Root) ([]string, error) {
+	f, err := dir.Open(".")
+	if err != nil {
+		return nil, bare(err)
+	}
+	names, err := f.Readdirnames(-1)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return names, bare(err)
+}
+
+// checkName reports names that no layer may hold.
+func (o *observer) checkName(w *walk, rel, name string) bool {
+	long := len(w.n.To) + len(rel) + len(name) + 2
+	if plainName(name) && long <= maxPath {
+		return true
+	}
+	return o.checkPath(w.node, join(w.n.To, join(rel, name)))
+}
+
+// plainName reports whether a name is of printable ASCII, short, and no whiteout.
+func plainName(name string) bool {
+	if len(name) > maxName || strings.HasPrefix(name, whiteoutPrefix) {
+		return false
+	}
+	for i := range len(name) {
+		if name[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// look sets what stat tells of name in dir, which is the file at full.
+func (w *walk) look(f *found, dir *os.Root, name, full string, info fs.FileInfo) error {
+	if err := w.classify(f, dir, name, full, info); err != nil {
+		return err
+	}
+	if w.n.Metadata != spec.Preserve {
+		return nil
+	}
+	if f.kept == nil {
+		f.kept = &kept{}
+	}
+	return preserve(f, dir, name, info)
+}
+
+// classify sets the type and the normalised mode, and what belongs to the type.
+func (w *walk) classify(f *found, dir *os.Root, name, full string, info fs.FileInfo) error {
+	mode := info.Mode()
+	switch {
+	case mode.IsRegular():
+		f.kind, f.mode, f.size = stage.Regular, fileMode(mode&0o100 != 0), info.Size()
+		f.digest = w.o.remembered(full, info)
+		return nil
+	case mode.IsDir():
+		f.kind, f.mode = stage.Directory, 0o755
+		return nil
+	case mode&fs.ModeSymlink != 0:
+		target, err := dir.Readlink(name)
+		f.kind, f.mode, f.link = stage.Symlink, 0o777, target
+		return bare(err)
+	case mode&fs.ModeSocket == 0 && w.n.Metadata == spec.Preserve:
+		f.kept = &kept{}
+		return device(f, info)
+	}
+	return unfit(mode)
+}
+
+// fileMode is the normalised mode of a file.
+func fileMode(executable bool) uint32 {
+	if executable {
+		return 0o755
+	}
+	return 0o644
+}
+
+// unfit says why a copy that normalises metadata cannot hold a special file.
+func unfit(mode fs.FileMode) error {
+	if mode&fs.ModeSocket != 0 {
+		return errors.New("is a socket, which no layer can hold: exclude it")
+	}
+	return fmt.Errorf("is a %s: exclude it, or set metadata = \"preserve\" to keep it", describe(mode))
+}
