@@ -15,7 +15,13 @@ type temp struct {
 	d    *disk
 	name string
 	f    *os.File
+	// written is the length so far; up to started, the system was told to begin
+	// writing it to disk.
+	written, started int64
 }
+
+// writebackStep is how much is written before the disk is set to work on it.
+const writebackStep = 8 << 20
 
 // createTemp opens a new file in the directory dir.
 func (d *disk) createTemp(dir, prefix string) (*temp, error) {
@@ -69,7 +75,12 @@ func (t *temp) Write(p []byte) (int, error) {
 		}
 		return n, errors.Join(err, writeErr)
 	}
-	return t.f.Write(p)
+	n, err := t.f.Write(p)
+	if t.written += int64(n); t.written-t.started >= writebackStep && !t.d.noSync {
+		startWriteback(t.f, t.started, t.written-t.started)
+		t.started = t.written
+	}
+	return n, err
 }
 
 // publish makes the content durable, gives the file its mode and name, and
