@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -179,6 +180,8 @@ func (a *app) confirmAndExecute(ctx context.Context, made *planned, values spec.
 // execute carries out a plan and shows what was done.
 func (a *app) execute(ctx context.Context, made *planned, values spec.LoadOptions, r runFlags) error {
 	p := made.plan
+	// Building layers takes memory, which is bounded: see main.
+	debug.SetGCPercent(100)
 	bar := a.newProgress(p)
 	opts := executor.Options{
 		Dir: made.dir, Parallelism: r.Parallelism, LockTimeout: r.LockTimeout,

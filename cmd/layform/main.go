@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -29,6 +30,9 @@ const (
 )
 
 func main() {
+	// A plan is short and needs little memory: collecting less often saves a
+	// fifth of its time. See execute.
+	debug.SetGCPercent(200)
 	// A closed pipe is a write error like any other, and exits with 1.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}

@@ -117,7 +117,9 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 	}
 	prior, err := planner.Refresh(ctx, sp, store, refresh)
 	if err == nil {
-		made.saveCache(ctx)
+		if !mode.now { // an apply saves it at its end
+			made.saveCache(ctx)
+		}
 		made.observed = prior.Observed
 		made.plan, err = planner.Diff(sp, prior, opts)
 	}
