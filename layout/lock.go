@@ -152,7 +152,10 @@ func (s *Store) openLock(d *disk) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		return f, errors.Join(f.Chmod(fileMode))
+		if err := f.Chmod(fileMode); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return f, nil
 	}
 	return nil, fmt.Errorf("%s/%s comes and goes; something removes it", s.dir, lockFile)
 }

@@ -4,11 +4,16 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
 )
 
 // TestRead: files are read as they are, and nothing else is: no link is
@@ -43,5 +48,38 @@ func TestRead(t *testing.T) {
 	var changed *source.ChangedError
 	if _, _, err := files.Read("a/b/f", buf, 0, 11); !errors.As(err, &changed) {
 		t.Errorf("another size: %v", err)
+	}
+}
+
+// TestDamagedNames: names that a cache gives and no directory can hold lead
+// nowhere, least of all out of the tree.
+func TestDamagedNames(t *testing.T) {
+	for _, names := range []string{"\x04../", "\x04./", "\x08../", "\x04/", "\x04a"} {
+		dir := t.TempDir()
+		must(t, os.MkdirAll(filepath.Join(dir, "in"), 0o755))
+		must(t, os.WriteFile(filepath.Join(dir, "secret"), []byte("x"), 0o644))
+		root, err := os.OpenRoot(filepath.Join(dir, "in"))
+		must(t, err)
+		defer root.Close()
+		store, err := layout.Open(filepath.Join(dir, "out"), layout.Options{NoSync: true})
+		must(t, err)
+		defer store.Close()
+		time.Sleep(80 * time.Millisecond) // for the cache to believe what it sees
+		cache := stage.OpenCache(store)
+		var sys unix.Statfs_t
+		must(t, unix.Statfs(dir, &sys))
+		if sys.Type != unix.EXT4_SUPER_MAGIC && sys.Type != unix.TMPFS_MAGIC && sys.Type != unix.XFS_SUPER_MAGIC {
+			t.Skip("names are not remembered on this file system")
+		}
+		var st unix.Stat_t
+		must(t, unix.Stat(filepath.Join(dir, "in"), &st))
+		cache.Folder("").SetNames(stage.Stat{
+			Size: st.Size, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano(), Inode: st.Ino, Device: uint64(st.Dev),
+		}, names)
+		l := &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeCopy, From: ".", To: "x", Exclude: []string{"../in", "../out"}}}}
+		o, diags := source.Observe(t.Context(), root, l, source.Options{Hash: true, Digests: cache})
+		if !strings.Contains(diags.Error(), "damaged") {
+			t.Errorf("%q: the walk went on: %v, %+v", names, diags, o)
+		}
 	}
 }

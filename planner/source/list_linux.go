@@ -245,12 +245,13 @@ type dirent struct {
 	kind byte
 }
 
-// split takes a text apart into names, which share it.
+// split takes a text apart into names, which share it. A text from a cache may
+// be anything: the two names that would lead elsewhere are refused.
 func (s *scratch) split(text string) error {
 	s.names = s.names[:0]
 	for text != "" {
 		end := strings.IndexByte(text[1:], '/') + 1
-		if end <= 1 {
+		if end <= 1 || text[1:end] == "." || text[1:end] == ".." {
 			return errors.New("its list of names is damaged: run with --no-stat-cache")
 		}
 		s.names = append(s.names, dirent{text[1:end], text[0]})
