@@ -212,14 +212,17 @@ func (r *run) edit(x *layout.Index, next *stage.Stage, others []*stage.Stage, en
 	return nil
 }
 
-// checkOwner refuses to take a tag from somebody else.
+// checkOwner refuses to take a tag from somebody else: one that the spec does
+// not own, or one of its own that was moved since the plan was made.
 func (r *run) checkOwner(x *layout.Index, d ocispec.Descriptor) error {
 	ref := layout.RefName(d)
-	if _, owned := r.stage.Tags[ref]; ref == "" || owned || r.plan.Options.Adopt {
+	if ref == "" {
 		return nil
 	}
+	_, owned := r.stage.Tags[ref]
 	for _, is := range x.Resolve(ref) {
-		if is.Digest != d.Digest {
+		seen := slices.ContainsFunc(r.plan.Tags, func(t planner.TagChange) bool { return t.Ref == ref && t.Before == is.Digest })
+		if is.Digest != d.Digest && !(seen && (owned || r.plan.Options.Adopt)) {
 			return &ConflictError{Ref: ref, Is: is.Digest, Want: d.Digest}
 		}
 	}
