@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/executor/layer"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
@@ -125,7 +126,7 @@ func (img *image) manifest(ctx context.Context, desc ocispec.Descriptor, platfor
 			return img.manifest(ctx, d, platform, depth+1)
 		}
 		if d.Platform != nil {
-			names = append(names, platformName(d.Platform))
+			names = append(names, view.Platform(d.Platform))
 		}
 	}
 	return nil, &failure{message: fmt.Sprintf("the index %s has no image for this platform", desc.Digest), hint: "choose one with --platform: " + strings.Join(names, ", ")}
@@ -140,15 +141,7 @@ func matches(p *ocispec.Platform, want string) bool {
 	if want == "" {
 		return p.OS == "linux" && p.Architecture == runtime.GOARCH
 	}
-	return want == platformName(p) || want == p.OS+"/"+p.Architecture
-}
-
-func platformName(p *ocispec.Platform) string {
-	name := p.OS + "/" + p.Architecture
-	if p.Variant != "" {
-		name += "/" + p.Variant
-	}
-	return name
+	return want == view.Platform(p) || want == p.OS+"/"+p.Architecture
 }
 
 // contents is the table of contents of a layer: the one that was kept or, when

@@ -34,7 +34,7 @@ func (p *page) node(n Node, margin string) {
 	d := n.Descriptor
 	text := name + "  " + Escape(string(d.Digest)) + "  " + Bytes(d.Size) + "  " + Escape(d.MediaType)
 	if d.Platform != nil {
-		text += "  " + Escape(platform(d.Platform))
+		text += "  " + Escape(Platform(d.Platform))
 	}
 	if d.ArtifactType != "" {
 		text += "  " + Escape(d.ArtifactType)
@@ -48,7 +48,8 @@ func (p *page) node(n Node, margin string) {
 	}
 }
 
-func platform(p *ocispec.Platform) string {
+// Platform writes a platform as specs do: os/arch, with the variant if it has one.
+func Platform(p *ocispec.Platform) string {
 	parts := []string{p.OS, p.Architecture}
 	if p.Variant != "" {
 		parts = append(parts, p.Variant)
