@@ -280,7 +280,11 @@ func (p *Prior) readContents(ctx context.Context, store *layout.Store, layers ma
 		if now, ok := p.Observed[a].Fingerprint(layer); ok && now == before.Fingerprint {
 			continue
 		}
-		toc, err := contents(ctx, store, before.Descriptor, opts)
+		derive := opts.Contents
+		if !isLayer(before.Descriptor.MediaType) {
+			derive = nil
+		}
+		toc, err := stage.Contents(ctx, store, before.Descriptor, derive)
 		if err != nil {
 			return fmt.Errorf("%s: %w", a, err)
 		}
@@ -289,27 +293,6 @@ func (p *Prior) readContents(ctx context.Context, store *layout.Store, layers ma
 		}
 	}
 	return nil
-}
-
-// contents is the table of contents of a layer blob: the one that was kept, or
-// one that is derived from the blob; nil where the blob is no tar.
-func contents(ctx context.Context, store *layout.Store, d ocispec.Descriptor, opts RefreshOptions) (*stage.TOC, error) {
-	toc, err := stage.LoadTOC(ctx, store, d.Digest)
-	if err == nil {
-		return toc, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, stage.ErrCorrupt) {
-		return nil, err
-	}
-	if opts.Contents == nil || !isLayer(d.MediaType) {
-		return nil, nil
-	}
-	blob, err := store.Fetch(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	defer blob.Close()
-	return opts.Contents(ctx, blob, d.MediaType)
 }
 
 // isLayer reports whether a media type is one of the image spec's layer types.

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 	"strings"
@@ -78,7 +76,7 @@ func (img *image) read(ctx context.Context, ref, platform string) error {
 	}
 	img.layers = manifest.Layers
 	for _, l := range img.layers {
-		toc, err := img.contents(ctx, l)
+		toc, err := stage.Contents(ctx, img.store, l, layer.DeriveTOC)
 		if err != nil {
 			return fmt.Errorf("layer %s: %w", l.Digest, err)
 		}
@@ -142,24 +140,4 @@ func matches(p *ocispec.Platform, want string) bool {
 		return p.OS == "linux" && p.Architecture == runtime.GOARCH
 	}
 	return want == view.Platform(p) || want == p.OS+"/"+p.Architecture
-}
-
-// contents is the table of contents of a layer: the one that was kept or, when
-// that is lost, damaged or never was, one that is derived from the blob.
-func (img *image) contents(ctx context.Context, d ocispec.Descriptor) (*stage.TOC, error) {
-	toc, err := stage.LoadTOC(ctx, img.store, d.Digest)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, stage.ErrCorrupt) {
-		return toc, err
-	}
-	blob, err := img.store.Fetch(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	defer blob.Close()
-	toc, err = layer.DeriveTOC(ctx, blob, d.MediaType)
-	if err != nil {
-		return nil, err
-	}
-	toc.Blob, toc.Size = d.Digest, d.Size
-	return toc, nil
 }
