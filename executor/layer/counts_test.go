@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -43,6 +44,17 @@ func (m *memory) Store(path string, info fs.FileInfo, d digest.Digest) {
 	m.known[m.key(path, info)] = d
 }
 
+// forget drops what is known of a file.
+func (m *memory) forget(path string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key := range m.known {
+		if strings.HasPrefix(key, path+" ") {
+			delete(m.known, key)
+		}
+	}
+}
+
 // TestCounts: what a rebuild reads, hashes and compresses is what changed.
 func TestCounts(t *testing.T) {
 	files := map[string]string{"d03/long": text(99, 5<<20)}
@@ -65,7 +77,8 @@ func TestCounts(t *testing.T) {
 		}
 		opts := Options{Digests: m, Reuse: []Reuse{{TOC: cold.TOC, Blob: bytes.NewReader(blob)}}}
 		same, again := build(t, root, copyOf(c), opts)
-		if s := again.Stats; s.Hashed != 0 || s.Compressed != 0 || s.ReusedChunks != s.Chunks || s.Reused != s.Tar || s.Read != total {
+		// The first and the last chunk of the long file hold parts of others, too.
+		if s := again.Stats; s.Hashed != 0 || s.Compressed != 0 || s.ReusedChunks != s.Chunks || s.Reused != s.Tar || s.Files > 2 || s.Read > 2*ruleOf(c.Algorithm).split {
 			t.Errorf("%s: nothing changed: %+v", c.Algorithm, s)
 		}
 		if diff := cmp.Diff(cold.TOC, again.TOC); diff != "" || !bytes.Equal(blob, same) {
@@ -75,7 +88,7 @@ func TestCounts(t *testing.T) {
 		got, edit := build(t, root, copyOf(c), opts)
 		s := edit.Stats
 		now := total - int64(len(files["d20/f0020"])) + 4000
-		if s.Hashed != 4000 || s.Read != now || s.Files != cold.Stats.Files {
+		if s.Hashed != 4000 || s.Read > now*2/3 || s.Files > cold.Stats.Files*2/3 {
 			t.Errorf("%s: one file changed: %+v", c.Algorithm, s)
 		}
 		compressed := s.Chunks - s.ReusedChunks

@@ -196,7 +196,7 @@ func scanAll(r io.Reader, strict bool, report func(int64)) (*stage.TOC, error) {
 		return nil, err
 	}
 	return &stage.TOC{
-		Version: tocVersion,
+		Version: stage.TOCVersion,
 		DiffID:  digest.NewDigest(digest.SHA256, sum),
 		Entries: s.entries,
 	}, nil

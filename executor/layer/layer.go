@@ -14,9 +14,11 @@
 // is bounded whatever the length of the layer and its files: a few chunks of at
 // most 2 MiB for each worker. A file that moves while it is read is an error.
 //
-// A table of contents serves three things: chunks of an earlier blob are copied
-// instead of being compressed again, Open reads one file without the rest of
-// the layer, and View lists what the layers of an image make up together.
+// A table of contents serves four things: chunks of an earlier blob are copied
+// instead of being compressed again; what stands in front of the first change is
+// not read either, since the table tells the state of the stream's hash after
+// each chunk; Open reads one file without the rest of the layer; and View lists
+// what the layers of an image make up together.
 package layer
 
 import (
@@ -43,7 +45,9 @@ type Options struct {
 	Reuse []Reuse
 	// Digests remembers digests of files, by the paths of their entries' File;
 	// nil remembers nothing. A file that it knows, by what stat says of it as it
-	// is read, is not hashed again; one that was hashed is told to it.
+	// is read, is not hashed again; one that was hashed is told to it. Where
+	// chunks are reused, files that it knows and that stand in front of the
+	// first change are stat'ed and not read.
 	Digests source.Digester
 	// Progress, if not nil, is told the number of uncompressed bytes done since
 	// the last call. Calls never overlap.

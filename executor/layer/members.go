@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"hash"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
@@ -51,21 +52,22 @@ func Recover(ctx context.Context, blob io.ReadSeeker, mediaType string, c spec.C
 
 // recover reads a blob of ours.
 func (m *members) recover(ctx context.Context, r io.Reader) (*stage.TOC, error) {
-	sum, diff := sha256.New(), sha256.New()
+	sum := sha256.New()
+	m.diff = sha256.New()
 	in := &counter{r: io.TeeReader(&interruptible{ctx, r}, sum)}
 	if err := m.begin(in); err != nil {
 		return nil, err
 	}
 	defer m.close()
-	s := &scanner{in: &counter{r: io.TeeReader(m, diff)}, after: m.file}
+	s := &scanner{in: &counter{r: io.TeeReader(m, m.diff)}, after: m.file}
 	if err := s.scan(); err != nil {
 		return nil, err
 	}
 	return &stage.TOC{
-		Version:  tocVersion,
+		Version:  stage.TOCVersion,
 		Blob:     digest.NewDigest(digest.SHA256, sum),
 		Size:     in.n,
-		DiffID:   digest.NewDigest(digest.SHA256, diff),
+		DiffID:   digest.NewDigest(digest.SHA256, m.diff),
 		Encoding: source.EncodingOf(m.compression),
 		Entries:  s.entries,
 		Chunks:   m.chunks,
@@ -79,6 +81,8 @@ type members struct {
 	in          *bufio.Reader
 	next        func(*members) error
 	dec         *zstd.Decoder
+	// diff is the hash of all that Read has given out.
+	diff hash.Hash
 
 	// packed and raw are the bytes of the member that is being read, at how much
 	// of raw was given out. base is where it begins in the tar, offset in the blob.
@@ -139,8 +143,13 @@ func (m *members) note() error {
 		}
 	}
 	id := identify(&chunk{raw: m.raw, parts: m.parts})
+	seal := sealOf(id, m.packed)
+	state, err := stateOf(m.diff, seal)
+	if err != nil {
+		return err
+	}
 	m.chunks = append(m.chunks, stage.Chunk{
-		Digest: id, Size: int64(len(m.raw)), Offset: m.offset, Length: int64(len(m.packed)), Seal: sealOf(id, m.packed),
+		Digest: id, Size: int64(len(m.raw)), Offset: m.offset, Length: int64(len(m.packed)), Seal: seal, State: state,
 	})
 	m.base += int64(len(m.raw))
 	m.offset += int64(len(m.packed))

@@ -3,6 +3,7 @@ package layer
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"hash"
 	"io"
 	"io/fs"
@@ -34,6 +35,9 @@ type chunk struct {
 	// parts are the contents of regular files in the chunk, whole or in part,
 	// in order.
 	parts []part
+	// from, if not nil, is where the chunk stands in an earlier blob that this
+	// one begins like. What it holds need not be read.
+	from *place
 	// ready is closed when a worker is done with the chunk.
 	ready chan struct{}
 }
@@ -44,9 +48,11 @@ type part struct {
 	entry       int
 	at          int
 	start, size int64
-	// whole is set where that is all of it; sum is then its SHA-256.
-	whole bool
-	sum   [sha256.Size]byte
+	// whole is set where that is all of it; sum is then its SHA-256. It is absent
+	// where its bytes were left out of the chunk.
+	whole  bool
+	absent bool
+	sum    [sha256.Size]byte
 	// known is the digest of the whole file, of which this is a part, where it
 	// is known before the file was read to its end.
 	known digest.Digest
@@ -82,20 +88,27 @@ type press struct {
 	stats   Stats
 }
 
+// workers is the number of goroutines that work at once.
+func (o Options) workers() int {
+	workers := o.Parallelism
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	return min(workers, maxWorkers)
+}
+
 // run moves all chunks through the press.
 func (p *press) run(ctx context.Context) error {
 	if _, err := newEncoder(p.opts.Compression); err != nil {
 		return err
 	}
-	workers := p.opts.Parallelism
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	workers = min(workers, maxWorkers)
+	workers := p.opts.workers()
 	if p.most > 0 {
 		workers = min(workers, p.most)
 	}
-	p.reuse = newReuse(p.opts)
+	if p.reuse == nil {
+		p.reuse = newReuse(p.opts)
+	}
 	p.diff = sha256.New()
 	free := make(chan *chunk, workers+slack)
 	for range cap(free) {
@@ -127,7 +140,7 @@ func (p *press) run(ctx context.Context) error {
 func takeFree(ctx context.Context, free chan *chunk) (*chunk, error) {
 	select {
 	case c := <-free:
-		c.raw, c.out, c.parts = c.raw[:0], c.out[:0], c.parts[:0]
+		c.raw, c.out, c.parts, c.from = c.raw[:0], c.out[:0], c.parts[:0], nil
 		return c, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
@@ -151,23 +164,43 @@ func (p *press) work(work <-chan *chunk) (err error) {
 		}()
 	}
 	for c := range work {
-		if fill != nil {
-			if err := fill(c); err != nil {
+		if !c.keep() {
+			if fill != nil {
+				if err := fill(c); err != nil {
+					return err
+				}
+			}
+			if err := p.pack(enc, c); err != nil {
 				return err
 			}
-		}
-		if err := p.pack(enc, c); err != nil {
-			return err
 		}
 		close(c.ready)
 	}
 	return nil
 }
 
+// keep takes the compressed bytes of a chunk from the earlier blob, and reports
+// whether they are there and intact.
+func (c *chunk) keep() bool {
+	if c.from == nil {
+		return false
+	}
+	c.digest = c.from.chunk.Digest
+	c.out, c.seal, c.reused = c.from.copy(c.out)
+	return c.reused
+}
+
+// errMoved says that a chunk came out in another way than before, although no
+// file in it seemed to have changed.
+var errMoved = errors.New("a file changed while the layer was built: run plan again")
+
 // pack sets the compressed bytes of a chunk.
 func (p *press) pack(enc encoder, c *chunk) (err error) {
 	if c.digest = p.reuse.identified(c); c.digest == "" {
 		c.digest = identify(c)
+	}
+	if c.from != nil && c.digest != c.from.chunk.Digest {
+		return errMoved
 	}
 	if c.out, c.seal, c.reused = p.reuse.copy(c.out, c.digest, len(c.raw)); c.reused {
 		return nil
@@ -198,7 +231,7 @@ func (p *press) collect(ctx context.Context, order <-chan *chunk, free chan<- *c
 // take hashes and writes one chunk, at the same time.
 func (p *press) take(c *chunk) error {
 	var g errgroup.Group
-	g.Go(func() error { p.diff.Write(c.raw); return nil })
+	g.Go(func() error { return p.advance(c) })
 	if p.follow != nil {
 		g.Go(func() error { return p.follow(c) })
 	}
@@ -212,8 +245,12 @@ func (p *press) take(c *chunk) error {
 	if err != nil {
 		return err
 	}
-	size := int64(len(c.raw))
-	p.chunks = append(p.chunks, stage.Chunk{Digest: c.digest, Size: size, Offset: p.written, Length: int64(n), Seal: c.seal})
+	state, err := stateOf(p.diff, c.seal)
+	if err != nil {
+		return err
+	}
+	size := c.size()
+	p.chunks = append(p.chunks, stage.Chunk{Digest: c.digest, Size: size, Offset: p.written, Length: int64(n), Seal: c.seal, State: state})
 	p.written += int64(n)
 	p.stats.Chunks++
 	p.stats.Tar += size
@@ -230,13 +267,31 @@ func (p *press) take(c *chunk) error {
 	return nil
 }
 
+// size is the number of uncompressed bytes of a chunk.
+func (c *chunk) size() int64 {
+	if c.from != nil {
+		return c.from.chunk.Size
+	}
+	return int64(len(c.raw))
+}
+
+// advance takes the hash of the uncompressed stream to the end of a chunk.
+func (p *press) advance(c *chunk) error {
+	if c.from == nil {
+		p.diff.Write(c.raw)
+	} else if !resume(p.diff, c.from.chunk) {
+		return errors.New("the state of a hash cannot be used; this is a bug in layform")
+	}
+	return nil
+}
+
 // result is what came out, once run has returned without an error.
 func (p *press) result(entries []stage.Entry) Result {
 	diffID := digest.NewDigest(digest.SHA256, p.diff)
 	return Result{
 		DiffID: diffID,
 		TOC: &stage.TOC{
-			Version:  tocVersion,
+			Version:  stage.TOCVersion,
 			Size:     p.written,
 			DiffID:   diffID,
 			Encoding: source.EncodingOf(p.opts.Compression),
@@ -246,6 +301,3 @@ func (p *press) result(entries []stage.Entry) Result {
 		Stats: p.stats,
 	}
 }
-
-// tocVersion is the version of tables of contents that this package writes.
-const tocVersion = 1

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"crypto/sha256"
+	"encoding"
 	"encoding/binary"
 	"hash"
 	"io"
@@ -43,7 +44,7 @@ func newReuse(opts Options) *reuse {
 			continue
 		}
 		for _, c := range from.TOC.Chunks {
-			if _, ok := r.places[c.Digest]; !ok && c.Seal != "" && plausible(c) {
+			if _, ok := r.places[c.Digest]; !ok && plausible(c) {
 				r.places[c.Digest] = place{from.Blob, c}
 			}
 		}
@@ -83,10 +84,11 @@ func (r *reuse) identified(c *chunk) digest.Digest {
 	return r.parts[filePart{p.known, p.start, p.size}]
 }
 
-// plausible reports whether a chunk's numbers can be those of a chunk: tables
-// of contents come from disk, and nothing is allocated on their word alone.
+// plausible reports whether a chunk is sealed, and its numbers can be those of a
+// chunk: tables of contents come from disk, and nothing is allocated on their
+// word alone.
 func plausible(c stage.Chunk) bool {
-	return c.Size >= 0 && c.Offset >= 0 && c.Length >= 0 && c.Length <= c.Size+c.Size/8+1024
+	return c.Seal != "" && c.Size >= 0 && c.Offset >= 0 && c.Length >= 0 && c.Length <= c.Size+c.Size/8+1024
 }
 
 // copy appends the compressed bytes of a chunk to dst if an earlier blob has
@@ -97,13 +99,18 @@ func (r *reuse) copy(dst []byte, d digest.Digest, size int) ([]byte, digest.Dige
 	if !ok || p.chunk.Size != int64(size) {
 		return dst, "", false
 	}
+	return p.copy(dst)
+}
+
+// copy appends the compressed bytes of the chunk to dst if they are intact.
+func (p place) copy(dst []byte) ([]byte, digest.Digest, bool) {
 	start := len(dst)
 	dst = slices.Grow(dst, int(p.chunk.Length))[:start+int(p.chunk.Length)]
 	n, err := p.blob.ReadAt(dst[start:], p.chunk.Offset)
 	if n < int(p.chunk.Length) || err != nil && err != io.EOF {
 		return dst[:start], "", false
 	}
-	seal := sealOf(d, dst[start:])
+	seal := sealOf(p.chunk.Digest, dst[start:])
 	if seal != p.chunk.Seal {
 		return dst[:start], "", false
 	}
@@ -130,7 +137,9 @@ func identify(c *chunk) digest.Digest {
 		if p := &c.parts[i]; p.whole {
 			section(h, 'b', int64(p.at-at), c.raw[at:p.at])
 			section(h, 'f', p.size, p.sum[:])
-			at = p.at + int(p.size)
+			if at = p.at; !p.absent {
+				at += int(p.size)
+			}
 		}
 	}
 	section(h, 'b', int64(len(c.raw)-at), c.raw[at:])
@@ -143,4 +152,32 @@ func section(h hash.Hash, kind byte, size int64, bytes []byte) {
 	binary.BigEndian.PutUint64(head[1:], uint64(size))
 	h.Write(head[:])
 	h.Write(bytes)
+}
+
+// checkSize is the length of what ends a chunk's State.
+const checkSize = 8
+
+// stateOf saves the state of a hash at the end of a chunk. What ends it ties it
+// to the chunk: damage to either shows.
+func stateOf(diff hash.Hash, seal digest.Digest) ([]byte, error) {
+	state, err := diff.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	return append(state, checkOf(state, seal)...), nil
+}
+
+// resume brings a hash to the state at the end of a chunk, and reports whether
+// that is known.
+func resume(diff hash.Hash, c stage.Chunk) bool {
+	n := len(c.State) - checkSize
+	return n > 0 && string(checkOf(c.State[:n], c.Seal)) == string(c.State[n:]) &&
+		diff.(encoding.BinaryUnmarshaler).UnmarshalBinary(c.State[:n]) == nil
+}
+
+func checkOf(state []byte, seal digest.Digest) []byte {
+	h := sha256.New()
+	io.WriteString(h, string(seal)) // a hash returns no errors
+	h.Write(state)
+	return h.Sum(nil)[:checkSize]
 }

@@ -2,7 +2,9 @@ package layer
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,53 +19,128 @@ import (
 	"github.com/layform/layform/spec"
 )
 
+// TestReuse: an earlier blob and its table of contents, whole or damaged, never
+// change the bytes, whether digests of files are known or not.
 func TestReuse(t *testing.T) {
 	root, layerOf := goldenTree(t)
 	for _, c := range benchCompressions() {
 		t.Run(source.EncodingOf(c), func(t *testing.T) {
-			want, first := build(t, root, layerOf(c), Options{})
-			with := func(toc *stage.TOC, blob []byte) Stats {
-				t.Helper()
-				got, r := build(t, root, layerOf(c), Options{Reuse: []Reuse{{TOC: toc, Blob: bytes.NewReader(blob)}}})
-				if !bytes.Equal(got, want) {
-					t.Error("reuse gives other bytes")
-				}
-				if diff := cmp.Diff(first.TOC, r.TOC); diff != "" {
-					t.Errorf("reuse gives another table of contents: %s", diff)
-				}
-				return r.Stats
-			}
-			if s := with(first.TOC, want); s.ReusedChunks != s.Chunks || s.Compressed != 0 {
-				t.Errorf("an intact blob was not used whole: %+v", s)
-			}
-			damaged := bytes.Clone(want)
-			broken := first.TOC.Chunks[1]
-			damaged[broken.Offset+broken.Length/2] ^= 0x10
-			if s := with(first.TOC, damaged); s.ReusedChunks != s.Chunks-1 || s.Compressed != broken.Size {
-				t.Errorf("one damaged chunk: %+v", s)
-			}
-			if s := with(first.TOC, want[:len(want)/2]); s.ReusedChunks == 0 || s.ReusedChunks == s.Chunks {
-				t.Errorf("half a blob: %+v", s)
-			}
-			with(first.TOC, nil)
-			swapped := *first.TOC
-			swapped.Chunks = slices.Clone(swapped.Chunks)
-			swapped.Chunks[0].Digest, swapped.Chunks[1].Digest = swapped.Chunks[1].Digest, swapped.Chunks[0].Digest
-			swapped.Chunks[0].Size, swapped.Chunks[1].Size = swapped.Chunks[1].Size, swapped.Chunks[0].Size
-			if s := with(&swapped, want); s.ReusedChunks != s.Chunks-2 {
-				t.Errorf("swapped digests: %+v", s)
-			}
-			wild := *first.TOC
-			wild.Chunks = slices.Clone(wild.Chunks)
-			wild.Chunks[0].Length = 1 << 60
-			wild.Chunks[1].Offset = -5
-			with(&wild, want)
-			other := *first.TOC
-			other.Encoding = "layform/0 gzip-6"
-			if s := with(&other, want); s.ReusedChunks != 0 {
-				t.Errorf("chunks of another encoding were used: %+v", s)
-			}
+			m := newMemory()
+			want, first := build(t, root, layerOf(c), Options{Digests: m})
+			t.Run("unread", func(t *testing.T) { reuseEach(t, root, layerOf(c), Options{Compression: c, Digests: m}, want, first) })
+			t.Run("read", func(t *testing.T) { reuseEach(t, root, layerOf(c), Options{Compression: c}, want, first) })
 		})
+	}
+}
+
+func reuseEach(t *testing.T, root *os.Root, l *spec.Layer, opts Options, want []byte, first Result) {
+	with := func(toc *stage.TOC, blob []byte) Stats {
+		t.Helper()
+		opts.Reuse = []Reuse{{TOC: toc, Blob: bytes.NewReader(blob)}}
+		got, r := build(t, root, l, opts)
+		if !bytes.Equal(got, want) {
+			t.Error("reuse gives other bytes")
+		}
+		if diff := cmp.Diff(first.TOC, r.TOC); diff != "" || r.DiffID != first.DiffID || r.Fingerprint != first.Fingerprint {
+			t.Errorf("reuse gives another table of contents: %s", diff)
+		}
+		return r.Stats
+	}
+	edited := func(edit func([]stage.Chunk)) *stage.TOC {
+		toc := *first.TOC
+		toc.Chunks = slices.Clone(toc.Chunks)
+		edit(toc.Chunks)
+		return &toc
+	}
+	intact := with(first.TOC, want)
+	if intact.ReusedChunks != intact.Chunks || intact.Compressed != 0 {
+		t.Errorf("an intact blob was not used whole: %+v", intact)
+	}
+	damaged := bytes.Clone(want)
+	broken := first.TOC.Chunks[1]
+	damaged[broken.Offset+broken.Length/2] ^= 0x10
+	if s := with(first.TOC, damaged); s.ReusedChunks != s.Chunks-1 || s.Compressed != broken.Size {
+		t.Errorf("one damaged chunk: %+v", s)
+	}
+	if s := with(first.TOC, want[:len(want)/2]); s.ReusedChunks == 0 || s.ReusedChunks == s.Chunks {
+		t.Errorf("half a blob: %+v", s)
+	}
+	with(first.TOC, nil)
+	swapped := edited(func(c []stage.Chunk) {
+		c[0].Digest, c[1].Digest = c[1].Digest, c[0].Digest
+		c[0].Size, c[1].Size = c[1].Size, c[0].Size
+	})
+	if s := with(swapped, want); s.ReusedChunks != s.Chunks-2 {
+		t.Errorf("swapped digests: %+v", s)
+	}
+	with(edited(func(c []stage.Chunk) { c[0].Length, c[1].Offset = 1<<60, -5 }), want)
+	for name, edit := range map[string]func([]stage.Chunk){
+		"no states":      func(c []stage.Chunk) { c[0].State = nil },
+		"swapped states": func(c []stage.Chunk) { c[0].State, c[1].State = c[1].State, c[0].State },
+		"a damaged state": func(c []stage.Chunk) {
+			c[0].State = bytes.Clone(c[0].State)
+			c[0].State[10] ^= 1
+		},
+		"half a state": func(c []stage.Chunk) { c[0].State = c[0].State[:5] },
+	} {
+		s := with(edited(edit), want)
+		if s.ReusedChunks != s.Chunks {
+			t.Errorf("%s: %+v", name, s)
+		}
+		if opts.Digests != nil && s.Read <= intact.Read {
+			t.Errorf("%s: the first chunk was not read: %+v", name, s)
+		}
+	}
+	other := *first.TOC
+	other.Encoding = "layform/0 gzip-6"
+	if s := with(&other, want); s.ReusedChunks != 0 {
+		t.Errorf("chunks of another encoding were used: %+v", s)
+	}
+}
+
+// TestPrefix: what stands before the first change is not read, and a file that
+// changes behind the back of those who remember its digest is noticed.
+func TestPrefix(t *testing.T) {
+	files := map[string]string{"d05/long": text(99, 3<<20)}
+	for i := range 1000 {
+		files[fmt.Sprintf("d%02d/f%04d", i%10, i)] = text(uint64(i), 500+i*7919%9000)
+	}
+	for _, c := range benchCompressions() {
+		dir, root := folder(t, files)
+		m := newMemory()
+		blob, first := build(t, root, copyOf(c), Options{Digests: m})
+		opts := Options{Digests: m, Reuse: []Reuse{{TOC: first.TOC, Blob: bytes.NewReader(blob)}}}
+		total, before := first.Stats.Read, int64(0)
+		for _, name := range []string{"d09/f0999", "d05/long", "d00/f0000"} {
+			put(t, filepath.Join(dir, name), "\x00"+files[name][1:])
+			m.forget(name)
+			got, r := build(t, root, copyOf(c), opts)
+			want, cold := build(t, root, copyOf(c), Options{})
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s: %s changed: other bytes than without reuse", c.Algorithm, name)
+			}
+			if diff := cmp.Diff(cold.TOC, r.TOC); diff != "" {
+				t.Errorf("%s: %s changed: another table of contents than without reuse: %s", c.Algorithm, name, diff)
+			}
+			if r.Stats.Read <= before || r.Stats.Read >= total && name != "d00/f0000" {
+				t.Errorf("%s: %s changed: %d bytes of %d were read, %d after the change before", c.Algorithm, name, r.Stats.Read, total, before)
+			}
+			before = r.Stats.Read
+			put(t, filepath.Join(dir, name), files[name])
+			m.forget(name)
+		}
+		// The same size, and for this memory the same time.
+		tree := observe(t, root, copyOf(c), source.Options{Hash: true}).Tree
+		for key := range m.known {
+			if strings.HasPrefix(key, "d02/f0002 ") {
+				m.known[key] = digest.FromString("other")
+			}
+		}
+		opts.Compression = c
+		var changed *source.ChangedError
+		if _, err := Write(t.Context(), io.Discard, root, tree, opts); !errors.As(err, &changed) || changed.Path != "d02/f0002" {
+			t.Errorf("%s: the error is %v", c.Algorithm, err)
+		}
 	}
 }
 

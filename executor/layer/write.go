@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -43,11 +44,19 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 		follow: tw.follow,
 		most:   int(min(tw.size/rule.least+1, maxWorkers)),
 	}
+	p.reuse = newReuse(opts)
+	kept, err := tw.prefix(ctx, opts, rule, p.reuse)
+	if err != nil {
+		return Result{}, err
+	}
 	p.produce = func(take func() (*chunk, error), emit func(*chunk) error) (err error) {
 		cut(t.Entries, tw.lengths, rule, func(s span) bool {
 			var c *chunk
 			if c, err = take(); err == nil {
 				c.span = s
+				if len(kept) > 0 {
+					c.from, kept = &kept[0], kept[1:]
+				}
 				err = emit(c)
 			}
 			return err == nil
@@ -126,6 +135,41 @@ func (tw *treeWriter) worker() (func(*chunk) error, func() error) {
 	return func(c *chunk) error { return tw.fill(files, c) }, files.Close
 }
 
+// piece is what a span holds of an entry: its content from start to end, of
+// size bytes in all, and its header where it begins there.
+type piece struct {
+	entry            int
+	start, end, size int64
+}
+
+// whole reports whether that is all of the entry.
+func (p piece) whole() bool { return p.end-p.start == p.size }
+
+// pieces lists what a span holds.
+func (tw *treeWriter) pieces(s span) iter.Seq[piece] {
+	return func(yield func(piece) bool) {
+		for i := s.from.entry; i <= s.to.entry && i < len(tw.tree); i++ {
+			p := piece{entry: i}
+			if tw.tree[i].Type == stage.Regular {
+				p.size = tw.tree[i].Size
+			}
+			p.end = p.size
+			if i == s.from.entry {
+				p.start = s.from.content
+			}
+			if i == s.to.entry {
+				p.end = s.to.content
+				if p.end == 0 {
+					return
+				}
+			}
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
 // fill sets the raw bytes of a chunk from its span.
 func (tw *treeWriter) fill(files *source.Files, c *chunk) error {
 	s := c.span
@@ -133,35 +177,20 @@ func (tw *treeWriter) fill(files *source.Files, c *chunk) error {
 		// Room for any chunk of a long layer: buffers go round, and none grows twice.
 		c.raw = make([]byte, 0, max(s.size, min(tw.size, tw.most)))
 	}
-	for i := s.from.entry; i <= s.to.entry && i < len(tw.tree); i++ {
-		var start int64
-		end := tw.tree[i].Size
-		if tw.tree[i].Type != stage.Regular {
-			end = 0
-		}
-		size := end
-		if i == s.from.entry {
-			start = s.from.content
-		}
-		if i == s.to.entry {
-			if s.to.content == 0 {
-				break
-			}
-			end = s.to.content
-		}
-		if start == 0 {
+	for p := range tw.pieces(s) {
+		if p.start == 0 {
 			var err error
-			if c.raw, err = header.Append(c.raw, &tw.tree[i].Entry); err != nil {
+			if c.raw, err = header.Append(c.raw, &tw.tree[p.entry].Entry); err != nil {
 				return err
 			}
 		}
-		if size > 0 || tw.tree[i].Type == stage.Regular {
-			if err := tw.content(files, c, i, start, end); err != nil {
+		if tw.tree[p.entry].Type == stage.Regular {
+			if err := tw.content(files, c, p); err != nil {
 				return err
 			}
 		}
-		if end == size {
-			c.raw = appendZeros(c.raw, header.Padding(size))
+		if p.end == p.size {
+			c.raw = appendZeros(c.raw, header.Padding(p.size))
 		}
 	}
 	if s.last {
@@ -181,15 +210,15 @@ func appendZeros(dst []byte, n int64) []byte {
 }
 
 // content appends a part of the content of a regular file, or all of it.
-func (tw *treeWriter) content(files *source.Files, c *chunk, i int, start, end int64) error {
-	e := &tw.tree[i]
+func (tw *treeWriter) content(files *source.Files, c *chunk, from piece) error {
+	e := &tw.tree[from.entry]
 	at := len(c.raw)
-	p := part{entry: i, at: at, start: start, size: end - start, whole: end-start == e.Size}
+	p := part{entry: from.entry, at: at, start: from.start, size: from.end - from.start, whole: from.whole()}
 	if e.File == "" {
-		c.raw = append(c.raw, e.Content[start:end]...)
+		c.raw = append(c.raw, e.Content[from.start:from.end]...)
 	} else {
-		c.raw = slices.Grow(c.raw, int(end-start))[:at+int(end-start)]
-		info, steady, err := tw.readFile(files, i, c.raw[at:], start)
+		c.raw = slices.Grow(c.raw, int(p.size))[:at+int(p.size)]
+		info, steady, err := tw.readFile(files, from.entry, c.raw[at:], from.start)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -102,6 +100,15 @@ func (r *reader) take(n uint64) string {
 
 func (r *reader) string() string { return r.take(r.uint()) }
 
+// bytes reads a string that is kept apart from the record.
+func (r *reader) bytes() []byte {
+	s := r.string()
+	if s == "" {
+		return nil
+	}
+	return []byte(s)
+}
+
 // count reads a number of elements, each of at least least bytes.
 func (r *reader) count(least int) int {
 	n := r.uint()
@@ -180,6 +187,7 @@ func (t *TOC) write(w *writer) {
 		w.int(c.Offset)
 		w.int(c.Length)
 		w.digest(c.Seal)
+		w.string(string(c.State))
 	}
 }
 
@@ -285,39 +293,15 @@ func (t *TOC) read(r *reader) {
 			return
 		}
 	}
-	if n := r.count(5); n > 0 {
+	if n := r.count(6); n > 0 {
 		t.Chunks = make([]Chunk, n)
 	}
 	for i := range t.Chunks {
-		t.Chunks[i] = Chunk{Digest: r.digest(), Size: r.int(), Offset: r.int(), Length: r.int(), Seal: r.digest()}
+		t.Chunks[i] = Chunk{Digest: r.digest(), Size: r.int(), Offset: r.int(), Length: r.int(), Seal: r.digest(), State: r.bytes()}
 	}
 	if r.pos != len(r.text) {
 		r.fail()
 	}
-}
-
-// decodeTOC reads the bytes of the file.
-func decodeTOC(data []byte) (*TOC, error) {
-	packed, ok := bytes.CutPrefix(data, []byte(tocMagic))
-	if !ok {
-		return nil, errors.New("it is of another kind or version")
-	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(min(tocPlainLimit, 8<<20+tocRatio*len(packed)))))
-	if err != nil {
-		return nil, err
-	}
-	defer dec.Close()
-	plain, err := dec.DecodeAll(packed, nil)
-	if err != nil {
-		return nil, err
-	}
-	r := &reader{text: string(plain)}
-	toc := &TOC{}
-	toc.read(r)
-	if r.err != nil {
-		return nil, r.err
-	}
-	return toc, toc.check()
 }
 
 // check checks what uses of a table of contents rely on.

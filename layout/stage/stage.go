@@ -147,4 +147,8 @@ type Chunk struct {
 	// Seal is the digest of Digest, as text, followed by the compressed bytes:
 	// proof that these bytes are what the content was compressed to.
 	Seal digest.Digest `json:"seal,omitempty"`
+	// State is the state of the SHA-256 of the uncompressed stream at the end
+	// of the chunk, from which hashing can go on; empty where it is not known.
+	// Whoever writes it decides its form.
+	State []byte `json:"state,omitempty"`
 }

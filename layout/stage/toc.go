@@ -1,10 +1,12 @@
 package stage
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
@@ -14,18 +16,13 @@ import (
 const tocAdvice = "; it can be removed, and is made again from the layer"
 
 // TOCVersion is the version of tables of contents that is written and read.
-const TOCVersion = 1
+const TOCVersion = 2
 
 // tocMagic starts the file of a table of contents.
-const tocMagic = "layform toc 1\n"
+const tocMagic = "layform toc 2\n"
 
-// The bounds of a table of contents. Half of it is digests, which cannot be
-// compressed, so that one which grows much is made to fill the memory.
-const (
-	tocLimit      = 128 << 20 // bytes of the file
-	tocPlainLimit = 256 << 20 // bytes of the records
-	tocRatio      = 100       // records to file
-)
+// tocLimit is the longest table of contents that is read, in bytes.
+const tocLimit = 256 << 20
 
 // tocFile is the state file of a layer's table of contents.
 func tocFile(blob digest.Digest) (string, error) {
@@ -112,17 +109,29 @@ func DigestsOfTOCs(ctx context.Context, store *layout.Store) ([]digest.Digest, e
 	return all, nil
 }
 
-// encodeTOC gives the bytes of the file: the magic, then compressed records.
+// encodeTOC gives the bytes of the file: the magic, a checksum of what follows,
+// and the records. They are not compressed: most of them is digests.
 func encodeTOC(toc *TOC) ([]byte, error) {
-	w := &writer{}
+	const perEntry, perChunk = 128, 256 // about; more only costs a copy
+	w := &writer{buf: make([]byte, 0, len(tocMagic)+perEntry*(len(toc.Entries)+1)+perChunk*len(toc.Chunks))}
+	w.buf = append(append(w.buf, tocMagic...), 0, 0, 0, 0)
 	toc.write(w)
-	if w.err != nil {
-		return nil, w.err
+	content := w.buf[len(tocMagic)+4:]
+	binary.LittleEndian.PutUint32(w.buf[len(tocMagic):], checksum(content))
+	return w.buf, w.err
+}
+
+// decodeTOC reads the bytes of the file.
+func decodeTOC(data []byte) (*TOC, error) {
+	content, ok := bytes.CutPrefix(data, []byte(tocMagic))
+	if !ok || len(content) < 4 || binary.LittleEndian.Uint32(content) != checksum(content[4:]) {
+		return nil, errors.New("it is damaged, or of another kind or version")
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(true), zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return nil, err
+	r := &reader{text: string(content[4:])}
+	toc := &TOC{}
+	toc.read(r)
+	if r.err != nil {
+		return nil, r.err
 	}
-	defer enc.Close()
-	return enc.EncodeAll(w.buf, []byte(tocMagic)), nil
+	return toc, toc.check()
 }

@@ -37,23 +37,47 @@ func (q *quickFiles) leave() error {
 	return unix.Close(q.fd)
 }
 
+// enter opens the directory that a file lies in, unless it is open.
+func (f *Files) enter(name string) (fd int, base string, err error) {
+	dir, base := path.Split(name)
+	q := &f.quick
+	if q.open && q.dir == dir {
+		return q.fd, base, nil
+	}
+	if err := q.leave(); err != nil {
+		return 0, "", err
+	}
+	if fd, err = f.openDir(path.Clean(dir)); err != nil {
+		return 0, "", err
+	}
+	q.open, q.fd, q.dir = true, fd, dir
+	return fd, base, nil
+}
+
+// Stat gives the stat of what the path name leads to, which may be anything. It
+// keeps the promises of Open and opens nothing but the directory.
+func (f *Files) Stat(name string) (fs.FileInfo, error) {
+	dir, base, err := f.enter(name)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	_, err = retry(func() (int, error) { return 0, unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	return &quickInfo{name: base, stat: syscall.Stat_t{
+		Dev: st.Dev, Ino: st.Ino, Mode: st.Mode, Size: st.Size,
+		Mtim: syscall.Timespec(st.Mtim), Ctim: syscall.Timespec(st.Ctim),
+	}}, err
+}
+
 // raw opens a file for Read. The name is a single component of an open
 // directory, and no link is followed. A FIFO does not block.
 func (f *Files) raw(name string) (rawFile, error) {
-	dir, base := path.Split(name)
-	q := &f.quick
-	if !q.open || q.dir != dir {
-		if err := q.leave(); err != nil {
-			return nil, err
-		}
-		fd, err := f.openDir(path.Clean(dir))
-		if err != nil {
-			return nil, err
-		}
-		q.open, q.fd, q.dir = true, fd, dir
+	dir, base, err := f.enter(name)
+	if err != nil {
+		return nil, err
 	}
 	fd, err := retry(func() (int, error) {
-		return unix.Openat(q.fd, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		return unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	})
 	if err == unix.ELOOP {
 		return nil, errors.New("is a symlink, not a regular file")

@@ -5,6 +5,7 @@ package source
 import (
 	"io/fs"
 	"os"
+	"path"
 )
 
 // quickFiles is empty where there is no quicker way than os.Root.
@@ -16,6 +17,18 @@ func (quickFiles) close() error { return nil }
 func (f *Files) raw(name string) (rawFile, error) {
 	file, _, err := f.Open(name)
 	return file, err
+}
+
+// Stat gives the stat of what the path name leads to, which may be anything. It
+// keeps the promises of Open and opens nothing but the directory.
+func (f *Files) Stat(name string) (fs.FileInfo, error) {
+	dir, base := path.Split(name)
+	sub, err := f.directory(path.Clean(dir))
+	if err != nil {
+		return nil, err
+	}
+	info, err := sub.Lstat(base)
+	return info, bare(err)
 }
 
 func sameFile(a, b fs.FileInfo) bool { return os.SameFile(a, b) }

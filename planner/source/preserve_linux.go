@@ -27,7 +27,7 @@ func preserve(f *found, dir *os.Root, name string, info fs.FileInfo) error {
 		return errors.New("the file system gives no owner: metadata cannot be preserved")
 	}
 	f.kept.uid, f.kept.gid = int(stat.Uid), int(stat.Gid)
-	f.kept.mtime = stat.Mtim.Sec
+	f.kept.mtime = int64(stat.Mtim.Sec)
 	f.kept.inode = inode{uint64(stat.Dev), stat.Ino, uint64(stat.Nlink)}
 	if f.kind == stage.Symlink {
 		return nil

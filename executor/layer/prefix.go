@@ -1,0 +1,152 @@
+package layer
+
+import (
+	"context"
+	"crypto/sha256"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/planner/source/header"
+)
+
+// prefix finds the chunks that the layer has in common with the beginning of an
+// earlier blob, going by headers and by what stat says of files whose digests
+// are known. Their content need not be read: not to compress it, and, because a
+// table of contents tells the state of the stream's hash after each chunk, not
+// to hash it either. A layer costs what comes after its first change.
+func (tw *treeWriter) prefix(ctx context.Context, opts Options, rule cutRule, r *reuse) ([]place, error) {
+	candidates := r.candidates(opts)
+	if tw.digests == nil || len(candidates) == 0 {
+		return nil, nil
+	}
+	var same atomic.Int64
+	same.Store(int64(len(candidates)))
+	g, ctx := errgroup.WithContext(ctx)
+	type numbered struct {
+		n int
+		span
+	}
+	work := make(chan numbered)
+	for range opts.workers() {
+		g.Go(func() error {
+			files, c := source.NewFiles(tw.root), &chunk{}
+			for s := range work {
+				c.span, c.raw, c.parts = s.span, c.raw[:0], c.parts[:0]
+				if tw.isSame(files, c, candidates[s.n].chunk, r) {
+					continue
+				}
+				for was := same.Load(); int64(s.n) < was && !same.CompareAndSwap(was, int64(s.n)); {
+					was = same.Load()
+				}
+			}
+			return files.Close()
+		})
+	}
+	g.Go(func() error {
+		defer close(work)
+		n := 0
+		cut(tw.tree, tw.lengths, rule, func(s span) bool {
+			if int64(n) >= same.Load() {
+				return false
+			}
+			select {
+			case work <- numbered{n, s}:
+				n++
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+		return context.Cause(ctx)
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return candidates[:same.Load()], nil
+}
+
+// candidates are the chunks at the beginning of the first earlier blob that was
+// written as this one is, as far as the state of the hash after them is known.
+func (r *reuse) candidates(opts Options) []place {
+	encoding := source.EncodingOf(opts.Compression)
+	for _, from := range opts.Reuse {
+		if from.TOC == nil || from.Blob == nil || from.TOC.Encoding != encoding {
+			continue
+		}
+		var all []place
+		sum := sha256.New()
+		for _, c := range from.TOC.Chunks {
+			if !plausible(c) || !resume(sum, c) {
+				break
+			}
+			all = append(all, place{from.Blob, c})
+		}
+		return all
+	}
+	return nil
+}
+
+// isSame reports whether a span comes out as a chunk of an earlier blob. Where
+// that cannot be told it does not; whatever is wrong shows when it is filled.
+func (tw *treeWriter) isSame(files *source.Files, c *chunk, was stage.Chunk, r *reuse) bool {
+	if c.span.size != was.Size {
+		return false
+	}
+	for p := range tw.pieces(c.span) {
+		e := &tw.tree[p.entry]
+		if p.start == 0 {
+			var err error
+			if c.raw, err = header.Append(c.raw, &e.Entry); err != nil {
+				return false
+			}
+		}
+		if e.Type == stage.Regular {
+			known, ok := tw.stat(files, p)
+			switch {
+			case !ok:
+				return false
+			case p.whole():
+				known.at = len(c.raw)
+				c.parts = append(c.parts, known)
+			case p.end-p.start == c.span.size:
+				return r.parts[filePart{known.known, p.start, c.span.size}] == was.Digest
+			case tw.content(files, c, p) != nil:
+				return false
+			}
+		}
+		if p.end == p.size {
+			c.raw = appendZeros(c.raw, header.Padding(p.size))
+		}
+	}
+	if c.span.last {
+		c.raw = appendZeros(c.raw, header.TrailerSize)
+	}
+	return identify(c) == was.Digest
+}
+
+// stat gives a part of an entry's content, without its bytes, where its digest
+// is known without reading it.
+func (tw *treeWriter) stat(files *source.Files, p piece) (part, bool) {
+	e := &tw.tree[p.entry]
+	known := part{entry: p.entry, start: p.start, size: p.end - p.start, whole: p.whole(), absent: true}
+	if e.File == "" {
+		if !known.whole {
+			return part{}, false
+		}
+		known.sum = sha256.Sum256(e.Content)
+		return known, true
+	}
+	info, err := files.Stat(e.File)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != e.Size {
+		return part{}, false
+	}
+	known.known, known.sum = tw.lookup(e.File, info)
+	if known.known == "" || !known.whole && source.Moved(tw.atFirst(p.entry, info), info) != "" {
+		return part{}, false
+	}
+	// Of the parts of a long file the last one sets the digest.
+	return known, p.end < p.size || tw.seen(p.entry, known.known) == nil
+}
