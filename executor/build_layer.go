@@ -142,6 +142,9 @@ func (r *run) reuse(ctx context.Context, key string, c spec.Compression) ([]laye
 		return nil, none, err
 	}
 	release := func() { blob.Close() }
+	if toc := r.opts.Contents[was.Descriptor.Digest]; toc != nil && toc.Encoding == was.Encoding {
+		return []layer.Reuse{{TOC: toc, Blob: blob}}, release, nil
+	}
 	toc, err := stage.LoadTOC(ctx, r.store, was.Descriptor.Digest)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, stage.ErrCorrupt) {
 		if toc, err = layer.Recover(ctx, io.NewSectionReader(blob, 0, blob.Size()), was.Descriptor.MediaType, c); err != nil && ctx.Err() == nil {

@@ -185,7 +185,7 @@ func (a *app) execute(ctx context.Context, made *planned, values spec.LoadOption
 	bar := a.newProgress(p)
 	opts := executor.Options{
 		Dir: made.dir, Parallelism: r.Parallelism, LockTimeout: r.LockTimeout,
-		Saved: made.saved, Observed: made.observed, Values: values, Progress: bar.event,
+		Saved: made.saved, Observed: made.observed, Contents: made.contents, Values: values, Progress: bar.event,
 	}
 	if made.cache != nil {
 		opts.Digests = made.cache

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/executor/layer"
 	"github.com/layform/layform/layout"
@@ -70,8 +72,10 @@ type planned struct {
 	store *layout.Store
 	// dir is the spec's directory.
 	dir string
-	// observed is what was seen behind the layers; nil for a saved plan.
+	// observed is what was seen behind the layers, and contents what earlier
+	// layers hold; nil for a saved plan.
 	observed map[spec.Address]*source.Observed
+	contents map[digest.Digest]*stage.TOC
 	// saved is set for a plan that an earlier run made.
 	saved bool
 	// cache remembers digests of sources and blobs; nil for no memory.
@@ -120,7 +124,7 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 		if !mode.now { // an apply saves it at its end
 			made.saveCache(ctx)
 		}
-		made.observed = prior.Observed
+		made.observed, made.contents = prior.Observed, prior.Contents
 		made.plan, err = planner.Diff(sp, prior, opts)
 	}
 	if err != nil {
