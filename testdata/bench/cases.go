@@ -48,6 +48,12 @@ func cold() []bench {
 	}
 }
 
+// middle changes the file that stands in the middle of the tree's bytes.
+const middle = `
+find tree -type f -printf '%s %p\n' | LC_ALL=C sort -k2 |
+	awk '{ n[NR] = $2; s[NR] = t += $1 } END { for (i = 1; s[i] < t/2; i++); print n[i] }' > middle
+date +%N >> "$(cat middle)"; sleep 0.1`
+
 // warm are the cases in which little or nothing changed.
 func warm() []bench {
 	return []bench{
@@ -66,9 +72,10 @@ func warm() []bench {
 			},
 		},
 		{
-			name: "edit", title: "the Go toolchain, one file changed", prepare: applied(toolchain),
+			name: "edit", title: "the Go toolchain, one file changed: in the middle of the layer, or its first", prepare: applied(toolchain),
 			contenders: []contender{
-				{name: "layform apply", before: "date +%N >> tree/VERSION; sleep 0.1", run: "layform apply --auto-approve"},
+				{name: "layform apply", before: middle, run: "layform apply --auto-approve"},
+				{name: "layform apply, first", before: `date +%N >> "$(find tree -type f | LC_ALL=C sort | head -1)"; sleep 0.1`, run: "layform apply --auto-approve"},
 				{name: "layform apply, cold", before: "rm -rf cold && mkdir cold && sed 's/\"out\"/\"cold\"/' layform.hcl > cold.hcl", run: "layform apply --auto-approve -f cold.hcl"},
 				{name: "umoci insert", needs: []string{"umoci"}, before: "rm -rf um && umoci init --layout um && umoci new --image um:x", run: "umoci insert --image um:x tree /usr/local/go"},
 			},
