@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/executor/image"
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
@@ -260,22 +261,37 @@ func (r *run) note(rec stage.Record) error {
 	return r.journal.Append(rec)
 }
 
-// intend notes that a blob is going to be put into the layout, so that it is
-// known as ours even if this run dies before it can say so. A blob that is there
-// already is not ours.
+// intend announces a blob that is complete and is going to be put into the
+// layout, so that it is known as ours even if this run dies before it can say so.
+// A blob that is there already is not ours.
 func (r *run) intend(ctx context.Context, key string, desc ocispec.Descriptor) error {
 	there, err := r.store.Exists(ctx, desc)
 	if err != nil || there {
 		return err
 	}
-	return r.note(stage.Record{Key: key, Descriptor: desc, Created: true})
+	r.log.Lock()
+	defer r.log.Unlock()
+	return r.journal.Announce(stage.Record{Key: key, Descriptor: desc})
 }
 
 // putBytes puts a small blob into the layout.
-func (r *run) putBytes(ctx context.Context, key, mediaType string, data []byte) (ocispec.Descriptor, bool, error) {
-	desc := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+func (r *run) putBytes(ctx context.Context, key, mediaType string, data []byte) (desc ocispec.Descriptor, created bool, err error) {
+	desc = ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+	state, err := r.store.Check(ctx, desc)
+	if err != nil || state == layout.Intact {
+		return desc, false, err
+	}
+	ingest, err := r.store.Ingest(ctx)
+	if err != nil {
+		return desc, false, err
+	}
+	defer func() { err = errors.Join(err, ingest.Abort()) }()
+	if _, err := ingest.Write(data); err != nil {
+		return desc, false, err
+	}
 	if err := r.intend(ctx, key, desc); err != nil {
 		return desc, false, err
 	}
-	return r.store.PutBytes(ctx, mediaType, data)
+	_, _, created, err = ingest.Commit(ctx)
+	return desc, created, err
 }

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -22,15 +25,29 @@ type Record struct {
 	Descriptor  ocispec.Descriptor `json:"descriptor"`
 	DiffID      digest.Digest      `json:"diff_id,omitempty"`
 	// Created is set when the blob was not in the layout before: it is owned.
+	// Of an announced blob, Built finds it out.
 	Created bool `json:"created,omitempty"`
+	// From is set by Announce, and by nothing else: the blob is created when its
+	// file is one of these.
+	From []FileID `json:"from,omitempty"`
+}
+
+// FileID tells a file from all others of its file system, also after it was
+// renamed. The number alone would not do: it is given to a new file once the old
+// one is gone.
+type FileID struct {
+	Inode uint64 `json:"inode"`
+	// Modified is when the content was last written, in nanoseconds since 1970.
+	Modified int64 `json:"modified"`
 }
 
 // Journal is the list of what a running apply has built, so that the next one
 // need not build it again when this one dies, and knows which blobs are its own.
-// Records are written at once but not synced: they survive the process, and a
-// power cut may take them, which costs time alone.
+// Records are written at once but not synced: they survive the process. A power
+// cut may take them: that costs time, and leaves blobs that nobody owns to GC.
 type Journal struct {
-	w io.WriteCloser
+	w    io.WriteCloser
+	root *os.Root
 }
 
 // OpenJournal opens the journal of the spec name for appending. The caller holds
@@ -47,7 +64,47 @@ func OpenJournal(store *layout.Store, name string) (*Journal, error) {
 	if _, err := w.Write([]byte("\n")); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	return &Journal{w: w}, nil
+	root, err := os.OpenRoot(store.Dir())
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return &Journal{w: w, root: root}, nil
+}
+
+// Announce appends the record of a blob whose content is complete in a temporary
+// file, and that is committed next. When the writer dies before it can append
+// what became of it, Built tells by the blob's file: only a file that stood among
+// the temporaries of the layout, with the blob's size, when it was announced was
+// put there by the writer. The same content from somebody else, before or after,
+// is another file. Where the system does not tell files apart nothing is
+// appended, for nothing could be proved.
+func (j *Journal) Announce(r Record) error {
+	entries, err := fs.ReadDir(j.root.FS(), ".layform/ingest")
+	if err != nil {
+		return err
+	}
+	r.Created, r.From = false, nil
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if id, ok := fileID(info); ok && info.Size() == r.Descriptor.Size {
+			r.From = append(r.From, id)
+		}
+	}
+	if len(r.From) == 0 {
+		return nil
+	}
+	return j.Append(r)
+}
+
+func fileID(info fs.FileInfo) (FileID, bool) {
+	st, ok := StatOf(info)
+	return FileID{Inode: st.Inode, Modified: st.Mtime}, ok
 }
 
 // Append adds one record, in one write.
@@ -61,11 +118,12 @@ func (j *Journal) Append(r Record) error {
 }
 
 // Close closes the file and keeps it: see ClearJournal.
-func (j *Journal) Close() error { return j.w.Close() }
+func (j *Journal) Close() error { return errors.Join(j.w.Close(), j.root.Close()) }
 
 // Built returns the records in the journal of the spec name, in the order in
 // which they were written; none when there is no journal. Lines that are torn
-// or make no sense are left out: their objects are built again.
+// or make no sense are left out: their objects are built again. A blob that was
+// only announced is Created when it stands there as the announced file.
 func Built(store *layout.Store, name string) ([]Record, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
@@ -90,9 +148,29 @@ func Built(store *layout.Store, name string) ([]Record, error) {
 		if r.Key == "" || r.Descriptor.Digest.Validate() != nil || r.Descriptor.Size < 0 {
 			continue
 		}
+		if len(r.From) > 0 {
+			r.Created = published(store, r)
+		}
 		records = append(records, r)
 	}
 	return records, nil
+}
+
+// published reports whether the blob of an announcement is the file that was
+// announced. What cannot be looked at proves nothing: its blob is left alone.
+func published(store *layout.Store, r Record) bool {
+	root, err := os.OpenRoot(store.Dir())
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	dgst := r.Descriptor.Digest
+	info, err := root.Lstat(path.Join(ocispec.ImageBlobsDir, dgst.Algorithm().String(), dgst.Encoded()))
+	if err != nil || info.Size() != r.Descriptor.Size {
+		return false
+	}
+	id, ok := fileID(info)
+	return ok && slices.Contains(r.From, id)
 }
 
 // ClearJournal deletes the journal of the spec name; it is no error when there
