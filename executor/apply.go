@@ -30,6 +30,15 @@ import (
 // is no longer what the plan was made from, and a *ConflictError when a tag
 // belongs to somebody else; both before the index is touched, and nearly always
 // before anything is written. The result says how far it got, with an error too.
+//
+// A directory becomes a layout with the swap of index.json and not before, so
+// that an apply that fails until then leaves a layout as it was, and makes none
+// where there was none. What remains of it is the directory itself with empty
+// folders and with .layform, for the lock in there is never removed: whoever
+// waits for it would be left with another file than whoever comes later. Only a
+// swap that itself fails may leave a valid layout without entries, because other
+// tools may already have taken it for theirs. An apply whose context ends keeps
+// what it has built for the next one, in a layout or on the way to one.
 func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Options) (result *Result, err error) {
 	if opts.Parallelism <= 0 {
 		opts.Parallelism = runtime.GOMAXPROCS(0)
@@ -51,15 +60,12 @@ func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Op
 	if err := r.checkLayout(ctx); err != nil {
 		return r.result, err
 	}
-	if err := store.Init(ctx); err != nil {
-		return r.result, err
-	}
 	if err = r.buildAll(ctx); err == nil {
 		err = r.commit(ctx)
 	}
 	if err != nil && !r.swapped && ctx.Err() == nil {
-		// The user has to change something first, so the layout is left as it
-		// was. An apply that was told to stop keeps what it has built.
+		// The user has to change something first, so what was built is removed.
+		// An apply that was told to stop keeps it.
 		err = errors.Join(err, r.undo(ctx))
 	}
 	return r.result, err
