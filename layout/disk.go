@@ -28,6 +28,7 @@ const (
 	OpOpen   Op = "open"
 	OpCreate Op = "create"
 	OpWrite  Op = "write"
+	OpClone  Op = "clone"
 	OpChmod  Op = "chmod"
 	OpSync   Op = "sync"
 	OpRename Op = "rename"

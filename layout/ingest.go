@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"io/fs"
+	"os"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -59,10 +61,66 @@ func (i *Ingest) Write(p []byte) (int, error) {
 	return n, i.err
 }
 
-// Size is the number of bytes written so far.
+// errUnread keeps a clone from being taken for content that is known.
+var errUnread = errors.New("the cloned content was not read to its end")
+
+// Clone begins the content with all of f, which may lie anywhere, by sharing its
+// blocks instead of copying them, and returns a reader of it. Where something
+// was written before, or the system cannot share the blocks, the error is
+// errors.ErrUnsupported and nothing has changed.
+//
+// The bytes count in Size and Digest as they are read, and they come from the
+// ingest's own file: what is hashed is what is stored, whatever happens to f
+// after Clone. Until the reader has given io.EOF the Ingest cannot be written to
+// or committed. A file is never hard-linked instead: the blob would change with
+// what the owner of the file writes, and the file would take the blob's mode.
+func (i *Ingest) Clone(f *os.File) (io.Reader, error) {
+	if i.err != nil {
+		return nil, i.err
+	}
+	if i.size > 0 {
+		return nil, fmt.Errorf("%w: the blob has begun", errors.ErrUnsupported)
+	}
+	if err := i.t.clone(f); err != nil {
+		err = fmt.Errorf("cloning a blob of %s: %w", i.s.dir, err)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			i.err = err
+		}
+		return nil, err
+	}
+	i.err = errUnread
+	return &cloned{i}, nil
+}
+
+// cloned reads what an Ingest was cloned from.
+type cloned struct{ i *Ingest }
+
+// Read hashes what it gives.
+func (c *cloned) Read(p []byte) (int, error) {
+	i := c.i
+	switch {
+	case i.err == nil:
+		return 0, io.EOF
+	case i.err != errUnread:
+		return 0, i.err
+	}
+	n, err := i.t.Read(p)
+	i.hash.Write(p[:n])
+	i.size += int64(n)
+	switch {
+	case err == io.EOF:
+		i.err = nil
+	case err != nil:
+		i.err = fmt.Errorf("reading a blob of %s: %w", i.s.dir, err)
+		err = i.err
+	}
+	return n, err
+}
+
+// Size is the number of bytes written, or read of a clone, so far.
 func (i *Ingest) Size() int64 { return i.size }
 
-// Digest is the digest of the bytes written so far.
+// Digest is the digest of the bytes written, or read of a clone, so far.
 func (i *Ingest) Digest() digest.Digest { return digest.NewDigest(i.algorithm, i.hash) }
 
 // Commit makes the content a blob: synced, read-only, under the name of its

@@ -30,7 +30,7 @@ func (d *disk) createTemp(dir, prefix string) (*temp, error) {
 		if err := d.step(OpCreate, name); err != nil {
 			return nil, err
 		}
-		f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return nil, err
 		}
@@ -80,6 +80,33 @@ func (t *temp) Write(p []byte) (int, error) {
 		startWriteback(t.f, t.started, t.written-t.started)
 		t.started = t.written
 	}
+	return n, err
+}
+
+// clone gives the file, which is empty, the content of src by sharing its blocks.
+// Where that cannot be done the error is errors.ErrUnsupported, and the file is
+// empty still.
+func (t *temp) clone(src *os.File) error {
+	if err := t.d.step(OpClone, t.name); err != nil {
+		return err
+	}
+	// Whatever the reason is, copying comes next, and what is truly wrong with
+	// the disk shows there: a clone may even lack space where a copy does not.
+	reason := cloneFile(t.f, src)
+	if reason == nil {
+		return nil
+	}
+	if err := t.f.Truncate(0); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errors.ErrUnsupported, reason)
+}
+
+// Read reads on in what was cloned. What follows is written behind it.
+func (t *temp) Read(p []byte) (int, error) {
+	n, err := t.f.Read(p)
+	t.written += int64(n)
+	t.started = t.written
 	return n, err
 }
 

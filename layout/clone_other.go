@@ -1,0 +1,11 @@
+//go:build !linux
+
+package layout
+
+import (
+	"errors"
+	"os"
+)
+
+// cloneFile does nothing where no open file can be made to share blocks.
+func cloneFile(_, _ *os.File) error { return errors.ErrUnsupported }

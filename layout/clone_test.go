@@ -1,0 +1,74 @@
+//go:build unix
+
+package layout_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout"
+)
+
+// Where nothing can be cloned, nothing has changed and the bytes can be written;
+// a clone that fails otherwise ends the ingest.
+func TestCloneRefused(t *testing.T) {
+	plain := filepath.Join(t.TempDir(), "plain")
+	writeFile(t, plain, "a file")
+	for name, c := range map[string]struct {
+		from, begun string
+		fault       error
+		want        error
+	}{
+		"a device":     {from: "/dev/null", want: errors.ErrUnsupported},
+		"a directory":  {from: filepath.Dir(plain), want: errors.ErrUnsupported},
+		"begun":        {from: plain, begun: "some ", want: errors.ErrUnsupported},
+		"no such call": {from: plain, fault: syscall.EOPNOTSUPP, want: errors.ErrUnsupported},
+		"damaged disk": {from: plain, fault: syscall.EIO, want: syscall.EIO},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir(), layout.Options{Fault: func(step layout.Step) error {
+				if step.Op == layout.OpClone {
+					return c.fault
+				}
+				return nil
+			}})
+			f, err := os.Open(c.from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			in, err := s.Ingest(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(in, c.begun); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := in.Clone(f); !errors.Is(err, c.want) {
+				t.Errorf("Clone: %v", err)
+			}
+			_, writeErr := io.WriteString(in, "bytes")
+			dgst, _, _, commitErr := in.Commit(t.Context())
+			got := snapshot(t, filepath.Join(s.Dir(), ".layform/ingest"))
+			if diff := cmp.Diff(map[string]string{".": "drwxr-xr-x "}, got); diff != "" {
+				t.Errorf("left behind: %s", diff)
+			}
+			if c.want != errors.ErrUnsupported {
+				if !errors.Is(writeErr, c.want) || !errors.Is(commitErr, c.want) {
+					t.Errorf("after it: %v, %v", writeErr, commitErr)
+				}
+				return
+			}
+			if writeErr != nil || commitErr != nil || dgst != digest.FromString(c.begun+"bytes") {
+				t.Errorf("after it: %v, %v, %s", writeErr, commitErr, dgst)
+			}
+		})
+	}
+}
