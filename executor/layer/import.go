@@ -19,13 +19,15 @@ import (
 )
 
 // Import writes the file f, which is the archive or the blob of l, as a layer
-// blob to w. A blob and a compressed archive are written byte for byte; a plain
-// tar is compressed, in chunks that are cut by the rules of Write. An archive
-// is read to its end in the same pass: one that is damaged, has data behind
-// its end, or holds what no good layer holds (paths that lead out of it or lie
-// below a link, two entries for one path, sparse files) is an error. A file
-// that is not what f says, or moves while it is read, is a *source.ChangedError.
-// After an error w holds a part of the blob, for the caller to drop.
+// blob to w, and reads it once. A blob, a compressed archive and a plain tar that
+// stays one are written byte for byte, or cloned where w has a method Clone like
+// that of layout.Ingest; any other tar is compressed, in chunks that are cut by
+// the rules of Write. An archive is looked at to its end in the same pass: one
+// that is damaged, has data behind its end, or holds what no good layer holds
+// (paths that lead out of it or lie below a link, two entries for one path,
+// sparse files) is an error. A file that is not what f says, or moves meanwhile,
+// is a *source.ChangedError. After an error w holds a part of the blob, for the
+// caller to drop.
 func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *spec.Layer, opts Options) (Result, error) {
 	files := source.NewFiles(root)
 	defer func() { _ = files.Close() }()
@@ -37,8 +39,9 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 		err = &source.ChangedError{Path: f.Path, What: fmt.Sprintf("size %d, was %d", info.Size(), f.Size)}
 	}
 	im := &importer{in: &counter{r: &interruptible{ctx, file}}, sum: sha256.New(), opts: opts}
-	if d, ok := w.(digested); ok && d.Size() == 0 && (l.Archive == "" || f.Compression != spec.Uncompressed) {
-		im.written = d
+	asItIs := l.Archive == "" || f.Compression != spec.Uncompressed || opts.Compression.Algorithm == spec.Uncompressed
+	if err == nil && asItIs {
+		w, err = im.adopt(ctx, w, file)
 	}
 	var result Result
 	if err == nil {
@@ -84,6 +87,13 @@ type digested interface {
 	Digest() digest.Digest
 }
 
+// cloner is a writer that can begin with all of a file by sharing its blocks,
+// and gives a reader of what it then holds, which it hashes as it is read.
+// errors.ErrUnsupported says that it cannot, and that it is as it was.
+type cloner interface {
+	Clone(f *os.File) (io.Reader, error)
+}
+
 // importer reads one file.
 type importer struct {
 	in   *counter
@@ -91,6 +101,30 @@ type importer struct {
 	// sum runs over the file, unless written tells its digest.
 	sum     hash.Hash
 	written digested
+}
+
+// adopt lets w hash, and clone if it can, a file that is used byte for byte. It
+// gives what is left to write to: nothing that counts once the file is cloned,
+// for then the clone is read instead of the file.
+func (im *importer) adopt(ctx context.Context, w io.Writer, file *os.File) (io.Writer, error) {
+	d, ok := w.(digested)
+	if !ok || d.Size() > 0 {
+		return w, nil
+	}
+	im.written = d
+	c, ok := w.(cloner)
+	if !ok {
+		return w, nil
+	}
+	clone, err := c.Clone(file)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return w, nil
+	}
+	if err != nil {
+		return w, err
+	}
+	im.in.r = &interruptible{ctx, clone}
+	return io.Discard, nil
 }
 
 // copyTo is where the bytes of the file go that are the blob's.
@@ -208,7 +242,7 @@ func (im *importer) plain(ctx context.Context, w io.Writer) (Result, error) {
 	s := &scanner{strict: true, step: rule.split}
 	p := &press{w: w, opts: im.opts}
 	p.produce = func(take func() (*chunk, error), emit func(*chunk) error) error {
-		rec := &recorder{r: io.TeeReader(im.in, im.sum), take: take, emit: emit}
+		rec := &recorder{r: io.TeeReader(im.in, im.copyTo(io.Discard)), take: take, emit: emit}
 		c := cutter{rule: rule}
 		s.in = &counter{r: rec}
 		s.before = func(e *stage.Entry, start, head int64) error {
