@@ -1,11 +1,11 @@
 package layout
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -40,7 +40,8 @@ type GCResult struct {
 	// Blobs were deleted; Bytes is the sum of their sizes.
 	Blobs []Blob `json:"blobs"`
 	Bytes int64  `json:"bytes"`
-	// Young could be reached by nothing either, but are younger than MinAge.
+	// Young could be reached by nothing either, but are younger than MinAge, or
+	// were changed or replaced while GC looked at them.
 	Young      []Blob `json:"young"`
 	YoungBytes int64  `json:"young_bytes"`
 	// Live is the number of blobs that something reaches, or that were to be
@@ -56,19 +57,17 @@ type GCResult struct {
 	Foreign []string `json:"foreign"`
 }
 
-// errNothingDeleted starts the errors of a GC that could not tell what is in use.
-var errNothingDeleted = errors.New("nothing was deleted, for not all that is in use can be told")
-
 // GC deletes the blobs that nothing reaches: not index.json, not opts.Keep, not
 // the indexes, manifests and subjects that these lead to. It works under the
 // lock, which it takes when this Store does not hold it; whoever fills opts from
 // files in the layout holds the lock since before they were read.
 //
 // When index.json is missing, or a document on the way cannot be read, nothing
-// is deleted; a document that is missing leads nowhere. When index.json changes
-// meanwhile, by somebody who ignores the lock, the marks are made anew before
-// anything more is deleted. When an error comes while blobs are being deleted,
-// the result tells which are gone.
+// is deleted; a document that is missing leads nowhere. Right before each
+// deletion index.json is read and the blob is looked at once more, for others may
+// ignore the lock: when index.json has another content the marks are made anew,
+// and a blob that was changed or replaced is kept. When an error comes while
+// blobs are being deleted, the result tells which are gone.
 func (s *Store) GC(ctx context.Context, opts GCOptions) (GCResult, error) {
 	d, err := s.disk()
 	if err != nil {
@@ -104,9 +103,9 @@ type collection struct {
 	d      *disk
 	opts   GCOptions
 	result GCResult
-	// live are the marks, made from the index.json that stamp describes.
+	// live are the marks, made from an index.json of the bytes index.
 	live  map[digest.Digest]bool
-	stamp fs.FileInfo
+	index []byte
 }
 
 func (c *collection) run(ctx context.Context) error {
@@ -131,16 +130,16 @@ func (c *collection) run(ctx context.Context) error {
 
 // mark finds all that is in use.
 func (c *collection) mark(ctx context.Context) error {
-	stamp, err := c.d.lstat(indexFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s has no index.json; restore it, or let layform layout repair write one", errNothingDeleted, c.s.dir)
-	}
+	raw, err := c.s.readIndex()
 	if err != nil {
-		return fmt.Errorf("%w: %w", errNothingDeleted, err)
+		return c.unclear(err)
 	}
-	x, err := c.s.Index(ctx)
+	if raw == nil {
+		return c.unclear(fmt.Errorf("%s has no index.json; restore it, or let layform layout repair write one", c.s.dir))
+	}
+	x, err := c.s.parseIndex(raw)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errNothingDeleted, err)
+		return c.unclear(err)
 	}
 	live := map[digest.Digest]bool{}
 	var missing []digest.Digest
@@ -149,7 +148,7 @@ func (c *collection) mark(ctx context.Context) error {
 		case errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, desc.Digest)
 		case err != nil:
-			return fmt.Errorf("%w: %w", errNothingDeleted, err)
+			return c.unclear(err)
 		}
 		live[desc.Digest] = true
 	}
@@ -157,8 +156,17 @@ func (c *collection) mark(ctx context.Context) error {
 		live[dgst] = true
 	}
 	slices.Sort(missing)
-	c.live, c.stamp, c.result.Missing = live, stamp, slices.Compact(missing)
+	c.live, c.index, c.result.Missing = live, raw, slices.Compact(missing)
 	return nil
+}
+
+// unclear is the error of a GC that cannot tell what is in use.
+func (c *collection) unclear(err error) error {
+	deleted := "nothing"
+	if len(c.result.Blobs) > 0 && !c.opts.DryRun {
+		deleted = "no other blob"
+	}
+	return fmt.Errorf("%s was deleted, for not all that is in use can be told: %w", deleted, err)
 }
 
 // blob keeps or deletes one blob.
@@ -174,17 +182,13 @@ func (c *collection) blob(ctx context.Context, blob Blob) error {
 		c.result.LiveBytes += blob.Size
 		return nil
 	case c.opts.MinAge > 0 && c.opts.Now.Sub(blob.Changed) < c.opts.MinAge:
-		c.result.Young = append(c.result.Young, blob)
-		c.result.YoungBytes += blob.Size
+		c.spare(blob)
 		return nil
 	}
 	if !c.opts.DryRun {
-		_, ok, err := c.d.removeBlob(blob.Digest)
-		if err != nil {
-			return c.s.unwritable(err)
-		}
-		if !ok {
-			return nil // somebody else was faster
+		removed, err := c.remove(blob)
+		if err != nil || !removed {
+			return err
 		}
 	}
 	c.result.Blobs = append(c.result.Blobs, blob)
@@ -192,12 +196,43 @@ func (c *collection) blob(ctx context.Context, blob Blob) error {
 	return nil
 }
 
+// spare keeps a blob that nothing reaches.
+func (c *collection) spare(blob Blob) {
+	c.result.Young = append(c.result.Young, blob)
+	c.result.YoungBytes += blob.Size
+}
+
+// remove deletes a blob that is still what it was when it was listed. One that
+// came or was touched since is somebody's who is about to refer to it.
+func (c *collection) remove(blob Blob) (bool, error) {
+	name, err := blobPath(blob.Digest)
+	if err != nil {
+		return false, err
+	}
+	info, err := c.d.lstat(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotPlain) {
+		return false, nil // somebody else was faster
+	}
+	if err != nil {
+		return false, err
+	}
+	if info.Size() != blob.Size || !info.ModTime().Equal(blob.Modified) || !changed(info).Equal(blob.Changed) {
+		c.spare(Blob{Digest: blob.Digest, Size: info.Size(), Modified: info.ModTime(), Changed: changed(info)})
+		return false, nil
+	}
+	if err := c.d.remove(name); err != nil {
+		return false, c.s.unwritable(err)
+	}
+	return true, nil
+}
+
 // refresh makes the marks anew when index.json is no longer the one that they
-// were made from.
+// were made from. Its bytes are compared: what the file system says of a file
+// can be what it was after the file was written in place.
 func (c *collection) refresh(ctx context.Context) error {
 	for range 10 {
-		now, err := c.d.lstat(indexFile)
-		if err == nil && os.SameFile(now, c.stamp) && now.Size() == c.stamp.Size() && now.ModTime().Equal(c.stamp.ModTime()) {
+		now, err := c.s.readIndex()
+		if err == nil && bytes.Equal(now, c.index) {
 			return nil
 		}
 		if err := c.mark(ctx); err != nil {

@@ -4,7 +4,6 @@ package layout_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -228,44 +227,6 @@ func TestGCRefuses(t *testing.T) {
 	}
 	if _, err := os.Stat(absent); err == nil {
 		t.Error("the directory was made")
-	}
-}
-
-// Somebody who ignores the lock refers to junk while it is being deleted.
-func TestGCNoticesForeignWriters(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, layout.Options{NoSync: true})
-	var images []image
-	for i := range 20 {
-		images = append(images, putImage(t, s, fmt.Sprint(i), "x"))
-	}
-	untag(t, s, "x")
-	saved := image{}
-	removed := 0
-	collector := open(t, dir, layout.Options{NoSync: true, Fault: func(step layout.Step) error {
-		if step.Op != layout.OpRemove || !strings.HasPrefix(step.Name, "blobs/") {
-			return nil
-		}
-		if removed++; removed != 5 {
-			return nil
-		}
-		there := blobsOf(t, s)
-		for _, img := range images {
-			if !slices.ContainsFunc(img.digests(), func(d digest.Digest) bool {
-				return !slices.Contains(there, d) || step.Name == "blobs/sha256/"+d.Encoded()
-			}) {
-				saved = img
-				writeIndex(t, s, indexOf(img.manifest))
-				break
-			}
-		}
-		return nil
-	}})
-	if _, err := collector.GC(t.Context(), layout.GCOptions{MinAge: -1}); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(sorted(saved.digests()), blobsOf(t, s)); diff != "" {
-		t.Error(diff)
 	}
 }
 
