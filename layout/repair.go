@@ -23,7 +23,7 @@ type RepairOptions struct {
 	// DryRun tells what would be done, writes nothing and takes no lock.
 	DryRun bool
 	// Owned are blobs that can be made again: where they are torn they are
-	// removed, and their modes are those that a Store gives.
+	// removed, and nobody keeps a right to write or to execute them.
 	Owned []digest.Digest
 	// MoveTorn moves torn blobs that are not in Owned, and an index.json that
 	// cannot be understood, into the folder torn of ours. Without it they are
@@ -62,11 +62,12 @@ func NewMended(object, problem string, remedy Remedy, note string) Mended {
 // Repair mends what can be mended without knowing what the layout should hold,
 // and reports what it cannot mend: leftovers of dead writers, modes that are in
 // the way, a missing or damaged oci-layout, a missing index.json, torn blobs.
-// Whatever else is wrong is for Validate to say. It works under the lock, which
-// it takes when this Store does not hold it, and is best used on a Store that
-// was opened with Options.Inspect. Nothing is written to a directory that does
-// not look like a layout: the error is a *NotLayoutError. When an error ends
-// Repair early, the lines tell what was done before.
+// Whatever else is wrong is for Validate to say. A mode changes by no more bits
+// than are in the way, and gives nothing to anybody but the owner. Repair works
+// under the lock, which it takes when this Store does not hold it, and is best
+// used on a Store that was opened with Options.Inspect. Nothing is written to a
+// directory that does not look like a layout: the error is a *NotLayoutError.
+// When an error ends Repair early, the lines tell what was done before.
 func (s *Store) Repair(ctx context.Context, opts RepairOptions) ([]Mended, error) {
 	d, err := s.disk()
 	if err != nil {

@@ -10,33 +10,56 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// modes mends the modes that are in the way: files that their owner cannot read,
-// directories that their owner cannot use, bits that make a program of a file or
-// set its user or group, and owned blobs that could be written. Others are a
-// matter of taste: layouts may be private, or shared by a group.
+// modes mends the modes that are in the way, bit by bit. Owners get to read
+// their files and to use their directories. Bits that set the user or group go
+// from every file of a layout; those that make a program of a file go from our
+// own, and from owned blobs those to write. Nobody else is ever given anything,
+// and all other bits stay: layouts may be private, or shared by a group. What is
+// neither a blob nor ours is not touched.
 func (r *repair) modes(context.Context) error {
 	for _, name := range []string{layoutFile, indexFile} {
-		if err := r.mode(name, fileMode); err != nil {
+		if err := r.mode(name, true); err != nil {
 			return err
 		}
 	}
-	for _, dir := range []string{blobsDir, privateDir} {
-		if err := r.modesBelow(dir); err != nil {
+	if err := r.blobModes(); err != nil {
+		return err
+	}
+	return r.privateModes(privateDir)
+}
+
+// blobModes mends the modes of the blobs and of their directories.
+func (r *repair) blobModes() error {
+	dirs, err := r.within(blobsDir)
+	if err != nil {
+		return err
+	}
+	for _, e := range dirs {
+		algorithm := digest.Algorithm(e.Name())
+		if !e.IsDir() || algorithm != digest.SHA256 && algorithm != digest.SHA512 {
+			continue
+		}
+		dir := path.Join(blobsDir, e.Name())
+		files, err := r.within(dir)
+		if err != nil {
 			return err
+		}
+		for _, f := range files {
+			if !isBlob(algorithm, f) {
+				continue
+			}
+			if err := r.mode(path.Join(dir, f.Name()), r.owned[digest.NewDigestFromEncoded(algorithm, f.Name())]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// modesBelow mends the modes of a directory and of what is in it.
-func (r *repair) modesBelow(dir string) error {
-	if err := r.mode(dir, dirMode); err != nil {
-		return err
-	}
-	entries, err := r.d.list(dir)
-	if errors.Is(err, ErrNotPlain) {
-		return nil // reported with the directories
-	}
+// privateModes mends the modes of a folder of ours and of what is in it, but for
+// files that live writers work on and those that were moved aside.
+func (r *repair) privateModes(dir string) error {
+	entries, err := r.within(dir)
 	if err != nil {
 		return err
 	}
@@ -44,13 +67,9 @@ func (r *repair) modesBelow(dir string) error {
 		name := path.Join(dir, e.Name())
 		switch {
 		case e.IsDir():
-			err = r.modesBelow(name)
-		case !e.Type().IsRegular() || dir == ingestDir:
-			continue
-		case path.Dir(dir) == blobsDir:
-			err = r.mode(name, blobMode)
-		default:
-			err = r.mode(name, fileMode)
+			err = r.privateModes(name)
+		case dir != ingestDir && dir != tornDir:
+			err = r.mode(name, true)
 		}
 		if err != nil {
 			return err
@@ -59,8 +78,21 @@ func (r *repair) modesBelow(dir string) error {
 	return nil
 }
 
+// within lists a directory once its mode is mended; nothing when it is none,
+// which is reported with the directories.
+func (r *repair) within(dir string) ([]fs.DirEntry, error) {
+	if err := r.mode(dir, false); err != nil {
+		return nil, err
+	}
+	entries, err := r.d.list(dir)
+	if errors.Is(err, ErrNotPlain) {
+		return nil, nil
+	}
+	return entries, err
+}
+
 // mode mends the mode of one file or directory, if there is one.
-func (r *repair) mode(name string, want fs.FileMode) error {
+func (r *repair) mode(name string, ours bool) error {
 	info, err := r.d.root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -69,19 +101,12 @@ func (r *repair) mode(name string, want fs.FileMode) error {
 		return err
 	}
 	is := info.Mode()
-	var bad bool
-	switch {
-	case is.IsDir():
-		bad = is.Perm()&0o700 != 0o700
-	case is.IsRegular():
-		bad = is.Perm()&0o400 == 0 || is.Perm()&0o111 != 0 || is&(fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) != 0 ||
-			is.Perm()&0o222 != 0 && want == blobMode && r.owned[blobDigest(name)]
-	}
-	if !bad {
+	want := mended(is, ours, path.Dir(path.Dir(name)) == blobsDir)
+	if want == is {
 		return nil
 	}
 	problem := fmt.Sprintf("its mode is %s", is)
-	err = r.mend(name, problem, ModeSet, fmt.Sprintf("to %03o", want), func() error { return r.d.chmod(name, want) })
+	err = r.mend(name, problem, ModeSet, fmt.Sprintf("to %s", want), func() error { return r.d.chmod(name, want) })
 	if errors.Is(err, fs.ErrPermission) {
 		r.left(name, problem, "let its owner set it")
 		return nil
@@ -89,7 +114,20 @@ func (r *repair) mode(name string, want fs.FileMode) error {
 	return err
 }
 
-// blobDigest is the digest that a file under blobs stands for, if it does.
-func blobDigest(name string) digest.Digest {
-	return digest.NewDigestFromEncoded(digest.Algorithm(path.Base(path.Dir(name))), path.Base(name))
+// mended is the mode that what has the mode is should have.
+func mended(is fs.FileMode, ours, blob bool) fs.FileMode {
+	switch {
+	case is.IsDir():
+		return is | 0o700
+	case !is.IsRegular():
+		return is
+	}
+	want := is&^(fs.ModeSetuid|fs.ModeSetgid) | 0o400
+	if ours {
+		want &^= fs.ModeSticky | 0o111
+	}
+	if ours && blob {
+		want &^= 0o222
+	}
+	return want
 }

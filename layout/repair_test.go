@@ -91,7 +91,7 @@ func TestRepair(t *testing.T) {
 		"a torn blob moved": {func(t *testing.T, m made) { writeOver(t, blob(m), "torn") }, func(made) layout.RepairOptions { return layout.RepairOptions{MoveTorn: true} }, []layout.Remedy{layout.Moved}, false},
 		"modes": {func(t *testing.T, m made) {
 			chmod(t, in("index.json")(m), 0o200)
-			chmod(t, blob(m), 0o4755)
+			chmod(t, blob(m), fs.ModeSetuid|0o755)
 			chmod(t, in("blobs/sha256")(m), 0o500)
 			chmod(t, in(".layform/lock")(m), 0o755)
 		}, nil, []layout.Remedy{layout.ModeSet, layout.ModeSet, layout.ModeSet, layout.ModeSet}, true},
@@ -137,6 +137,49 @@ func TestRepair(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of a mode, only the bits that are in the way are mended, and group and others
+// get nothing that they had not.
+func TestRepairModes(t *testing.T) {
+	const setuid, setgid, sticky = fs.ModeSetuid, fs.ModeSetgid, fs.ModeSticky
+	s := open(t, t.TempDir(), layout.Options{NoSync: true})
+	img := putImage(t, s, "a", "a")
+	ours, theirs := "blobs/sha256/"+img.layer.Digest.Encoded(), "blobs/sha256/"+img.config.Digest.Encoded()
+	mkdir(t, filepath.Join(s.Dir(), ".layform/torn"))
+	mkdir(t, filepath.Join(s.Dir(), "blobs/uploads"))
+	for _, name := range []string{".layform/stat.cache", ".layform/torn/x", "blobs/uploads/x", "blobs/sha256/x", "README"} {
+		writeFile(t, filepath.Join(s.Dir(), name), "")
+	}
+	for name, modes := range map[string][][2]fs.FileMode{
+		"index.json":          {{0o700, 0o600}, {0o600, 0o600}, {0o640, 0o640}, {0o644, 0o644}, {0o711, 0o600}, {0o755 | sticky, 0o644}, {0o664, 0o664}},
+		"oci-layout":          {{0o750 | setgid, 0o640}, {0o755, 0o644}},
+		".layform":            {{0o700, 0o700}, {0o770 | setgid, 0o770 | setgid}, {0o755, 0o755}},
+		".layform/stat.cache": {{0o700, 0o600}, {0o600, 0o600}},
+		".layform/torn/x":     {{0o755 | setuid, 0o755 | setuid}},
+		"blobs":               {{0o700, 0o700}, {0o775 | setgid, 0o775 | setgid}},
+		ours:                  {{0o700, 0o400}, {0o600, 0o400}, {0o440, 0o440}, {0o755, 0o444}, {0o664, 0o444}},
+		theirs:                {{0o700, 0o700}, {0o755, 0o755}, {0o755 | setuid, 0o755}, {0o2 | setgid | sticky, 0o402 | sticky}, {0o664, 0o664}},
+		"blobs/uploads":       {{0o500, 0o500}, {0o700, 0o700}},
+		"blobs/uploads/x":     {{0o755 | setuid, 0o755 | setuid}},
+		"blobs/sha256/x":      {{0o777 | setuid, 0o777 | setuid}},
+		"README":              {{0o777 | setuid, 0o777 | setuid}},
+		"blobs/sha256":        {{0o755, 0o755}, {0o500 | setgid, 0o700 | setgid}},
+	} {
+		for _, m := range modes {
+			chmod(t, filepath.Join(s.Dir(), name), m[0])
+			if _, err := inspect(t, s.Dir()).Repair(t.Context(), layout.RepairOptions{Owned: []digest.Digest{img.layer.Digest}}); err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Lstat(filepath.Join(s.Dir(), name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := info.Mode() &^ fs.ModeDir; got != m[1] {
+				t.Errorf("%s: %v became %v, not %v", name, m[0], got, m[1])
+			}
+		}
 	}
 }
 
