@@ -199,6 +199,11 @@ func (d *disk) sweepTemp(name string, look bool) (dead bool, err error) {
 		flag = os.O_RDONLY
 	}
 	f, _, err := d.open(name, flag)
+	readOnly := errors.Is(err, fs.ErrPermission) && !look
+	if readOnly {
+		// A blob that lacked nothing but its name.
+		f, _, err = d.open(name, os.O_RDONLY)
+	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		// Gone, or another user's, which that user's next run removes.
 		return false, nil
@@ -210,12 +215,16 @@ func (d *disk) sweepTemp(name string, look bool) (dead bool, err error) {
 	switch err := tryFlock(f); {
 	case errors.Is(err, errContended):
 		return false, nil
-	case look:
+	case look || readOnly && err != nil:
 		return err == nil, nil
 	case err != nil:
 		return false, err
 	}
-	return true, d.remove(name)
+	err = d.remove(name)
+	if readOnly && errors.Is(err, fs.ErrPermission) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // WriteFile writes the file name in root so that it holds, at any instant and
