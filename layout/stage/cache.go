@@ -37,8 +37,13 @@ type Stat struct {
 }
 
 const (
-	cacheFile  = "stat.cache"
-	cacheLimit = 1 << 30
+	cacheFile = "stat.cache"
+	// The bounds of the file: bytes, folders, and bytes of their names. Together
+	// they keep what a forged file can make of the memory under 128 MB. What is
+	// beyond them is not saved, and read again each time.
+	cacheLimit  = 64 << 20
+	folderLimit = 1 << 17
+	nameLimit   = 16 << 20
 	// maxIdle is how many saves an entry survives without being asked for.
 	maxIdle = 20
 	// A file system that keeps fractions of seconds keeps ticks of at most 10 ms;
@@ -48,7 +53,8 @@ const (
 )
 
 // OpenCache reads the stat cache of a layout. One that does not exist, or is
-// damaged or of another version, is empty: it costs time alone.
+// damaged, of another version, or larger than Save would write it, is empty: it
+// costs time alone.
 func OpenCache(store *layout.Store) *Cache {
 	c := &Cache{store: store, opened: time.Now(), folders: map[string]*Folder{}}
 	if data, err := store.ReadState(cacheFile, cacheLimit); err == nil {
@@ -149,8 +155,9 @@ func (c *Cache) changed() {
 	c.dirty = true
 }
 
-// Save writes the cache when it changed. In a layout that does not exist yet it
-// writes nothing. An error, as in a layout that is read-only, may be ignored.
+// Save writes the cache when it changed; folders for which a file of 64 MiB, some
+// half a million files, has no room are left out. In a layout that does not exist
+// yet it writes nothing. An error, as in a layout that is read-only, may be ignored.
 func (c *Cache) Save(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -48,6 +48,9 @@ const (
 	recordSize = nameAt + 4
 	// The same for what a folder holds.
 	idleOfNames = digestAt
+	// leastFolder is how many bytes a folder has in the file at least: an empty
+	// name, three numbers, and what it holds.
+	leastFolder = 4 + idleOfNames + 1
 )
 
 // Lookup returns the digest of the file name when st is what it was when the
@@ -259,26 +262,34 @@ func (f *Folder) appendNames(dst []byte) []byte {
 const cacheMagic = "layform stat 2\n"
 
 // encodeCache gives the bytes of the file: the magic, a checksum of what
-// follows, the list of folders, and the records of each folder.
+// follows, the list of folders in the order of their names, and the records of
+// each folder. Folders that would take it beyond its bounds are left out.
 func encodeCache(folders map[string]*Folder) []byte {
 	list, bodies := &writer{}, []byte(nil)
-	total := uint64(0)
+	total, named := 0, 0
 	for _, dir := range slices.Sorted(maps.Keys(folders)) {
+		listed, start := len(list.buf), len(bodies)
 		var count, names int
 		bodies, count, names = folders[dir].append(bodies)
 		end := len(bodies)
-		if bodies = folders[dir].appendNames(bodies); count == 0 && end == len(bodies) {
+		if bodies = folders[dir].appendNames(bodies); len(bodies) == start {
 			continue
 		}
-		total++
 		list.string(dir)
 		list.uint(uint64(count))
 		list.uint(uint64(names))
 		list.uint(uint64(len(bodies) - end))
+		const head = len(cacheMagic) + 4 + binary.MaxVarintLen64
+		if total == folderLimit || named+len(dir) > nameLimit || head+len(list.buf)+len(bodies) > cacheLimit {
+			list.buf, bodies = list.buf[:listed], bodies[:start]
+			continue
+		}
+		total++
+		named += len(dir)
 	}
-	head := &writer{}
-	head.uint(total)
-	content := slices.Concat(head.buf, list.buf, bodies)
+	first := &writer{}
+	first.uint(uint64(total))
+	content := slices.Concat(first.buf, list.buf, bodies)
 	return append(binary.LittleEndian.AppendUint32([]byte(cacheMagic), checksum(content)), content...)
 }
 
@@ -296,18 +307,23 @@ func (c *Cache) decode(data []byte) (map[string]*Folder, error) {
 	// The list is short beside the records, which are never copied.
 	r := &byteReader{rest: content}
 	total := r.uint()
-	if total > uint64(len(content)/4) {
+	if total > min(folderLimit, uint64(len(content)/leastFolder)) {
 		return nil, ErrCorrupt
 	}
 	all, list := make([]Folder, total), make([]string, total)
 	sizes := make([][2]uint64, total)
+	named := 0
 	for i := range all {
-		list[i] = string(r.take(r.uint()))
+		dir := r.take(r.uint())
 		count, names, held := r.uint(), r.uint(), r.uint()
-		if count > uint64(len(content)/recordSize) || names > uint64(len(content)) {
+		if named += len(dir); named > nameLimit || i > 0 && string(dir) <= list[i-1] {
 			return nil, ErrCorrupt
 		}
-		all[i].cache, all[i].count, sizes[i] = c, int(count), [2]uint64{count*recordSize + names, held}
+		if count > uint64(len(content)/recordSize) || names > uint64(len(content)) || count == 0 && held <= idleOfNames {
+			return nil, ErrCorrupt
+		}
+		list[i], sizes[i] = string(dir), [2]uint64{count*recordSize + names, held}
+		all[i].cache, all[i].count = c, int(count)
 	}
 	folders := make(map[string]*Folder, total)
 	for i := range all {

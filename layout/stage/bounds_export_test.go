@@ -1,0 +1,8 @@
+package stage
+
+// The bounds of the stat cache.
+const (
+	CacheLimit  = cacheLimit
+	FolderLimit = folderLimit
+	NameLimit   = nameLimit
+)
