@@ -45,10 +45,9 @@ func (c *layoutGCCmd) Run(ctx context.Context, a *app) (err error) {
 		return &failure{err: err, message: err.Error(), partial: &view.Document{Type: view.TypeGC, GC: &result}}
 	}
 	if !c.DryRun {
-		for _, b := range result.Blobs {
-			if err := stage.RemoveTOC(ctx, store, b.Digest); err != nil {
-				return err
-			}
+		// All of them: a run that was killed may have left some.
+		if _, err := stage.PruneTOCs(ctx, store); err != nil {
+			return err
 		}
 	}
 	if a.json {
@@ -117,7 +116,7 @@ func (c *layoutRepairCmd) Run(ctx context.Context, a *app) error {
 	lines, err := store.Repair(ctx, opts)
 	if err == nil {
 		var more []layout.Mended
-		more, err = stage.Repair(ctx, store, opts)
+		more, err = stage.Repair(ctx, store, opts, lines)
 		lines = append(lines, more...)
 	}
 	doc := view.Document{Type: view.TypeRepair, Repair: lines}

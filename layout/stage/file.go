@@ -192,20 +192,25 @@ func settle(ctx context.Context, store *layout.Store, st *Stage) (settled *Stage
 	if err != nil {
 		return nil, false, err
 	}
-	if x.Digest() == st.After {
-		done := *st
-		done.State, done.Was = Done, nil
-		return &done, true, nil
+	if x.Digest() != st.After {
+		return st.beforeSwap(), false, nil
 	}
-	was := empty(st.Spec)
-	if st.Was != nil {
-		*was = *st.Was
+	done := *st
+	done.State, done.Was = Done, nil
+	return &done, true, nil
+}
+
+// beforeSwap is the state before a swap that did not happen.
+func (s *Stage) beforeSwap() *Stage {
+	was := empty(s.Spec)
+	if s.Was != nil {
+		*was = *s.Was
 		was.State = Done
 	}
 	// The serial never goes back, also over a swap that did not happen.
-	was.Serial = st.Serial
-	was.Blobs = union(was.Blobs, st.Blobs)
-	return was, false, nil
+	was.Serial = s.Serial
+	was.Blobs = union(was.Blobs, s.Blobs)
+	return was
 }
 
 // union is all of a and b, sorted, once each. The blobs of a swap that did not

@@ -17,10 +17,11 @@ import (
 // Repair mends what layform remembers beside a layout, and reports what it
 // cannot mend: staging states left pending, claims to blobs that are gone,
 // tables of contents that are damaged or have no blob, a damaged stat cache.
-// It comes after the Repair of the layout itself. The caller holds the lock,
-// except for a dry run, which writes nothing. When an error ends Repair early,
-// the lines tell what was done before.
-func Repair(ctx context.Context, store *layout.Store, opts layout.RepairOptions) ([]layout.Mended, error) {
+// It comes after the Repair of the layout itself, whose lines are before: a dry
+// run takes what they say for done. The caller holds the lock, except for a dry
+// run, which writes nothing. When an error ends Repair early, the lines tell what
+// was done before.
+func Repair(ctx context.Context, store *layout.Store, opts layout.RepairOptions, before []layout.Mended) ([]layout.Mended, error) {
 	r := &repair{store: store, dryRun: opts.DryRun, there: map[digest.Digest]bool{}}
 	for blob, err := range store.Blobs(ctx) {
 		if err != nil {
@@ -28,12 +29,34 @@ func Repair(ctx context.Context, store *layout.Store, opts layout.RepairOptions)
 		}
 		r.there[blob.Digest] = true
 	}
+	if opts.DryRun {
+		r.assume(before)
+	}
 	for _, step := range []func(context.Context) error{r.stages, r.tocs, r.cache} {
-		if err := step(ctx); err != nil {
+		err := step(ctx)
+		if opts.DryRun && errors.Is(err, fs.ErrPermission) {
+			// A mode that a real run would have mended may be the reason.
+			r.lines = append(r.lines, layout.NewMended(".layform", "not all can be read: "+err.Error(), layout.Left, "repair without a dry run, or as another user"))
+			continue
+		}
+		if err != nil {
 			return r.lines, err
 		}
 	}
 	return r.lines, nil
+}
+
+// assume takes for done what the lines of the layout's Repair say.
+func (r *repair) assume(lines []layout.Mended) {
+	for _, m := range lines {
+		switch {
+		case m.Object == "index.json" && m.Remedy == layout.Written:
+			r.newIndex = true
+		case m.Remedy == layout.Removed || m.Remedy == layout.Moved:
+			algorithm, encoded, _ := strings.Cut(strings.TrimPrefix(m.Object, "blobs/"), "/")
+			delete(r.there, digest.Digest(algorithm+":"+encoded))
+		}
+	}
 }
 
 // repair is one run of Repair.
@@ -42,7 +65,9 @@ type repair struct {
 	dryRun bool
 	// there are the blobs of the layout.
 	there map[digest.Digest]bool
-	lines []layout.Mended
+	// newIndex is set when a dry run takes index.json for rebuilt.
+	newIndex bool
+	lines    []layout.Mended
 }
 
 // mend does something about a problem, unless this is a dry run, and reports it.
@@ -80,7 +105,7 @@ func (r *repair) stage(ctx context.Context, name string) error {
 	if err != nil || dgst == "" {
 		return err
 	}
-	st, swapped, err := settle(ctx, r.store, was)
+	st, swapped, err := r.settle(ctx, was)
 	if err != nil {
 		return r.mend(file, "it is pending, and index.json, which would tell whether the swap happened, cannot be read: "+err.Error(), layout.Left, "mend index.json first", nil)
 	}
@@ -110,6 +135,14 @@ func (r *repair) stage(ctx context.Context, name string) error {
 		}
 	}
 	return r.objects(file, &next)
+}
+
+// settle settles a staging state. No swap wrote an index.json that was rebuilt.
+func (r *repair) settle(ctx context.Context, st *Stage) (settled *Stage, swapped bool, err error) {
+	if r.newIndex && st.State == Pending {
+		return st.beforeSwap(), false, nil
+	}
+	return settle(ctx, r.store, st)
 }
 
 // keepJournal makes sure that the spec has a journal.
@@ -153,7 +186,7 @@ func (r *repair) tocs(ctx context.Context) error {
 			if err == nil || errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
-			if err := ctx.Err(); err != nil {
+			if ctx.Err() != nil || r.dryRun && errors.Is(err, fs.ErrPermission) {
 				return err
 			}
 			problem = err.Error()
@@ -178,8 +211,8 @@ func (r *repair) cache(context.Context) error {
 	if err == nil {
 		_, err = (&Cache{}).decode(data)
 	}
-	if err == nil {
-		return nil
+	if err == nil || r.dryRun && errors.Is(err, fs.ErrPermission) {
+		return err
 	}
 	return r.mend(cacheFile, err.Error(), layout.Removed, "it is made again, at the price of reading the sources once", func() error {
 		return r.store.RemoveState(cacheFile)

@@ -3,6 +3,7 @@
 package stage_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,7 +55,7 @@ func everything(t *testing.T, s *layout.Store) map[string]string {
 func repair(t *testing.T, s *layout.Store) []layout.Mended {
 	t.Helper()
 	before := everything(t, s)
-	would, err := stage.Repair(t.Context(), s, layout.RepairOptions{DryRun: true})
+	would, err := stage.Repair(t.Context(), s, layout.RepairOptions{DryRun: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func repair(t *testing.T, s *layout.Store) []layout.Mended {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := stage.Repair(t.Context(), s, layout.RepairOptions{})
+	got, err := stage.Repair(t.Context(), s, layout.RepairOptions{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,5 +315,30 @@ func TestPruneTOCs(t *testing.T) {
 	}
 	if all, err := stage.DigestsOfTOCs(t.Context(), s); err != nil || len(all) != 1 || all[0] != st.Tags["a"].Digest {
 		t.Errorf("%v, %v", all, err)
+	}
+}
+
+// What a dry run may not read, for a mode that a real run would have mended, is
+// told and not taken for damaged.
+func TestDryRunThatMayNotRead(t *testing.T) {
+	s, st := whole(t)
+	toc := ".layform/toc/sha256-" + st.Tags["a"].Digest.Encoded()
+	for _, file := range []string{toc, ".layform/stat.cache", ".layform/stage/web.json"} {
+		barred, err := layout.Open(s.Dir(), layout.Options{Fault: func(step layout.Step) error {
+			if step.Op == layout.OpOpen && step.Name == file {
+				return fs.ErrPermission
+			}
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := stage.Repair(t.Context(), barred, layout.RepairOptions{DryRun: true}, nil)
+		if err != nil || len(lines) != 1 || lines[0].Remedy != layout.Left || !strings.Contains(lines[0].Problem, filepath.Base(file)) {
+			t.Errorf("%s: %+v, %v", file, lines, err)
+		}
+		if err := barred.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
