@@ -57,7 +57,42 @@ var errShort = errors.New("it ends too early or holds a number that cannot be")
 type reader struct {
 	text string
 	pos  int
+	// room is how many bytes of memory there still are for what is read.
+	room int64
 	err  error
+}
+
+// The memory for what is read: so much for each byte of the record, and a little
+// for short ones. A regular file takes three bytes for one, a directory five.
+const (
+	roomPerByte = 8
+	roomAtLeast = 4 << 20
+)
+
+// What is read takes so many bytes of memory each, and at least so many in the
+// record.
+const (
+	sizeOfEntry  = 136
+	sizeOfChunk  = 80
+	sizeOfDigest = 80
+	sizeOfXattrs = 336 // the smallest map
+	sizeOfXattr  = 64
+	leastEntry   = 9  // type, flags, path, five numbers, form of the digest
+	leastChunk   = 38 // a digest, three numbers, form of the seal, state
+)
+
+func newReader(text string) *reader {
+	return &reader{text: text, room: roomAtLeast + roomPerByte*int64(len(text))}
+}
+
+// spend takes n times size from the room, before memory is allocated.
+func (r *reader) spend(n uint64, size int64) bool {
+	if n > uint64(r.room/size) {
+		r.fail()
+		return false
+	}
+	r.room -= int64(n) * size
+	return true
 }
 
 func (r *reader) fail() {
@@ -109,11 +144,15 @@ func (r *reader) bytes() []byte {
 	return []byte(s)
 }
 
-// count reads a number of elements, each of at least least bytes.
-func (r *reader) count(least int) int {
+// count reads a number of elements, each of at least least bytes in the record,
+// and takes from the room what each needs in memory.
+func (r *reader) count(least int, size int64) int {
 	n := r.uint()
 	if n > uint64((len(r.text)-r.pos)/least) {
 		r.fail()
+		return 0
+	}
+	if !r.spend(n, size) {
 		return 0
 	}
 	return int(n)
@@ -128,7 +167,11 @@ func (r *reader) digest() digest.Digest {
 	case digestNone:
 		return ""
 	case digestSHA256:
-		return sha256Digest(r.take(32))
+		raw := r.take(32)
+		if raw == "" || !r.spend(1, sizeOfDigest) {
+			return ""
+		}
+		return sha256Digest(raw)
 	case digestOther:
 		d := digest.Digest(r.string())
 		if d.Validate() != nil {
@@ -262,12 +305,7 @@ func (e *Entry) read(r *reader, types []Type) {
 		e.Linkname = r.string()
 	}
 	if head[1]&hasXattrs != 0 {
-		n := r.count(2)
-		e.Xattrs = make(map[string]string, n)
-		for range n {
-			name := r.string()
-			e.Xattrs[name] = r.string()
-		}
+		e.Xattrs = r.xattrs()
 	}
 	if head[1]&hasDevice != 0 {
 		e.Devmajor = r.int()
@@ -278,6 +316,26 @@ func (e *Entry) read(r *reader, types []Type) {
 	}
 }
 
+// xattrs takes the xattrs of an entry from a record: at least one, in the order
+// of their names.
+func (r *reader) xattrs() map[string]string {
+	n := r.count(2, sizeOfXattr)
+	if n == 0 || !r.spend(1, sizeOfXattrs) {
+		r.fail()
+		return nil
+	}
+	all, last := make(map[string]string, n), ""
+	for i := range n {
+		name := r.string()
+		if i > 0 && name <= last {
+			r.fail()
+			return nil
+		}
+		all[name], last = r.string(), name
+	}
+	return all
+}
+
 // read takes a table of contents from a record, all of it.
 func (t *TOC) read(r *reader) {
 	t.Version = TOCVersion
@@ -286,14 +344,14 @@ func (t *TOC) read(r *reader) {
 	t.DiffID = r.digest()
 	t.Encoding = r.string()
 	types := typeCodes()
-	t.Entries = make([]Entry, r.count(9))
+	t.Entries = make([]Entry, r.count(leastEntry, sizeOfEntry))
 	for i := range t.Entries {
 		t.Entries[i].read(r, types)
 		if r.err != nil {
 			return
 		}
 	}
-	if n := r.count(6); n > 0 {
+	if n := r.count(leastChunk, sizeOfChunk); n > 0 {
 		t.Chunks = make([]Chunk, n)
 	}
 	for i := range t.Chunks {

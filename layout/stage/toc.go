@@ -127,7 +127,7 @@ func decodeTOC(data []byte) (*TOC, error) {
 	if !ok || len(content) < 4 || binary.LittleEndian.Uint32(content) != checksum(content[4:]) {
 		return nil, errors.New("it is damaged, or of another kind or version")
 	}
-	r := &reader{text: string(content[4:])}
+	r := newReader(string(content[4:]))
 	toc := &TOC{}
 	toc.read(r)
 	if r.err != nil {

@@ -3,11 +3,15 @@
 package stage_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -194,4 +198,48 @@ func FuzzTOC(f *testing.F) {
 			t.Error(diff)
 		}
 	})
+}
+
+// What a forged table makes of the memory is in proportion to the file; one that
+// is honest is read, however short its records are.
+func TestForgedTOC(t *testing.T) {
+	const size = 8 << 20
+	repeat := func(entry ...byte) []byte {
+		n := size / len(entry)
+		return append(binary.AppendUvarint(nil, uint64(n)), bytes.Repeat(entry, n)...)
+	}
+	var xattrs []byte
+	for i := range 1 << 16 {
+		xattrs = append(xattrs, 2, byte(i>>8), byte(i), 0)
+	}
+	none := []byte{0}
+	for name, record := range map[string][]byte{
+		"entries of nothing":    append(repeat(make([]byte, 9)...), 0),
+		"entries with an xattr": append(repeat(0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 'x', 0), 0),
+		"entries that are not":  append(binary.AppendUvarint(nil, size/9), bytes.Repeat([]byte{0xff}, size)...),
+		"chunks of nothing":     slices.Concat(none, repeat(0, 0, 0, 0, 0, 0)),
+		"chunks that are not":   slices.Concat(none, binary.AppendUvarint(nil, size/38), bytes.Repeat([]byte{0xff}, size)),
+		"an entry with xattrs":  slices.Concat([]byte{1, 0, 2, 0, 0, 0, 0, 0, 0, 0}, binary.AppendUvarint(nil, size/4), bytes.Repeat(xattrs, size/len(xattrs)), none),
+		"xattrs, but none":      {1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+	} {
+		data := stage.SealTOC(append(make([]byte, 4), record...)) // a head that says nothing
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := stage.DecodeTOC(data)
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; err == nil || got > 10*uint64(len(data))+8<<20 {
+			t.Errorf("%s: %d bytes became %d: %v", name, len(data), got, err)
+		}
+	}
+	honest := &stage.TOC{}
+	for i := range 50_000 {
+		honest.Entries = append(honest.Entries, stage.Entry{Path: fmt.Sprintf("%x", i), Type: stage.Directory, Mode: 0o755})
+	}
+	data, err := stage.EncodeTOC(honest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := stage.DecodeTOC(data); err != nil || len(got.Entries) != len(honest.Entries) {
+		t.Errorf("an honest table: %v", err)
+	}
 }
