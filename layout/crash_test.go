@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -165,10 +166,16 @@ func injections() []injection {
 		{name: "no space", err: syscall.ENOSPC, torn: true},
 		{name: "no space from then on", err: syscall.ENOSPC, onwards: true},
 		{name: "input/output error", err: syscall.EIO},
+		{name: "input/output error from then on", err: syscall.EIO, onwards: true, torn: true},
+		{name: "quota", err: syscall.EDQUOT},
 		{name: "quota from then on", err: syscall.EDQUOT, onwards: true, torn: true},
 		{name: "no access", err: syscall.EACCES},
+		{name: "no access from then on", err: syscall.EACCES, onwards: true},
+		{name: "read-only", err: syscall.EROFS},
 		{name: "read-only from then on", err: syscall.EROFS, onwards: true},
 		{name: "no more files", err: syscall.EMFILE},
+		{name: "no more files from then on", err: syscall.EMFILE, onwards: true},
+		{name: "no more files in the system", err: syscall.ENFILE},
 		{name: "killed", kill: true},
 		{name: "killed in a torn write", kill: true, torn: true},
 	}
@@ -222,7 +229,7 @@ func TestFaultAtEveryStep(t *testing.T) {
 	for name, deed := range deeds() {
 		prepare := func(t *testing.T) string {
 			t.Helper()
-			dir := filepath.Join(t.TempDir(), "layout")
+			dir := filepath.Join(scratch(t), "layout")
 			if deed.prepare != nil {
 				s, err := layout.Open(dir, layout.Options{NoSync: true})
 				if err != nil {
@@ -259,6 +266,18 @@ func TestFaultAtEveryStep(t *testing.T) {
 			})
 		}
 	}
+}
+
+// scratch is an empty directory, in memory where the system has such a place:
+// thousands of tries need not wait for a disk.
+func scratch(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "layform")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func indexDigest(t *testing.T, dir string) digest.Digest {
