@@ -168,10 +168,10 @@ func (s *Store) wait(ctx context.Context, d *disk, f *os.File, timeout time.Dura
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := d.step(OpLock, lockFile); err != nil {
-			return err
+		err := d.step(OpLock, lockFile)
+		if err == nil {
+			err = tryFlock(f)
 		}
-		err := tryFlock(f)
 		if err == nil {
 			return nil
 		}

@@ -322,6 +322,37 @@ func TestLockIsNoFile(t *testing.T) {
 	}
 }
 
+// A file system without flock is refused by name before anything is written to
+// the layout, and read as ever.
+func TestNoFlock(t *testing.T) {
+	dir := t.TempDir()
+	img := putImage(t, open(t, dir, layout.Options{}), "a", "latest")
+	junk := put(t, open(t, dir, layout.Options{}), "x", []byte("junk"))
+	before := snapshot(t, dir)
+	for _, errno := range []error{syscall.ENOLCK, syscall.EOPNOTSUPP, syscall.ENOSYS, errors.ErrUnsupported} {
+		s := open(t, dir, layout.Options{Fault: func(step layout.Step) error {
+			if step.Op == layout.OpLock {
+				return errno
+			}
+			return nil
+		}})
+		_, lockErr := s.Lock(t.Context(), layout.Holder{Operation: "apply"}, -1)
+		_, gcErr := s.GC(t.Context(), layout.GCOptions{MinAge: -1})
+		_, repairErr := s.Repair(t.Context(), layout.RepairOptions{})
+		for name, err := range map[string]error{"lock": lockErr, "gc": gcErr, "repair": repairErr, "tag": s.Tag(t.Context(), junk, "new")} {
+			if !errors.Is(err, errno) || !strings.Contains(err.Error(), "the file system of "+dir+" has no working locks (flock)") {
+				t.Errorf("%v: %s: got %v", errno, name, err)
+			}
+		}
+		if got := resolve(t, s, "latest"); got.Digest != img.manifest.Digest {
+			t.Errorf("%v: got %s", errno, got.Digest)
+		}
+	}
+	if diff := cmp.Diff(before, snapshot(t, dir)); diff != "" {
+		t.Errorf("changed: %s", diff)
+	}
+}
+
 func TestHolderCannotForgeOutput(t *testing.T) {
 	h := layout.Holder{Operation: "a\x1b[2J", Who: "b\nc", Host: "\r"}
 	if s := h.String(); strings.ContainsAny(s, "\x1b\n\r") {
