@@ -141,7 +141,10 @@ func (a *app) fail(ctx context.Context, err error) int {
 
 // explain takes an error apart: diagnostics of the spec, or a message and a hint.
 func (a *app) explain(ctx context.Context, err error) (hcl.Diagnostics, string, string) {
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	var diags hcl.Diagnostics
+	mistakes := errors.As(err, &diags) && diags.HasErrors()
+	// Diagnostics of a spec that was not looked at to the end say nothing of it.
+	if ctx.Err() != nil && (mistakes || errors.Is(err, context.Canceled)) {
 		return nil, "interrupted", ""
 	}
 	hint := ""
@@ -149,8 +152,7 @@ func (a *app) explain(ctx context.Context, err error) (hcl.Diagnostics, string, 
 	if errors.As(err, &h) {
 		hint = h.Hint()
 	}
-	var diags hcl.Diagnostics
-	if errors.As(err, &diags) && diags.HasErrors() {
+	if mistakes {
 		n := 0
 		for _, d := range diags {
 			if d.Severity == hcl.DiagError {

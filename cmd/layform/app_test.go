@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/executor"
@@ -38,13 +39,18 @@ func output(t *testing.T) (*os.File, func() string) {
 func TestInterruptedSaysSo(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errors.New("a signal"))
-	out, text := output(t)
-	a := newApp(os.Stdin, out, out, nil)
-	if code := a.fail(ctx, fmt.Errorf("layer.app: %w", context.Canceled)); code != exitError {
-		t.Errorf("an interrupted run exits with %d, want %d", code, exitError)
-	}
-	if got, want := text(), "layform: error: interrupted\n"; got != want {
-		t.Errorf("an interrupted run says %q, want %q", got, want)
+	for _, err := range []error{
+		fmt.Errorf("layer.app: %w", context.Canceled),
+		hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Interrupted"}},
+	} {
+		out, text := output(t)
+		a := newApp(os.Stdin, out, out, nil)
+		if code := a.fail(ctx, err); code != exitError {
+			t.Errorf("an interrupted run exits with %d, want %d", code, exitError)
+		}
+		if got, want := text(), "layform: error: interrupted\n"; got != want {
+			t.Errorf("an interrupted run says %q, want %q", got, want)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -43,15 +44,31 @@ func main() {
 	finished := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		stop() // a second signal ends the process at once
-		select {
-		case <-finished:
-		default:
-			fmt.Fprintln(os.Stderr, "layform: interrupted; stopping. Interrupt again to stop at once.")
-		}
+		giveUp(finished)
 	})
 	code := run(ctx, os.Args[1:], os.Environ())
 	close(finished)
 	os.Exit(code)
+}
+
+// patience is how long a command that was told to stop may take to tidy up.
+const patience = 1500 * time.Millisecond
+
+// giveUp ends a process that was told to stop and does not: one that waits for
+// a full pipe, or for a disk. A layout is whole at any instant, and the next run
+// removes what this one leaves behind.
+func giveUp(finished <-chan struct{}) {
+	select {
+	case <-finished:
+		return
+	default:
+	}
+	// Standard error may be what does not move.
+	go fmt.Fprintln(os.Stderr, "layform: interrupted; stopping. Interrupt again to stop at once.")
+	time.Sleep(patience)
+	go fmt.Fprintln(os.Stderr, "layform: error: interrupted, and stopped without tidying up; the next run does that")
+	time.Sleep(100 * time.Millisecond)
+	os.Exit(exitError)
 }
 
 // run parses the command line and runs its command. It returns the exit code.
