@@ -70,6 +70,8 @@ func driftText(kind DriftKind) string {
 		return "its blob is not what its digest says"
 	case DriftTagMoved:
 		return "its tag was moved"
+	case DriftTagEdited:
+		return "its entry in index.json was edited"
 	case DriftTagGone:
 		return "its tag was removed"
 	case DriftNoLayout:

@@ -265,6 +265,8 @@ const (
 	// DriftTagMoved: somebody moved a tag. DriftTagGone: somebody removed it.
 	DriftTagMoved DriftKind = "tag-moved"
 	DriftTagGone  DriftKind = "tag-gone"
+	// DriftTagEdited: somebody changed what the entry of a tag says besides its digest.
+	DriftTagEdited DriftKind = "tag-edited"
 	// DriftNoLayout: the file oci-layout is gone, without which nobody takes the
 	// directory for a layout.
 	DriftNoLayout DriftKind = "no-layout"

@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -125,6 +126,8 @@ func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Dia
 		t.Adopted = true
 	case was.Digest != is:
 		d.drift(Drift{Kind: DriftTagMoved, Key: key, Ref: w.Ref, Was: was.Digest, Is: is})
+	case !reflect.DeepEqual(was, entries[0]):
+		d.drift(Drift{Kind: DriftTagEdited, Key: key, Ref: w.Ref, Was: was.Digest, Is: is})
 	case out.known && is == t.After:
 		t.Action = out.entryAction()
 	}

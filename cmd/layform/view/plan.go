@@ -59,6 +59,8 @@ func driftText(d planner.Drift) string {
 		return key + ": blob " + Short(d.Was) + " is not what its name says"
 	case planner.DriftTagMoved:
 		return "tag " + ref + " was moved: " + Short(d.Was) + " → " + Short(d.Is)
+	case planner.DriftTagEdited:
+		return "tag " + ref + " still leads to " + Short(d.Is) + ", but its entry in index.json was edited"
 	case planner.DriftTagGone:
 		return "tag " + ref + " is gone; it led to " + Short(d.Was)
 	case planner.DriftNoLayout:
