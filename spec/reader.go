@@ -148,7 +148,7 @@ func (r *reader) exists(name string) (bool, error) {
 	case err != nil:
 		return false, readProblem(clean, err)
 	case !info.Mode().IsRegular():
-		return false, fmt.Errorf("%q is %s, not a regular file", clean, typeName(info.Mode()))
+		return false, fmt.Errorf("%q is %s, not a regular file", clean, FileType(info.Mode()))
 	}
 	r.inputs[key] = yes
 	return true, nil
@@ -217,7 +217,7 @@ func readInside(dir, name string, limit int64) (string, error) {
 		return "", readProblem(name, err)
 	}
 	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%q is %s, not a regular file", name, typeName(info.Mode()))
+		return "", fmt.Errorf("%q is %s, not a regular file", name, FileType(info.Mode()))
 	}
 	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -234,7 +234,7 @@ func readRegular(f *os.File, name string, limit int64) (string, error) {
 		return "", readProblem(name, err)
 	}
 	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%q is %s, not a regular file", name, typeName(info.Mode()))
+		return "", fmt.Errorf("%q is %s, not a regular file", name, FileType(info.Mode()))
 	}
 	var text strings.Builder
 	n, err := io.Copy(&text, io.LimitReader(f, limit+1))
@@ -260,8 +260,11 @@ func readProblem(name string, err error) error {
 	return fmt.Errorf("%q cannot be read: %w", name, err)
 }
 
-func typeName(m fs.FileMode) string {
+// FileType names a type of file for messages, with its article: "a FIFO".
+func FileType(m fs.FileMode) string {
 	switch {
+	case m.IsRegular():
+		return "a file"
 	case m.IsDir():
 		return "a directory"
 	case m&fs.ModeNamedPipe != 0:

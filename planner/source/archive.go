@@ -25,7 +25,7 @@ func (o *observer) blob(name string) *File {
 func (o *observer) wholeFile(what, name string, sniff func([]byte) (spec.Algorithm, error)) *File {
 	f, err := o.observeFile(name, sniff)
 	if err != nil {
-		o.report(-1, "Unusable "+what, "The %s %q cannot be used: it %s.", what, name, err)
+		o.report(-1, "Unusable "+what, "The %s %q cannot be used: %s.", what, name, err)
 		return nil
 	}
 	return f
@@ -79,13 +79,13 @@ func Sniff(head []byte) (spec.Algorithm, error) {
 	case tarHead(head):
 		return spec.Uncompressed, nil
 	case bytes.HasPrefix(head, []byte("BZh")):
-		return "", errors.New("is compressed with bzip2, which OCI layers do not have: compress it with gzip or zstd")
+		return "", errors.New("it is compressed with bzip2, which OCI layers do not have; compress it with gzip or zstd")
 	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):
-		return "", errors.New("is compressed with xz, which OCI layers do not have: compress it with gzip or zstd")
+		return "", errors.New("it is compressed with xz, which OCI layers do not have; compress it with gzip or zstd")
 	case len(head) == 0:
-		return "", errors.New("is empty: a tar without entries is two zero blocks")
+		return "", errors.New("it is empty; a tar without entries is two zero blocks")
 	}
-	return "", errors.New("is not a tar, plain or compressed with gzip or zstd")
+	return "", errors.New("it is not a tar, plain or compressed with gzip or zstd")
 }
 
 // skippable reports whether head begins with a zstd skippable frame.

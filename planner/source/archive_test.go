@@ -19,7 +19,7 @@ func TestArchive(t *testing.T) {
 	files := map[string]string{
 		"plain": tar, "gz": "\x1f\x8b\x08", "zst": "\x28\xb5\x2f\xfd", "skip": "\x5f\x2a\x4d\x18", "none": strings.Repeat("\x00", 1024),
 		"bz2": "BZh9", "xz": "\xfd7zXZ\x00", "text": strings.Repeat("a", 600), "empty": "", "short": tar[:511], "half": strings.Repeat("\x00", 512),
-		"sum": tar[:10] + "x" + tar[11:],
+		"sum": tar[:10] + "x" + tar[11:], "dir/": "",
 	}
 	_, root := folder(t, files)
 	for name, want := range map[string]spec.Algorithm{
@@ -39,8 +39,8 @@ func TestArchive(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"bz2": "bzip2", "xz": "xz", "text": "not a tar", "empty": "is empty", "short": "not a tar", "half": "not a tar", "sum": "not a tar",
-		"missing": "no such file", "../x": "leads out",
+		"bz2": "it is compressed with bzip2", "xz": "it is compressed with xz", "text": "it is not a tar", "empty": "it is empty", "short": "not a tar", "half": "not a tar", "sum": "not a tar",
+		"missing": "cannot be used: no such file or directory.", "dir": "it is a directory,", "../x": "it leads out of",
 	} {
 		opts := Options{Hash: true}
 		opts.Range.Filename, opts.Range.Start.Line = "layform.hcl", 3

@@ -2,6 +2,7 @@ package source
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func encodeCapabilities(text string) (string, error) {
 	var sets capabilitySets
 	for clause := range strings.FieldsSeq(text) {
 		if err := sets.apply(clause); err != nil {
-			return "", fmt.Errorf("%q in capabilities %q: %w", clause, text, err)
+			return "", fmt.Errorf("in %q, %w", clause, err)
 		}
 	}
 	const (
@@ -43,7 +44,7 @@ func encodeCapabilities(text string) (string, error) {
 	magic := uint32(revision2)
 	if sets.effective != 0 {
 		if all := sets.permitted | sets.inheritable; sets.effective != all {
-			return "", fmt.Errorf("capabilities %q: a file's effective capabilities are all or none of the others; write +ep or +eip for each", text)
+			return "", errors.New("a file's effective capabilities are all or none of the others; write +ep or +eip for each")
 		}
 		magic |= flagEffective
 	}
@@ -59,7 +60,7 @@ func encodeCapabilities(text string) (string, error) {
 func (s *capabilitySets) apply(clause string) error {
 	at := strings.IndexAny(clause, "=+-")
 	if at < 0 {
-		return fmt.Errorf("no operator; write for example net_bind_service=+ep")
+		return errors.New("there is no operator; write for example net_bind_service=+ep")
 	}
 	mask, err := capabilityMask(clause[:at], clause[at])
 	if err != nil {
@@ -73,7 +74,7 @@ func (s *capabilitySets) apply(clause string) error {
 			end = len(rest)
 		}
 		if strings.Trim(rest[:end], "eip") != "" {
-			return fmt.Errorf("flags %q; the flags are e, i and p", rest[:end])
+			return fmt.Errorf("the flags are %q, but must be of e, i and p", rest[:end])
 		}
 		s.change(operator, rest[:end], mask)
 		rest = rest[end:]
@@ -101,7 +102,7 @@ func capabilityMask(list string, operator byte) (uint64, error) {
 		if operator == '=' {
 			return all, nil
 		}
-		return 0, fmt.Errorf("no capability is named")
+		return 0, errors.New("no capability is named")
 	}
 	var mask uint64
 	for name := range strings.SplitSeq(strings.ToLower(list), ",") {

@@ -28,8 +28,8 @@ func TestCapabilities(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"net_raw":            "no operator",
-		"net_raw+x":          "flags",
+		"net_raw":            `in "net_raw", there is no operator`,
+		"net_raw+x":          `the flags are "x"`,
 		"+ep":                "no capability is named",
 		"nope=ep":            "the capability \"nope\" does not exist",
 		"net_raw=p chown=ep": "all or none",

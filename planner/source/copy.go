@@ -118,7 +118,7 @@ type listing struct {
 // file copies a source that is not a directory.
 func (w *walk) file(info fs.FileInfo) {
 	if len(w.n.Include)+len(w.n.Exclude) > 0 {
-		w.o.report(w.node, "Patterns without a directory", "%q is a %s: include and exclude choose among what a directory holds. Remove them.", w.n.From, describe(info.Mode()))
+		w.o.report(w.node, "Patterns without a directory", "%q is %s: include and exclude choose among what a directory holds. Remove them.", w.n.From, spec.FileType(info.Mode()))
 		w.matched = nil
 		return
 	}
@@ -151,7 +151,7 @@ func (w *walk) begin(dir *os.Root, name string, info fs.FileInfo) {
 
 // tree walks a directory.
 func (w *walk) tree(info fs.FileInfo) {
-	dir, err := w.o.root.OpenRoot(w.from)
+	dir, err := openDir(w.o.root, w.from)
 	if err != nil {
 		w.problem("", bare(err))
 		return
@@ -230,7 +230,7 @@ func (p *pattern) matches(rel, name string) bool {
 
 // problem reports what is wrong at a path below From.
 func (w *walk) problem(rel string, err error) {
-	w.o.report(w.node, "Cannot copy", "%q: %s.", path.Join(w.from, rel), err)
+	w.o.report(w.node, "Cannot copy", "%q cannot be copied: %s.", path.Join(w.from, rel), err)
 }
 
 // join joins clean relative paths, either of which may be empty.

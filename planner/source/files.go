@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/spec"
 )
 
 // Files opens regular files below a root. It keeps the directory of the last
@@ -41,7 +42,7 @@ func (f *Files) Open(name string) (*os.File, fs.FileInfo, error) {
 		return nil, nil, bare(err)
 	}
 	if !before.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("is a %s, not a regular file", describe(before.Mode()))
+		return nil, nil, notRegular(before.Mode())
 	}
 	file, err := sub.OpenFile(base, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -49,7 +50,7 @@ func (f *Files) Open(name string) (*os.File, fs.FileInfo, error) {
 	}
 	info, err := file.Stat()
 	if err == nil && !os.SameFile(before, info) {
-		err = errors.New("was replaced while it was opened")
+		err = errors.New("it was replaced while it was opened")
 	}
 	if err != nil {
 		_ = file.Close()
@@ -65,7 +66,7 @@ func (f *Files) directory(dir string) (*os.Root, error) {
 	if f.sub != nil && f.dir == dir {
 		return f.sub, nil
 	}
-	sub, err := f.root.OpenRoot(dir)
+	sub, err := openDir(f.root, dir)
 	if err != nil {
 		return nil, bare(err)
 	}
@@ -75,6 +76,10 @@ func (f *Files) directory(dir string) (*os.Root, error) {
 	f.dir, f.sub = dir, sub
 	return sub, nil
 }
+
+// openDir opens a directory below root. The dot behind its name has the system
+// refuse at once what is no directory: a FIFO would block otherwise.
+func openDir(root *os.Root, name string) (*os.Root, error) { return root.OpenRoot(name + "/.") }
 
 // Read fills buf from a place in the regular file name, which must be size
 // bytes long. It keeps the promises of Open. A file that is not as long, or
@@ -107,7 +112,7 @@ func readOpen(file rawFile, name string, buf []byte, at, size int64) (info fs.Fi
 	}
 	switch {
 	case !before.Mode().IsRegular():
-		return nil, false, fmt.Errorf("is a %s, not a regular file", describe(before.Mode()))
+		return nil, false, notRegular(before.Mode())
 	case before.Size() != size:
 		return nil, false, &ChangedError{Path: name, What: fmt.Sprintf("size %d, was %d", before.Size(), size)}
 	}
@@ -159,7 +164,7 @@ func Moved(before, after fs.FileInfo) string {
 	case before.Size() != after.Size():
 		return fmt.Sprintf("size %d, was %d", after.Size(), before.Size())
 	case !before.ModTime().Equal(after.ModTime()):
-		return "modified while it was read"
+		return "another modification time"
 	}
 	return ""
 }
@@ -195,7 +200,7 @@ func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
 			return "", nil, bare(err)
 		}
 		if links++; links > maxLinks {
-			return "", nil, errors.New("leads through too many symlinks")
+			return "", nil, errors.New("it leads through too many symlinks")
 		}
 		if path.IsAbs(target) {
 			return "", nil, errOutside
@@ -205,7 +210,7 @@ func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
 	return done, info, nil
 }
 
-var errOutside = errors.New("leads out of the spec's directory")
+var errOutside = errors.New("it leads out of the spec's directory")
 
 // bare takes the operation and path off an error, which the message around it
 // names already.
@@ -217,21 +222,7 @@ func bare(err error) error {
 	return err
 }
 
-// describe names a file type.
-func describe(mode fs.FileMode) string {
-	switch {
-	case mode.IsRegular():
-		return "file"
-	case mode.IsDir():
-		return "directory"
-	case mode&fs.ModeSymlink != 0:
-		return "symlink"
-	case mode&fs.ModeNamedPipe != 0:
-		return "FIFO"
-	case mode&fs.ModeSocket != 0:
-		return "socket"
-	case mode&fs.ModeDevice != 0:
-		return "device"
-	}
-	return "special file"
+// notRegular says what stands in the place of a regular file.
+func notRegular(mode fs.FileMode) error {
+	return fmt.Errorf("it is %s, not a regular file", spec.FileType(mode))
 }

@@ -80,7 +80,7 @@ func (f *Files) raw(name string) (rawFile, error) {
 		return unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	})
 	if err == unix.ELOOP {
-		return nil, errors.New("is a symlink, not a regular file")
+		return nil, notRegular(fs.ModeSymlink)
 	}
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ const hashBatch = 64
 // hashBuffer is the size of the buffers that files are read through.
 const hashBuffer = 256 << 10
 
-var errMoved = errors.New("changed while it was read")
+var errMoved = errors.New("it changed while it was read")
 
 // hash sets the digest of every file among entries, from the cache where it
 // knows, by reading otherwise.
@@ -64,7 +64,7 @@ func (o *observer) hash(entries []Entry) {
 func (o *observer) hashFile(opener *Files, e *Entry, buf []byte) {
 	d, err := o.digestFile(opener, e.File, e.Size, buf)
 	if err != nil {
-		o.report(e.Node, "Cannot read file", "%q: %s.", e.File, err)
+		o.report(e.Node, "Cannot read file", "%q cannot be read: %s.", e.File, err)
 		return
 	}
 	e.Digest = d
@@ -102,7 +102,7 @@ func digestOpen(file *os.File, info fs.FileInfo, size int64, buf []byte) (digest
 	}
 	h := sha256.New()
 	var n int64
-	for {
+	for n <= size { // more need not be read: the file grew, and may go on growing
 		k, err := file.Read(buf)
 		h.Write(buf[:k])
 		n += int64(k)

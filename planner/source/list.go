@@ -20,7 +20,7 @@ type portable struct{ root *os.Root }
 func (d portable) close() { _ = d.root.Close() }
 
 func (d portable) open(name string) (directory, error) {
-	sub, err := d.root.OpenRoot(name)
+	sub, err := openDir(d.root, name)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func fileMode(executable bool) uint32 {
 // unfit says why a copy that normalises metadata cannot hold a special file.
 func unfit(mode fs.FileMode) error {
 	if mode&fs.ModeSocket != 0 {
-		return errors.New("is a socket, which no layer can hold: exclude it")
+		return errors.New("it is a socket, which no layer can hold; exclude it")
 	}
-	return fmt.Errorf("is a %s: exclude it, or set metadata = \"preserve\" to keep it", describe(mode))
+	return fmt.Errorf("it is %s; exclude it, or set metadata = \"preserve\" to keep it", spec.FileType(mode))
 }

@@ -252,7 +252,7 @@ func (s *scratch) split(text string) error {
 	for text != "" {
 		end := strings.IndexByte(text[1:], '/') + 1
 		if end <= 1 || text[1:end] == "." || text[1:end] == ".." {
-			return errors.New("its list of names is damaged: run with --no-stat-cache")
+			return errors.New("its list of names is damaged; run with --no-stat-cache")
 		}
 		s.names = append(s.names, dirent{text[1:end], text[0]})
 		text = text[end+1:]

@@ -39,7 +39,7 @@ func Observe(ctx context.Context, root *os.Root, l *spec.Layer, opts Options) (*
 		result.Tree = o.tree()
 	}
 	if err := ctx.Err(); err != nil {
-		o.report(-1, "Interrupted", "%s.", err)
+		o.report(-1, "Interrupted", "Not all of the layer was read: %s.", err)
 	}
 	if o.diags.HasErrors() {
 		return nil, o.diags
@@ -155,7 +155,7 @@ func (o *observer) content(i int, n *spec.Node, e *Entry) bool {
 	}
 	name, info, err := resolve(o.root, n.Source)
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("is a %s, not a regular file", describe(info.Mode()))
+		err = notRegular(info.Mode())
 	}
 	if err != nil {
 		o.report(i, "Unusable source file", "The source %q of file %q cannot be read: %s.", n.Source, "/"+n.To, err)
@@ -194,7 +194,7 @@ func (o *observer) explicit(i int, n *spec.Node, e *Entry) bool {
 	if n.Capabilities != "" && regular {
 		value, err := encodeCapabilities(n.Capabilities)
 		if err != nil {
-			o.report(i, "Invalid capabilities", "%s.", err)
+			o.report(i, "Invalid capabilities", "The capabilities %q cannot be set: %s.", n.Capabilities, err)
 			return false
 		}
 		e.setXattr(capabilityXattr, value)

@@ -188,13 +188,13 @@ func TestObserveProblems(t *testing.T) {
 		want  string
 		nodes []spec.Node
 	}{
-		{"missing", 1, `"nothing": no such file`, []spec.Node{{Kind: spec.NodeCopy, From: "nothing", To: "x"}}},
+		{"missing", 1, `Nothing can be copied from "nothing": no such file or directory.`, []spec.Node{{Kind: spec.NodeCopy, From: "nothing", To: "x"}}},
 		{"dangling", 1, "no such file", []spec.Node{{Kind: spec.NodeCopy, From: "dangling", To: "x"}}},
-		{"link out", 1, "leads out of the spec's directory", []spec.Node{{Kind: spec.NodeCopy, From: "out", To: "x"}}},
+		{"link out", 1, "it leads out of the spec's directory", []spec.Node{{Kind: spec.NodeCopy, From: "out", To: "x"}}},
 		{"absolute link", 1, "leads out of the spec's directory", []spec.Node{{Kind: spec.NodeFile, To: "x", Source: "abs"}}},
 		{"parent", 1, "leads out of the spec's directory", []spec.Node{{Kind: spec.NodeCopy, From: "../x", To: "x"}}},
-		{"loop", 1, "too many symlinks", []spec.Node{{Kind: spec.NodeCopy, From: "loop", To: "x"}}},
-		{"source is a directory", 1, "is a directory, not a regular file", []spec.Node{{Kind: spec.NodeFile, To: "x", Source: "d"}}},
+		{"loop", 1, "it leads through too many symlinks", []spec.Node{{Kind: spec.NodeCopy, From: "loop", To: "x"}}},
+		{"source is a directory", 1, "cannot be read: it is a directory, not a regular file", []spec.Node{{Kind: spec.NodeFile, To: "x", Source: "d"}}},
 		{"no match", 2, `"*.go" matches nothing`, []spec.Node{file("f"), {Kind: spec.NodeCopy, From: "d", Include: []string{"*.go"}}}},
 		{"bad pattern", 1, `"[" is not a valid glob`, []spec.Node{{Kind: spec.NodeCopy, From: "d", Exclude: []string{"["}}}},
 		{"patterns for a file", 1, "include and exclude choose", []spec.Node{{Kind: spec.NodeCopy, From: "plain", Include: []string{"*"}}}},
@@ -211,7 +211,7 @@ func TestObserveProblems(t *testing.T) {
 		{"link to directory", 2, "cannot be hard-linked", []spec.Node{{Kind: spec.NodeDirectory, To: "t"}, {Kind: spec.NodeHardlink, To: "l", Target: "t"}}},
 		{"link to link", 3, "name its target", []spec.Node{file("f"), {Kind: spec.NodeHardlink, To: "t", Target: "f"}, {Kind: spec.NodeHardlink, To: "l", Target: "t"}}},
 		{"whiteout of the root", 1, "cannot hide the root", []spec.Node{{Kind: spec.NodeWhiteout}}},
-		{"capabilities", 1, "does not exist", []spec.Node{{Kind: spec.NodeFile, To: "f", HasContent: true, Capabilities: "net_bind=+ep"}}},
+		{"capabilities", 1, `The capabilities "net_bind=+ep" cannot be set: in "net_bind=+ep", the capability "net_bind" does not exist.`, []spec.Node{{Kind: spec.NodeFile, To: "f", HasContent: true, Capabilities: "net_bind=+ep"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, root := folder(t, files)

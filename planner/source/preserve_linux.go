@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/spec"
 )
 
 // inode identifies a file of which there may be several names.
@@ -24,7 +25,7 @@ type inode struct {
 func preserve(f *found, dir *os.Root, name string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return errors.New("the file system gives no owner: metadata cannot be preserved")
+		return errors.New("the file system gives no owner, so metadata cannot be preserved")
 	}
 	f.kept.uid, f.kept.gid = int(stat.Uid), int(stat.Gid)
 	f.kept.mtime = int64(stat.Mtim.Sec)
@@ -56,7 +57,7 @@ func device(f *found, info fs.FileInfo) error {
 	case mode&fs.ModeDevice != 0:
 		f.kind = stage.Block
 	default:
-		return fmt.Errorf("is a %s, which no layer can hold: exclude it", describe(mode))
+		return fmt.Errorf("it is %s, which no layer can hold; exclude it", spec.FileType(mode))
 	}
 	f.kept.devmajor = int64(unix.Major(uint64(stat.Rdev)))
 	f.kept.devminor = int64(unix.Minor(uint64(stat.Rdev)))
@@ -76,7 +77,7 @@ func readXattrs(dir *os.Root, name string, info fs.FileInfo) (map[string]string,
 		return nil, bare(err)
 	}
 	if !os.SameFile(info, opened) {
-		return nil, errors.New("was replaced while it was read")
+		return nil, errors.New("it was replaced while it was read")
 	}
 	list, err := sized(func(buf []byte) (int, error) { return unix.Flistxattr(int(file.Fd()), buf) })
 	if errors.Is(err, unix.ENOTSUP) || err == nil && len(list) == 0 {

@@ -144,7 +144,7 @@ func TestSpecial(t *testing.T) {
 			t.Errorf("the diagnostics are %v, want %q", diags, want)
 		}
 	}
-	fails(`"t/fifo": is a FIFO`, at(normal))
+	fails(`"t/fifo" cannot be copied: it is a FIFO`, at(normal))
 	fails("is a FIFO", at(spec.Node{Kind: spec.NodeFile, To: "f", Source: "t/fifo"}))
 	fails("is a FIFO", &spec.Layer{Archive: "t/fifo"})
 	fails("is a FIFO", &spec.Layer{Blob: "t/fifo"})
@@ -155,6 +155,6 @@ func TestSpecial(t *testing.T) {
 	l, err := net.Listen("unix", "sock")
 	must(t, err)
 	defer func() { must(t, l.Close()) }()
-	fails(`"t/sock": is a socket`, at(preserved("")))
-	fails(`"t/sock": is a socket`, at(normal))
+	fails(`"t/sock" cannot be copied: it is a socket`, at(preserved("")))
+	fails(`"t/sock" cannot be copied: it is a socket`, at(normal))
 }

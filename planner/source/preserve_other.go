@@ -14,7 +14,7 @@ type inode struct {
 	links          uint64
 }
 
-var errNotLinux = errors.New("metadata can be preserved on Linux only: set metadata = \"normalize\"")
+var errNotLinux = errors.New("metadata can be preserved on Linux only; set metadata = \"normalize\"")
 
 func preserve(*found, *os.Root, string, fs.FileInfo) error { return errNotLinux }
 

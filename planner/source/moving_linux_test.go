@@ -1,0 +1,122 @@
+package source
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
+
+	"github.com/layform/layform/spec"
+)
+
+// tamper is a Digester that does something when it is asked for a file: after
+// the file was seen and before it is read.
+type tamper func(path string)
+
+func (f tamper) Lookup(path string, _ fs.FileInfo) (digest.Digest, bool) { f(path); return "", false }
+
+func (tamper) Store(string, fs.FileInfo, digest.Digest) {}
+
+// TestMovingSources: what vanishes, grows or becomes something else between the
+// walk and the reading is reported, and nothing waits for it or follows it.
+func TestMovingSources(t *testing.T) {
+	layers := map[string]func() *spec.Layer{
+		"copy":    func() *spec.Layer { return at(spec.Node{Kind: spec.NodeCopy, From: "d"}) },
+		"file":    func() *spec.Layer { return at(spec.Node{Kind: spec.NodeFile, To: "f", Source: "d/z"}) },
+		"archive": func() *spec.Layer { return &spec.Layer{Archive: "d/z"} },
+		"blob":    func() *spec.Layer { return &spec.Layer{Blob: "d/z"} },
+	}
+	for name, test := range map[string]struct {
+		move func(file string) error
+		want string
+	}{
+		"vanishes": {os.Remove, "no such file or directory"},
+		"shrinks":  {func(file string) error { return os.Truncate(file, 1) }, "it changed while it was read: size 1, was 1024"},
+		"grows":    {func(file string) error { return os.Truncate(file, 1<<36) }, "it changed while it was read: size 68719476736, was 1024"},
+		"becomes a FIFO": {func(file string) error {
+			return replaceBy(file, func() error { return unix.Mkfifo(file, 0o644) })
+		}, "it is a FIFO, not a regular file"},
+		"becomes a link": {func(file string) error {
+			return replaceBy(file, func() error { return os.Symlink("/etc/passwd", file) })
+		}, "it is a symlink, not a regular file"},
+	} {
+		for kind, layer := range layers {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				dir, root := folder(t, map[string]string{"d/z": strings.Repeat("\x00", 1024)})
+				moved := false
+				opts := Options{Hash: true, Digests: tamper(func(path string) {
+					if path == "d/z" && !moved {
+						moved = true
+						if err := test.move(filepath.Join(dir, path)); err != nil {
+							t.Error(err)
+						}
+					}
+				})}
+				if diags := observeSoon(t, root, layer(), opts); !moved || !strings.Contains(diags.Error(), test.want) {
+					t.Errorf("the diagnostics are %v, want %q", diags, test.want)
+				}
+			})
+		}
+	}
+}
+
+func replaceBy(file string, create func() error) error {
+	if err := os.Remove(file); err != nil {
+		return err
+	}
+	return create()
+}
+
+// observeSoon gives the diagnostics of an observation, which must not block.
+func observeSoon(t *testing.T, root *os.Root, l *spec.Layer, opts Options) hcl.Diagnostics {
+	t.Helper()
+	result := make(chan hcl.Diagnostics, 1)
+	go func() {
+		_, diags := Observe(context.Background(), root, l, opts)
+		result <- diags
+	}()
+	select {
+	case diags := <-result:
+		return diags
+	case <-time.After(20 * time.Second):
+		t.Fatal("the observation blocks")
+		return nil
+	}
+}
+
+// TestMovingDirectory: a directory that becomes a FIFO before it is read does
+// not block the walk.
+func TestMovingDirectory(t *testing.T) {
+	dir, root := folder(t, map[string]string{"d/a/": "", "d/z": "z"})
+	sub := filepath.Join(dir, "d/a")
+	opts := Options{Hash: true, Digests: tamper(func(string) {
+		if err := replaceBy(sub, func() error { return unix.Mkfifo(sub, 0o644) }); err != nil {
+			t.Error(err)
+		}
+	})}
+	if diags := observeSoon(t, root, at(spec.Node{Kind: spec.NodeCopy, From: "d"}), opts); !strings.Contains(diags.Error(), `"d/a" cannot be copied: not a directory`) {
+		t.Errorf("the diagnostics are %v", diags)
+	}
+}
+
+// TestGrowing: a file that grows while it is read is not read to its end, which
+// may never come.
+func TestGrowing(t *testing.T) {
+	dir, root := folder(t, map[string]string{"f": "four"})
+	files := NewFiles(root)
+	defer func() { must(t, files.Close()) }()
+	file, info, err := files.Open("f")
+	must(t, err)
+	defer func() { must(t, file.Close()) }()
+	must(t, os.Truncate(filepath.Join(dir, "f"), 1<<36))
+	if _, err := digestOpen(file, info, info.Size(), make([]byte, 4096)); err == nil || !strings.Contains(err.Error(), "size 68719476736, was 4") {
+		t.Errorf("the error is %v", err)
+	}
+}
