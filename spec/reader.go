@@ -135,7 +135,7 @@ func (r *reader) exists(name string) (bool, error) {
 	if d, ok := r.inputs[key]; ok {
 		return d == yes, nil
 	}
-	root, err := os.OpenRoot(r.dir)
+	root, err := openDir(r.dir)
 	if err != nil {
 		return false, err
 	}
@@ -179,18 +179,18 @@ func (r *reader) fileset(dir, pattern string) ([]string, error) {
 }
 
 func (r *reader) glob(dir, pattern string) ([]string, error) {
-	root, err := os.OpenRoot(r.dir)
+	root, err := openDir(r.dir)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	inside, err := root.OpenRoot(dir)
+	inside, err := root.OpenRoot(dir + "/.") // as openDir does
 	if err != nil {
 		return nil, readProblem(dir, err)
 	}
 	defer inside.Close()
 	names := []string{}
-	err = doublestar.GlobWalk(inside.FS(), path.Clean(pattern), func(name string, d fs.DirEntry) error {
+	err = doublestar.GlobWalk(folders{inside}, path.Clean(pattern), func(name string, d fs.DirEntry) error {
 		if !d.Type().IsRegular() {
 			return nil
 		}
@@ -199,13 +199,36 @@ func (r *reader) glob(dir, pattern string) ([]string, error) {
 		}
 		return nil
 	}, doublestar.WithNoFollow(), doublestar.WithFailOnIOErrors())
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		err = readProblem(path.Join(dir, pathError.Path), err)
+	}
 	slices.Sort(names)
 	return slices.Compact(names), err
 }
 
+// folders is a directory as a walk sees it, in which nothing but directories can
+// be opened: a FIFO would block.
+type folders struct{ root *os.Root }
+
+func (f folders) Open(name string) (fs.File, error)     { return f.root.Open(name + "/.") }
+func (f folders) Stat(name string) (fs.FileInfo, error) { return f.root.Stat(name) }
+
+// openDir opens the directory of a spec. The dot behind its name has the system
+// refuse at once what is no directory: a FIFO would block otherwise.
+func openDir(dir string) (*os.Root, error) {
+	if dir == "" {
+		dir = "."
+	}
+	root, err := os.OpenRoot(dir + "/.")
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("the directory %q of the spec cannot be read: %w", dir, pathError.Err)
+	}
+	return root, err
+}
+
 // readInside reads a regular file below a directory without leaving it.
 func readInside(dir, name string, limit int64) (string, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := openDir(dir)
 	if err != nil {
 		return "", err
 	}
@@ -256,6 +279,9 @@ func readProblem(name string, err error) error {
 		return fmt.Errorf("%q may not be read: permission denied", name)
 	case strings.Contains(err.Error(), "escapes"):
 		return fmt.Errorf("%q leads out of the directory of the spec through a symlink", name)
+	}
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathError.Err // the path is in the message already
 	}
 	return fmt.Errorf("%q cannot be read: %w", name, err)
 }

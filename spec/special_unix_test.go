@@ -18,7 +18,7 @@ func TestSpecialFiles(t *testing.T) {
 	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, target := range map[string]string{"out": filepath.Join(outside, "secret"), "up": "../../secret", "in": "real", "null": "/dev/null", "dir": outside} {
+	for name, target := range map[string]string{"out": filepath.Join(outside, "secret"), "up": "../../secret", "in": "real", "null": "/dev/null", "dir": outside, "loop": "loop"} {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -29,6 +29,16 @@ func TestSpecialFiles(t *testing.T) {
 	} {
 		mustFail(t, dir, source(`output "o" { value = file("`+name+`") }`), want)
 	}
+	for expression, want := range map[string]string{
+		`fileset("fifo", "*")`: `"fifo" cannot be read: not a directory`, `fileset(".", "fifo/*")`: `"fifo" cannot be read: not a directory`,
+		`fileset(".", "{fifo,real}/*")`: `"fifo" cannot be read: not a directory`, `fileset("dir", "*")`: "leads out of the directory",
+		`fileset(".", "dir/*")`: "leads out of the directory", `file("fifo/x")`: `"fifo/x" cannot be read: not a directory`,
+		`file("loop")`: `"loop" cannot be read: too many levels of symbolic links`,
+	} {
+		mustFail(t, dir, source("output \"o\" { value = "+expression+" }"), want)
+	}
+	mustFail(t, filepath.Join(dir, "fifo"), LoadOptions{File: "layform.hcl"}, "of the spec cannot be read: not a directory")
+	mustFail(t, filepath.Join(dir, "fifo"), LoadOptions{}, "cannot be read")
 	mustFail(t, dir, LoadOptions{File: "fifo"}, "is a FIFO")
 	mustFail(t, dir, LoadOptions{File: "out"}, "leads out of the directory")
 	mustFail(t, dir, LoadOptions{File: "big"}, "is larger than")
