@@ -207,7 +207,7 @@ func ParseFile(name, text string) (*hcl.File, hcl.Diagnostics) {
 		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, hcl.Diagnostics{problem}
 	}
 	if strings.HasSuffix(name, ".json") {
-		if problem := jsonNesting(name, src); problem != nil {
+		if problem := jsonProblem(name, src); problem != nil {
 			return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, hcl.Diagnostics{problem}
 		}
 		f, diags := hcljson.Parse(src, name)
@@ -216,8 +216,7 @@ func ParseFile(name, text string) (*hcl.File, hcl.Diagnostics) {
 		}
 		return f, diags
 	}
-	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
-	if problem := tokenNesting(tokens); problem != nil {
+	if problem := sourceNesting(name, src); problem != nil {
 		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, hcl.Diagnostics{problem}
 	}
 	return hclsyntax.ParseConfig(src, name, hcl.InitialPos)

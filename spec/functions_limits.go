@@ -137,10 +137,16 @@ func limitProduct(args []cty.Value) error {
 	return nil
 }
 
-// limitJSON refuses texts so deep that decoding them would overflow the stack.
+// limitJSON refuses texts so deep that decoding them would overflow the stack,
+// and those with characters that decoding would replace.
 func limitJSON(args []cty.Value) error {
-	if s, ok := textOf(args[0]); ok && tooDeep(s, maxValueDepth) >= 0 {
+	s, ok := textOf(args[0])
+	switch {
+	case ok && tooDeep(s, maxValueDepth) >= 0:
 		return function.NewArgErrorf(0, "the JSON text is nested more than %d levels deep", maxValueDepth)
+	case ok && loneSurrogate(s) >= 0:
+		at := loneSurrogate(s)
+		return function.NewArgErrorf(0, "%s in the JSON text is half of a surrogate pair, which is no character", s[at:at+6])
 	}
 	return nil
 }

@@ -3,7 +3,10 @@ package spec
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -77,12 +80,49 @@ func positionRange(name string, text []byte, at int) hcl.Range {
 	return hcl.Range{Filename: name, Start: pos, End: end}
 }
 
-// jsonNesting checks the depth of a JSON text.
-func jsonNesting(name string, text []byte) *hcl.Diagnostic {
+// jsonProblem checks the depth of a JSON text, and that it holds no half of a
+// surrogate pair, which the parser would silently replace.
+func jsonProblem(name string, text []byte) *hcl.Diagnostic {
 	if at := tooDeep(text, MaxNesting); at >= 0 {
 		return nestingProblem(positionRange(name, text, at))
 	}
+	if at := loneSurrogate(text); at >= 0 {
+		rng := positionRange(name, text, at)
+		return &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Unreadable file", Subject: &rng,
+			Detail: fmt.Sprintf("%s is half of a surrogate pair, which is no character. Write the character itself, or both halves.", text[at:at+6]),
+		}
+	}
 	return nil
+}
+
+// loneSurrogate is the offset of the first escape of a JSON text that is half of
+// a surrogate pair without the other half; -1 where there is none.
+func loneSurrogate[T string | []byte](text T) int {
+	for at := 0; at < len(text); at++ {
+		if text[at] != '\\' {
+			continue
+		}
+		r, ok := escaped(text, at)
+		if !ok || !utf16.IsSurrogate(r) {
+			at++ // what is escaped begins no escape
+			continue
+		}
+		if low, _ := escaped(text, at+6); utf16.DecodeRune(r, low) == utf8.RuneError {
+			return at
+		}
+		at += 11
+	}
+	return -1
+}
+
+// escaped is the character that the escape \uXXXX at an offset stands for.
+func escaped[T string | []byte](text T, at int) (rune, bool) {
+	if at+6 > len(text) || string(text[at:at+2]) != `\u` {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(text[at+2:at+6]), 16, 16)
+	return rune(n), err == nil
 }
 
 // tooDeep is the offset of the first bracket of a JSON text that is nested
@@ -110,6 +150,7 @@ func tooDeep[T string | []byte](text T, limit int) int {
 // nesting measures the tokens of one text.
 type nesting struct {
 	stack  []nestingLevel
+	quoted int // levels of the stack that belong to quotes, heredocs and templates
 	unary  int
 	levels int // template control sequences that are open
 }
@@ -123,7 +164,7 @@ type nestingLevel struct {
 // tokenNesting checks how deep tokens are nested and how long their chains of
 // operators are.
 func tokenNesting(tokens hclsyntax.Tokens) *hcl.Diagnostic {
-	n := nesting{stack: []nestingLevel{{kind: hclsyntax.TokenOBrace}}}
+	n := newNesting()
 	for i, t := range tokens {
 		if !n.step(t, tokens[i+1:]) {
 			return nestingProblem(t.Range)
@@ -131,6 +172,58 @@ func tokenNesting(tokens hclsyntax.Tokens) *hcl.Diagnostic {
 	}
 	return nil
 }
+
+func newNesting() nesting {
+	return nesting{stack: []nestingLevel{{kind: hclsyntax.TokenOBrace}}}
+}
+
+// lexedAtOnce is how much of a file is taken apart into tokens at once.
+const lexedAtOnce = 64 << 10
+
+// sourceNesting is tokenNesting for a file of the native syntax. A token takes
+// about a hundred times the memory of a bracket, so the file is lexed piece by
+// piece, cut after a line that ends outside of quotes, heredocs and templates.
+func sourceNesting(name string, src []byte) *hcl.Diagnostic {
+	start, settled := hcl.InitialPos, newNesting()
+	for size := lexedAtOnce; ; {
+		piece := src[:min(size, len(src))]
+		whole := len(piece) == len(src)
+		tokens, _ := hclsyntax.LexConfig(piece, name, start)
+		n := settled
+		n.stack = slices.Clone(settled.stack)
+		cut := start
+		for i, t := range tokens {
+			if !whole && cutsComment(tokens, i, src[t.Range.Start.Byte-start.Byte:]) {
+				break
+			}
+			if !n.step(t, tokens[i+1:]) {
+				return nestingProblem(t.Range)
+			}
+			if n.quoted == 0 && endsLine(t) {
+				cut, settled = t.Range.End, n
+				settled.stack = slices.Clone(n.stack)
+			}
+		}
+		switch {
+		case whole:
+			return nil
+		case cut == start:
+			size *= 2
+		default:
+			src, start, size = src[cut.Byte-start.Byte:], cut, lexedAtOnce
+		}
+	}
+}
+
+// cutsComment reports whether a piece of a file ends in a comment that began at
+// a token: its slash and star are taken for operators then.
+func cutsComment(tokens hclsyntax.Tokens, i int, rest []byte) bool {
+	return tokens[i].Type == hclsyntax.TokenSlash && bytes.HasPrefix(rest, []byte("/*")) && bytes.Contains(rest[2:], []byte("*/"))
+}
+
+// endsLine reports whether a token takes along the end of a line, as the comment
+// behind an argument does.
+func endsLine(t hclsyntax.Token) bool { return bytes.HasSuffix(t.Bytes, []byte{'\n'}) }
 
 func nestingProblem(rng hcl.Range) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
@@ -150,29 +243,28 @@ func (n *nesting) step(t hclsyntax.Token, rest hclsyntax.Tokens) bool {
 		n.unary++
 		top.chain++
 		return n.unary <= MaxNesting && top.chain <= maxChain
-	case hclsyntax.TokenComment:
-		return true
-	case hclsyntax.TokenNewline:
-		if top.kind == hclsyntax.TokenOBrace {
+	case hclsyntax.TokenComment, hclsyntax.TokenNewline:
+		if top.kind == hclsyntax.TokenOBrace && endsLine(t) {
 			top.chain = 0
 		}
 		return true
 	}
 	n.unary = 0
 	switch t.Type {
-	case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc:
+	case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen:
 		top.chain++
 		n.stack = append(n.stack, nestingLevel{kind: t.Type})
+	case hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc:
+		top.chain++
+		n.quote(t.Type)
 	case hclsyntax.TokenTemplateInterp:
-		n.stack = append(n.stack, nestingLevel{kind: t.Type})
+		n.quote(t.Type)
 	case hclsyntax.TokenTemplateControl:
-		n.stack = append(n.stack, nestingLevel{kind: t.Type})
+		n.quote(t.Type)
 		n.control(rest)
 	case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc,
 		hclsyntax.TokenTemplateSeqEnd:
-		if len(n.stack) > 1 {
-			n.stack = n.stack[:len(n.stack)-1]
-		}
+		n.pop()
 		return true
 	case hclsyntax.TokenComma:
 		top.chain = 0
@@ -182,6 +274,25 @@ func (n *nesting) step(t hclsyntax.Token, rest hclsyntax.Tokens) bool {
 		top.chain++
 	}
 	return len(n.stack)-1+n.levels <= MaxNesting && n.stack[len(n.stack)-1].chain <= maxChain
+}
+
+// quote opens a level in which other rules hold for the text.
+func (n *nesting) quote(kind hclsyntax.TokenType) {
+	n.stack = append(n.stack, nestingLevel{kind: kind})
+	n.quoted++
+}
+
+// pop closes the innermost level.
+func (n *nesting) pop() {
+	last := len(n.stack) - 1
+	if last == 0 {
+		return
+	}
+	switch n.stack[last].kind {
+	case hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
+		n.quoted--
+	}
+	n.stack = n.stack[:last]
 }
 
 // control counts the template directives that open and close a level.

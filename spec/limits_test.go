@@ -38,9 +38,21 @@ func TestHostileText(t *testing.T) {
 		"nul":          {"x = 1\n# \x00", "NUL character"},
 		"not utf-8":    {"x = \"\xff\"", "not valid UTF-8"},
 		"surrogate":    {"x = \"\xed\xa0\x80\"", "not valid UTF-8"},
+		"escape":       {`x = "\ud800"`, "U+d800"},
+		"end of file":  {repeat("# comment\n", 7000) + repeat("b {\n", deep), "nested too deeply"},
+		"no comment":   {"x = 1 /*" + repeat("\n", lexedAtOnce) + repeat("(", deep), "nested too deeply"},
+		"no newline":   {"x = \"" + repeat("a", lexedAtOnce) + repeat("${(", deep), "nested too deeply"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			mustFail(t, t.TempDir(), LoadOptions{Sources: []Source{{Name: "layform.hcl", Text: test[0]}}}, test[1])
+			opts := LoadOptions{Sources: []Source{{Name: "layform.hcl", Text: test[0]}}}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			Load(t.TempDir(), opts)
+			runtime.ReadMemStats(&after)
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 96<<20 {
+				t.Errorf("%d MiB were allocated", grown>>20)
+			}
+			mustFail(t, t.TempDir(), opts, test[1], "layform.hcl line")
 		})
 	}
 	for name, text := range map[string]string{
@@ -51,8 +63,27 @@ func TestHostileText(t *testing.T) {
 		"json type":    `{"variable": {"v": {"type": "` + repeat("list(", deepEnough) + `"}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			mustFail(t, t.TempDir(), LoadOptions{Sources: []Source{{Name: "layform.json", Text: text}}}, "nested too deeply")
+			mustFail(t, t.TempDir(), LoadOptions{Sources: []Source{{Name: "layform.json", Text: text}}}, "nested too deeply", "layform.json line")
 		})
+	}
+}
+
+// TestSurrogates: halves of surrogate pairs are refused wherever JSON is read,
+// for its readers put another character in their place. Pairs are characters.
+func TestSurrogates(t *testing.T) {
+	for text, half := range map[string]string{
+		`\ud800`: `\ud800`, `\uDFFF`: `\uDFFF`, `\ud83d\ud83d`: `\ud83d`, `\ude00\ud83d`: `\ude00`, `\ud83d \ude00`: `\ud83d`, `\ud83d\n`: `\ud83d`,
+		`\ud83d\ude00`: "", `\\ud800`: "", `\\\ud800`: `\ud800`, `\u00e9\n`: "",
+	} {
+		file := LoadOptions{Sources: []Source{{Name: "layform.json", Text: `{"layout": {"path": "out"}, "output": {"o": {"value": "` + text + `"}}}`}}}
+		function := source("output \"o\" { value = jsondecode(" + string(canonicalJSON(cty.StringVal(`"`+text+`"`))) + ") }")
+		if half == "" {
+			mustLoad(t, t.TempDir(), file)
+			mustLoad(t, t.TempDir(), function)
+			continue
+		}
+		mustFail(t, t.TempDir(), file, half+" is half of a surrogate pair", "layform.json line 1")
+		mustFail(t, t.TempDir(), function, half+" in the JSON text is half of a surrogate pair", "layform.hcl line 2")
 	}
 }
 
@@ -68,6 +99,11 @@ func TestOrdinaryNesting(t *testing.T) {
 		text.WriteString("  case ${var.x} in (a) echo '((((' ;; [ -f x ] || { %{ if true }yes%{ endif }\n")
 	}
 	text.WriteString("  EOT\n}\noutput \"n\" { value = length(local.list) }\n")
+	text.WriteString("locals {\n")
+	for i := range 1500 {
+		fmt.Fprintf(&text, "  a%d = max(%d, -1) # a comment takes the end of its line along\n", i, i)
+	}
+	fmt.Fprintf(&text, "}\n/* %s */\n", strings.Repeat("( [ {\n", 20_000))
 	if got := values(t, mustLoad(t, t.TempDir(), source(text.String())))["n"]; got != "5000" {
 		t.Errorf("%s elements", got)
 	}
