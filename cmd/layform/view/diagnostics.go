@@ -3,7 +3,6 @@ package view
 import (
 	"bytes"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -17,7 +16,8 @@ type Diagnostic struct {
 	Detail   string `json:"detail,omitempty"`
 	// Range is the place in the spec, where there is one.
 	Range *Range `json:"range,omitempty"`
-	// Snippet is the line of the spec at which Range begins.
+	// Snippet is the line of the spec at which Range begins: of a long line the
+	// part around that place, with … where something is left out.
 	Snippet string `json:"snippet,omitempty"`
 	// Hint says what to do next.
 	Hint string `json:"hint,omitempty"`
@@ -41,57 +41,83 @@ type Position struct {
 func NewDiagnostics(diags hcl.Diagnostics, files map[string]*hcl.File) []Diagnostic {
 	out := make([]Diagnostic, 0, len(diags))
 	for _, d := range diags {
-		v := Diagnostic{Severity: "error", Summary: d.Summary, Detail: d.Detail}
-		if d.Severity == hcl.DiagWarning {
-			v.Severity = "warning"
-		}
+		v := Diagnostic{Severity: severityName(d.Severity), Summary: d.Summary, Detail: d.Detail}
 		if s := d.Subject; s != nil {
 			v.Range = &Range{
 				Filename: s.Filename,
 				Start:    Position{s.Start.Line, s.Start.Column, s.Start.Byte},
 				End:      Position{s.End.Line, s.End.Column, s.End.Byte},
 			}
-			v.Snippet = lineAt(files[s.Filename], s.Start.Byte)
+			if f := files[s.Filename]; f != nil {
+				text, _ := clip(lineAt(f.Bytes, s.Start.Byte))
+				v.Snippet = strings.ToValidUTF8(text, "\uFFFD")
+			}
 		}
 		out = append(out, v)
 	}
 	return out
 }
 
-// lineAt is the line of a file that holds the byte at an offset.
-func lineAt(f *hcl.File, offset int) string {
-	if f == nil || offset < 0 || offset > len(f.Bytes) {
-		return ""
-	}
-	start := bytes.LastIndexByte(f.Bytes[:offset], '\n') + 1
-	line, _, _ := bytes.Cut(f.Bytes[start:], []byte("\n"))
-	return strings.ToValidUTF8(strings.TrimRight(string(line), "\r"), "\uFFFD")
-}
-
 // Diagnostics writes the diagnostics of a spec with file, line and snippet:
-// warnings first, so that what stops a command stands last.
+// warnings first, so that what stops a command stands last. Of many errors or
+// warnings it writes the first maxDiagnostics, and how many there are more.
 func Diagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File, style Style) error {
-	sorted := slices.Clone(diags)
-	slices.SortStableFunc(sorted, func(a, b *hcl.Diagnostic) int {
-		return int(b.Severity) - int(a.Severity)
-	})
-	var plain bytes.Buffer
-	// The colours of hcl are not used: its output holds text of the user's, and
-	// everything in it has to be escaped.
-	if err := hcl.NewDiagnosticTextWriter(&plain, files, 0, false).WriteDiagnostics(sorted); err != nil {
-		return err
-	}
 	pg := newPage(w, style)
-	for line := range strings.Lines(plain.String()) {
-		line = EscapeText(strings.TrimSuffix(line, "\n"))
-		if rest, ok := strings.CutPrefix(line, "Error: "); ok {
-			line = style.paint(red, "Error:") + " " + style.paint(bold, rest)
-		} else if rest, ok := strings.CutPrefix(line, "Warning: "); ok {
-			line = style.paint(yellow, "Warning:") + " " + style.paint(bold, rest)
+	for _, severity := range []hcl.DiagnosticSeverity{hcl.DiagWarning, hcl.DiagError} {
+		n := 0
+		for _, d := range diags {
+			if d.Severity != severity {
+				continue
+			}
+			if n++; n > maxDiagnostics {
+				continue
+			}
+			if err := pg.diagnostic(d, files); err != nil {
+				return err
+			}
 		}
-		pg.line("%s", line)
+		if more := n - maxDiagnostics; more > 0 {
+			pg.line("… and %s; --json lists all", count(more, "more "+severityName(severity)))
+			pg.line("")
+		}
 	}
 	return pg.close()
+}
+
+// maxDiagnostics is the number of errors, and of warnings, that are written in words.
+const maxDiagnostics = 50
+
+func severityName(s hcl.DiagnosticSeverity) string {
+	if s == hcl.DiagWarning {
+		return "warning"
+	}
+	return "error"
+}
+
+// diagnostic writes one diagnostic in the form of hcl.
+func (p *page) diagnostic(d *hcl.Diagnostic, files map[string]*hcl.File) error {
+	color, title := red, "Error:"
+	if d.Severity == hcl.DiagWarning {
+		color, title = yellow, "Warning:"
+	}
+	p.line("%s %s", p.style.paint(color, title), p.style.paint(bold, Escape(d.Summary)))
+	p.line("")
+	if d.Subject != nil {
+		p.place(d, files[d.Subject.Filename])
+	}
+	// The rest is hcl's to write: the values of the expression, and the detail.
+	// Its colours are not used: the text is the user's and has to be escaped.
+	var plain bytes.Buffer
+	if err := hcl.NewDiagnosticTextWriter(&plain, nil, 0, false).WriteDiagnostic(&hcl.Diagnostic{
+		Severity: hcl.DiagError, Detail: d.Detail, Expression: d.Expression, EvalContext: d.EvalContext,
+	}); err != nil {
+		return err
+	}
+	rest := strings.TrimPrefix(plain.String(), "Error: \n\n")
+	for line := range strings.Lines(rest) {
+		p.line("%s", EscapeText(strings.TrimSuffix(line, "\n")))
+	}
+	return nil
 }
 
 // Error writes an error that has no place in a spec, and a hint on a line of its own.
