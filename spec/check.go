@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -34,6 +35,7 @@ func (p *program) check(objects map[Address]*evaluated, outputs []need) hcl.Diag
 	c.tags()
 	c.manifests()
 	c.indexes()
+	c.documents()
 	c.configDigests()
 	c.settleAddresses()
 	return c.diags
@@ -56,14 +58,7 @@ func (c *checker) tags() {
 	owners := map[string]Address{}
 	for _, addr := range c.order {
 		o := c.objects[addr]
-		var tags []string
-		switch body := o.object.Body.(type) {
-		case *Manifest:
-			tags = body.Entry.Tags
-		case *Index:
-			tags = body.Entry.Tags
-		}
-		for _, tag := range tags {
+		for _, tag := range entryOf(o.object.Body).Tags {
 			if first, ok := owners[tag]; ok {
 				c.err(o.tagRange, "The tag %q of %s stands on %s as well, at %s. A tag names one object.", tag, addr, first, place(c.objects[first].tagRange))
 				continue
@@ -107,27 +102,43 @@ func (c *checker) manifests() {
 	}
 }
 
-// indexes warns about equal platforms in one index.
+// indexes warns about equal platforms in one index, once for each platform.
 func (c *checker) indexes() {
 	for _, addr := range c.order {
 		x, ok := c.objects[addr].object.Body.(*Index)
 		if !ok {
 			continue
 		}
-		first := map[string]Address{}
+		members := map[string][]Address{}
 		for _, member := range x.Manifests {
-			p := c.platform(member)
-			if p == nil || p.OS == "" {
-				continue
+			if p := c.platform(member); p != nil && p.OS != "" {
+				name := platformName(p)
+				members[name] = append(members[name], member)
 			}
-			name := platformName(p)
-			if other, ok := first[name]; ok {
-				c.warn(c.manifestsRange(addr), "Equal platforms", "%s and %s in %s are both for %s. A client takes the first.", other, member, addr, name)
-				continue
+		}
+		for _, name := range keysOf(members) {
+			if same := members[name]; len(same) > 1 {
+				c.warn(c.manifestsRange(addr), "Equal platforms", "%s in %s are for the same platform, %s. A client takes the first.", addressList(same), addr, name)
 			}
-			first[name] = member
 		}
 	}
+}
+
+// addressList writes addresses as a list in words: of more than three, the first
+// two and how many there are more.
+func addressList(addrs []Address) string {
+	last := addrs[len(addrs)-1].String()
+	if len(addrs) > 3 {
+		addrs, last = addrs[:3], fmt.Sprintf("%d more", len(addrs)-2)
+	}
+	var b strings.Builder
+	for i, addr := range addrs[:len(addrs)-1] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(addr.String())
+	}
+	return b.String() + " and " + last
 }
 
 func (c *checker) manifestsRange(addr Address) hcl.Range {

@@ -132,8 +132,16 @@ func (d *decoder) platform() *ocispec.Platform {
 		d.err(at.rng, "%s", problem)
 		p = nil
 	}
-	version, _ := d.text(attrs, "os_version")
-	features, _ := d.texts(attrs, "os_features")
+	version, versionGot := d.text(attrs, "os_version")
+	features, featuresGot := d.texts(attrs, "os_features")
+	if versionGot.ok && !versionPattern.MatchString(version) {
+		d.err(versionGot.rng, "os_version is %s, but must be 1 to 128 printable characters of ASCII without spaces.", versionGot.quote(version))
+	}
+	for _, feature := range features {
+		if !versionPattern.MatchString(feature) {
+			d.err(featuresGot.rng, "os_features contains %s, but a feature is 1 to 128 printable characters of ASCII without spaces.", featuresGot.quote(feature))
+		}
+	}
 	if p != nil {
 		p.OSVersion, p.OSFeatures = version, features
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -69,7 +70,15 @@ func (g got) quote(s string) string {
 	if g.sensitive {
 		return "(sensitive)"
 	}
-	return strconv.Quote(s)
+	return shown(s)
+}
+
+// shown writes a value into a message: of a long one its beginning and size.
+func shown(s string) string {
+	if len(s) <= maxShown {
+		return strconv.Quote(s)
+	}
+	return fmt.Sprintf("%q… (%d bytes)", strings.ToValidUTF8(s[:maxShown/2], ""), len(s))
 }
 
 // raw evaluates an attribute without converting it.
@@ -228,8 +237,16 @@ func (d *decoder) textMap(attrs map[string]*attribute, name string) (map[string]
 // annotations is a map of strings whose keys are not empty.
 func (d *decoder) annotations(attrs map[string]*attribute, name string) map[string]string {
 	m, g := d.textMap(attrs, name)
+	size := 0
+	for key, value := range m {
+		size += len(key) + len(value)
+	}
 	if _, ok := m[""]; ok {
 		d.err(g.rng, "%s has an empty key.", name)
+	}
+	if size > maxAnnotations {
+		d.err(g.rng, "%s holds %d bytes of keys and values, and the limit is %d.", name, size, maxAnnotations)
+		return nil
 	}
 	return m
 }

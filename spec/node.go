@@ -212,7 +212,7 @@ func (d *decoder) symlinkNode(b *nestedBlock, n *Node) {
 	switch {
 	case !g.set:
 		d.lacks(b.incomplete, b.rng, "A symlink needs a target: the text that it holds.")
-	case g.ok && (target == "" || strings.ContainsRune(target, 0) || len(target) > 4095):
+	case g.ok && (target == "" || strings.ContainsRune(target, 0) || len(target) > maxPathLength):
 		d.err(g.rng, "The target of a symlink has 1 to 4095 characters, none of them NUL.")
 	default:
 		n.Target = target
@@ -233,13 +233,13 @@ func (d *decoder) imagePath(text string, rng hcl.Range, rootAllowed bool) (strin
 		problem = "must not contain \"..\""
 	case slices.ContainsFunc(parts, func(s string) bool { return strings.HasPrefix(s, ".wh.") }):
 		problem = "has a part that starts with \".wh.\", which marks deletions in layers; use a whiteout block"
-	case slices.ContainsFunc(parts, func(s string) bool { return len(s) > 255 }) || len(text) > 4095:
+	case slices.ContainsFunc(parts, func(s string) bool { return len(s) > 255 }) || len(text) > maxPathLength:
 		problem = "is too long: at most 4095 bytes, and 255 for each part"
 	case path.Clean(text) == "/" && !rootAllowed:
 		problem = "must not be the root"
 	}
 	if problem != "" {
-		d.err(rng, "The path %q %s.", text, problem)
+		d.err(rng, "The path %s %s.", shown(text), problem)
 		return "", false
 	}
 	return strings.TrimPrefix(path.Clean(text), "/"), true
