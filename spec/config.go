@@ -107,10 +107,10 @@ func absoluteOn(system, p string) bool {
 // known or not right.
 func (d *decoder) platform() *ocispec.Platform {
 	attrs := d.inst.block.attrs
-	text, whole := d.text(attrs, "platform")
-	system, osGot := d.text(attrs, "os")
-	architecture, archGot := d.text(attrs, "architecture")
-	variant, variantGot := d.text(attrs, "variant")
+	text, whole := d.openText(attrs, "platform")
+	system, osGot := d.openText(attrs, "os")
+	architecture, archGot := d.openText(attrs, "architecture")
+	variant, variantGot := d.openText(attrs, "variant")
 	var p *ocispec.Platform
 	problem, at := "", whole
 	switch {
@@ -230,7 +230,7 @@ func (d *decoder) environmentList(raw got) []string {
 		seen[name] = true
 		d.checkVariable(g, name, value)
 		env = append(env, element.AsString())
-		d.envField(g, name, value)
+		d.envField(g, i, name, value)
 	}
 	return env
 }
@@ -247,12 +247,14 @@ func sensitiveElements(v cty.Value) []bool {
 	return hidden
 }
 
-func (d *decoder) envField(g got, name, value string) {
-	v := cty.StringVal(value)
+// envField records an element of env under its name; one that is sensitive under
+// its place, for the name is a part of the sensitive text.
+func (d *decoder) envField(g got, i int, name, value string) {
+	key, v := cty.StringVal(name), cty.StringVal(value)
 	if g.sensitive {
-		v = v.Mark(sensitivity{})
+		key, v = cty.NumberIntVal(int64(i)), cty.StringVal(name+"="+value).Mark(sensitivity{})
 	}
-	d.fields = appendFields(d.fields, "env"+indexText(cty.StringVal(name)), v)
+	d.fields = appendFields(d.fields, "env"+indexText(key), v)
 }
 
 func (d *decoder) checkVariable(g got, name, value string) {
@@ -294,7 +296,7 @@ func (d *decoder) extra(attrs map[string]*attribute, name string, reserved ...st
 		key := k.AsString()
 		i := slices.IndexFunc(reserved, func(s string) bool { return strings.EqualFold(s, key) })
 		if key == "" || i >= 0 {
-			d.err(g.rng, "%s contains %q. Members that the image spec defines have attributes of their own.", name, key)
+			d.err(g.rng, "%s contains %s. Members that the image spec defines have attributes of their own.", name, g.quote(key))
 			continue
 		}
 		members[key] = json.RawMessage(canonicalJSON(v))

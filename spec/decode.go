@@ -23,6 +23,8 @@ type decoder struct {
 	diags  hcl.Diagnostics
 	// silent suppresses the recording of fields: in nested blocks.
 	silent bool
+	// inTree is set within the blocks that a layer's tar is made of.
+	inTree bool
 	// tagRange is the place of the tags; emptyImage that of a complaint about
 	// missing layers, which is due if the config is that of an image.
 	tagRange   hcl.Range
@@ -110,7 +112,7 @@ func (d *decoder) raw(attrs map[string]*attribute, name string) got {
 		g.reported = true
 		return g
 	}
-	g.value = v
+	g.value, g.sensitive = v, isSensitive(v)
 	return g
 }
 
@@ -142,8 +144,28 @@ func (d *decoder) settle(g got, t cty.Type) got {
 	if !d.silent && !isEmpty(g.value) {
 		d.fields = appendFields(d.fields, g.name, v)
 	}
+	if d.inTree && g.sensitive && g.name != "content" {
+		return d.refuseSensitive(g)
+	}
 	g.ok = g.value.IsWhollyKnown()
 	return g
+}
+
+// refuseSensitive reports a sensitive value where it would be shown: addresses,
+// paths, media types and platforms stand in plans and descriptors.
+func (d *decoder) refuseSensitive(g got) got {
+	d.err(g.rng, "%s is sensitive, but plans and layouts show it to everybody.", g.name)
+	g.ok, g.reported = false, true
+	return g
+}
+
+// openText is text that may not be sensitive.
+func (d *decoder) openText(attrs map[string]*attribute, name string) (string, got) {
+	s, g := d.text(attrs, name)
+	if g.ok && g.sensitive {
+		return "", d.refuseSensitive(g)
+	}
+	return s, g
 }
 
 // isEmpty reports whether a value is a list or map without elements, which comes
@@ -309,7 +331,7 @@ var mediaTypePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,12
 
 // typeName is an attribute that holds a media type.
 func (d *decoder) typeName(attrs map[string]*attribute, name string) (string, got) {
-	s, g := d.text(attrs, name)
+	s, g := d.openText(attrs, name)
 	if g.ok && !mediaTypePattern.MatchString(s) {
 		d.err(g.rng, "%s is %s, which is not a media type: two names of letters, digits and !#$&^_.+- with a slash between (RFC 6838).", name, g.quote(s))
 	}

@@ -145,7 +145,7 @@ func typeFunctions() map[string]function.Function {
 }
 
 func fileFunctions(r *reader) map[string]function.Function {
-	return map[string]function.Function{
+	table := map[string]function.Function{
 		"file":             fileFunc(r, "file", utf8Text),
 		"filebase64":       fileFunc(r, "filebase64", func(s string) (string, error) { return base64Encode(s), nil }),
 		"filebase64sha256": fileFunc(r, "filebase64sha256", func(s string) (string, error) { return base64SHA256(s), nil }),
@@ -156,4 +156,8 @@ func fileFunctions(r *reader) map[string]function.Function {
 		"fileexists":       fileExistsFunc(r),
 		"fileset":          filesetFunc(r),
 	}
+	for name, f := range table {
+		table[name] = withOpenPaths(f, 2)
+	}
+	return table
 }

@@ -13,15 +13,35 @@ import (
 // Most functions produce no more than a small multiple of what they are given,
 // which the meter has measured. Those that multiply are asked beforehand.
 
-// limited makes a function that checks its arguments before it runs.
+// limited makes a function that checks its arguments, without marks, before it runs.
 func limited(f function.Function, check func(args []cty.Value) error) function.Function {
-	checked := func(args []cty.Value) error {
+	return checked(f, func(args []cty.Value) error {
 		plain := make([]cty.Value, len(args))
 		for i, arg := range args {
 			plain[i], _ = arg.UnmarkDeep()
 		}
 		return check(plain)
-	}
+	})
+}
+
+// sensitivePath says why a function does not take a path.
+const sensitivePath = "the path is sensitive, but a plan lists what functions read"
+
+// withOpenPaths makes a function that refuses sensitive arguments among its
+// first n, which are paths and patterns.
+func withOpenPaths(f function.Function, n int) function.Function {
+	return checked(f, func(args []cty.Value) error {
+		for i, arg := range args[:min(n, len(args))] {
+			if isSensitive(arg) {
+				return function.NewArgErrorf(i, sensitivePath)
+			}
+		}
+		return nil
+	})
+}
+
+// checked makes a function that checks its arguments before it runs.
+func checked(f function.Function, check func(args []cty.Value) error) function.Function {
 	params := f.Params()
 	for i := range params {
 		params[i] = permissive(params[i])
@@ -35,7 +55,7 @@ func limited(f function.Function, check func(args []cty.Value) error) function.F
 		Params:   params,
 		VarParam: variadic,
 		Type: func(args []cty.Value) (cty.Type, error) {
-			if err := checked(args); err != nil {
+			if err := check(args); err != nil {
 				return cty.DynamicPseudoType, err
 			}
 			return f.ReturnTypeForValues(args)

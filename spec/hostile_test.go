@@ -99,3 +99,75 @@ func TestLargeDocuments(t *testing.T) {
 		"layform.hcl line 5", `With the tags of manifest.m["9"], index.json would have more than 16777216 bytes, its limit.`)
 	mustLoad(t, dir, source(fmt.Sprintf(many, 9, "tags = [each.key]\n descriptor_annotations = { a = file(\"big\") }")))
 }
+
+// TestSensitiveEverywhere puts a sensitive value into every attribute of every
+// block and into every function: no message, field, address or output shows it.
+func TestSensitiveEverywhere(t *testing.T) {
+	shapes := []string{
+		"var.s", "[var.s]", `["A=1", "${var.s}=1"]`, "{ a = var.s }", "{ (var.s) = var.s }", `"/${var.s}"`, `"/../${var.s}"`, `"linux/${var.s}"`,
+		`"linux/amd64/${var.s}"`,
+	}
+	// What stands beside an attribute, so that it is looked at.
+	beside := map[string]string{
+		"archive": "", "blob": "", "from": "", "platform": "", "os": "architecture = \"arm\"", "architecture": "os = \"linux\"",
+		"variant": "os = \"linux\"\n architecture = \"arm\"",
+	}
+	with := func(name, shape, usual string) string {
+		if other, ok := beside[name]; ok {
+			usual = other
+		}
+		return name + " = " + shape + "\n " + usual
+	}
+	var texts []string
+	for _, shape := range shapes {
+		for _, a := range objectSchemas[KindLayer].Attributes {
+			texts = append(texts, within(with(a.Name, shape, `file "/a" { content = "" }`), "", "", ""))
+		}
+		for _, a := range objectSchemas[KindConfig].Attributes {
+			texts = append(texts, within("", with(a.Name, shape, `platform = "linux/amd64"`), "", ""))
+		}
+		for _, a := range objectSchemas[KindManifest].Attributes {
+			texts = append(texts, "manifest \"m\" {\n "+a.Name+" = "+shape+"\n}\n", within("", "", a.Name+" = "+shape, ""))
+		}
+		for _, a := range objectSchemas[KindIndex].Attributes {
+			texts = append(texts, "index \"m\" {\n "+with(a.Name, shape, "manifests = []")+"\n}\n")
+		}
+		for kind, schema := range nestedSchemas {
+			for _, a := range schema.Attributes {
+				head, usual := kind, ""
+				switch kind {
+				case "compression":
+				case string(NodeCopy):
+					usual = `from = "a"`
+				default:
+					head += ` "/a"`
+				}
+				texts = append(texts, within(head+" {\n "+with(a.Name, shape, usual)+"\n}", "", "", ""))
+			}
+		}
+		texts = append(texts,
+			within("dynamic \"file\" {\n for_each = "+shape+"\n labels = [\"/${file.key}\"]\n content { content = file.value }\n}", "", "", ""),
+			within("dynamic \"file\" {\n for_each = [1]\n labels = "+shape+"\n content { content = \"\" }\n}", "", "", ""),
+			"layout { path = "+shape+" }\n", "layform { name = "+shape+" }\n", "variable \"v\" { default = "+shape+" }\n")
+	}
+	for name := range newProgram(".", "").functions {
+		for _, args := range []string{"var.s", "var.s, var.s", "1, var.s", "var.s, 1", "[var.s], 1, var.s", "var.s, {}", `{ (var.s) = 1 }, var.s`} {
+			texts = append(texts, "output \"o\" {\n sensitive = true\n value = "+name+"("+args+")\n}\n", "locals { x = "+name+"("+args+") }\n")
+		}
+	}
+	dir := files(t, map[string]string{"a": "x"})
+	for _, text := range texts {
+		s, diags := Load(dir, source("variable \"s\" {\n default = \"HuNTer2 hunter2/hunter2\"\n sensitive = true\n}\n"+text))
+		seen := render(t, s, diags)
+		if !diags.HasErrors() {
+			for _, addr := range s.Addresses() {
+				seen += fmt.Sprint(addr, object(t, s, addr.String(), nil).Fields)
+			}
+			outputs, _ := s.Outputs(nil)
+			seen += fmt.Sprint(outputs, s.Inputs(), s.Variables)
+		}
+		if strings.Contains(strings.ToLower(seen), "hunter2") && !strings.Contains(text, "nonsensitive") {
+			t.Errorf("%s\nshows the value:\n%s", text, seen)
+		}
+	}
+}

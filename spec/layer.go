@@ -90,12 +90,8 @@ func (d *decoder) layer() *Layer {
 
 // sourcePath is a path below the spec's directory.
 func (d *decoder) sourcePath(attrs map[string]*attribute, name string) (string, got) {
-	s, g := d.knownText(attrs, name)
-	if !g.ok {
-		return "", g
-	}
-	if g.sensitive {
-		d.err(g.rng, "%s is sensitive, but a plan shows the paths that it reads.", name)
+	s, g := d.openText(attrs, name)
+	if !d.mustKnow(g) {
 		return "", g
 	}
 	clean, err := localPath(s)
@@ -188,7 +184,7 @@ func (d *decoder) compressionObject(g got, v cty.Value) (Compression, bool) {
 		k, element := it.Element()
 		name := k.AsString()
 		if name != "algorithm" && name != "level" {
-			d.err(g.rng, "compression has no member %q.%s", name, suggestOr(name, []string{"algorithm", "level"}))
+			d.err(g.rng, "compression has no member %s.%s", g.quote(name), suggestOr(name, []string{"algorithm", "level"}))
 			return c, false
 		}
 		attrs[name] = &attribute{name: name, rng: g.rng, expr: literalExpression(element, g.rng)}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -97,6 +98,10 @@ func brief(d *hcl.Diagnostic) {
 	if d.Expression == nil || d.EvalContext == nil {
 		return
 	}
+	// What a function says of its arguments may quote them.
+	if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && mentionsSensitive(d) && !strings.Contains(d.Detail, sensitivePath) {
+		d.Detail = fmt.Sprintf("The function %q cannot be called with these arguments. What it says of them is not shown, for one is sensitive.", call.CalledFunctionName())
+	}
 	for _, t := range d.Expression.Variables() {
 		v, diags := t.TraverseAbs(d.EvalContext)
 		if diags.HasErrors() || v.IsMarked() || v.Type() != cty.String && v.Type() != cty.Number {
@@ -107,6 +112,15 @@ func brief(d *hcl.Diagnostic) {
 			return
 		}
 	}
+}
+
+// mentionsSensitive reports whether the expression of a diagnostic uses a
+// sensitive value.
+func mentionsSensitive(d *hcl.Diagnostic) bool {
+	return slices.ContainsFunc(d.Expression.Variables(), func(t hcl.Traversal) bool {
+		v, diags := t.TraverseAbs(d.EvalContext)
+		return !diags.HasErrors() && isSensitive(v)
+	})
 }
 
 // loading is one run of Load.

@@ -19,7 +19,7 @@ func (d *decoder) manifest() *Manifest {
 	m.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex)
 	m.Annotations = d.annotations(b.attrs, "annotations")
 	m.Entry = d.entry()
-	if text, g := d.text(b.attrs, "platform"); g.ok {
+	if text, g := d.openText(b.attrs, "platform"); g.ok {
 		p, problem := parsePlatform(text)
 		if problem != "" {
 			d.err(g.rng, "%s", problem)
@@ -71,11 +71,12 @@ func (d *decoder) entry() Entry {
 		d.err(attrs["descriptor_annotations"].expr.rng(), "The annotation %s holds the ref name in index.json. Write it as tags.", ocispec.AnnotationRefName)
 	}
 	tags, g := d.texts(attrs, "tags")
+	if g.sensitive {
+		d.refuseSensitive(g)
+		return e
+	}
 	for _, tag := range tags {
 		switch {
-		case g.sensitive:
-			d.err(g.rng, "tags is sensitive, but index.json shows tags to everybody.")
-			return e
 		case len(tag) > maxTag:
 			d.err(g.rng, "A tag of %d characters is too long: the limit is %d.", len(tag), maxTag)
 		case !tagPattern.MatchString(tag):

@@ -20,8 +20,8 @@ func literalSyntax(v cty.Value, rng hcl.Range) hclsyntax.Expression {
 // tree decodes the blocks that a layer's tar is made of.
 func (d *decoder) tree() []Node {
 	silent := d.silent
-	d.silent = true
-	defer func() { d.silent = silent }()
+	d.silent, d.inTree = true, true
+	defer func() { d.silent, d.inTree = silent, false }()
 	var nodes []Node
 	for _, n := range d.inst.block.nested {
 		if n.kind == "compression" {

@@ -21,7 +21,7 @@ type template struct {
 // templateFunc is templatefile: a template sees the variables that it is given
 // and nothing else.
 func (s *session) templateFunc() function.Function {
-	return function.New(&function.Spec{
+	return withOpenPaths(function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "path", Type: cty.String}, anyValue("vars")},
 		Type:   function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
@@ -31,7 +31,7 @@ func (s *session) templateFunc() function.Function {
 			}
 			return v, nil
 		},
-	})
+	}), 1)
 }
 
 // refusedTemplate is templatefile where it cannot be called.

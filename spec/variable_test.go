@@ -181,10 +181,13 @@ func TestSensitive(t *testing.T) {
 	for name, test := range map[string][2]string{
 		"output": {`output "o" { value = var.s }`, "Add sensitive = true"},
 		"tags":   {"manifest \"m\" {\n artifact_type = \"a/b\"\n tags = [var.s]\n}", "tags is sensitive"},
-		"type":   {"manifest \"m\" { artifact_type = var.s }", "artifact_type is (sensitive)"},
+		"type":   {"manifest \"m\" { artifact_type = var.s }", "artifact_type is sensitive, but plans and layouts show it to everybody"},
 		"layout": {"layform { name = sensitive(\"x\") }", "not sensitive"},
 		"path":   {"layer \"l\" { archive = var.s }", "archive is sensitive"},
 		"user":   {"config \"c\" {\n platform = \"linux/amd64\"\n user = \"a ${var.s}\"\n}", "user is (sensitive)"},
+		"input":  {"layer \"l\" {\n file \"/a\" { content = file(\"${var.s}\") }\n}", "the path is sensitive, but a plan lists what functions read"},
+		"tree":   {"layer \"l\" {\n symlink \"/a\" { target = var.s }\n}", "target is sensitive, but plans and layouts show it to everybody"},
+		"call":   {"output \"o\" {\n value = tonumber(var.s)\n sensitive = true\n}", `The function "tonumber" cannot be called with these arguments.`},
 		"rule":   {"variable \"r\" {\n default = 1\n validation {\n condition = false\n error_message = var.s\n }\n}", "its message is sensitive"},
 	} {
 		t.Run(name, func(t *testing.T) {
