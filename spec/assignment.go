@@ -173,12 +173,16 @@ func readAnywhere(name string) (string, error) {
 // file takes the values of a variables file.
 func (g *given) file(name, text string) hcl.Diagnostics {
 	f, diags := ParseFile(name, text)
-	g.p.files[name] = f
 	if diags.HasErrors() {
+		if g.needsSensitive() {
+			f.Bytes = nil // nobody knows which lines are not to be shown
+		}
+		g.p.files[name] = f
 		return diags
 	}
 	attrs, more := f.Body.JustAttributes()
 	diags = append(diags, more...)
+	g.p.files[name] = g.hidden(f, attrs)
 	for _, key := range keysOf(attrs) {
 		a := attrs[key]
 		if _, ok := g.p.variables[key]; !ok {
@@ -188,15 +192,36 @@ func (g *given) file(name, text string) hcl.Diagnostics {
 			})
 			continue
 		}
-		e, more := newExpression(a.Expr)
-		diags = append(diags, more...)
+		e, problems := newExpression(a.Expr)
 		value, more := g.p.constant(e, cty.DynamicPseudoType, "The value of a variable")
-		diags = append(diags, plain(more)...)
-		if !more.HasErrors() {
+		problems = append(problems, plain(more)...)
+		if v := g.p.variables[key]; v.sensitive && problems.HasErrors() {
+			problems = hcl.Diagnostics{v.problem(a.Expr.Range(), "the value is no literal. It is sensitive, so more is not shown. Put a string in quotation marks.")}
+		}
+		diags = append(diags, problems...)
+		if !problems.HasErrors() {
 			g.candidates[key] = append(g.candidates[key], candidate{value: value, rng: a.Expr.Range()})
 		}
 	}
 	return diags
+}
+
+// hidden is a variables file for snippets: with asterisks in the place of the
+// values of sensitive variables.
+func (g *given) hidden(f *hcl.File, attrs hcl.Attributes) *hcl.File {
+	shown := *f
+	shown.Bytes = slices.Clone(f.Bytes)
+	for name, a := range attrs {
+		if v := g.p.variables[name]; v == nil || !v.sensitive {
+			continue
+		}
+		for i := a.Expr.Range().Start.Byte; i < a.Expr.Range().End.Byte; i++ {
+			if shown.Bytes[i] != '\n' {
+				shown.Bytes[i] = '*'
+			}
+		}
+	}
+	return &shown
 }
 
 // parseFile checks and parses one file of HCL or JSON. The file is nil when

@@ -176,6 +176,33 @@ manifest "a" {
 	mustFail(t, t.TempDir(), again, "the plan holds no proper value")
 }
 
+// TestSensitiveValues gives sensitive variables values that are wrong: neither
+// the messages nor their snippets show them.
+func TestSensitiveValues(t *testing.T) {
+	opts := source("variable \"s\" {\n type = object({ a = number })\n sensitive = true\n}\noutput \"o\" {\n value = var.s\n sensitive = true\n}\n")
+	for _, value := range []string{
+		"hunter2", `"hunter2"`, "{ hunter2 = 1 }", "{ a = hunter2 }", `{ a = "hunter2" }`, `{ a = tonumber("hunter2") }`, `"hunter2`, "{\n a = [\"hunter2\"]\n}",
+		`{ a = hunter2("x") }`, `"${hunter2}"`,
+	} {
+		dir := t.TempDir()
+		write(t, dir, "s.vars", "s = "+value+"\n")
+		encoded, err := json.Marshal(map[string]any{"s": value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, "s.json", string(encoded))
+		for _, given := range []LoadOptions{
+			{VarFiles: []string{filepath.Join(dir, "s.vars")}}, {VarFiles: []string{filepath.Join(dir, "s.json")}}, {Vars: []Assignment{{"s", value, "--var"}}},
+		} {
+			given.Sources = opts.Sources
+			s, diags := Load(dir, given)
+			if text := render(t, s, diags); !diags.HasErrors() || strings.Contains(text, "hunter2") {
+				t.Errorf("%s gives:\n%s", value, text)
+			}
+		}
+	}
+}
+
 func TestSensitive(t *testing.T) {
 	const secret = "variable \"s\" {\n default = \"hunter2\"\n sensitive = true\n}\n"
 	for name, test := range map[string][2]string{
