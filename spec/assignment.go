@@ -34,7 +34,7 @@ type candidate struct {
 func (c candidate) resolve(v *variable) (cty.Value, hcl.Diagnostics) {
 	value := c.value
 	if c.isText {
-		if v.typ == cty.String {
+		if v.typ == cty.String || v.untyped {
 			return cty.StringVal(c.text), nil
 		}
 		e, diags := parseExpression(c.text, c.rng.Filename)

@@ -76,7 +76,7 @@ func TestSurrogates(t *testing.T) {
 		`\ud83d\ude00`: "", `\\ud800`: "", `\\\ud800`: `\ud800`, `\u00e9\n`: "",
 	} {
 		file := LoadOptions{Sources: []Source{{Name: "layform.json", Text: `{"layout": {"path": "out"}, "output": {"o": {"value": "` + text + `"}}}`}}}
-		function := source("output \"o\" { value = jsondecode(" + string(canonicalJSON(cty.StringVal(`"`+text+`"`))) + ") }")
+		function := source("output \"o\" { value = jsondecode(" + canonicalJSON(cty.StringVal(`"`+text+`"`)) + ") }")
 		if half == "" {
 			mustLoad(t, t.TempDir(), file)
 			mustLoad(t, t.TempDir(), function)

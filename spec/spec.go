@@ -51,8 +51,8 @@ type Input struct {
 type Assignment struct {
 	// Name is the variable's name.
 	Name string
-	// Text is taken as it is for a variable of type string, and as an HCL
-	// expression without references for any other.
+	// Text is taken as it is for a variable of type string or without a type, and
+	// as an HCL expression without references for any other.
 	Text string
 	// Origin says for messages where the text comes from: --var, or the name of
 	// an environment variable.

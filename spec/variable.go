@@ -17,6 +17,7 @@ type variable struct {
 	name        string
 	rng         hcl.Range
 	typ         cty.Type // the constraint; any without a type argument
+	untyped     bool     // there is no type argument
 	defaults    *typeexpr.Defaults
 	fallback    cty.Value // cty.NilVal when there is no default
 	fallbackRng hcl.Range
@@ -33,7 +34,7 @@ type validation struct{ condition, message *expression }
 
 func (p *program) declareVariable(b *hcl.Block) hcl.Diagnostics {
 	content, diags := b.Body.Content(variableSchema)
-	v := &variable{name: b.Labels[0], rng: b.DefRange, typ: cty.DynamicPseudoType, nullable: true}
+	v := &variable{name: b.Labels[0], rng: b.DefRange, typ: cty.DynamicPseudoType, untyped: true, nullable: true}
 	if problem := checkName("variable", v.name, b.LabelRanges[0]); problem != nil {
 		return append(diags, problem)
 	}
@@ -42,6 +43,7 @@ func (p *program) declareVariable(b *hcl.Block) hcl.Diagnostics {
 	}
 	p.variables[v.name] = v
 	if a, ok := content.Attributes["type"]; ok {
+		v.untyped = false
 		diags = append(diags, v.declareType(a)...)
 	}
 	diags = append(diags, p.variableFlags(v, content.Attributes)...)

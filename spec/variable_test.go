@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/zclconf/go-cty/cty"
 )
 
 const variableSpec = `
@@ -16,10 +18,15 @@ variable "list" {
   type    = list(number)
   default = [1]
 }
-variable "any" { default = null }
+variable "any" {
+  type    = any
+  default = null
+}
+variable "untyped" { default = 1 }
 output "text" { value = var.text }
 output "list" { value = var.list }
 output "any" { value = var.any }
+output "untyped" { value = var.untyped }
 `
 
 // values evaluates the outputs of a spec by name.
@@ -63,10 +70,16 @@ func TestVariableOrder(t *testing.T) {
 	if got := values(t, mustLoad(t, dir, opts))["list"]; got != "[5,6]" {
 		t.Errorf("list: %s", got)
 	}
-	opts.Vars = []Assignment{{"text", "first", "--var"}, {"text", "[not an expression", "--var"}, {"list", "[7]", "--var"}, {"any", "\"x\"", "--var"}}
+	opts.Vars = []Assignment{{"text", "first", "--var"}, {"text", "[not an expression", "--var"}, {"list", "[7]", "--var"}, {"any", "\"x\"", "--var"}, {"untyped", "1.10", "--var"}}
 	got := values(t, mustLoad(t, dir, opts))
-	if got["text"] != `"[not an expression"` || got["list"] != "[7]" || got["any"] != `"x"` {
+	if got["text"] != `"[not an expression"` || got["list"] != "[7]" || got["any"] != `"x"` || got["untyped"] != `"1.10"` {
 		t.Errorf("command line: %v", got)
+	}
+	for _, text := range []string{"true", "null", "[1]", "a b", "${x}", "(", ""} {
+		opts := LoadOptions{Environ: []Assignment{{"untyped", text, "LAYFORM_VAR_untyped"}}}
+		if got := values(t, mustLoad(t, dir, opts))["untyped"]; got != canonicalJSON(cty.StringVal(text)) {
+			t.Errorf("%s gives %s for a variable without a type, which takes text as it is", text, got)
+		}
 	}
 }
 
@@ -105,7 +118,7 @@ variable "v" {
 }
 
 func TestNullable(t *testing.T) {
-	opts := source("variable \"v\" {\n default = \"x\"\n nullable = false\n}\noutput \"v\" { value = var.v }\n")
+	opts := source("variable \"v\" {\n type = any\n default = \"x\"\n nullable = false\n}\noutput \"v\" { value = var.v }\n")
 	opts.Vars = []Assignment{{"v", "null", "--var"}}
 	if got := values(t, mustLoad(t, t.TempDir(), opts))["v"]; got != `"x"` {
 		t.Errorf("null gives %s, not the default", got)
