@@ -86,7 +86,7 @@ func (o *observer) digestFile(opener *Files, name string, size int64, buf []byte
 	if err != nil {
 		return "", err
 	}
-	d, err := digestOpen(file, info, size, buf)
+	d, err := o.digestOpen(file, info, size, buf)
 	if closeErr := file.Close(); err == nil && closeErr != nil {
 		err = bare(closeErr)
 	}
@@ -96,13 +96,16 @@ func (o *observer) digestFile(opener *Files, name string, size int64, buf []byte
 	return d, err
 }
 
-func digestOpen(file *os.File, info fs.FileInfo, size int64, buf []byte) (digest.Digest, error) {
+func (o *observer) digestOpen(file *os.File, info fs.FileInfo, size int64, buf []byte) (digest.Digest, error) {
 	if info.Size() != size {
 		return "", fmt.Errorf("%w: size %d, was %d", errMoved, info.Size(), size)
 	}
 	h := sha256.New()
 	var n int64
 	for n <= size { // more need not be read: the file grew, and may go on growing
+		if err := o.ctx.Err(); err != nil { // Observe reports it
+			return "", err
+		}
 		k, err := file.Read(buf)
 		h.Write(buf[:k])
 		n += int64(k)

@@ -116,7 +116,8 @@ func TestGrowing(t *testing.T) {
 	must(t, err)
 	defer func() { must(t, file.Close()) }()
 	must(t, os.Truncate(filepath.Join(dir, "f"), 1<<36))
-	if _, err := digestOpen(file, info, info.Size(), make([]byte, 4096)); err == nil || !strings.Contains(err.Error(), "size 68719476736, was 4") {
+	o := observer{ctx: t.Context()}
+	if _, err := o.digestOpen(file, info, info.Size(), make([]byte, 4096)); err == nil || !strings.Contains(err.Error(), "size 68719476736, was 4") {
 		t.Errorf("the error is %v", err)
 	}
 }
