@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/spec"
 )
@@ -78,8 +79,5 @@ const maxEpoch = 253402300799
 
 // openLayout opens the layout of a spec whose directory is dir.
 func openLayout(dir, path string) (*layout.Store, error) {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, filepath.FromSlash(path))
-	}
-	return layout.Open(path, layout.Options{})
+	return layout.Open(view.LayoutPath(dir, path), layout.Options{})
 }

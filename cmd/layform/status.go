@@ -57,7 +57,7 @@ func (a *app) state(ctx context.Context, f specFlags, v valueFlags, check bool) 
 		return nil, err
 	}
 	out := &view.State{
-		Layout: sp.LayoutPath, Exists: store.Initialised(), Spec: sp.Name,
+		Layout: view.LayoutPath(f.dir(), sp.LayoutPath), Exists: store.Initialised(), Spec: sp.Name,
 		Serial: st.Serial, Index: index.Digest(), Outputs: outputsOf(st),
 	}
 	for _, key := range slices.Sorted(maps.Keys(st.Objects)) {

@@ -132,6 +132,7 @@ func outputOf(o spec.Output) Output {
 
 // State is what a layout holds for a spec.
 type State struct {
+	// Layout is the way to the layout from the working directory.
 	Layout string `json:"layout"`
 	// Exists is false when nothing was ever written to the layout.
 	Exists bool   `json:"exists"`

@@ -2,6 +2,7 @@ package view
 
 import (
 	"io"
+	"path/filepath"
 
 	"github.com/layform/layform/planner"
 )
@@ -19,9 +20,9 @@ func Plan(w io.Writer, p *planner.Plan, style Style) error {
 	if p.Empty() {
 		pg.warnings(p.Warnings)
 		if p.Options.Destroy {
-			pg.line("No changes. The layout %s holds nothing of this spec.", Escape(p.Layout.Path))
+			pg.line("No changes. The layout %s holds nothing of this spec.", Escape(PlanLayout(p)))
 		} else {
-			pg.line("No changes. The layout %s holds what the spec describes.", Escape(p.Layout.Path))
+			pg.line("No changes. The layout %s holds what the spec describes.", Escape(PlanLayout(p)))
 		}
 		return pg.close()
 	}
@@ -32,6 +33,18 @@ func Plan(w io.Writer, p *planner.Plan, style Style) error {
 	pg.summary(p.Summary)
 	return pg.close()
 }
+
+// LayoutPath is the way to a layout from the working directory: path is as the
+// spec in the directory dir writes it.
+func LayoutPath(dir, path string) string {
+	if dir == "" || dir == "." || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, filepath.FromSlash(path))
+}
+
+// PlanLayout is the way to a plan's layout from the directory in which it was made.
+func PlanLayout(p *planner.Plan) string { return LayoutPath(p.Spec.Dir, p.Layout.Path) }
 
 // drift lists what somebody else changed since the last apply.
 func (p *page) drift(plan *planner.Plan) {
@@ -78,7 +91,7 @@ func (p *page) changes(plan *planner.Plan) {
 			continue
 		}
 		if !listed {
-			p.line("layform will make these changes in %s:", Escape(plan.Layout.Path))
+			p.line("layform will make these changes in %s:", Escape(PlanLayout(plan)))
 			p.line("")
 			listed = true
 		}
