@@ -28,8 +28,37 @@ func newExpression(e hcl.Expression) (*expression, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return &expression{syntax: &hclsyntax.LiteralValueExpr{Val: cty.DynamicVal, SrcRange: e.Range()}, wrong: true}, diags
 	}
+	diags = append(diags, duplicateMembers(syntax)...)
 	refs := findReferences(syntax)
 	return &expression{syntax: addMeters(syntax), refs: refs}, diags
+}
+
+// duplicateMembers reports members of one object that have the same name: the
+// last would win without a word.
+func duplicateMembers(e hclsyntax.Expression) hcl.Diagnostics {
+	return hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
+		object, ok := n.(*hclsyntax.ObjectConsExpr)
+		if !ok {
+			return nil
+		}
+		var diags hcl.Diagnostics
+		seen := map[string]hcl.Range{}
+		for _, item := range object.Items {
+			name, more := item.KeyExpr.Value(nil)
+			if more.HasErrors() || name.IsNull() || !name.IsKnown() || name.Type() != cty.String {
+				continue
+			}
+			if first, ok := seen[name.AsString()]; ok {
+				diags = append(diags, &hcl.Diagnostic{
+					Severity: hcl.DiagError, Summary: "Duplicate object attribute", Subject: item.KeyExpr.Range().Ptr(),
+					Detail: fmt.Sprintf("This object has a member %s already, at %s. Keep one of them.", shown(name.AsString()), place(first)),
+				})
+				continue
+			}
+			seen[name.AsString()] = item.KeyExpr.Range()
+		}
+		return diags
+	})
 }
 
 // nativeExpression turns an expression into one of the native syntax.
@@ -63,20 +92,10 @@ func nativeExpression(e hcl.Expression) (hclsyntax.Expression, hcl.Diagnostics) 
 func nativeObject(e hcl.Expression, pairs []hcl.KeyValuePair) (hclsyntax.Expression, hcl.Diagnostics) {
 	object := &hclsyntax.ObjectConsExpr{SrcRange: e.Range(), OpenRange: e.StartRange()}
 	var all hcl.Diagnostics
-	seen := map[string]bool{}
 	for _, pair := range pairs {
 		key, keyDiags := nativeExpression(pair.Key)
 		value, valueDiags := nativeExpression(pair.Value)
 		all = append(append(all, keyDiags...), valueDiags...)
-		if name, diags := pair.Key.Value(nil); !diags.HasErrors() && name.Type() == cty.String {
-			if seen[name.AsString()] {
-				all = append(all, &hcl.Diagnostic{
-					Severity: hcl.DiagError, Summary: "Duplicate object attribute", Subject: pair.Key.Range().Ptr(),
-					Detail: fmt.Sprintf("A member %q stands in this object already.", name.AsString()),
-				})
-			}
-			seen[name.AsString()] = true
-		}
 		object.Items = append(object.Items, hclsyntax.ObjectConsItem{
 			KeyExpr:   &hclsyntax.ObjectConsKeyExpr{Wrapped: key, ForceNonLiteral: true},
 			ValueExpr: value,

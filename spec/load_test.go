@@ -356,4 +356,6 @@ output "o" { value = [for l in values(layer.a) : l.address] }
 	}
 	mustFail(t, t.TempDir(), LoadOptions{Sources: []Source{{Name: "a.json", Text: `{"layout": {"path": "out"}, "layer": {"a": {"fil": 1, "archive": "${x"}}}`}}},
 		`No argument or block type is named "fil"`)
+	mustFail(t, t.TempDir(), LoadOptions{Sources: []Source{{Name: "a.json", Text: "{\"locals\": {\"x\": {\"a\": 1,\n\"a\": 2}}}"}}},
+		"a.json line 2", `This object has a member "a" already, at a.json:1.`)
 }

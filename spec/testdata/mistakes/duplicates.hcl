@@ -30,3 +30,7 @@ index "i" {
 
 output "o" { value = 1 }
 output "o" { value = 2 }
+
+locals {
+  members = { a = 1, b = { c = 1, "c" = 2 }, (upper("a")) = 2, A = 3, a = 4 }
+}
