@@ -62,6 +62,12 @@ func render(t *testing.T, s *Spec, diags hcl.Diagnostics) string {
 func mustFail(t *testing.T, dir string, opts LoadOptions, want ...string) {
 	t.Helper()
 	s, diags := Load(dir, opts)
+	mustSay(t, s, diags, want...)
+}
+
+// mustSay checks that diagnostics hold an error and say all of want.
+func mustSay(t *testing.T, s *Spec, diags hcl.Diagnostics, want ...string) {
+	t.Helper()
 	if !diags.HasErrors() {
 		t.Fatalf("no error; want %q", want)
 	}
