@@ -137,6 +137,9 @@ func (r *run) document(ctx context.Context, u planner.Unit, object spec.Object) 
 	if err != nil {
 		return stage.Record{}, err
 	}
+	if most := r.store.Limits().Manifest; int64(len(data)) > most {
+		return stage.Record{}, fmt.Errorf("%s comes out with %d bytes, and readers take at most %d: shorten its values", u.Key, len(data), most)
+	}
 	desc, created, err := r.putBytes(ctx, u.Key, planner.MediaType(object), data)
 	return stage.Record{Key: u.Key, Fingerprint: fingerprint, Descriptor: desc, Created: created}, err
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,5 +45,47 @@ func TestFailedFirstApplyMakesNoLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.carryOut(p)
+	w.accepted()
+}
+
+// TestLongDocument: a manifest that nobody could read is refused before the
+// swap, also where the plan cannot know how long it gets.
+func TestLongDocument(t *testing.T) {
+	text := `
+layout { path = "out" }
+layer "a" {
+  file "/a" { content = "a" }
+}
+config "a" { platform = "linux/amd64" }
+manifest "a" {
+  config = config.a
+  layers = [layer.a]
+  tags   = ["a"]
+}
+`
+	w := newWorld(t, map[string]string{"layform.hcl": text})
+	w.apply()
+	before := w.snapshot(false)
+	text += `
+layer "long" {
+  for_each = toset(["1", "2", "3", "4", "5"])
+  file "/f" { content = each.key }
+  annotations = { a = join("", [for i in range(125) : join("", [for j in range(100) : manifest.a.digest])]) }
+}
+config "long" { platform = "linux/amd64" }
+manifest "long" {
+  config = config.long
+  layers = values(layer.long)
+  tags   = ["long"]
+}
+`
+	w.write("layform.hcl", strings.Replace(text, `content = "a"`, `content = "A"`, 1))
+	_, err := w.tryApply(w.plan(planner.Options{}))
+	if err == nil || !strings.Contains(err.Error(), "manifest.long comes out with ") {
+		t.Fatalf("the error is %v", err)
+	}
+	if diff := cmp.Diff(before, w.snapshot(false)); diff != "" {
+		t.Errorf("files (-before +after):\n%s", diff)
+	}
 	w.accepted()
 }

@@ -65,6 +65,9 @@ type Limits struct {
 	Layer int64
 }
 
+// Limits are the bounds that the Store keeps, with no field left at zero.
+func (s *Store) Limits() Limits { return s.limits }
+
 func (l Limits) withDefaults() Limits {
 	if l.Index == 0 {
 		l.Index = 16 << 20
