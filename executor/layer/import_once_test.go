@@ -32,10 +32,10 @@ func TestImportHashesOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			once := hashing{sum: sha256.New()}
+			once, cloned := hashing{sum: sha256.New()}, &cloning{hashing: hashing{sum: sha256.New()}}
 			for name, w := range map[string]io.Writer{
 				"hashing":  &once,
-				"cloning":  &cloning{hashing: hashing{sum: sha256.New()}},
+				"cloning":  cloned,
 				"refusing": &cloning{hashing: hashing{sum: sha256.New()}, err: errors.ErrUnsupported},
 			} {
 				got, err := Import(context.Background(), w, at, seen, l, Options{Compression: l.Compression})
@@ -46,6 +46,9 @@ func TestImportHashesOnce(t *testing.T) {
 				if diff := cmp.Diff(want, got); diff != "" || d.Size() != int64(plain.Len()) || d.Digest() != digest.FromBytes(blob) {
 					t.Errorf("%s, %s: %d bytes; the result differs: %s", c.Algorithm, name, d.Size(), diff)
 				}
+			}
+			if cloned.written > 0 {
+				t.Errorf("%s: %d bytes of a clone were written once more", c.Algorithm, cloned.written)
 			}
 			broken := &cloning{hashing: once, err: io.ErrNoProgress}
 			broken.size = 0
@@ -73,7 +76,13 @@ func (h *hashing) Digest() digest.Digest { return digest.NewDigest(digest.SHA256
 // cloning is such a writer that begins with a file, unless err is set.
 type cloning struct {
 	hashing
-	err error
+	err     error
+	written int
+}
+
+func (c *cloning) Write(p []byte) (int, error) {
+	c.written += len(p)
+	return c.hashing.Write(p)
 }
 
 func (c *cloning) Clone(f *os.File) (io.Reader, error) {

@@ -77,7 +77,8 @@ type Result struct {
 
 // Stats count the work that was done.
 type Stats struct {
-	// Read is the number of content bytes read from files.
+	// Read is the number of content bytes read from files, twice for those that
+	// were read to find the first change and then to be written.
 	Read int64 `json:"read"`
 	// Files is the number of files that were opened for that, and Hashed the
 	// number of content bytes that were hashed because nobody knew their digest.

@@ -18,12 +18,12 @@ import (
 // table of contents tells the state of the stream's hash after each chunk, not
 // to hash it either. A layer costs what comes after its first change.
 func (tw *treeWriter) prefix(ctx context.Context, opts Options, rule cutRule, r *reuse) ([]place, error) {
-	candidates := r.candidates(opts)
-	if tw.digests == nil || len(candidates) == 0 {
+	before := candidates(opts)
+	if tw.digests == nil || len(before) == 0 {
 		return nil, nil
 	}
 	var same atomic.Int64
-	same.Store(int64(len(candidates)))
+	same.Store(int64(len(before)))
 	g, ctx := errgroup.WithContext(ctx)
 	type numbered struct {
 		n int
@@ -35,7 +35,7 @@ func (tw *treeWriter) prefix(ctx context.Context, opts Options, rule cutRule, r 
 			files, c := source.NewFiles(tw.root), &chunk{}
 			for s := range work {
 				c.span, c.raw, c.parts = s.span, c.raw[:0], c.parts[:0]
-				if tw.isSame(files, c, candidates[s.n].chunk, r) {
+				if tw.isSame(files, c, before[s.n].chunk, r) {
 					continue
 				}
 				for was := same.Load(); int64(s.n) < was && !same.CompareAndSwap(was, int64(s.n)); {
@@ -65,28 +65,23 @@ func (tw *treeWriter) prefix(ctx context.Context, opts Options, rule cutRule, r 
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return candidates[:same.Load()], nil
+	return before[:same.Load()], nil
 }
 
 // candidates are the chunks at the beginning of the first earlier blob that was
 // written as this one is, as far as the state of the hash after them is known.
-func (r *reuse) candidates(opts Options) []place {
-	encoding := source.EncodingOf(opts.Compression)
-	for _, from := range opts.Reuse {
-		if from.TOC == nil || from.Blob == nil || from.TOC.Encoding != encoding {
-			continue
-		}
-		var all []place
-		sum := sha256.New()
+func candidates(opts Options) (all []place) {
+	sum := sha256.New()
+	for from := range opts.alike() {
 		for _, c := range from.TOC.Chunks {
 			if !plausible(c) || !resume(sum, c) {
 				break
 			}
 			all = append(all, place{from.Blob, c})
 		}
-		return all
+		break
 	}
-	return nil
+	return all
 }
 
 // isSame reports whether a span comes out as a chunk of an earlier blob. Where

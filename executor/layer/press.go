@@ -76,6 +76,9 @@ type press struct {
 	// fill, if not nil, makes the function with which one worker sets a
 	// chunk's raw bytes, and the one that ends the worker.
 	fill func() (func(*chunk) error, func() error)
+	// moved makes the error about a chunk that comes out in another way than the
+	// one of the earlier blob, although no file in it seemed to have changed.
+	moved func(*chunk) error
 	// follow, if not nil, sees the chunks in order, before they are used again.
 	follow func(*chunk) error
 	// most is an estimate of the number of chunks, 0 for many.
@@ -190,17 +193,13 @@ func (c *chunk) keep() bool {
 	return c.reused
 }
 
-// errMoved says that a chunk came out in another way than before, although no
-// file in it seemed to have changed.
-var errMoved = errors.New("a file changed while the layer was built: run plan again")
-
 // pack sets the compressed bytes of a chunk.
 func (p *press) pack(enc encoder, c *chunk) (err error) {
 	if c.digest = p.reuse.identified(c); c.digest == "" {
 		c.digest = identify(c)
 	}
 	if c.from != nil && c.digest != c.from.chunk.Digest {
-		return errMoved
+		return p.moved(c)
 	}
 	if c.out, c.seal, c.reused = p.reuse.copy(c.out, c.digest, len(c.raw)); c.reused {
 		return nil

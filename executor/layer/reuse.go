@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash"
 	"io"
+	"iter"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -38,11 +39,7 @@ type place struct {
 // would give other bytes.
 func newReuse(opts Options) *reuse {
 	r := &reuse{places: map[digest.Digest]place{}, parts: map[filePart]digest.Digest{}}
-	encoding := source.EncodingOf(opts.Compression)
-	for _, from := range opts.Reuse {
-		if from.TOC == nil || from.Blob == nil || from.TOC.Encoding != encoding {
-			continue
-		}
+	for from := range opts.alike() {
 		for _, c := range from.TOC.Chunks {
 			if _, ok := r.places[c.Digest]; !ok && plausible(c) {
 				r.places[c.Digest] = place{from.Blob, c}
@@ -51,6 +48,18 @@ func newReuse(opts Options) *reuse {
 		r.addParts(from.TOC)
 	}
 	return r
+}
+
+// alike are the earlier blobs that were written as the new one is.
+func (o Options) alike() iter.Seq[Reuse] {
+	encoding := source.EncodingOf(o.Compression)
+	return func(yield func(Reuse) bool) {
+		for _, from := range o.Reuse {
+			if from.TOC != nil && from.Blob != nil && from.TOC.Encoding == encoding && !yield(from) {
+				return
+			}
+		}
+	}
 }
 
 // addParts notes the chunks that lie inside long files.
@@ -157,10 +166,14 @@ func section(h hash.Hash, kind byte, size int64, bytes []byte) {
 // checkSize is the length of what ends a chunk's State.
 const checkSize = 8
 
-// stateOf saves the state of a hash at the end of a chunk. What ends it ties it
-// to the chunk: damage to either shows.
+// stateOf saves the state of a hash at the end of a chunk; nil for a hash that
+// has no state to save. What ends it ties it to the chunk: damage to either shows.
 func stateOf(diff hash.Hash, seal digest.Digest) ([]byte, error) {
-	state, err := diff.(encoding.BinaryMarshaler).MarshalBinary()
+	m, ok := diff.(encoding.BinaryMarshaler)
+	if !ok {
+		return nil, nil
+	}
+	state, err := m.MarshalBinary()
 	if err != nil {
 		return nil, err
 	}
@@ -171,8 +184,9 @@ func stateOf(diff hash.Hash, seal digest.Digest) ([]byte, error) {
 // that is known.
 func resume(diff hash.Hash, c stage.Chunk) bool {
 	n := len(c.State) - checkSize
-	return n > 0 && string(checkOf(c.State[:n], c.Seal)) == string(c.State[n:]) &&
-		diff.(encoding.BinaryUnmarshaler).UnmarshalBinary(c.State[:n]) == nil
+	m, ok := diff.(encoding.BinaryUnmarshaler)
+	return ok && n > 0 && string(checkOf(c.State[:n], c.Seal)) == string(c.State[n:]) &&
+		m.UnmarshalBinary(c.State[:n]) == nil
 }
 
 func checkOf(state []byte, seal digest.Digest) []byte {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -213,5 +214,53 @@ func TestReuseLong(t *testing.T) {
 			}
 		}
 		put(t, filepath.Join(dir, "long"), content)
+	}
+}
+
+// hooked is an earlier blob that calls read before it is read first.
+type hooked struct {
+	*bytes.Reader
+	once *sync.Once
+	read func()
+}
+
+func (h hooked) ReadAt(p []byte, at int64) (int, error) {
+	h.once.Do(h.read)
+	return h.Reader.ReadAt(p, at)
+}
+
+// TestPrefixOfLong: long files that were to be taken unread, and of which a part
+// has to be read after all, because the earlier blob is damaged, when nobody
+// knows their digests any more.
+func TestPrefixOfLong(t *testing.T) {
+	for _, c := range benchCompressions() {
+		split := int(ruleOf(c.Algorithm).split)
+		files := map[string]string{"x": text(1, split+1000), "y": text(2, 4*split+7), "z": text(3, 2000)}
+		dir, root := folder(t, files)
+		m := newMemory()
+		blob, first := build(t, root, copyOf(c), Options{Digests: m})
+		blob[first.TOC.Chunks[0].Offset+first.TOC.Chunks[0].Length/2] ^= 1
+		put(t, filepath.Join(dir, "z"), text(4, 5000))
+		cold, want := build(t, root, copyOf(c), Options{})
+		for _, name := range []string{"x", "y"} {
+			earlier := hooked{bytes.NewReader(blob), &sync.Once{}, func() { m.forget(name) }}
+			tree := observe(t, root, copyOf(c), source.Options{}).Tree
+			var got bytes.Buffer
+			r, err := Write(t.Context(), &got, root, tree, Options{Compression: c, Digests: m, Parallelism: 1, Reuse: []Reuse{{TOC: first.TOC, Blob: earlier}}})
+			var changed *source.ChangedError
+			switch {
+			case errors.As(err, &changed) && changed.Path == name:
+			case err != nil:
+				t.Errorf("%s, %s: %v", c.Algorithm, name, err)
+			case !bytes.Equal(got.Bytes(), cold) || r.Fingerprint != want.Fingerprint || !cmp.Equal(r.TOC, want.TOC):
+				t.Errorf("%s, %s: what comes out is not what a build without reuse gives", c.Algorithm, name)
+			}
+			for key, d := range m.known {
+				if strings.HasPrefix(key, name+" ") && d != digest.FromString(files[name]) {
+					t.Errorf("%s: the digest %s was remembered for %s", c.Algorithm, d, name)
+				}
+			}
+			build(t, root, copyOf(c), Options{Digests: m})
+		}
 	}
 }

@@ -27,7 +27,9 @@ import (
 // Write writes the tree as a layer blob to w, in one pass, and gives what it
 // came out as. Files are read below root, the spec's directory, and hashed
 // while they are read, unless opts.Digests knows them: one that is not what its
-// entry says, or that moves meanwhile, is a *source.ChangedError. The same tree
+// entry says, or that moves while it is read, is a *source.ChangedError. Of files
+// that need not be read, for an earlier blob holds them in front of the first
+// change, the layer has what they held when they were stat'ed. The same tree
 // and compression give the same bytes, whatever else the options say. After an
 // error w holds a part of the blob, for the caller to drop. t is not changed.
 func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts Options) (Result, error) {
@@ -42,6 +44,7 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 		opts:   opts,
 		fill:   tw.worker,
 		follow: tw.follow,
+		moved:  tw.moved,
 		most:   int(min(tw.size/rule.least+1, maxWorkers)),
 	}
 	p.reuse = newReuse(opts)
@@ -257,8 +260,11 @@ func (tw *treeWriter) whole(p *part, content []byte) error {
 	p.sum = sha256.Sum256(content)
 	tw.hashed.Add(p.size)
 	d := digest.NewDigestFromBytes(digest.SHA256, p.sum[:])
+	if err := tw.seen(p.entry, d); err != nil {
+		return err
+	}
 	tw.remember(p.entry, p.info, d)
-	return tw.seen(p.entry, d)
+	return nil
 }
 
 // remember tells the digest of a file that was read whole.
@@ -312,6 +318,10 @@ func openError(name string, err error) error {
 
 // follow hashes the files that span chunks, unless their digests are known.
 func (tw *treeWriter) follow(c *chunk) error {
+	if c.from != nil && len(c.parts) == 0 {
+		tw.sum = nil // what it holds was not read: what was hashed before leads nowhere
+		return nil
+	}
 	for i := range c.parts {
 		p := &c.parts[i]
 		if p.whole {
@@ -328,6 +338,17 @@ func (tw *treeWriter) follow(c *chunk) error {
 		}
 	}
 	return nil
+}
+
+// moved names a file in a chunk that changed without its size or time telling.
+func (tw *treeWriter) moved(c *chunk) error {
+	err := &source.ChangedError{What: "other content"}
+	for _, p := range c.parts {
+		if name := tw.tree[p.entry].File; name != "" {
+			err.Path = name
+		}
+	}
+	return err
 }
 
 func (tw *treeWriter) followPart(p *part, content []byte) error {
@@ -347,10 +368,13 @@ func (tw *treeWriter) followPart(p *part, content []byte) error {
 		return nil
 	}
 	d := digest.NewDigest(digest.SHA256, tw.sum)
+	if err := tw.seen(p.entry, d); err != nil {
+		return err
+	}
 	if p.info != nil && tw.first != nil && source.Same(tw.first, p.info) {
 		tw.remember(p.entry, tw.first, d)
 	}
-	return tw.seen(p.entry, d)
+	return nil
 }
 
 // seen sets the digest of an entry's content, which must be the one observed.

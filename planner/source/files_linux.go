@@ -63,10 +63,13 @@ func (f *Files) Stat(name string) (fs.FileInfo, error) {
 	}
 	var st unix.Stat_t
 	_, err = retry(func() (int, error) { return 0, unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	if err != nil {
+		return nil, err
+	}
 	return &quickInfo{name: base, stat: syscall.Stat_t{
 		Dev: st.Dev, Ino: st.Ino, Mode: st.Mode, Size: st.Size,
 		Mtim: syscall.Timespec(st.Mtim), Ctim: syscall.Timespec(st.Ctim),
-	}}, err
+	}}, nil
 }
 
 // raw opens a file for Read. The name is a single component of an open
