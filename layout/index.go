@@ -86,7 +86,7 @@ func (s *Store) parseIndex(raw []byte) (*Index, error) {
 	if raw == nil {
 		raw = emptyIndex
 	}
-	x, err := parseIndex(raw, jsondoc.Limits{Bytes: s.limits.Index, Depth: s.limits.JSONDepth})
+	x, err := parseIndex(raw, s.limits.index())
 	if err != nil {
 		return nil, fmt.Errorf("index.json of %s cannot be understood, and nothing was changed: %w", s.dir, err)
 	}
@@ -107,6 +107,9 @@ func parseIndex(raw []byte, limits jsondoc.Limits) (*Index, error) {
 		return nil, errors.New("it has members of a manifest beside those of an index")
 	}
 	x := &Index{read: indexDigest(raw)}
+	if doc.Manifests != nil {
+		x.entries = make([]entry, 0, len(*doc.Manifests))
+	}
 	if err := x.split(raw); err != nil {
 		return nil, err
 	}

@@ -65,6 +65,8 @@ type Limits struct {
 	Layer int64
 }
 
+const defaultDescriptors = 100_000
+
 // Limits are the bounds that the Store keeps, with no field left at zero.
 func (s *Store) Limits() Limits { return s.limits }
 
@@ -82,7 +84,7 @@ func (l Limits) withDefaults() Limits {
 		l.GraphDepth = 8
 	}
 	if l.Descriptors == 0 {
-		l.Descriptors = 100_000
+		l.Descriptors = defaultDescriptors
 	}
 	if l.Layer == 0 {
 		l.Layer = 256 << 30
@@ -91,8 +93,16 @@ func (l Limits) withDefaults() Limits {
 }
 
 func (l Limits) manifest() jsondoc.Limits {
-	return jsondoc.Limits{Bytes: l.Manifest, Depth: l.JSONDepth}
+	return jsondoc.Limits{Bytes: l.Manifest, Depth: l.JSONDepth, Elements: l.elements()}
 }
+
+func (l Limits) index() jsondoc.Limits {
+	return jsondoc.Limits{Bytes: l.Index, Depth: l.JSONDepth, Elements: l.elements()}
+}
+
+// elements bounds the memory that one document takes. A smaller limit for walks
+// is for them to tell.
+func (l Limits) elements() int { return max(l.Descriptors, defaultDescriptors) }
 
 // Store is one layout. Its methods may be called by several goroutines at once.
 // Methods that only read never write anything, not even a lock.

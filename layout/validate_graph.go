@@ -40,8 +40,7 @@ func (a *audit) index(ctx context.Context) {
 	if data == nil {
 		return
 	}
-	limits := jsondoc.Limits{Bytes: a.limits.Index, Depth: a.limits.JSONDepth}
-	doc := a.document(indexFile, data, ocispec.MediaTypeImageIndex, limits)
+	doc := a.document(indexFile, data, ocispec.MediaTypeImageIndex, a.limits.index())
 	if doc == nil {
 		return
 	}

@@ -17,12 +17,23 @@ const (
 	DefaultDepth = 32
 )
 
+// A document may take heldFree bytes of memory, and heldRatio bytes more for
+// each byte that it has: one that takes more, by elements that say next to
+// nothing, is made to fill the memory.
+const (
+	heldFree  = 1 << 20
+	heldRatio = 4
+)
+
 // Limits bound what Decode accepts.
 type Limits struct {
 	// Bytes is the longest document in bytes; 0 stands for DefaultBytes.
 	Bytes int64
 	// Depth is the deepest nesting of objects and arrays; 0 stands for DefaultDepth.
 	Depth int
+	// Elements is the number of elements that all arrays together may have, but
+	// for those that the target does not know; 0 stands for any.
+	Elements int
 }
 
 // Error says what is wrong with a document, and where.
@@ -68,7 +79,7 @@ func Decode(data []byte, limits Limits, v any) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return &Error{Problem: "the document is empty"}
 	}
-	if err := inspect(data, limits.Depth, reflect.TypeOf(v)); err != nil {
+	if err := inspect(data, limits, reflect.TypeOf(v)); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(data, v, options()); err != nil {
@@ -78,8 +89,8 @@ func Decode(data []byte, limits Limits, v any) error {
 }
 
 // inspect reads all tokens of data and checks what Unmarshal does not: depth,
-// and names that differ in case alone.
-func inspect(data []byte, depth int, target reflect.Type) error {
+// names that differ in case alone, and the memory that the target will take.
+func inspect(data []byte, limits Limits, target reflect.Type) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(data))
 	names := tracker{objects: []object{{element: target}}}
 	for {
@@ -91,8 +102,8 @@ func inspect(data []byte, depth int, target reflect.Type) error {
 		if err != nil {
 			return syntactic(data, err)
 		}
-		if dec.StackDepth() > depth {
-			return at(data, before, dec.StackPointer(), fmt.Sprintf("nested more than %d deep", depth))
+		if dec.StackDepth() > limits.Depth {
+			return at(data, before, dec.StackPointer(), fmt.Sprintf("nested more than %d deep", limits.Depth))
 		}
 		if dec.StackDepth() == 0 && len(bytes.TrimSpace(data[dec.InputOffset():])) > 0 {
 			return at(data, dec.InputOffset(), "", "data after the end of the document")
@@ -100,6 +111,12 @@ func inspect(data []byte, depth int, target reflect.Type) error {
 		_, count := dec.StackIndex(dec.StackDepth())
 		if problem := names.token(tok, count); problem != "" {
 			return at(data, before, dec.StackPointer(), problem)
+		}
+		if limits.Elements > 0 && names.elements > limits.Elements {
+			return at(data, before, dec.StackPointer(), fmt.Sprintf("the document has more than %d elements", limits.Elements))
+		}
+		if limit := heldFree + heldRatio*int64(len(data)); names.held > limit {
+			return at(data, before, dec.StackPointer(), fmt.Sprintf("up to here the document takes more than %d bytes of memory; it looks made to fill it", limit))
 		}
 	}
 }

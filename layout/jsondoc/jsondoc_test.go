@@ -3,6 +3,7 @@ package jsondoc_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,11 @@ func TestDecodeRefuses(t *testing.T) {
 		"fraction":          {`{"layers":[{"size":1.5}]}`, "does not fit"},
 		"too large":         {`{"layers":[{"size":9223372036854775808}]}`, "does not fit"},
 		"long":              {`{"x":"` + strings.Repeat("x", 5<<20) + `"}`, "the limit is"},
+		"empty elements":    {`{"layers":[` + strings.Repeat("{},", 20_000) + `{}]}`, "of memory"},
+		"nulls":             {`{"layers":[` + strings.Repeat("null,", 20_000) + `{}]}`, "of memory"},
+		"empty platforms":   {`{"layers":[` + strings.Repeat(`{"platform":{}},`, 20_000) + `{}]}`, "of memory"},
+		"empty maps":        {`{"layers":[` + strings.Repeat(`{"annotations":{"":""}},`, 20_000) + `{}]}`, "of memory"},
+		"many annotations":  {`{"annotations":{` + members(100_001) + `}}`, "more than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var m ocispec.Manifest
@@ -53,6 +59,15 @@ func TestDecodeRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// members are n members of an object.
+func members(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(`"%x":""`, i)
+	}
+	return strings.Join(all, ",")
 }
 
 func TestDecodeSaysWhere(t *testing.T) {
@@ -71,10 +86,12 @@ func TestDecodeSaysWhere(t *testing.T) {
 
 func TestDecodeAccepts(t *testing.T) {
 	for name, doc := range map[string]string{
-		"unknown members":      `{"schemaVersion":2,"x-unknown":{"y":[1,2]}}`,
-		"annotations by case":  `{"annotations":{"a":"1","A":"2"}}`,
-		"exactly at the depth": `{"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`,
-		"white space":          " {\n} \n",
+		"unknown members":                 `{"schemaVersion":2,"x-unknown":{"y":[1,2]}}`,
+		"annotations by case":             `{"annotations":{"a":"1","A":"2"}}`,
+		"exactly at the depth":            `{"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`,
+		"white space":                     " {\n} \n",
+		"as many layers as fit":           `{"layers":[` + strings.Repeat(`{"mediaType":"a/b","digest":"sha256:`+strings.Repeat("0", 64)+`","size":1,"annotations":{"a":"b"},"platform":{"os":"linux","architecture":"arm"}},`, 5000) + `{}]}`,
+		"many elements that nobody reads": `{"x":[` + strings.Repeat("{},", 20_000) + `0]}`,
 	} {
 		var m ocispec.Manifest
 		if err := jsondoc.Decode([]byte(doc), jsondoc.Limits{}, &m); err != nil {

@@ -15,6 +15,34 @@ import (
 // which member names have a meaning in each object.
 type tracker struct {
 	objects []object
+	// held is about the memory in bytes that the elements of arrays and maps
+	// will take in the target, beside what they are written with.
+	held int64
+	// elements counts the elements of arrays that are kept.
+	elements int
+}
+
+// maxMembers is the number of members that one object may have: to refuse
+// duplicates, all their names are kept until it ends.
+const maxMembers = 100_000
+
+// memberCost is what a map needs for a member, beside key and value.
+const memberCost = 48
+
+// hold adds the memory of a value that is read into the element of o.
+func (t *tracker) hold(o *object, null bool) {
+	if o.element == nil {
+		return // it is not kept
+	}
+	if o.isArray {
+		t.elements++
+	}
+	if o.isArray || o.isMap { // a member of a struct is a part of the struct
+		t.held += int64(o.element.Size())
+	}
+	if o.element.Kind() == reflect.Pointer && !null {
+		t.held += int64(o.element.Elem().Size())
+	}
 }
 
 // object is an object or array that is open.
@@ -40,7 +68,19 @@ type member struct {
 // open object or array, the new one included. It returns what is wrong, or "".
 func (t *tracker) token(tok jsontext.Token, count int64) string {
 	top := &t.objects[len(t.objects)-1]
-	switch tok.Kind() {
+	kind := tok.Kind()
+	// In an object, odd tokens are names.
+	named := kind == '"' && len(t.objects) > 1 && !top.isArray && count%2 == 1
+	switch {
+	case named && count/2 >= maxMembers:
+		return fmt.Sprintf("the object has more than %d members", maxMembers)
+	case kind == '}' || kind == ']':
+	case named && top.isMap:
+		t.held += memberCost
+	case !named:
+		t.hold(top, kind == 'n')
+	}
+	switch kind {
 	case '{':
 		t.objects = append(t.objects, open(top.element))
 	case '[':
@@ -52,8 +92,7 @@ func (t *tracker) token(tok jsontext.Token, count int64) string {
 	case '}', ']':
 		t.objects = t.objects[:len(t.objects)-1]
 	case '"':
-		// In an object, odd tokens are names.
-		if len(t.objects) > 1 && !top.isArray && count%2 == 1 {
+		if named {
 			return top.name(tok.String())
 		}
 	}
