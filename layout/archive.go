@@ -11,6 +11,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/layform/layform/layout/tarcheck"
 )
 
 // archiveLimit is the number of entries of an archive that are read.
@@ -68,7 +70,7 @@ func openTar(ctx context.Context, r io.ReaderAt, size int64, find func(Rule, str
 // add takes down one entry.
 func (t *tarTree) add(h *tar.Header, offset, size int64, find func(Rule, string, string, string)) {
 	name := path.Clean(h.Name)
-	if path.IsAbs(name) || hasDotDot(h.Name) {
+	if tarcheck.Outside(h.Name) {
 		find(RuleArchivePath, name, "", "the path is absolute or leaves the archive")
 		return
 	}
@@ -95,6 +97,10 @@ func (t *tarTree) add(h *tar.Header, offset, size int64, find func(Rule, string,
 			n.mode = fs.ModeIrregular
 		}
 	}
+	if rest, ok := within(name, layoutDepth); !ok {
+		// Nothing of a layout lies there. That there is a directory is enough.
+		name, n = rest, tarNode{mode: fs.ModeDir}
+	}
 	if old, ok := t.nodes[name]; ok && !(old.mode.IsDir() && n.mode.IsDir()) {
 		find(RuleArchiveDuplicate, name, "", "the file stands twice in the archive")
 	}
@@ -112,6 +118,23 @@ func (t *tarTree) add(h *tar.Header, offset, size int64, find func(Rule, string,
 			return
 		}
 	}
+}
+
+// layoutDepth is how deep the files of a layout lie: blobs/sha256/0123….
+const layoutDepth = 3
+
+// within cuts a path off after a number of components, and reports whether it
+// has no more of them.
+func within(name string, depth int) (string, bool) {
+	for i := range len(name) {
+		if name[i] != '/' {
+			continue
+		}
+		if depth--; depth == 0 {
+			return name[:i], false
+		}
+	}
+	return name, true
 }
 
 func (t *tarTree) list(dir string) ([]node, error) {

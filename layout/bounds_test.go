@@ -10,9 +10,12 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
@@ -68,6 +71,41 @@ func TestBombIsGivenUp(t *testing.T) {
 	writeIndex(t, s, indexOf(g.build(t, s)))
 	if got := rulesOf(findings(t, s, layout.ValidateOptions{})); !slices.Equal(got, []string{"layer-ratio"}) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Paths of hundreds of thousands of levels are looked at in the time that it
+// takes to read them.
+func TestDeepPaths(t *testing.T) {
+	s := initialised(t)
+	g := goodSample(t)
+	files := []file{{name: "l", typ: tar.TypeSymlink, link: "x"}}
+	for i := range 8 {
+		files = append(files, file{name: strings.Repeat("d/", 300_000) + strconv.Itoa(i)})
+	}
+	g.tar = tarOf(t, files...)
+	writeIndex(t, s, indexOf(g.build(t, s)))
+	start := time.Now()
+	if got := rulesOf(findings(t, s, layout.ValidateOptions{})); !slices.Equal(got, []string{"layer-path"}) {
+		t.Errorf("got %v", got)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// An archive with a path of many levels takes no more memory than its bytes.
+func TestDeepArchive(t *testing.T) {
+	data := tarOf(t, file{name: strings.Repeat("d/", 20_000) + "f"}, file{name: "blobs/sha256/d/x"})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := archiveFindings(t, data)
+	runtime.ReadMemStats(&after)
+	if want := []string{"blob-name", "index-missing", "layout-missing"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 16<<20 {
+		t.Errorf("%d bytes were allocated for an archive of %d", took, len(data))
 	}
 }
 

@@ -54,6 +54,18 @@ func fileFaults() map[string]fault {
 			}
 			symlink(t, "real", filepath.Join(dir, "blobs"))
 		}), layout.RuleBlobsMissing),
+		"sha256 is a link": quick(inLayout(func(t *testing.T, dir string) {
+			if err := os.Rename(filepath.Join(dir, "blobs/sha256"), filepath.Join(dir, "real")); err != nil {
+				t.Fatal(err)
+			}
+			symlink(t, "../real", filepath.Join(dir, "blobs/sha256"))
+		}), layout.RuleBlobsMissing),
+		"a directory as index.json":   quick(inPlaceOf("index.json", mkdir), layout.RuleDocumentUnreadable),
+		"an empty index.json":         quick(rewrite("index.json", ""), layout.RuleDocumentUnreadable),
+		"a long index.json":           quick(rewrite("index.json", strings.Repeat(" ", 17<<20)), layout.RuleDocumentUnreadable),
+		"an index that fills memory":  quick(rewrite("index.json", `{"schemaVersion":2,"manifests":[`+strings.Repeat("{},", 1<<20)+`{}]}`), layout.RuleDocumentUnreadable),
+		"an index of many entries":    quick(rewrite("index.json", `{"schemaVersion":2,"manifests":[`+strings.Repeat(`{"mediaType":"`+strings.Repeat("a", 40)+`"},`, 100_000)+`{}]}`), layout.RuleDocumentUnreadable),
+		"a directory among the blobs": quick(inLayout(func(t *testing.T, dir string) { mkdir(t, filepath.Join(dir, "blobs/sha256", strings.Repeat("0", 64))) }), layout.RuleBlobNotRegular),
 		"a file among the algorithms": quick(rewrite("blobs/README", "x"), layout.RuleAlgorithmDirectory),
 		"a directory for uploads":     quick(inLayout(func(t *testing.T, dir string) { mkdir(t, filepath.Join(dir, "blobs/uploads")) }), layout.RuleAlgorithmDirectory),
 		"a file that is no blob":      quick(rewrite("blobs/sha256/README\x1b[2J", "x"), layout.RuleBlobName),
@@ -82,6 +94,17 @@ func fileFaults() map[string]fault {
 		}},
 		"a layer cut": {rules: []layout.Rule{layout.RuleBlobDigest, layout.RuleDescriptorSize}, quickRules: []layout.Rule{layout.RuleDescriptorSize}, plant: func(t *testing.T, s *layout.Store) {
 			damage(t, s, layerOf(t, s), "x")
+		}},
+		"a manifest extended": {rules: []layout.Rule{layout.RuleBlobDigest, layout.RuleDescriptorSize}, quickRules: []layout.Rule{layout.RuleDescriptorSize}, plant: func(t *testing.T, s *layout.Store) {
+			d := resolve(t, s, "latest").Digest
+			data, err := os.ReadFile(blobFile(s, d))
+			if err != nil {
+				t.Fatal(err)
+			}
+			damage(t, s, d, string(data)+"\n")
+		}},
+		"an empty layer": {rules: []layout.Rule{layout.RuleBlobDigest, layout.RuleDescriptorSize}, quickRules: []layout.Rule{layout.RuleDescriptorSize}, plant: func(t *testing.T, s *layout.Store) {
+			damage(t, s, layerOf(t, s), "")
 		}},
 		"a missing layer": {rules: []layout.Rule{layout.RuleBlobMissing}, quick: true, plant: func(t *testing.T, s *layout.Store) { remove(t, blobFile(s, layerOf(t, s))) }},
 		"a layer linked": {rules: []layout.Rule{layout.RuleBlobNotRegular}, quick: true, plant: func(t *testing.T, s *layout.Store) {
@@ -286,10 +309,13 @@ func layerFaults(t *testing.T) map[string]fault {
 		"out of the root":        entries(layout.RuleLayerPath, file{name: "../x"}),
 		"out of the root inside": entries(layout.RuleLayerPath, file{name: "a/../../x"}),
 		"absolute":               entries(layout.RuleLayerPath, file{name: "/etc/passwd"}),
+		"a long name":            entries(layout.RuleLayerPath, file{name: strings.Repeat("n", 256)}),
+		"a name of 64 KiB":       entries(layout.RuleLayerPath, file{name: strings.Repeat("n", 64<<10)}),
 		"escape codes":           entries(layout.RuleLayerPath, file{name: "../\x1b[2Jx"}),
 		"twice":                  entries(layout.RuleLayerDuplicate, file{name: "a"}, file{name: "./a"}),
 		"a directory twice":      entries(layout.RuleLayerDuplicate, dir("a"), dir("a/")),
 		"through a symlink":      entries(layout.RuleLayerThroughLink, file{name: "l", typ: tar.TypeSymlink, link: "/etc"}, file{name: "l/passwd"}),
+		"whiteout by a symlink":  entries(layout.RuleLayerThroughLink, file{name: "l", typ: tar.TypeSymlink, link: "/etc"}, file{name: "l/.wh.passwd"}),
 		"hard link out":          entries(layout.RuleLayerHardlink, file{name: "l", typ: tar.TypeLink, link: "../../etc/passwd"}),
 		"hard link absolute":     entries(layout.RuleLayerHardlink, file{name: "a"}, file{name: "l", typ: tar.TypeLink, link: "/a"}),
 		"hard link too early":    entries(layout.RuleLayerHardlink, file{name: "l", typ: tar.TypeLink, link: "z"}, file{name: "z"}),

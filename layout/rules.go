@@ -117,7 +117,7 @@ func fileRules() []RuleText {
 		{RuleLayoutUnreadable, Must, `replace the file by one with {"imageLayoutVersion":"1.0.0"}`},
 		{RuleLayoutVersion, Must, "use a tool that knows this version, or copy the images into a new layout"},
 		{RuleIndexMissing, Must, "restore index.json, or tag the images again"},
-		{RuleBlobsMissing, Must, "make the directory blobs"},
+		{RuleBlobsMissing, Must, "make it a directory, which is no link to one, and put the blobs there"},
 		{RuleAlgorithmDirectory, Should, "move it out of blobs, which holds one directory for each digest algorithm"},
 		{RuleBlobName, Must, "move it out of the directory, which holds blobs under their digests alone"},
 		{RuleBlobNotRegular, Must, "put the content itself there, as a regular file"},

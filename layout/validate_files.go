@@ -82,6 +82,8 @@ func (a *audit) blobFiles() {
 	for _, dir := range dirs {
 		name := blobsDir + "/" + dir.name
 		switch known := digest.Algorithm(dir.name).Available(); {
+		case !dir.mode.IsDir() && known:
+			a.find(RuleBlobsMissing, name, "", notPlain(name, "a directory", dir.mode).Error())
 		case !dir.mode.IsDir():
 			a.find(RuleAlgorithmDirectory, name, "", notPlain(name, "a directory", dir.mode).Error())
 		case known:

@@ -13,6 +13,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/tarcheck"
 )
 
 // The bounds of what a layer may decompress to before it is given up as one
@@ -36,13 +38,24 @@ type layerAudit struct {
 	name     string
 	findings []Finding
 	counts   map[Rule]int
-	paths    pathSets
+	// seen are all paths, links the symbolic links, hidden what whiteouts of the
+	// layer hide, parents the directories that have an entry.
+	seen, links, hidden, parents paths
+}
+
+type paths = tarcheck.Paths[struct{}]
+
+// throughLink gives the symbolic link of the layer that a path leads through.
+func (l *layerAudit) throughLink(name string) (string, bool) {
+	link, _, ok := l.links.Above(name, func(struct{}) bool { return true })
+	return link, ok
 }
 
 // auditLayer reads the layer in and says all that is wrong with it. It may
 // leave bytes of in unread. limit is the number of bytes that it reads of the tar.
 func auditLayer(name string, in *hashing, limit int64, uses []layerUse, buf []byte) []Finding {
-	l := &layerAudit{name: name, counts: map[Rule]int{}, paths: newPathSets()}
+	set := tarcheck.NewPaths[struct{}]
+	l := &layerAudit{name: name, counts: map[Rule]int{}, seen: set(), links: set(), hidden: set(), parents: set()}
 	src := bufio.NewReaderSize(in, 64<<10)
 	is := detect(src)
 	for _, u := range uses {
@@ -171,8 +184,8 @@ func (l *layerAudit) unreadable(out *hashing) bool {
 
 // tar reads the entries.
 func (l *layerAudit) tar(out *hashing) {
-	in := &headed{r: out}
-	tr := tar.NewReader(struct{ io.Reader }{in})
+	in := tarcheck.NewReader(out)
+	tr := tar.NewReader(in)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -185,7 +198,7 @@ func (l *layerAudit) tar(out *hashing) {
 			return
 		}
 		l.entry(h)
-		if size, ok := in.disagrees(h); ok {
+		if size, ok := in.Disagrees(h); ok {
 			l.find(RuleLayerEntrySize, h.Name, fmt.Sprintf("its PAX header says %d bytes, but its ustar header %d", h.Size, size))
 		}
 	}
@@ -226,7 +239,12 @@ func (l *layerAudit) diffIDs(uses []layerUse, got digest.Digest) {
 func (l *layerAudit) entry(h *tar.Header) {
 	name := strings.TrimSuffix(h.Name, "/")
 	clean := path.Clean("/" + name)[1:]
-	if strings.HasPrefix(name, "/") || hasDotDot(name) {
+	if tarcheck.TooLong(clean) {
+		// What nobody can unpack leads nowhere, and would take long to look at.
+		l.find(RuleLayerPath, shortened(h.Name), fmt.Sprintf("the path is longer than Linux allows: %d bytes for a name, %d for a path", tarcheck.MaxName, tarcheck.MaxPath))
+		return
+	}
+	if tarcheck.Outside(name) {
 		l.find(RuleLayerPath, h.Name, "the path is absolute or leaves the root")
 	}
 	switch h.Typeflag {
@@ -235,14 +253,14 @@ func (l *layerAudit) entry(h *tar.Header) {
 		l.find(RuleLayerEntryType, h.Name, fmt.Sprintf("entries of the type %q have no meaning in a layer", h.Typeflag))
 		return
 	}
-	if link, ok := l.paths.throughLink(clean); ok {
+	if link, ok := l.throughLink(clean); ok {
 		l.find(RuleLayerThroughLink, h.Name, fmt.Sprintf("its directory %q is a symbolic link", link))
 	}
-	if !l.paths.seen.add(clean) {
+	if !l.seen.Add(clean, struct{}{}) {
 		l.find(RuleLayerDuplicate, h.Name, "the path stands twice in the layer")
 	}
 	if h.Typeflag == tar.TypeSymlink {
-		l.paths.links.add(clean)
+		l.links.Add(clean, struct{}{})
 	}
 	if h.Typeflag == tar.TypeLink {
 		l.hardlink(h)
@@ -251,22 +269,22 @@ func (l *layerAudit) entry(h *tar.Header) {
 		l.whiteout(h, clean)
 		return
 	}
-	if l.paths.hidden.has(clean) {
+	if l.hidden.Has(clean) {
 		l.find(RuleWhiteoutOwn, h.Name, "a whiteout of the same layer is for this path")
 	}
-	l.paths.parents.add(path.Dir(clean))
+	l.parents.Add(path.Dir(clean), struct{}{})
 }
 
 // hardlink checks the target of a hard link.
 func (l *layerAudit) hardlink(h *tar.Header) {
 	target := path.Clean("/" + h.Linkname)[1:]
-	switch link, through := l.paths.throughLink(target); {
-	case strings.HasPrefix(h.Linkname, "/") || hasDotDot(h.Linkname):
-		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q is absolute or leaves the root", h.Linkname))
+	switch link, through := l.throughLink(target); {
+	case tarcheck.Outside(h.Linkname):
+		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q is absolute or leaves the root", shortened(h.Linkname)))
 	case through:
-		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q lies behind the symbolic link %q", h.Linkname, link))
-	case !l.paths.seen.has(target):
-		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q does not come before it in the layer", h.Linkname))
+		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q lies behind the symbolic link %q", shortened(h.Linkname), shortened(link)))
+	case !l.seen.Has(target):
+		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q does not come before it in the layer", shortened(h.Linkname)))
 	}
 }
 
@@ -288,21 +306,20 @@ func (l *layerAudit) whiteout(h *tar.Header, clean string) {
 			l.find(RuleWhiteoutName, h.Name, "the whiteout does not name a file")
 			return
 		}
-		l.paths.hidden.add(dir + hidden)
-		if l.paths.seen.has(dir + hidden) {
+		l.hidden.Add(dir+hidden, struct{}{})
+		if l.seen.Has(dir + hidden) {
 			l.find(RuleWhiteoutOwn, h.Name, "the file that it hides is in the same layer")
 		}
 	}
-	if l.paths.parents.has(path.Clean("/" + dir)[1:]) || dir == "" && l.paths.parents.has(".") {
+	if l.parents.Has(path.Clean("/" + dir)[1:]) || dir == "" && l.parents.Has(".") {
 		l.find(RuleWhiteoutOrder, h.Name, "the whiteout comes after a sibling")
 	}
 }
 
-func hasDotDot(name string) bool {
-	for part := range strings.SplitSeq(name, "/") {
-		if part == ".." {
-			return true
-		}
+// shortened is the beginning of a name that is too long for a message.
+func shortened(name string) string {
+	if len(name) > 64 {
+		return name[:64] + "…"
 	}
-	return false
+	return name
 }

@@ -19,7 +19,8 @@ const module = "github.com/layform/layform/"
 // that is not listed fails the test: it has no floor yet.
 var floors = map[string][]string{
 	"layout/jsondoc":        {},
-	"layout":                {"layout/jsondoc"},
+	"layout/tarcheck":       {},
+	"layout":                {"layout/jsondoc", "layout/tarcheck"},
 	"layout/stage":          {"layout", "layout/jsondoc"},
 	"spec":                  {},
 	"spec/edit":             {"spec"},
@@ -27,7 +28,7 @@ var floors = map[string][]string{
 	"planner/source":        {"layout/stage", "planner/source/header", "spec"},
 	"planner":               {"layout", "layout/jsondoc", "layout/stage", "planner/source", "spec"},
 	"executor/image":        {"layout/jsondoc", "spec"},
-	"executor/layer":        {"layout/stage", "planner/source", "planner/source/header", "spec"},
+	"executor/layer":        {"layout/stage", "layout/tarcheck", "planner/source", "planner/source/header", "spec"},
 	"executor":              {"executor/image", "executor/layer", "layout", "layout/jsondoc", "layout/stage", "planner", "planner/source", "spec"},
 	"cmd/layform/view":      {"executor", "layout", "layout/stage", "planner", "spec"},
 	"cmd/layform":           {"cmd/layform/view", "executor", "executor/layer", "layout", "layout/stage", "planner", "planner/source", "spec", "spec/edit"},

@@ -1,4 +1,4 @@
-package layout
+package tarcheck
 
 import (
 	"archive/tar"
@@ -9,17 +9,20 @@ import (
 	"strings"
 )
 
-// headed is a reader of a tar that keeps the last block that it gave. When the
-// tar reader returns an entry, that is the entry's ustar header: package tar
-// reads headers whole and nothing beyond, and does not tell what they say when
-// a PAX header says something else.
-type headed struct {
+// Reader is a reader of a tar that keeps the last block that it gave. When a
+// tar.Reader on it returns an entry, that is the entry's ustar header: package
+// tar reads headers whole and nothing beyond, and does not tell what they say
+// when a PAX header says something else.
+type Reader struct {
 	r    io.Reader
 	last [512]byte
 }
 
+// NewReader reads r. The tar.Reader on it must see no io.Seeker: Reader is none.
+func NewReader(r io.Reader) *Reader { return &Reader{r: r} }
+
 // Read keeps the last 512 bytes.
-func (h *headed) Read(p []byte) (int, error) {
+func (h *Reader) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
 	if n >= len(h.last) {
 		copy(h.last[:], p[n-len(h.last):n])
@@ -33,10 +36,10 @@ func (h *headed) Read(p []byte) (int, error) {
 // maxOctal is the largest size that the field of a ustar header holds in octal.
 const maxOctal = 1<<33 - 1
 
-// disagrees reports whether the size that package tar took from a PAX header is
+// Disagrees reports whether the size that package tar took from a PAX header is
 // another than that of the ustar header, which it tells. Where the true size
 // does not fit there, writers put what they like.
-func (h *headed) disagrees(entry *tar.Header) (int64, bool) {
+func (h *Reader) Disagrees(entry *tar.Header) (int64, bool) {
 	if entry.PAXRecords["size"] == "" || entry.Size > maxOctal || !bytes.HasPrefix(h.last[257:], []byte("ustar")) {
 		return 0, false
 	}
