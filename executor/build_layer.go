@@ -3,9 +3,11 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 
+	"github.com/hashicorp/hcl/v2"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/executor/layer"
@@ -47,9 +49,12 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 		},
 	})
 	var moved *source.ChangedError
+	var archive *layer.ArchiveError
 	switch {
 	case errors.As(err, &moved):
 		return stage.Record{}, &planner.StaleError{What: "the file " + moved.Path}
+	case errors.As(err, &archive):
+		return stage.Record{}, unusable(object, archive)
 	case err != nil:
 		return stage.Record{}, err
 	}
@@ -57,6 +62,17 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 		return stage.Record{}, &planner.StaleError{What: "what " + u.Key + " is made of"}
 	}
 	return r.finish(ctx, u, l, seen, ingest, result)
+}
+
+// unusable gives what is wrong with an archive its place in the spec, as it has
+// where that is seen before the layer is built.
+func unusable(object spec.Object, err *layer.ArchiveError) hcl.Diagnostics {
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError,
+		Summary:  "Unusable archive",
+		Detail:   fmt.Sprintf("The archive %q cannot be used: %v.", err.Path, err.Err),
+		Subject:  object.Range.Ptr(),
+	}}
 }
 
 // share is the part of the parallelism that one layer gets: layers that are

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -23,10 +24,52 @@ const (
 	ratioFloor = 256 << 20
 )
 
-// formatError says what is wrong with a compressed stream.
-type formatError struct{ what string }
+// formatError says what is wrong with a tar or a compressed stream, which
+// nothing but another archive mends.
+type formatError struct{ err error }
 
-func (e *formatError) Error() string { return e.what }
+func (e *formatError) Error() string { return e.err.Error() }
+func (e *formatError) Unwrap() error { return e.err }
+
+// wrong makes a formatError.
+func wrong(format string, args ...any) error {
+	return &formatError{fmt.Errorf(format, args...)}
+}
+
+// meter counts the bytes that are read through it, and keeps the error that the
+// reader below ended with, unless that is io.EOF. It may be asked while another
+// goroutine reads: decompressors read ahead.
+type meter struct {
+	r   io.Reader
+	mu  sync.Mutex
+	n   int64
+	err error
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.n += int64(n)
+	if err != nil && err != io.EOF {
+		m.err = err
+	}
+	return n, err
+}
+
+// count is the number of bytes so far.
+func (m *meter) count() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.n
+}
+
+// failed is the error of the reader below.
+func (m *meter) failed() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.err
+}
 
 // decompressor reads the one stream that all gzip members or zstd frames of a
 // blob make up, to the very end of the blob.
@@ -35,14 +78,14 @@ type decompressor struct {
 	close func()
 	name  spec.Algorithm
 	// read counts compressed bytes, out uncompressed ones.
-	read *counter
+	read *meter
 	out  int64
 }
 
 // decompress reads r, which is compressed as algorithm says. The caller closes
 // the decompressor.
 func decompress(r io.Reader, algorithm spec.Algorithm) (*decompressor, error) {
-	d := &decompressor{name: algorithm, read: &counter{r: r}, close: func() {}}
+	d := &decompressor{name: algorithm, read: &meter{r: r}, close: func() {}}
 	buffered := bufio.NewReaderSize(d.read, 128<<10)
 	switch algorithm {
 	case spec.Uncompressed:
@@ -70,8 +113,8 @@ func decompress(r io.Reader, algorithm spec.Algorithm) (*decompressor, error) {
 func (d *decompressor) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
 	d.out += int64(n)
-	if d.out > ratioFloor && d.out/maxRatio > d.read.n {
-		return n, &formatError{fmt.Sprintf("the %s stream grows to more than %d times its size; give the layer as a plain tar if that is meant", d.name, maxRatio)}
+	if d.out > ratioFloor && d.out/maxRatio > d.read.count() {
+		return n, wrong("the %s stream grows to more than %d times its size; give the layer as a plain tar if that is meant", d.name, maxRatio)
 	}
 	if err != nil && err != io.EOF {
 		err = d.wrong(err)
@@ -85,20 +128,23 @@ func (d *decompressor) Close() error {
 	return nil
 }
 
+// wrong says what is wrong with the stream, unless what it is read from failed.
 func (d *decompressor) wrong(err error) error {
 	switch {
+	case d.read.failed() != nil:
+		return d.read.failed()
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return &formatError{fmt.Sprintf("the %s stream is cut off after %d bytes", d.name, d.read.n)}
+		return wrong("the %s stream is cut off after %d bytes", d.name, d.read.count())
 	case errors.Is(err, gzip.ErrHeader) && d.out > 0, errors.Is(err, zstd.ErrMagicMismatch) && d.out > 0:
-		return &formatError{fmt.Sprintf("something that is not %s follows the %s stream; cut it off", d.name, d.name)}
+		return wrong("something that is not %s follows the %s stream; cut it off", d.name, d.name)
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, zstd.ErrMagicMismatch):
-		return &formatError{fmt.Sprintf("it does not begin with a %s header", d.name)}
+		return wrong("it does not begin with a %s header", d.name)
 	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, zstd.ErrCRCMismatch):
-		return &formatError{fmt.Sprintf("the %s stream is damaged: a checksum does not match", d.name)}
+		return wrong("the %s stream is damaged: a checksum does not match", d.name)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return &formatError{fmt.Sprintf("the zstd stream asks for a window of more than %d MiB; compress it without --long or --ultra", maxWindow>>20)}
+		return wrong("the zstd stream asks for a window of more than %d MiB; compress it without --long or --ultra", maxWindow>>20)
 	}
-	return fmt.Errorf("the %s stream cannot be read: %w", d.name, err)
+	return wrong("the %s stream is damaged: %w", d.name, err)
 }
 
 // algorithmOf is the algorithm of a layer media type.

@@ -25,9 +25,9 @@ import (
 // the rules of Write. An archive is looked at to its end in the same pass: one
 // that is damaged, has data behind its end, or holds what no good layer holds
 // (paths that lead out of it or lie below a link, two entries for one path,
-// sparse files) is an error. A file that is not what f says, or moves meanwhile,
-// is a *source.ChangedError. After an error w holds a part of the blob, for the
-// caller to drop.
+// sparse files) is an *ArchiveError. A file that is not what f says, or moves
+// meanwhile, is a *source.ChangedError. After an error w holds a part of the
+// blob, for the caller to drop.
 func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *spec.Layer, opts Options) (Result, error) {
 	files := source.NewFiles(root)
 	defer func() { _ = files.Close() }()
@@ -38,7 +38,7 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 	if info.Size() != f.Size {
 		err = &source.ChangedError{Path: f.Path, What: fmt.Sprintf("size %d, was %d", info.Size(), f.Size)}
 	}
-	im := &importer{in: &counter{r: &interruptible{ctx, file}}, sum: sha256.New(), opts: opts}
+	im := &importer{in: &meter{r: &interruptible{ctx, file}}, sum: sha256.New(), opts: opts}
 	asItIs := l.Archive == "" || f.Compression != spec.Uncompressed || opts.Compression.Algorithm == spec.Uncompressed
 	if err == nil && asItIs {
 		w, err = im.adopt(ctx, w, file)
@@ -55,16 +55,40 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 		err = closeErr
 	}
 	if err != nil {
-		var changed *source.ChangedError
-		if !errors.As(err, &changed) && ctx.Err() == nil {
-			err = fmt.Errorf("%s: %w", f.Path, err)
-		}
-		return Result{}, err
+		return Result{}, importError(ctx, f.Path, err)
 	}
-	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = im.in.n, 1, im.in.n
+	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = im.in.count(), 1, im.in.count()
 	seen := source.Observed{File: &source.File{Path: f.Path, Size: f.Size, Digest: im.digest(), Compression: f.Compression}}
 	result.Fingerprint, _ = seen.Fingerprint(l)
 	return result, nil
+}
+
+// ArchiveError says that a file cannot be used as an archive, whoever reads it:
+// it is damaged, or holds what no good layer holds.
+type ArchiveError struct {
+	// Path is relative to the spec's directory.
+	Path string
+	// Err says what is wrong.
+	Err error
+}
+
+// Error names the file and what is wrong with it.
+func (e *ArchiveError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+
+// Unwrap gives Err.
+func (e *ArchiveError) Unwrap() error { return e.Err }
+
+// importError names the file in an error that does not.
+func importError(ctx context.Context, path string, err error) error {
+	var changed *source.ChangedError
+	var format *formatError
+	switch {
+	case errors.As(err, &changed), ctx.Err() != nil:
+		return err
+	case errors.As(err, &format):
+		return &ArchiveError{Path: path, Err: format}
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // interruptible is a reader that ends when its context does.
@@ -96,7 +120,7 @@ type cloner interface {
 
 // importer reads one file.
 type importer struct {
-	in   *counter
+	in   *meter
 	opts Options
 	// sum runs over the file, unless written tells its digest.
 	sum     hash.Hash
@@ -154,8 +178,8 @@ func (im *importer) unmoved(f *source.File, file *os.File, before fs.FileInfo, w
 	if what == "" && whole && f.Digest != "" && f.Digest != im.digest() {
 		what = "other content"
 	}
-	if what == "" && whole && im.in.n != f.Size {
-		what = fmt.Sprintf("%d bytes were read of %d", im.in.n, f.Size)
+	if what == "" && whole && im.in.count() != f.Size {
+		what = fmt.Sprintf("%d bytes were read of %d", im.in.count(), f.Size)
 	}
 	if what != "" {
 		return &source.ChangedError{Path: f.Path, What: what}
@@ -207,7 +231,7 @@ func (im *importer) compressed(w io.Writer, algorithm spec.Algorithm) (Result, e
 	}
 	defer func() { _ = d.Close() }()
 	stream := readAhead(d)
-	toc, err := scanAll(stream, true, im.opts.Progress)
+	toc, err := scanAll(stream, im.in, true, im.opts.Progress)
 	stream.Close()
 	if err != nil {
 		return Result{}, err
@@ -215,16 +239,17 @@ func (im *importer) compressed(w io.Writer, algorithm spec.Algorithm) (Result, e
 	if _, err := io.Copy(io.Discard, tee); err != nil {
 		return Result{}, err
 	}
-	toc.Blob, toc.Size = im.digest(), im.in.n
-	return Result{DiffID: toc.DiffID, TOC: toc, Stats: Stats{Tar: d.out, Written: im.in.n}}, nil
+	toc.Blob, toc.Size = im.digest(), im.in.count()
+	return Result{DiffID: toc.DiffID, TOC: toc, Stats: Stats{Tar: d.out, Written: im.in.count()}}, nil
 }
 
-// scanAll lists an uncompressed tar stream.
-func scanAll(r io.Reader, strict bool, report func(int64)) (*stage.TOC, error) {
+// scanAll lists a tar stream that comes from a blob.
+func scanAll(r io.Reader, blob *meter, strict bool, report func(int64)) (*stage.TOC, error) {
 	sum := sha256.New()
 	s := &scanner{
 		in:     &counter{r: io.TeeReader(r, &progress{w: sum, report: report})},
 		strict: strict,
+		blob:   blob,
 	}
 	if err := s.scan(); err != nil {
 		return nil, err
@@ -288,7 +313,7 @@ func (r *recorder) begin() (err error) {
 
 func (r *recorder) Read(p []byte) (int, error) {
 	if len(r.chunk.raw) > maxRecorded {
-		return 0, &formatError{fmt.Sprintf("the tar has headers of more than %d MiB in one place", maxRecorded>>20)}
+		return 0, wrong("the tar has headers of more than %d MiB in one place", maxRecorded>>20)
 	}
 	n, err := r.r.Read(p)
 	r.chunk.raw = append(r.chunk.raw, p[:n]...)

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"hash"
 	"io"
 	"path"
@@ -14,16 +13,22 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/tarcheck"
 	"github.com/layform/layform/planner/source/header"
 )
 
 // xattrPrefix begins the PAX keys of xattrs.
 const xattrPrefix = "SCHILY.xattr."
 
-// maxPath and maxName are the limits of Linux, which unpacks the layer.
+// The entries of a tar may take listFree bytes of memory, and listRatio bytes
+// more for each byte of the blob that was read for them: a small blob whose
+// entries are many, or have long names, is made to fill the memory. An entry of
+// an honest layer takes dozens of bytes in the blob.
 const (
-	maxPath = 4096
-	maxName = 255
+	listFree  = 32 << 20
+	listRatio = 32
+	// entryCost is what an entry takes beside its names.
+	entryCost = 300
 )
 
 // maxTrailer bounds the zeros that end a tar; GNU tar writes up to 10 KiB.
@@ -48,30 +53,41 @@ type scanner struct {
 	step    int64
 	stepped func() error
 
+	// blob, if not nil, counts the bytes of the blob that the tar comes from.
+	blob *meter
+
 	entries []stage.Entry
-	types   map[string]stage.Type
-	buf     []byte
-	sum     hash.Hash
+	// listed is about the memory that entries take.
+	listed int64
+	types  tarcheck.Paths[stage.Type]
+	buf    []byte
+	sum    hash.Hash
 }
 
-// counter counts the bytes that are read through it.
+// counter counts the bytes that are read through it, and keeps the error that
+// the reader below ended with, unless that is io.EOF.
 type counter struct {
-	r io.Reader
-	n int64
+	r   io.Reader
+	n   int64
+	err error
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
+	if err != nil && err != io.EOF {
+		c.err = err
+	}
 	return n, err
 }
 
 // scan reads the whole stream, what follows the end of the tar included.
 func (s *scanner) scan() error {
-	s.types = map[string]stage.Type{}
+	s.types = tarcheck.NewPaths[stage.Type]()
 	s.buf = make([]byte, 64<<10)
 	s.sum = sha256.New()
-	tr := tar.NewReader(s.in)
+	in := tarcheck.NewReader(s.in)
+	tr := tar.NewReader(in)
 	start := int64(0)
 	for {
 		h, err := tr.Next()
@@ -88,6 +104,9 @@ func (s *scanner) scan() error {
 		if err != nil {
 			return err
 		}
+		if size, ok := in.Disagrees(h); ok && s.strict {
+			return wrong("%.64q: its PAX header says %d bytes, but its ustar header %d: not all readers unpack the same", h.Name, h.Size, size)
+		}
 		if e.Type == stage.Regular {
 			e.Offset = s.in.n
 		}
@@ -100,10 +119,25 @@ func (s *scanner) scan() error {
 			return err
 		}
 		if e.Type != "" {
-			s.entries = append(s.entries, e)
+			if err := s.list(e); err != nil {
+				return err
+			}
 		}
 		start = header.Span(s.in.n)
 	}
+}
+
+// list keeps an entry.
+func (s *scanner) list(e stage.Entry) error {
+	s.listed += entryCost + int64(len(e.Path)+len(e.Linkname))
+	for name, value := range e.Xattrs {
+		s.listed += entryCost + int64(len(name)+len(value))
+	}
+	if s.blob != nil && s.listed > listFree && s.listed-listFree > listRatio*s.blob.count() {
+		return wrong("the list of its entries would take more memory than a layer of its size is given; it looks made to fill the memory")
+	}
+	s.entries = append(s.entries, e)
+	return nil
 }
 
 // content hashes the content of an entry.
@@ -150,16 +184,16 @@ func (s *scanner) content(tr *tar.Reader, e *stage.Entry, sparse bool) error {
 // the last record.
 func (s *scanner) end(start int64) error {
 	if s.strict && s.in.n-start < header.TrailerSize {
-		return fmt.Errorf("the tar ends without its two zero blocks: it is cut off at byte %d", s.in.n)
+		return wrong("the tar ends without its two zero blocks: it is cut off at byte %d", s.in.n)
 	}
 	for {
 		if s.strict && s.in.n-start > maxTrailer {
-			return fmt.Errorf("more than %d bytes of padding follow the end of the tar at byte %d", maxTrailer, start)
+			return wrong("more than %d bytes of padding follow the end of the tar at byte %d", maxTrailer, start)
 		}
 		n, err := s.in.Read(s.buf)
 		for i, b := range s.buf[:n] {
 			if b != 0 && s.strict {
-				return fmt.Errorf("data follows the end of the tar at byte %d: a layer is one tar and nothing else", s.in.n-int64(n-i))
+				return wrong("data follows the end of the tar at byte %d: a layer is one tar and nothing else", s.in.n-int64(n-i))
 			}
 		}
 		if err == io.EOF {
@@ -171,17 +205,17 @@ func (s *scanner) end(start int64) error {
 	}
 }
 
+// broken says what is wrong with the tar, unless what it is read from failed.
 func (s *scanner) broken(err error) error {
-	var known *formatError
 	switch {
-	case errors.As(err, &known):
-		return err
+	case s.in.err != nil:
+		return s.in.err
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("the tar is cut off at byte %d", s.in.n)
+		return wrong("the tar is cut off at byte %d", s.in.n)
 	case errors.Is(err, tar.ErrHeader):
-		return fmt.Errorf("the tar has a broken header before byte %d", s.in.n)
+		return wrong("the tar has a broken header before byte %d", s.in.n)
 	}
-	return fmt.Errorf("the tar cannot be read at byte %d: %w", s.in.n, err)
+	return wrong("the tar cannot be read at byte %d: %w", s.in.n, err)
 }
 
 // sparse reports whether an entry is a GNU sparse file, in any of its forms.
@@ -235,23 +269,28 @@ func (s *scanner) entry(h *tar.Header) (stage.Entry, error) {
 func (s *scanner) check(h *tar.Header, e *stage.Entry) error {
 	switch {
 	case e.Type == "":
-		return fmt.Errorf("%q: the tar entry has the type %q, which layers do not have", h.Name, h.Typeflag)
+		return wrong("%.64q: the tar entry has the type %q, which layers do not have", h.Name, h.Typeflag)
 	case sparse(h):
-		return fmt.Errorf("%q is a sparse file in GNU's format, which not every runtime reads: make the tar without --sparse", h.Name)
+		return wrong("%q is a sparse file in GNU's format, which not every runtime reads: make the tar without --sparse", h.Name)
 	case !utf8.ValidString(h.Name) || strings.IndexByte(h.Name, 0) >= 0:
-		return fmt.Errorf("%q: the name is not valid UTF-8", h.Name)
-	case outside(h.Name) || e.Type == stage.Hardlink && outside(h.Linkname):
-		return fmt.Errorf("%q leads out of the layer: paths in a layer are relative and have no %q", h.Name, "..")
-	case len(e.Path) > maxPath || len(path.Base(e.Path)) > maxName:
-		return fmt.Errorf("%.64q… is longer than Linux allows: %d bytes for a name, %d for a path", h.Name, maxName, maxPath)
+		return wrong("%q: the name is not valid UTF-8", h.Name)
+	case tarcheck.TooLong(e.Path) || len(e.Linkname) > tarcheck.MaxPath:
+		return wrong("%.64q… is longer than Linux allows, or a link to what is: %d bytes for a name, %d for a path", h.Name, tarcheck.MaxName, tarcheck.MaxPath)
+	case tarcheck.Outside(h.Name) || e.Type == stage.Hardlink && tarcheck.Outside(h.Linkname):
+		return wrong("%q leads out of the layer: paths in a layer are relative and have no %q", h.Name, "..")
 	}
-	if _, ok := s.types[e.Path]; ok {
-		return fmt.Errorf("%q stands in the tar twice; a layer holds one entry for a path", h.Name)
+	if !s.types.Add(e.Path, e.Type) {
+		return wrong("%q stands in the tar twice; a layer holds one entry for a path", h.Name)
 	}
-	s.types[e.Path] = e.Type
+	if strings.HasPrefix(path.Base(e.Path), whiteoutPrefix) && (e.Type != stage.Regular || e.Size != 0) {
+		return wrong("%q is a whiteout, but no empty regular file", h.Name)
+	}
 	if e.Type == stage.Hardlink {
 		if err := s.below(e.Linkname); err != nil {
 			return err
+		}
+		if e.Linkname == e.Path || !s.types.Has(e.Linkname) {
+			return wrong("%q is a hard link to %q, which does not come before it in the tar", h.Name, h.Linkname)
 		}
 	}
 	return s.below(e.Path)
@@ -259,10 +298,8 @@ func (s *scanner) check(h *tar.Header, e *stage.Entry) error {
 
 // below refuses a path that lies below something else than a directory.
 func (s *scanner) below(p string) error {
-	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
-		if t, ok := s.types[dir]; ok && t != stage.Directory {
-			return fmt.Errorf("%q lies below %q, which is a %s in the same tar", p, dir, t)
-		}
+	if dir, t, ok := s.types.Above(p, func(t stage.Type) bool { return t != stage.Directory }); ok {
+		return wrong("%q lies below %q, which is a %s in the same tar", p, dir, t)
 	}
 	return nil
 }
@@ -277,19 +314,6 @@ func dotIfEmpty(name string) string {
 		return "."
 	}
 	return ""
-}
-
-// outside reports whether a name is absolute or goes up.
-func outside(name string) bool {
-	if strings.HasPrefix(name, "/") {
-		return true
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == ".." {
-			return true
-		}
-	}
-	return false
 }
 
 // typeOf is the entry type of a type flag, "" for one that layers do not have.

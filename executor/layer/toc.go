@@ -19,7 +19,7 @@ import (
 // for one path, or paths that lead out of it; sparse files have no digest.
 func DeriveTOC(ctx context.Context, r io.Reader, mediaType string) (*stage.TOC, error) {
 	sum := sha256.New()
-	in := &counter{r: io.TeeReader(&interruptible{ctx, r}, sum)}
+	in := &meter{r: io.TeeReader(&interruptible{ctx, r}, sum)}
 	algorithm, ok := algorithmOf(mediaType)
 	var stream io.Reader = in
 	if !ok {
@@ -34,13 +34,13 @@ func DeriveTOC(ctx context.Context, r io.Reader, mediaType string) (*stage.TOC, 
 		return nil, err
 	}
 	defer func() { _ = d.Close() }()
-	toc, err := scanAll(d, false, nil)
+	toc, err := scanAll(d, in, false, nil)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := io.Copy(io.Discard, stream); err != nil {
 		return nil, err
 	}
-	toc.Blob, toc.Size = digest.NewDigest(digest.SHA256, sum), in.n
+	toc.Blob, toc.Size = digest.NewDigest(digest.SHA256, sum), in.count()
 	return toc, nil
 }
