@@ -199,7 +199,15 @@ func TestLookup(t *testing.T) {
 			t.Errorf("%q is %q, %v; want %q", c.name, f.Path, err, c.want)
 		}
 	}
-	for name, want := range map[string]string{"nope": `no "/nope"`, "usr/lib/so/x": "no ", "loop": "too many", "gone": `no "/nothing"`} {
+	// A directory needs no entry of its own, and a link of the image leads
+	// nowhere else, whichever layer writes below it.
+	view = View([]*stage.TOC{tocOf("l->/etc", "usr/lib/so", "usr/lib-x", "loop->loop", "gone->nothing", "long->"+strings.Repeat("../", 2000)), tocOf("l/passwd", "etc/motd")})
+	for name, want := range map[string]string{"usr": "usr", "usr/lib": "usr/lib", "usr/lib/so": "usr/lib/so", "l/motd": "etc/motd"} {
+		if f, err := Lookup(view, name, true); err != nil || f.Path != want {
+			t.Errorf("%q is %q, %v; want %q", name, f.Path, err, want)
+		}
+	}
+	for name, want := range map[string]string{"long": "longer than Linux allows", "l/passwd": `no "/etc/passwd"`, "us": `no "/us"`, "usr/li": "no ", "nope": `no "/nope"`, "usr/lib/so/x": "no ", "loop": "too many", "gone": `no "/nothing"`} {
 		if f, err := Lookup(view, name, true); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is %q, %v; want %q", name, f.Path, err, want)
 		}

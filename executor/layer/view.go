@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/tarcheck"
 	"github.com/layform/layform/planner/source"
 )
 
@@ -110,7 +111,7 @@ const maxLinks = 40
 // a link in the last component is given itself.
 func Lookup(view []File, name string, follow bool) (File, error) {
 	rest := strings.Split(strings.Trim(path.Clean("/"+name), "/"), "/")
-	at, links := File{Entry: stage.Entry{Path: ".", Type: stage.Directory, Mode: 0o755}}, 0
+	at, links := implied("."), 0
 	for len(rest) > 0 {
 		part := rest[0]
 		rest = rest[1:]
@@ -129,11 +130,14 @@ func Lookup(view []File, name string, follow bool) (File, error) {
 			at = f
 			continue
 		}
+		if len(f.Linkname) > tarcheck.MaxPath {
+			return File{}, fmt.Errorf("%q leads through a link that is longer than Linux allows", name)
+		}
 		if links++; links > maxLinks {
 			return File{}, fmt.Errorf("%q leads through too many symlinks", name)
 		}
 		if at = parentOf(view, f.Path); path.IsAbs(f.Linkname) {
-			at = File{Entry: stage.Entry{Path: ".", Type: stage.Directory, Mode: 0o755}}
+			at = implied(".")
 		}
 		rest = append(strings.Split(f.Linkname, "/"), rest...)
 	}
@@ -146,13 +150,23 @@ func parentOf(view []File, p string) File {
 	if f, ok := find(view, dir); ok {
 		return f
 	}
-	return File{Entry: stage.Entry{Path: dir, Type: stage.Directory, Mode: 0o755}}
+	return implied(dir)
 }
 
+// implied is a directory that has no entry of its own.
+func implied(p string) File {
+	return File{Entry: stage.Entry{Path: p, Type: stage.Directory, Mode: 0o755}}
+}
+
+// find gives what stands at a path: its entry, or a directory where only what
+// lies in it has entries.
 func find(view []File, p string) (File, bool) {
 	i, ok := slices.BinarySearchFunc(view, p, func(f File, p string) int { return source.Compare(f.Path, p) })
-	if !ok {
-		return File{}, false
+	if ok {
+		return view[i], true
 	}
-	return view[i], true
+	if i < len(view) && strings.HasPrefix(view[i].Path, p+"/") {
+		return implied(p), true
+	}
+	return File{}, false
 }

@@ -72,10 +72,11 @@ type Document struct {
 	Version *Version `json:"version,omitempty"`
 }
 
-// JSON writes the document with indentation and a line feed at its end.
+// JSON writes the document with indentation and a line feed at its end. What a
+// terminal could act on is written as \u escapes, beyond those that JSON asks for.
 func JSON(w io.Writer, d Document) error {
 	d.FormatVersion = FormatVersion
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(tame{w})
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(d)

@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"testing"
 	"time"
 
@@ -129,9 +130,15 @@ func TestFindings(t *testing.T) {
 // TestJSONIsWhole holds that the document keeps all that a view is drawn from.
 func TestJSONIsWhole(t *testing.T) {
 	want := Document{FormatVersion: FormatVersion, Type: TypePlan, OK: true, Plan: updatePlan(), State: testState()}
+	want.Diagnostics = []Diagnostic{{Severity: "error", Summary: "\x1b[2J \x7f \u009b2J \u202e \U000e0001 \u00a0 é → 𝄞"}}
 	var out bytes.Buffer
 	if err := JSON(&out, want); err != nil {
 		t.Fatal(err)
+	}
+	for _, r := range out.String() {
+		if r != '\n' && !strconv.IsPrint(r) {
+			t.Errorf("%q is written as it is", r)
+		}
 	}
 	var got Document
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
