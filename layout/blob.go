@@ -179,6 +179,9 @@ func (v *verified) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Size is the number of bytes of the whole blob.
+func (v *verified) Size() int64 { return v.desc.Size }
+
 // Close closes the file.
 func (v *verified) Close() error { return v.f.Close() }
 

@@ -194,7 +194,7 @@ func (im *importer) run(ctx context.Context, w io.Writer, f *source.File, l *spe
 	case f.Compression == spec.Uncompressed:
 		return im.plain(ctx, w)
 	}
-	return im.compressed(w, f.Compression)
+	return im.compressed(w, f.Compression, f.Size)
 }
 
 // blob copies a file.
@@ -223,7 +223,7 @@ func (p *progress) Write(b []byte) (int, error) {
 }
 
 // compressed copies an archive while it looks at what is in it.
-func (im *importer) compressed(w io.Writer, algorithm spec.Algorithm) (Result, error) {
+func (im *importer) compressed(w io.Writer, algorithm spec.Algorithm, size int64) (Result, error) {
 	tee := io.TeeReader(im.in, im.copyTo(w))
 	d, err := decompress(tee, algorithm)
 	if err != nil {
@@ -231,7 +231,7 @@ func (im *importer) compressed(w io.Writer, algorithm spec.Algorithm) (Result, e
 	}
 	defer func() { _ = d.Close() }()
 	stream := readAhead(d)
-	toc, err := scanAll(stream, im.in, true, im.opts.Progress)
+	toc, err := scanAll(stream, func() int64 { return size }, true, im.opts.Progress)
 	stream.Close()
 	if err != nil {
 		return Result{}, err
@@ -244,7 +244,7 @@ func (im *importer) compressed(w io.Writer, algorithm spec.Algorithm) (Result, e
 }
 
 // scanAll lists a tar stream that comes from a blob.
-func scanAll(r io.Reader, blob *meter, strict bool, report func(int64)) (*stage.TOC, error) {
+func scanAll(r io.Reader, blob func() int64, strict bool, report func(int64)) (*stage.TOC, error) {
 	sum := sha256.New()
 	s := &scanner{
 		in:     &counter{r: io.TeeReader(r, &progress{w: sum, report: report})},

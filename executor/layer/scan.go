@@ -21,7 +21,7 @@ import (
 const xattrPrefix = "SCHILY.xattr."
 
 // The entries of a tar may take listFree bytes of memory, and listRatio bytes
-// more for each byte of the blob that was read for them: a small blob whose
+// more for each byte of the blob that they come from: a small blob whose
 // entries are many, or have long names, is made to fill the memory. An entry of
 // an honest layer takes dozens of bytes in the blob.
 const (
@@ -53,8 +53,9 @@ type scanner struct {
 	step    int64
 	stepped func() error
 
-	// blob, if not nil, counts the bytes of the blob that the tar comes from.
-	blob *meter
+	// blob, if not nil, is the size of the compressed blob that the tar comes
+	// from, or how much of it was read.
+	blob func() int64
 
 	entries []stage.Entry
 	// listed is about the memory that entries take.
@@ -133,7 +134,7 @@ func (s *scanner) list(e stage.Entry) error {
 	for name, value := range e.Xattrs {
 		s.listed += entryCost + int64(len(name)+len(value))
 	}
-	if s.blob != nil && s.listed > listFree && s.listed-listFree > listRatio*s.blob.count() {
+	if s.blob != nil && s.listed > listFree && (s.listed-listFree)/listRatio > s.blob() {
 		return wrong("the list of its entries would take more memory than a layer of its size is given; it looks made to fill the memory")
 	}
 	s.entries = append(s.entries, e)

@@ -16,10 +16,16 @@ import (
 // lost. A media type that is not one of a layer's is taken as what the blob's
 // first bytes say. It has no Encoding, and no chunks. Entries are listed as
 // they stand in the tar, also where no good layer would hold them: two entries
-// for one path, or paths that lead out of it; sparse files have no digest.
+// for one path, or paths that lead out of it; sparse files have no digest. A
+// list that is long beside the blob, whose size r tells if it has a method Size,
+// is an error.
 func DeriveTOC(ctx context.Context, r io.Reader, mediaType string) (*stage.TOC, error) {
 	sum := sha256.New()
 	in := &meter{r: io.TeeReader(&interruptible{ctx, r}, sum)}
+	size := in.count
+	if known, ok := r.(interface{ Size() int64 }); ok {
+		size = known.Size
+	}
 	algorithm, ok := algorithmOf(mediaType)
 	var stream io.Reader = in
 	if !ok {
@@ -34,7 +40,7 @@ func DeriveTOC(ctx context.Context, r io.Reader, mediaType string) (*stage.TOC, 
 		return nil, err
 	}
 	defer func() { _ = d.Close() }()
-	toc, err := scanAll(d, in, false, nil)
+	toc, err := scanAll(d, size, false, nil)
 	if err != nil {
 		return nil, err
 	}
