@@ -6,7 +6,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -145,31 +144,5 @@ func printable(t *testing.T, text string) {
 	}
 	if strings.Contains(text, "of the host") {
 		t.Errorf("it reads a file of the host: %q", text)
-	}
-}
-
-// TestNoLocks lets flock fail as on file systems that have none.
-func TestNoLocks(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil {
-		t.Skip("strace is not installed")
-	}
-	program, err := exec.LookPath("layform")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := hostileLayout(t, []tar.Header{{Name: "a"}})
-	for _, args := range [][]string{{"layout", "gc", dir}, {"layout", "repair", dir}, {"layout", "cat", dir + ":x", "a"}} {
-		cmd := exec.Command("strace", append([]string{"-f", "-qq", "-o", os.DevNull, "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK", program}, args...)...)
-		out, err := cmd.CombinedOutput()
-		if strings.Contains(string(out), "PTRACE") || strings.Contains(string(out), "ptrace") {
-			t.Skipf("strace may not trace here: %s", out)
-		}
-		want, fails := fmt.Sprintf("the file system of %s has no working locks (flock)", dir), true
-		if args[1] == "cat" {
-			want, fails = "a", false // readers need none
-		}
-		if (err != nil) != fails || !strings.Contains(string(out), want) {
-			t.Errorf("%q: %v: %s", args, err, out)
-		}
 	}
 }
