@@ -142,34 +142,67 @@ func (r *run) saveTOC(ctx context.Context, toc *stage.TOC, created bool) error {
 	return stage.SaveTOC(ctx, r.store, toc)
 }
 
-// reuse opens the layer's earlier blob for its chunks. Anything that is wrong
-// with that blob or its table of contents only costs the shortcut.
+// reuse opens the layer's earlier blob for its chunks. A layer that is new may
+// be one with another name: it is offered the blobs of the layers that go with
+// this apply. Anything that is wrong with a blob or its table of contents only
+// costs the shortcut.
 func (r *run) reuse(ctx context.Context, key string, c spec.Compression) ([]layer.Reuse, func(), error) {
-	none := func() {}
-	was, ok := r.stage.Objects[key]
-	if !ok || was.Encoding != source.EncodingOf(c) {
-		return nil, none, nil
-	}
-	blob, err := r.store.ReaderAt(ctx, was.Descriptor.Digest)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, layout.ErrNotPlain) {
-		return nil, none, nil
-	}
-	if err != nil {
-		return nil, none, err
-	}
-	release := func() { blob.Close() }
-	if toc := r.opts.Contents[was.Descriptor.Digest]; toc != nil && toc.Encoding == was.Encoding {
-		return []layer.Reuse{{TOC: toc, Blob: blob}}, release, nil
-	}
-	toc, err := stage.LoadTOC(ctx, r.store, was.Descriptor.Digest)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, stage.ErrCorrupt) {
-		if toc, err = layer.Recover(ctx, io.NewSectionReader(blob, 0, blob.Size()), was.Descriptor.MediaType, c); err != nil && ctx.Err() == nil {
-			return nil, release, nil
+	keys := []string{key}
+	if _, ok := r.stage.Objects[key]; !ok {
+		keys = nil
+		for _, gone := range r.plan.Changes {
+			if gone.Action == planner.Delete && gone.Kind == spec.KindLayer && len(keys) < maxEarlier {
+				keys = append(keys, gone.Key())
+			}
 		}
 	}
-	if err != nil {
-		release()
-		return nil, none, err
+	var all []layer.Reuse
+	var opened []io.Closer
+	release := func() {
+		for _, blob := range opened {
+			_ = blob.Close()
+		}
 	}
-	return []layer.Reuse{{TOC: toc, Blob: blob}}, release, nil
+	for _, key := range keys {
+		was, ok := r.stage.Objects[key]
+		if !ok || was.Encoding != source.EncodingOf(c) {
+			continue
+		}
+		blob, err := r.store.ReaderAt(ctx, was.Descriptor.Digest)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, layout.ErrNotPlain) {
+			continue
+		}
+		if err == nil {
+			opened = append(opened, blob)
+			var toc *stage.TOC
+			if toc, err = r.earlierTOC(ctx, was, io.NewSectionReader(blob, 0, blob.Size()), c); toc != nil {
+				all = append(all, layer.Reuse{TOC: toc, Blob: blob})
+			}
+		}
+		if err != nil {
+			release()
+			return nil, nil, err
+		}
+	}
+	return all, release, nil
+}
+
+// maxEarlier bounds the earlier blobs whose tables of contents are in memory for
+// one layer.
+const maxEarlier = 4
+
+// earlierTOC is the table of contents of an earlier blob; nil where there is none
+// of use.
+func (r *run) earlierTOC(ctx context.Context, was stage.Object, blob io.ReadSeeker, c spec.Compression) (*stage.TOC, error) {
+	if toc := r.opts.Contents[was.Descriptor.Digest]; toc != nil && toc.Encoding == was.Encoding {
+		return toc, nil
+	}
+	toc, err := stage.LoadTOC(ctx, r.store, was.Descriptor.Digest)
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, stage.ErrCorrupt) {
+		return toc, err
+	}
+	if toc, err = layer.Recover(ctx, blob, was.Descriptor.MediaType, c); err != nil && ctx.Err() == nil {
+		return nil, nil
+	}
+	return toc, err
 }

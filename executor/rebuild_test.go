@@ -3,6 +3,7 @@ package executor_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/layform/layform/planner"
@@ -48,6 +49,37 @@ func TestRebuildCostsWhatChanged(t *testing.T) {
 		t.Errorf("%d chunks were compressed and %d reused, of about %d", warm.Layers.CompressedChunks, warm.Layers.ReusedChunks, chunks)
 	case warm.WrittenBlobs != 3 || warm.DeletedBlobs != 3:
 		t.Errorf("%d blobs were written and %d deleted", warm.WrittenBlobs, warm.DeletedBlobs)
+	}
+	w.accepted()
+}
+
+// TestRenamedLayer: a layer under another name takes the chunks of the one that
+// goes, and comes out with the same bytes.
+func TestRenamedLayer(t *testing.T) {
+	text := make([]byte, 3_000_000)
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := range text {
+		text[i] = "abcdefghijklmnop"[random.IntN(16)]
+	}
+	spec := `layout { path = "out" }
+config "x" { platform = "linux/amd64" }
+layer "NAME" {
+  copy { from = "tree" }
+  created_by = "NAME"
+}
+manifest "x" {
+  config = config.x
+  layers = [layer.NAME]
+  tags   = ["x"]
+}
+`
+	w := newWorld(t, map[string]string{"layform.hcl": strings.ReplaceAll(spec, "NAME", "old"), "tree/a": string(text), "tree/b": "b"})
+	w.apply()
+	w.write("layform.hcl", strings.ReplaceAll(spec, "NAME", "new"))
+	w.write("tree/b", "changed")
+	renamed := w.apply()
+	if l := renamed.Layers; l.Built != 1 || l.ReusedChunks == 0 || l.CompressedChunks > 2 {
+		t.Errorf("%+v", l)
 	}
 	w.accepted()
 }
