@@ -108,13 +108,16 @@ func (p *page) diagnostic(d *hcl.Diagnostic, files map[string]*hcl.File) error {
 	// The rest is hcl's to write: the values of the expression, and the detail.
 	// Its colours are not used: the text is the user's and has to be escaped.
 	var plain bytes.Buffer
-	if err := hcl.NewDiagnosticTextWriter(&plain, nil, 0, false).WriteDiagnostic(&hcl.Diagnostic{
-		Severity: hcl.DiagError, Detail: d.Detail, Expression: d.Expression, EvalContext: d.EvalContext,
-	}); err != nil {
+	rest := &hcl.Diagnostic{Severity: hcl.DiagError, Detail: d.Detail, Expression: d.Expression, EvalContext: d.EvalContext}
+	head := "Error: \n\n"
+	if d.Subject != nil { // without a place it shows no values
+		rest.Subject = &hcl.Range{}
+		head += "  on  line 0:\n  (source code not available)\n\n"
+	}
+	if err := hcl.NewDiagnosticTextWriter(&plain, nil, 0, false).WriteDiagnostic(rest); err != nil {
 		return err
 	}
-	rest := strings.TrimPrefix(plain.String(), "Error: \n\n")
-	for line := range strings.Lines(rest) {
+	for line := range strings.Lines(strings.TrimPrefix(plain.String(), head)) {
 		p.line("%s", EscapeText(strings.TrimSuffix(line, "\n")))
 	}
 	return nil

@@ -282,6 +282,19 @@ func TestDiagnosticsOfSpecs(t *testing.T) {
 	}
 }
 
+// TestDiagnosticsShowValues: what an expression was made of stands below it.
+func TestDiagnosticsShowValues(t *testing.T) {
+	text := "variable \"n\" { default = \"abc\" }\nlayer \"a\" {\n  file \"/a\" {\n    content = \"x\"\n    uid     = tonumber(var.n)\n  }\n}\n"
+	s, diags := spec.Load(t.TempDir(), spec.LoadOptions{Sources: []spec.Source{{Name: "layform.hcl", Text: text}}})
+	var got bytes.Buffer
+	if err := Diagnostics(&got, diags, s.Files, Style{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "uid     = tonumber(var.n)\n\nwith var.n as \"abc\".\n"; !strings.Contains(got.String(), want) {
+		t.Errorf("%q does not contain %q", got.String(), want)
+	}
+}
+
 // TestLargeDiagnostics: long lines, long expressions and many diagnostics leave
 // a text that can be read, in little time.
 func TestLargeDiagnostics(t *testing.T) {
