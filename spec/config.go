@@ -132,9 +132,12 @@ func (d *decoder) platform() *ocispec.Platform {
 		d.err(at.rng, "%s", problem)
 		p = nil
 	}
-	version, versionGot := d.text(attrs, "os_version")
+	version, versionGot := d.openText(attrs, "os_version")
 	features, featuresGot := d.texts(attrs, "os_features")
-	if versionGot.ok && !versionPattern.MatchString(version) {
+	if featuresGot.ok && featuresGot.sensitive {
+		features, featuresGot = nil, d.refuseSensitive(featuresGot)
+	}
+	if versionGot.ok && version != "" && !versionPattern.MatchString(version) {
 		d.err(versionGot.rng, "os_version is %s, but must be 1 to 128 printable characters of ASCII without spaces.", versionGot.quote(version))
 	}
 	for _, feature := range features {

@@ -44,21 +44,46 @@ func duplicateMembers(e hclsyntax.Expression) hcl.Diagnostics {
 		var diags hcl.Diagnostics
 		seen := map[string]hcl.Range{}
 		for _, item := range object.Items {
-			name, more := item.KeyExpr.Value(nil)
-			if more.HasErrors() || name.IsNull() || !name.IsKnown() || name.Type() != cty.String {
+			name, ok := literalKey(item.KeyExpr)
+			if !ok {
 				continue
 			}
-			if first, ok := seen[name.AsString()]; ok {
+			if first, ok := seen[name]; ok {
 				diags = append(diags, &hcl.Diagnostic{
 					Severity: hcl.DiagError, Summary: "Duplicate object attribute", Subject: item.KeyExpr.Range().Ptr(),
-					Detail: fmt.Sprintf("This object has a member %s already, at %s. Keep one of them.", shown(name.AsString()), place(first)),
+					Detail: fmt.Sprintf("This object has a member %s already, at %s. Keep one of them.", shown(name), place(first)),
 				})
 				continue
 			}
-			seen[name.AsString()] = item.KeyExpr.Range()
+			seen[name] = item.KeyExpr.Range()
 		}
 		return diags
 	})
+}
+
+// literalKey is the name that the key of an object spells out. No other key is
+// looked at: evaluating one here would be without measure.
+func literalKey(e hclsyntax.Expression) (string, bool) {
+	if key, ok := e.(*hclsyntax.ObjectConsKeyExpr); ok {
+		if name := hcl.ExprAsKeyword(key.Wrapped); name != "" && !key.ForceNonLiteral {
+			return name, true
+		}
+		e = key.Wrapped
+	}
+	switch key := e.(type) {
+	case *hclsyntax.LiteralValueExpr:
+	case *hclsyntax.TemplateExpr:
+		if !key.IsStringLiteral() {
+			return "", false
+		}
+	default:
+		return "", false
+	}
+	name, diags := e.Value(nil)
+	if diags.HasErrors() || name.IsNull() || !name.IsKnown() || name.Type() != cty.String {
+		return "", false
+	}
+	return name.AsString(), true
 }
 
 // nativeExpression turns an expression into one of the native syntax.

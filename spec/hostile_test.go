@@ -181,3 +181,22 @@ func sensitiveAttributes() (texts []string) {
 	}
 	return texts
 }
+
+// TestOSVersion: an empty os_version is none, and a sensitive one is refused.
+func TestOSVersion(t *testing.T) {
+	const text = "variable \"v\" {\n default = DEFAULT\n sensitive = SENSITIVE\n}\nconfig \"a\" {\n platform = \"linux/amd64\"\n NAME = VALUE\n}\n"
+	for _, tc := range []struct{ value, sensitive, name, expr, want string }{
+		{`""`, "false", "os_version", "var.v", ""},
+		{`"10.0"`, "false", "os_version", "var.v", ""},
+		{`"a b"`, "false", "os_version", "var.v", "printable"},
+		{`"10.0"`, "true", "os_version", "var.v", "is sensitive"},
+		{`"win32k"`, "true", "os_features", "[var.v]", "is sensitive"},
+	} {
+		spec := strings.NewReplacer("DEFAULT", tc.value, "SENSITIVE", tc.sensitive, "NAME", tc.name, "VALUE", tc.expr).Replace(text)
+		s, diags := Load(t.TempDir(), source(spec))
+		got := render(t, s, diags)
+		if diags.HasErrors() != (tc.want != "") || !strings.Contains(got, tc.want) {
+			t.Errorf("%s = %s: %s", tc.name, tc.value, got)
+		}
+	}
+}

@@ -124,6 +124,7 @@ func TestHostileExpressions(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"nested for":      nested("a"),
+		"in a key":        "output \"o\" { value = { (" + strings.TrimSuffix(strings.TrimPrefix(nested("a"), "output \"o\" { value = "), " }") + ") = 1 } }",
 		"for with if":     "output \"o\" { value = [for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c if false]]] }",
 		"for object":      "output \"o\" { value = {for a in range(1000) : a => {for b in range(1000) : b => {for c in range(1000) : c => 1}}} }",
 		"for in template": "output \"o\" { value = <<E\n%{for a in range(1000)}%{for b in range(1000)}%{for c in range(1000)}x%{endfor}%{endfor}%{endfor}\nE\n}",
