@@ -161,6 +161,18 @@ func TestImportMany(t *testing.T) {
 	}
 }
 
+// TestImportManyEmpty: the headers of many empty files take next to nothing in
+// an honest blob.
+func TestImportManyEmpty(t *testing.T) {
+	headers := make([]tar.Header, 150_000)
+	for i := range headers {
+		headers[i].Name = fmt.Sprintf("usr/share/empty/%06d", i)
+	}
+	if _, r, err := importFile(t, zstded(t, tarOf(t, headers...)), spec.Compression{}); err != nil || len(r.TOC.Entries) != len(headers) {
+		t.Errorf("%d entries, %v", len(r.TOC.Entries), err)
+	}
+}
+
 // TestImportIntoFull: what the writer says is not put down to the archive.
 func TestImportIntoFull(t *testing.T) {
 	plain := tarOf(t, tar.Header{Name: "f", Size: 300000})

@@ -22,11 +22,12 @@ const xattrPrefix = "SCHILY.xattr."
 
 // The entries of a tar may take listFree bytes of memory, and listRatio bytes
 // more for each byte of the blob that they come from: a small blob whose
-// entries are many, or have long names, is made to fill the memory. An entry of
-// an honest layer takes dozens of bytes in the blob.
+// entries are many, or have long names, is made to fill the memory. Entries of
+// honest layers take dozens of bytes in the blob, and the headers of many empty
+// files with names in a row still two or three.
 const (
 	listFree  = 32 << 20
-	listRatio = 32
+	listRatio = 256
 	// entryCost is what an entry takes beside its names.
 	entryCost = 300
 )
