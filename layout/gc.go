@@ -210,7 +210,11 @@ func (c *collection) remove(blob Blob) (bool, error) {
 		return false, err
 	}
 	info, err := c.d.lstat(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotPlain) {
+	if errors.Is(err, ErrNotPlain) {
+		c.spare(blob)
+		return false, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil // somebody else was faster
 	}
 	if err != nil {
