@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -181,7 +180,7 @@ func (a *app) confirmAndExecute(ctx context.Context, made *planned, values spec.
 func (a *app) execute(ctx context.Context, made *planned, values spec.LoadOptions, r runFlags) error {
 	p := made.plan
 	// Building layers takes memory, which is bounded: see main.
-	debug.SetGCPercent(100)
+	collectOften()
 	bar := a.newProgress(p)
 	opts := executor.Options{
 		Dir: made.dir, Parallelism: r.Parallelism, LockTimeout: r.LockTimeout,

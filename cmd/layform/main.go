@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -31,9 +33,7 @@ const (
 )
 
 func main() {
-	// A plan is short and needs little memory: collecting less often saves a
-	// fifth of its time. See execute.
-	debug.SetGCPercent(200)
+	collectLate()
 	// A closed pipe is a write error like any other, and exits with 1.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -51,6 +51,30 @@ func main() {
 	os.Exit(code)
 }
 
+// fewMegabytes is the heap up to which a collection is not worth its time.
+const fewMegabytes = 40 << 20
+
+// collectLate leaves garbage alone while there is little of it: most plans end
+// before there is more. Then, or when layers are built, whose memory is bounded,
+// collections come as usual: see collectOften.
+func collectLate() {
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(fewMegabytes)
+	// The first collection finds this out of use.
+	runtime.AddCleanup(new([16]byte), func(percent int) {
+		if was := debug.SetGCPercent(percent); was >= 0 {
+			debug.SetGCPercent(was)
+		}
+		debug.SetMemoryLimit(math.MaxInt64)
+	}, 200)
+}
+
+// collectOften keeps the heap below twice what is in use.
+func collectOften() {
+	debug.SetGCPercent(100)
+	debug.SetMemoryLimit(math.MaxInt64)
+}
+
 // patience is how long a command that was told to stop may take to tidy up.
 const patience = 1500 * time.Millisecond
 
@@ -65,8 +89,12 @@ func giveUp(finished <-chan struct{}) {
 	}
 	// Standard error may be what does not move.
 	go fmt.Fprintln(os.Stderr, "layform: interrupted; stopping. Interrupt again to stop at once.")
-	time.Sleep(patience)
-	go fmt.Fprintln(os.Stderr, "layform: error: interrupted, and stopped without tidying up; the next run does that")
+	select {
+	case <-finished:
+		return
+	case <-time.After(patience):
+	}
+	go fmt.Fprintln(os.Stderr, "layform: error: interrupted, and stopped without tidying up, which the next run does; layform status tells whether the changes were made")
 	time.Sleep(100 * time.Millisecond)
 	os.Exit(exitError)
 }
