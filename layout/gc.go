@@ -210,12 +210,8 @@ func (c *collection) remove(blob Blob) (bool, error) {
 		return false, err
 	}
 	info, err := c.d.lstat(name)
-	if errors.Is(err, ErrNotPlain) {
-		c.spare(blob)
-		return false, nil
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // somebody else was faster
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotPlain) {
+		return false, nil // somebody else was faster, or put there what is no blob
 	}
 	if err != nil {
 		return false, err
