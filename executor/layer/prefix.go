@@ -3,13 +3,13 @@ package layer
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/planner/source/header"
 )
 
 // prefix finds the chunks that the layer has in common with the beginning of an
@@ -90,37 +90,29 @@ func (tw *treeWriter) isSame(files *source.Files, c *chunk, was stage.Chunk, r *
 	if c.span.size != was.Size {
 		return false
 	}
-	for p := range tw.pieces(c.span) {
-		e := &tw.tree[p.entry]
-		if p.start == 0 {
-			var err error
-			if c.raw, err = header.Append(c.raw, &e.Entry); err != nil {
-				return false
-			}
+	if err := tw.lay(c, func(p piece) error {
+		known, ok := tw.stat(files, p)
+		if !ok {
+			return errUnknown
 		}
-		if e.Type == stage.Regular {
-			known, ok := tw.stat(files, p)
-			switch {
-			case !ok:
-				return false
-			case p.whole():
-				known.at = len(c.raw)
-				c.parts = append(c.parts, known)
-			case p.end-p.start == c.span.size:
-				return r.parts[filePart{known.known, p.start, c.span.size}] == was.Digest
-			case tw.content(files, c, p) != nil:
-				return false
-			}
+		if !p.whole() && p.end-p.start < c.span.size {
+			return tw.content(files, c, p)
 		}
-		if p.end == p.size {
-			c.raw = appendZeros(c.raw, header.Padding(p.size))
-		}
+		known.at = len(c.raw)
+		c.parts = append(c.parts, known)
+		return nil
+	}); err != nil {
+		return false
 	}
-	if c.span.last {
-		c.raw = appendZeros(c.raw, header.TrailerSize)
+	if len(c.parts) == 1 && c.parts[0].absent && !c.parts[0].whole {
+		p := &c.parts[0]
+		return r.parts[filePart{p.known, p.start, p.size}] == was.Digest
 	}
 	return identify(c) == was.Digest
 }
+
+// errUnknown says that the digest of a file is not known without reading it.
+var errUnknown = errors.New("the file has to be read")
 
 // stat gives a part of an entry's content, without its bytes, where its digest
 // is known without reading it.

@@ -180,15 +180,27 @@ func (tw *treeWriter) fill(files *source.Files, c *chunk) error {
 		// Room for any chunk of a long layer: buffers go round, and none grows twice.
 		c.raw = make([]byte, 0, max(s.size, min(tw.size, tw.most)))
 	}
-	for p := range tw.pieces(s) {
+	if err := tw.lay(c, func(p piece) error { return tw.content(files, c, p) }); err != nil {
+		return err
+	}
+	if int64(len(c.raw)) != s.size {
+		return fmt.Errorf("a chunk of %d bytes came out with %d; this is a bug in layform", s.size, len(c.raw))
+	}
+	return nil
+}
+
+// lay appends what a chunk's span holds: headers, zeros, and what content
+// appends for regular files.
+func (tw *treeWriter) lay(c *chunk, content func(piece) error) (err error) {
+	for p := range tw.pieces(c.span) {
+		e := &tw.tree[p.entry]
 		if p.start == 0 {
-			var err error
-			if c.raw, err = header.Append(c.raw, &tw.tree[p.entry].Entry); err != nil {
+			if c.raw, err = header.Append(c.raw, &e.Entry); err != nil {
 				return err
 			}
 		}
-		if tw.tree[p.entry].Type == stage.Regular {
-			if err := tw.content(files, c, p); err != nil {
+		if e.Type == stage.Regular {
+			if err := content(p); err != nil {
 				return err
 			}
 		}
@@ -196,11 +208,8 @@ func (tw *treeWriter) fill(files *source.Files, c *chunk) error {
 			c.raw = appendZeros(c.raw, header.Padding(p.size))
 		}
 	}
-	if s.last {
+	if c.span.last {
 		c.raw = appendZeros(c.raw, header.TrailerSize)
-	}
-	if int64(len(c.raw)) != s.size {
-		return fmt.Errorf("a chunk of %d bytes came out with %d; this is a bug in layform", s.size, len(c.raw))
 	}
 	return nil
 }
