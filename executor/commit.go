@@ -273,24 +273,11 @@ func (r *run) sweep(ctx context.Context, next *stage.Stage) error {
 // forgetMissing forgets the blobs that an interrupted sweep removed without
 // saying so, or that an interrupted build announced and did not write.
 func (r *run) forgetMissing(ctx context.Context, next *stage.Stage) error {
-	there := map[digest.Digest]bool{}
-	for blob, err := range r.store.Blobs(ctx) {
-		if err != nil {
-			return err
-		}
-		there[blob.Digest] = true
-	}
-	next.Blobs = slices.DeleteFunc(next.Blobs, func(d digest.Digest) bool { return !there[d] })
-	tocs, err := stage.DigestsOfTOCs(ctx, r.store)
+	there, err := r.store.Present(ctx)
 	if err != nil {
 		return err
 	}
-	for _, dgst := range tocs {
-		if !there[dgst] {
-			if err := stage.RemoveTOC(ctx, r.store, dgst); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	next.Blobs = slices.DeleteFunc(next.Blobs, func(d digest.Digest) bool { return !there[d] })
+	_, err = stage.PruneTOCs(ctx, r.store, there)
+	return err
 }

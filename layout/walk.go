@@ -319,3 +319,15 @@ func (d *disk) removeBlob(dgst digest.Digest) (int64, bool, error) {
 	}
 	return info.Size(), true, nil
 }
+
+// Present lists the digests of the blobs that stand in the layout, as Blobs does.
+func (s *Store) Present(ctx context.Context) (map[digest.Digest]bool, error) {
+	there := map[digest.Digest]bool{}
+	for blob, err := range s.Blobs(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		there[blob.Digest] = true
+	}
+	return there, nil
+}

@@ -46,7 +46,11 @@ func (c *layoutGCCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	if !c.DryRun {
 		// All of them: a run that was killed may have left some.
-		if _, err := stage.PruneTOCs(ctx, store); err != nil {
+		there, err := store.Present(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := stage.PruneTOCs(ctx, store, there); err != nil {
 			return err
 		}
 	}

@@ -272,7 +272,7 @@ func TestStoreAsksTheCache(t *testing.T) {
 	s := openB(t)
 	c := stage.OpenCache(s)
 	s.Remember(c)
-	d, created, err := s.PutBytes(t.Context(), "x", []byte("content"))
+	d, created, err := s.PutBytes(t.Context(), "x", []byte("content"), nil)
 	if err != nil || !created {
 		t.Fatal(err)
 	}

@@ -22,13 +22,11 @@ import (
 // run, which writes nothing. When an error ends Repair early, the lines tell what
 // was done before.
 func Repair(ctx context.Context, store *layout.Store, opts layout.RepairOptions, before []layout.Mended) ([]layout.Mended, error) {
-	r := &repair{store: store, dryRun: opts.DryRun, there: map[digest.Digest]bool{}}
-	for blob, err := range store.Blobs(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		r.there[blob.Digest] = true
+	there, err := store.Present(ctx)
+	if err != nil {
+		return nil, err
 	}
+	r := &repair{store: store, dryRun: opts.DryRun, there: there}
 	if opts.DryRun {
 		r.assume(before)
 	}
@@ -219,21 +217,14 @@ func (r *repair) cache(context.Context) error {
 	})
 }
 
-// PruneTOCs removes the tables of contents whose layers are not in the layout,
-// as after a GC, and tells which. The caller holds the lock of the layout.
-func PruneTOCs(ctx context.Context, store *layout.Store) ([]digest.Digest, error) {
+// PruneTOCs removes the tables of contents of layers that are not among there,
+// the blobs of the layout, as after a GC, and tells which. The caller holds the
+// lock of the layout.
+func PruneTOCs(ctx context.Context, store *layout.Store, there map[digest.Digest]bool) (removed []digest.Digest, err error) {
 	all, err := DigestsOfTOCs(ctx, store)
-	if err != nil || len(all) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	there := map[digest.Digest]bool{}
-	for blob, err := range store.Blobs(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		there[blob.Digest] = true
-	}
-	var removed []digest.Digest
 	for _, dgst := range all {
 		if there[dgst] {
 			continue

@@ -21,7 +21,7 @@ import (
 
 func put(t *testing.T, s *layout.Store, content string) ocispec.Descriptor {
 	t.Helper()
-	d, _, err := s.PutBytes(t.Context(), "text/plain", []byte(content))
+	d, _, err := s.PutBytes(t.Context(), "text/plain", []byte(content), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,8 +307,12 @@ func TestPruneTOCs(t *testing.T) {
 	if err := stage.SaveTOC(t.Context(), s, toc); err != nil {
 		t.Fatal(err)
 	}
+	there, err := s.Present(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, want := range [][]digest.Digest{{toc.Blob}, nil} {
-		got, err := stage.PruneTOCs(t.Context(), s)
+		got, err := stage.PruneTOCs(t.Context(), s, there)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Error(diff, err)
 		}

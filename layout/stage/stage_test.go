@@ -104,7 +104,7 @@ func TestPendingIsSettled(t *testing.T) {
 	s := open(t, t.TempDir())
 	tag := func(name string) (before, after digest.Digest) {
 		t.Helper()
-		d, _, err := s.PutBytes(t.Context(), "text/plain", []byte(name))
+		d, _, err := s.PutBytes(t.Context(), "text/plain", []byte(name), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
