@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/executor/image"
-	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
@@ -278,23 +276,6 @@ func (r *run) intend(ctx context.Context, key string, desc ocispec.Descriptor) e
 }
 
 // putBytes puts a small blob into the layout.
-func (r *run) putBytes(ctx context.Context, key, mediaType string, data []byte) (desc ocispec.Descriptor, created bool, err error) {
-	desc = ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-	state, err := r.store.Check(ctx, desc)
-	if err != nil || state == layout.Intact {
-		return desc, false, err
-	}
-	ingest, err := r.store.Ingest(ctx)
-	if err != nil {
-		return desc, false, err
-	}
-	defer func() { err = errors.Join(err, ingest.Abort()) }()
-	if _, err := ingest.Write(data); err != nil {
-		return desc, false, err
-	}
-	if err := r.intend(ctx, key, desc); err != nil {
-		return desc, false, err
-	}
-	_, _, created, err = ingest.Commit(ctx)
-	return desc, created, err
+func (r *run) putBytes(ctx context.Context, key, mediaType string, data []byte) (ocispec.Descriptor, bool, error) {
+	return r.store.PutBytes(ctx, mediaType, data, func(desc ocispec.Descriptor) error { return r.intend(ctx, key, desc) })
 }

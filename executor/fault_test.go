@@ -134,10 +134,10 @@ func scenes(t *testing.T) []*scene {
 		t.Fatal(err)
 	}
 	empty := indexOf(t, first.dir)
-	if _, _, err := store.PutBytes(ctx, ocispec.MediaTypeEmptyJSON, []byte("{}")); err != nil {
+	if _, _, err := store.PutBytes(ctx, ocispec.MediaTypeEmptyJSON, []byte("{}"), nil); err != nil {
 		t.Fatal(err)
 	}
-	desc, _, err := store.PutBytes(ctx, ocispec.MediaTypeImageManifest, []byte(foreignManifest))
+	desc, _, err := store.PutBytes(ctx, ocispec.MediaTypeImageManifest, []byte(foreignManifest), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

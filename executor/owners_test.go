@@ -37,7 +37,7 @@ func TestLostStateCostsTimeAlone(t *testing.T) {
 func TestForeignTagIsNotTaken(t *testing.T) {
 	w := imageWorld(t)
 	store := w.open()
-	desc, _, err := store.PutBytes(t.Context(), ocispec.MediaTypeImageManifest, []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}`))
+	desc, _, err := store.PutBytes(t.Context(), ocispec.MediaTypeImageManifest, []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestMovedTagIsMovedBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	desc, _, err := store.PutBytes(t.Context(), ocispec.MediaTypeImageIndex, []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`))
+	desc, _, err := store.PutBytes(t.Context(), ocispec.MediaTypeImageIndex, []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func TestStalePlans(t *testing.T) {
 		{"a new file in a copied tree", func(w *world) { w.write("app/more", "") }},
 		{"the layout", func(w *world) {
 			store := w.open()
-			desc, _, err := store.PutBytes(w.t.Context(), ocispec.MediaTypeImageManifest, []byte(`{"schemaVersion":2}`))
+			desc, _, err := store.PutBytes(w.t.Context(), ocispec.MediaTypeImageManifest, []byte(`{"schemaVersion":2}`), nil)
 			if err != nil {
 				w.t.Fatal(err)
 			}

@@ -67,7 +67,7 @@ func TestIngest(t *testing.T) {
 	if _, created := ingest(t, s, content); created {
 		t.Error("a blob that was there was created again")
 	}
-	if _, created, err := s.PutBytes(t.Context(), "x", []byte(content)); created || err != nil {
+	if _, created, err := s.PutBytes(t.Context(), "x", []byte(content), nil); created || err != nil {
 		t.Error("a blob that was there was created again", err)
 	}
 	second, err := os.Stat(blobFile(s, dgst))

@@ -99,7 +99,7 @@ func applyOnce(ctx context.Context, s *layout.Store, seed string, replaced []dig
 	}
 	docs := imageDocuments(seed)
 	for _, doc := range docs {
-		if _, _, err := s.PutBytes(ctx, "x", doc); err != nil {
+		if _, _, err := s.PutBytes(ctx, "x", doc, nil); err != nil {
 			return err
 		}
 	}

@@ -92,7 +92,7 @@ func raceOnce(ctx context.Context, s *layout.Store, tag, seed string) (err error
 	}
 	docs := imageDocuments(seed)
 	for _, doc := range docs {
-		if _, _, err := s.PutBytes(ctx, "x", doc); err != nil {
+		if _, _, err := s.PutBytes(ctx, "x", doc, nil); err != nil {
 			return errors.Join(err, unlock())
 		}
 	}
@@ -122,7 +122,7 @@ func TestGCSparesWritersWithoutLock(t *testing.T) {
 			var desc ocispec.Descriptor
 			for _, doc := range docs {
 				var err error
-				if desc, _, err = s.PutBytes(context.Background(), ocispec.MediaTypeImageManifest, doc); err != nil {
+				if desc, _, err = s.PutBytes(context.Background(), ocispec.MediaTypeImageManifest, doc, nil); err != nil {
 					done <- err
 					return
 				}

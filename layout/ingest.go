@@ -185,8 +185,10 @@ func (i *Ingest) Abort() error {
 }
 
 // PutBytes makes data a blob as an Ingest does and describes it; created is
-// false when the blob was there and intact.
-func (s *Store) PutBytes(ctx context.Context, mediaType string, data []byte) (desc ocispec.Descriptor, created bool, err error) {
+// false when the blob was there and intact. Otherwise before, unless it is nil,
+// is called once the content is written and before it becomes a blob; its error
+// ends the call, and nothing remains.
+func (s *Store) PutBytes(ctx context.Context, mediaType string, data []byte, before func(ocispec.Descriptor) error) (desc ocispec.Descriptor, created bool, err error) {
 	desc = ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 	state, err := s.Check(ctx, desc)
 	if err != nil || state == Intact {
@@ -198,6 +200,11 @@ func (s *Store) PutBytes(ctx context.Context, mediaType string, data []byte) (de
 	}
 	if _, err := bytes.NewReader(data).WriteTo(in); err != nil {
 		return desc, false, errors.Join(err, in.Abort())
+	}
+	if before != nil {
+		if err := before(desc); err != nil {
+			return desc, false, errors.Join(err, in.Abort())
+		}
 	}
 	_, _, created, err = in.Commit(ctx)
 	return desc, created, err

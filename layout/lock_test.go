@@ -52,7 +52,7 @@ func process(part, dir string, args []string) error {
 		}
 		for i := range rounds {
 			tag := fmt.Sprintf("w%s-%d", args[0], i)
-			desc, _, err := s.PutBytes(ctx, "text/plain", []byte(tag))
+			desc, _, err := s.PutBytes(ctx, "text/plain", []byte(tag), nil)
 			if err != nil {
 				return err
 			}

@@ -153,13 +153,13 @@ func TestReadOnlyFileSystem(t *testing.T) {
 		t.Errorf("%+v, %v", lines, err)
 	}
 	_, lockErr := s.Lock(t.Context(), layout.Holder{Operation: "apply"}, 0)
-	_, _, putErr := s.PutBytes(t.Context(), "x", []byte("new"))
+	_, _, putErr := s.PutBytes(t.Context(), "x", []byte("new"), nil)
 	_, gcErr := s.GC(t.Context(), layout.GCOptions{MinAge: -1})
 	_, repairErr := s.Repair(t.Context(), layout.RepairOptions{})
 	for name, err := range map[string]error{
 		"lock": lockErr, "blob": putErr, "gc": gcErr, "repair": repairErr, "tag": s.Tag(t.Context(), img.manifest, "new"),
 		"stage": s.SaveState("stage/x.json", nil), "init": func() error {
-			_, _, err := open(t, filepath.Join(mount, "other"), layout.Options{}).PutBytes(t.Context(), "x", nil)
+			_, _, err := open(t, filepath.Join(mount, "other"), layout.Options{}).PutBytes(t.Context(), "x", nil, nil)
 			return err
 		}(),
 	} {

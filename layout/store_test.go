@@ -62,7 +62,7 @@ func putImage(t *testing.T, s *layout.Store, seed, tag string) image {
 
 func put(t *testing.T, s *layout.Store, mediaType string, data []byte) ocispec.Descriptor {
 	t.Helper()
-	desc, _, err := s.PutBytes(t.Context(), mediaType, data)
+	desc, _, err := s.PutBytes(t.Context(), mediaType, data, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestReadOnlyLayout(t *testing.T) {
 	if _, err := s.Resolve(t.Context(), "latest"); err != nil {
 		t.Error(err)
 	}
-	_, _, err := s.PutBytes(t.Context(), "x", []byte("new"))
+	_, _, err := s.PutBytes(t.Context(), "x", []byte("new"), nil)
 	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "cannot be written to") {
 		t.Errorf("got %v", err)
 	}

@@ -88,7 +88,7 @@ func benchLayout(b *testing.B, layers, size int) (*layout.Store, int64) {
 
 func putB(b *testing.B, s *layout.Store, mediaType string, data []byte) ocispec.Descriptor {
 	b.Helper()
-	d, _, err := s.PutBytes(b.Context(), mediaType, data)
+	d, _, err := s.PutBytes(b.Context(), mediaType, data, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func hostileLayout(t *testing.T, layers ...[]tar.Header) string {
 	}
 	defer store.Close()
 	put := func(mediaType string, data []byte) ocispec.Descriptor {
-		d, _, err := store.PutBytes(t.Context(), mediaType, data)
+		d, _, err := store.PutBytes(t.Context(), mediaType, data, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
