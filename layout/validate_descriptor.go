@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,15 +16,15 @@ import (
 
 var (
 	// mediaTypeForm is the form of media types (RFC 6838, 4.2).
-	mediaTypeForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
+	mediaTypeForm = pattern(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
 	// refNameForm is the grammar of ref names in the image spec.
-	refNameForm = regexp.MustCompile(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)
+	refNameForm = pattern(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)
 )
 
 // descriptor checks what one descriptor says, and that its blob is there.
 func (a *audit) descriptor(e edge) {
 	d := e.desc
-	if !mediaTypeForm.MatchString(d.MediaType) {
+	if !mediaTypeForm().MatchString(d.MediaType) {
 		a.find(RuleDescriptorMediaType, e.object, e.place+".mediaType", fmt.Sprintf("%q is no media type", d.MediaType))
 	}
 	for i, u := range d.URLs {
@@ -33,7 +32,7 @@ func (a *audit) descriptor(e edge) {
 			a.find(RuleDescriptorURL, e.object, fmt.Sprintf("%s.urls[%d]", e.place, i), fmt.Sprintf("%q is no URL", u))
 		}
 	}
-	if d.ArtifactType != "" && !mediaTypeForm.MatchString(d.ArtifactType) {
+	if d.ArtifactType != "" && !mediaTypeForm().MatchString(d.ArtifactType) {
 		a.find(RuleArtifactType, e.object, e.place+".artifactType", fmt.Sprintf("%q is no media type", d.ArtifactType))
 	}
 	if d.MediaType == ocispec.MediaTypeEmptyJSON && (d.Digest != ocispec.DescriptorEmptyJSON.Digest || d.Size != ocispec.DescriptorEmptyJSON.Size) {

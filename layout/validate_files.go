@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"regexp"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -63,7 +62,7 @@ func (a *audit) layoutFile() {
 	}
 }
 
-var algorithmName = regexp.MustCompile(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
+var algorithmName = pattern(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
 
 // blobFiles checks what stands in blobs, and takes down the blobs.
 func (a *audit) blobFiles() {
@@ -88,7 +87,7 @@ func (a *audit) blobFiles() {
 			a.find(RuleAlgorithmDirectory, name, "", notPlain(name, "a directory", dir.mode).Error())
 		case known:
 			a.algorithm(digest.Algorithm(dir.name), name)
-		case !algorithmName.MatchString(dir.name) || dir.name == "uploads":
+		case !algorithmName().MatchString(dir.name) || dir.name == "uploads":
 			a.find(RuleAlgorithmDirectory, name, "", "the name is not that of a digest algorithm")
 		}
 	}

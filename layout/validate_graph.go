@@ -86,7 +86,7 @@ func (a *audit) document(object string, data []byte, mediaType string, limits js
 	if doc.MediaType == "" {
 		a.find(RuleMediaTypeAbsent, object, "mediaType", "it does not say its mediaType")
 	}
-	if doc.ArtifactType != "" && !mediaTypeForm.MatchString(doc.ArtifactType) {
+	if doc.ArtifactType != "" && !mediaTypeForm().MatchString(doc.ArtifactType) {
 		a.find(RuleArtifactType, object, "artifactType", fmt.Sprintf("%q is no media type", doc.ArtifactType))
 	}
 	a.annotations(object, "annotations", doc.Annotations)
@@ -199,7 +199,7 @@ func (a *audit) refNames(entries []ocispec.Descriptor) {
 			continue
 		}
 		place := fmt.Sprintf("manifests[%d]", i)
-		if !refNameForm.MatchString(ref) {
+		if !refNameForm().MatchString(ref) {
 			a.find(RuleRefNameGrammar, indexFile, place, fmt.Sprintf("the ref name %q is not of the form that the image spec gives", ref))
 		}
 		j, twice := first[ref]

@@ -2,7 +2,6 @@ package layout
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -97,7 +96,7 @@ func (a *audit) manifest(doc *Document, object string, desc ocispec.Descriptor) 
 	}
 }
 
-var portForm = regexp.MustCompile(`^[0-9]{1,5}(/(tcp|udp))?$`)
+var portForm = pattern(`^[0-9]{1,5}(/(tcp|udp))?$`)
 
 // config checks the config of an image and takes from it what its layers are.
 func (a *audit) config(desc ocispec.Descriptor, manifest string, uses []layerUse, image ocispec.Descriptor) {
@@ -154,7 +153,7 @@ func (a *audit) configFields(name string, img ocispec.Image) {
 	}
 	slices.Sort(ports)
 	for _, p := range ports {
-		if !portForm.MatchString(p) {
+		if !portForm().MatchString(p) {
 			a.find(RuleConfigPort, name, "config.ExposedPorts", fmt.Sprintf("%q is no port", p))
 		}
 	}

@@ -3,7 +3,6 @@ package spec
 import (
 	"encoding/json"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,7 +69,7 @@ func (d *decoder) image() *ocispec.Image {
 	image.Created, _ = d.moment(attrs, "created", false)
 	image.Author, _ = d.text(attrs, "author")
 	c := &image.Config
-	if c.User, g = d.text(attrs, "user"); c.User != "" && !userPattern.MatchString(c.User) {
+	if c.User, g = d.text(attrs, "user"); c.User != "" && !userPattern().MatchString(c.User) {
 		d.err(g.rng, "user is %s, but must be user, uid, user:group or uid:gid.", g.quote(c.User))
 	}
 	c.ExposedPorts = d.ports()
@@ -84,7 +83,7 @@ func (d *decoder) image() *ocispec.Image {
 		d.err(g.rng, "working_dir is %s, but must be an absolute path.", g.quote(c.WorkingDir))
 	}
 	c.Labels = d.annotations(attrs, "labels")
-	if c.StopSignal, g = d.text(attrs, "stop_signal"); g.ok && !signalPattern.MatchString(c.StopSignal) {
+	if c.StopSignal, g = d.text(attrs, "stop_signal"); g.ok && !signalPattern().MatchString(c.StopSignal) {
 		d.err(g.rng, "stop_signal is %s, but must be a name such as \"SIGTERM\" or \"SIGRTMIN+3\", or a number.", g.quote(c.StopSignal))
 	}
 	//lint:ignore SA1019 deprecated, but part of the image spec
@@ -93,9 +92,9 @@ func (d *decoder) image() *ocispec.Image {
 }
 
 var (
-	userPattern   = regexp.MustCompile(`^[^:\s\x00]+(:[^:\s\x00]+)?$`)
-	signalPattern = regexp.MustCompile(`^(SIG[A-Z0-9]+([+-][0-9]+)?|[0-9]{1,3})$`)
-	portPattern   = regexp.MustCompile(`^([0-9]{1,5})(/(tcp|udp|sctp))?$`)
+	userPattern   = pattern(`^[^:\s\x00]+(:[^:\s\x00]+)?$`)
+	signalPattern = pattern(`^(SIG[A-Z0-9]+([+-][0-9]+)?|[0-9]{1,3})$`)
+	portPattern   = pattern(`^([0-9]{1,5})(/(tcp|udp|sctp))?$`)
 )
 
 // absoluteOn reports whether a path is absolute on an operating system.
@@ -137,11 +136,11 @@ func (d *decoder) platform() *ocispec.Platform {
 	if featuresGot.ok && featuresGot.sensitive {
 		features, featuresGot = nil, d.refuseSensitive(featuresGot)
 	}
-	if versionGot.ok && version != "" && !versionPattern.MatchString(version) {
+	if versionGot.ok && version != "" && !versionPattern().MatchString(version) {
 		d.err(versionGot.rng, "os_version is %s, but must be 1 to 128 printable characters of ASCII without spaces.", versionGot.quote(version))
 	}
 	for _, feature := range features {
-		if !versionPattern.MatchString(feature) {
+		if !versionPattern().MatchString(feature) {
 			d.err(featuresGot.rng, "os_features contains %s, but a feature is 1 to 128 printable characters of ASCII without spaces.", featuresGot.quote(feature))
 		}
 	}
@@ -164,7 +163,7 @@ func (d *decoder) ports() map[string]struct{} {
 	}
 	ports := map[string]struct{}{}
 	for _, text := range list {
-		m := portPattern.FindStringSubmatch(text)
+		m := portPattern().FindStringSubmatch(text)
 		n := 0
 		if m != nil {
 			n, _ = strconv.Atoi(m[1])

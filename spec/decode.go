@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -327,12 +326,12 @@ func (d *decoder) moment(attrs map[string]*attribute, name string, seconds bool)
 // maxSeconds is the last second of the year 9999.
 const maxSeconds = 253402300799
 
-var mediaTypePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
+var mediaTypePattern = pattern(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
 
 // typeName is an attribute that holds a media type.
 func (d *decoder) typeName(attrs map[string]*attribute, name string) (string, got) {
 	s, g := d.openText(attrs, name)
-	if g.ok && !mediaTypePattern.MatchString(s) {
+	if g.ok && !mediaTypePattern().MatchString(s) {
 		d.err(g.rng, "%s is %s, which is not a media type: two names of letters, digits and !#$&^_.+- with a slash between (RFC 6838).", name, g.quote(s))
 	}
 	return s, g

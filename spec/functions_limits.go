@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -93,17 +92,17 @@ func limitDigits(args []cty.Value) error {
 	return nil
 }
 
-var formatNumber = regexp.MustCompile(`%[^%a-zA-Z]*[a-zA-Z]`)
-var longNumber = regexp.MustCompile(`[0-9]{5,}`)
+var formatNumber = pattern(`%[^%a-zA-Z]*[a-zA-Z]`)
+var longNumber = pattern(`[0-9]{5,}`)
 
 func limitFormat(args []cty.Value) error {
 	s, ok := textOf(args[0])
 	if !ok {
 		return nil
 	}
-	verbs := formatNumber.FindAllString(s, -1)
+	verbs := formatNumber().FindAllString(s, -1)
 	for _, verb := range verbs {
-		if longNumber.MatchString(verb) {
+		if longNumber().MatchString(verb) {
 			return function.NewArgErrorf(0, "a width or precision may have at most 4 digits")
 		}
 	}
@@ -172,9 +171,9 @@ func limitJSON(args []cty.Value) error {
 }
 
 var (
-	yamlAnchor  = regexp.MustCompile(`(?m)(?:^|[\s,\[{:-])&([^\s,\[\]{}]+)`)
-	yamlAlias   = regexp.MustCompile(`(?m)(?:^|[\s,\[{:-])\*([^\s,\[\]{}]+)`)
-	yamlCompact = regexp.MustCompile(`(?m)(?:[-?:][ \t]+){` + strconv.Itoa(maxValueDepth) + `}`)
+	yamlAnchor  = pattern(`(?m)(?:^|[\s,\[{:-])&([^\s,\[\]{}]+)`)
+	yamlAlias   = pattern(`(?m)(?:^|[\s,\[{:-])\*([^\s,\[\]{}]+)`)
+	yamlCompact = pattern(`(?m)(?:[-?:][ \t]+){` + strconv.Itoa(maxValueDepth) + `}`)
 )
 
 // limitYAML refuses texts that are large, deep or that multiply themselves
@@ -199,15 +198,15 @@ func limitYAML(args []cty.Value) error {
 			return function.NewArgErrorf(0, "the YAML text is nested more than %d levels deep", maxValueDepth)
 		}
 	}
-	if yamlCompact.MatchString(s) {
+	if yamlCompact().MatchString(s) {
 		return function.NewArgErrorf(0, "the YAML text is nested more than %d levels deep", maxValueDepth)
 	}
 	anchors := map[string]bool{}
-	for _, m := range yamlAnchor.FindAllStringSubmatch(s, -1) {
+	for _, m := range yamlAnchor().FindAllStringSubmatch(s, -1) {
 		anchors[m[1]] = true
 	}
 	aliases := 0
-	for _, m := range yamlAlias.FindAllStringSubmatch(s, -1) {
+	for _, m := range yamlAlias().FindAllStringSubmatch(s, -1) {
 		if anchors[m[1]] {
 			aliases++
 		}

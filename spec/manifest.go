@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"regexp"
 	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -79,7 +78,7 @@ func (d *decoder) entry() Entry {
 		switch {
 		case len(tag) > maxTag:
 			d.err(g.rng, "A tag of %d characters is too long: the limit is %d.", len(tag), maxTag)
-		case !tagPattern.MatchString(tag):
+		case !tagPattern().MatchString(tag):
 			d.err(g.rng, "%q is no ref name. It is made of letters and digits, with one of - . _ : @ + or -- between them, in parts between slashes.", tag)
 		}
 	}
@@ -92,4 +91,4 @@ func (d *decoder) entry() Entry {
 // maxTag is the length that registries allow for a tag.
 const maxTag = 128
 
-var tagPattern = regexp.MustCompile(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)
+var tagPattern = pattern(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)

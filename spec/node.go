@@ -2,7 +2,6 @@ package spec
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,12 +144,12 @@ func (d *decoder) owner(b *nestedBlock, n *Node) {
 		}
 	}
 	n.Capabilities, g = d.knownText(b.attrs, "capabilities")
-	if g.ok && !capabilityPattern.MatchString(n.Capabilities) {
+	if g.ok && !capabilityPattern().MatchString(n.Capabilities) {
 		d.err(g.rng, "capabilities is %s, but must be in the form of cap_from_text: \"net_bind_service=+ep\".", g.quote(n.Capabilities))
 	}
 }
 
-var capabilityPattern = regexp.MustCompile(`^(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+(?:\s+(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+)*$`)
+var capabilityPattern = pattern(`^(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+(?:\s+(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+)*$`)
 
 func (d *decoder) copyNode(b *nestedBlock, n *Node) {
 	var g got
@@ -245,7 +244,7 @@ func (d *decoder) imagePath(text string, rng hcl.Range, rootAllowed bool) (strin
 	return strings.TrimPrefix(path.Clean(text), "/"), true
 }
 
-var modePattern = regexp.MustCompile(`^[0-7]{3,5}$`)
+var modePattern = pattern(`^[0-7]{3,5}$`)
 
 // mode is a mode written as an octal string, nil when it is not set or not right.
 func (d *decoder) mode(attrs map[string]*attribute, name string) *uint32 {
@@ -262,7 +261,7 @@ func (d *decoder) mode(attrs map[string]*attribute, name string) *uint32 {
 		return nil
 	}
 	n, err := strconv.ParseUint(text, 8, 32)
-	if err != nil || !modePattern.MatchString(text) || n > 0o7777 {
+	if err != nil || !modePattern().MatchString(text) || n > 0o7777 {
 		d.err(g.rng, "%s is %s, but must be octal digits from \"0000\" to \"07777\", such as \"0755\".", name, g.quote(text))
 		return nil
 	}

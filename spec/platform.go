@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -20,9 +19,9 @@ var (
 		"386", "amd64", "amd64p32", "arm", "arm64", "arm64be", "armbe", "loong64", "mips", "mips64", "mips64le", "mips64p32", "mips64p32le",
 		"mipsle", "ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x", "sparc", "sparc64", "unknown", "wasm",
 	}
-	variantPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	variantPattern = pattern(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 	// versionPattern is what os_version and os_features are made of.
-	versionPattern = regexp.MustCompile(`^[!-~]{1,128}$`)
+	versionPattern = pattern(`^[!-~]{1,128}$`)
 	// otherNames are the names by which other tools know architectures and systems.
 	otherNames = map[string]string{
 		"x86_64": "amd64", "x86-64": "amd64", "x64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386", "x86": "386",
@@ -50,7 +49,7 @@ func platformProblem(p *ocispec.Platform) string {
 		return fmt.Sprintf("%s is no operating system that Go knows.%s", shown(p.OS), platformHint(p.OS, knownSystems))
 	case !slices.Contains(knownArchitectures, p.Architecture):
 		return fmt.Sprintf("%s is no architecture that Go knows.%s", shown(p.Architecture), platformHint(p.Architecture, knownArchitectures))
-	case p.Variant != "" && !variantPattern.MatchString(p.Variant):
+	case p.Variant != "" && !variantPattern().MatchString(p.Variant):
 		return fmt.Sprintf("%s is no variant of an architecture: v8 is one.", shown(p.Variant))
 	}
 	return ""
