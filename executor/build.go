@@ -83,6 +83,8 @@ func staged(u planner.Unit, object spec.Object, rec stage.Record) stage.Object {
 		Fingerprint: rec.Fingerprint,
 		Descriptor:  rec.Descriptor,
 		DiffID:      rec.DiffID,
+		Content:     rec.Content,
+		Entries:     rec.Entries,
 		Fields:      map[string]string{},
 		Sensitive:   map[string]string{},
 		Needs:       u.Needs,
@@ -121,7 +123,14 @@ func (r *run) present(ctx context.Context, u planner.Unit, change planner.Change
 	if !there {
 		return stage.Record{}, &planner.StaleError{What: "the blob of " + u.Key}
 	}
-	return stage.Record{Key: u.Key, Fingerprint: change.After.Fingerprint, Descriptor: desc, DiffID: change.After.DiffID}, nil
+	return stage.Record{
+		Key:         u.Key,
+		Fingerprint: change.After.Fingerprint,
+		Descriptor:  desc,
+		DiffID:      change.After.DiffID,
+		Content:     change.After.Content,
+		Entries:     change.After.Entries,
+	}, nil
 }
 
 // document builds a config, manifest or index.

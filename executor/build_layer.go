@@ -21,7 +21,7 @@ import (
 // layer builds a layer.
 func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, l *spec.Layer, object spec.Object) (stage.Record, error) {
 	seen := r.observed[u.Address]
-	if seen == nil {
+	if seen == nil || seen.Tree != nil && !seen.Tree.Whole() {
 		var err error
 		if seen, err = r.observe(ctx, l, object, false); err != nil {
 			return stage.Record{}, err
@@ -122,13 +122,19 @@ func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *s
 	w.CompressedChunks += result.Stats.Chunks - result.Stats.ReusedChunks
 	w.ReusedChunks += result.Stats.ReusedChunks
 	r.mu.Unlock()
-	return stage.Record{
+	rec := stage.Record{
 		Key:         u.Key,
 		Fingerprint: result.Fingerprint,
 		Descriptor:  ocispec.Descriptor{MediaType: planner.LayerType(l, seen), Digest: dgst, Size: size},
 		DiffID:      result.DiffID,
 		Created:     created,
-	}, nil
+	}
+	if seen.Tree != nil {
+		rec.Content, rec.Entries = result.Stats.Tar, len(seen.Tree.Entries)
+	} else {
+		rec.Content = seen.File.Size
+	}
+	return rec, nil
 }
 
 // saveTOC keeps a layer's table of contents, unless that of a blob which stood

@@ -190,7 +190,7 @@ func (d *differ) diffUnit(u Unit, o spec.Object) (Change, *outcome, error) {
 		MediaType:   content.mediaType,
 		Fingerprint: content.fingerprint,
 		Content:     content.size,
-		Entries:     len(content.entries),
+		Entries:     content.count,
 		Fields:      o.Fields,
 	}
 	if content.known {
@@ -234,6 +234,8 @@ func before(o stage.Object) *State {
 		Size:        o.Descriptor.Size,
 		DiffID:      o.DiffID,
 		Fingerprint: o.Fingerprint,
+		Content:     o.Content,
+		Entries:     o.Entries,
 	}
 	for _, path := range slices.Sorted(maps.Keys(o.Fields)) {
 		s.Fields = append(s.Fields, spec.Field{Path: path, Value: o.Fields[path]})
@@ -245,8 +247,10 @@ func before(o stage.Object) *State {
 }
 
 // requested reports whether the user asked for a replacement of the unit.
-func (d *differ) requested(u Unit) bool {
-	return slices.ContainsFunc(d.opts.Replace, func(text string) bool { return selects(text, u.Address) })
+func (d *differ) requested(u Unit) bool { return d.opts.replaces(u) }
+
+func (o *Options) replaces(u Unit) bool {
+	return slices.ContainsFunc(o.Replace, func(text string) bool { return selects(text, u.Address) })
 }
 
 // content is what a unit's blob is going to be.
@@ -257,8 +261,10 @@ type content struct {
 	// known is set when the same was built before, so that built is known;
 	// write is set when the blob has to be written all the same.
 	known, write bool
-	// size is the length of a layer before compression.
+	// size is the length of a layer before compression, and count the number of
+	// its entries. The entries themselves may be left out of one that is as it was.
 	size    int64
+	count   int
 	entries []source.Entry
 }
 
@@ -273,7 +279,10 @@ func (d *differ) content(u Unit, o spec.Object) content {
 		}
 		if seen.Tree != nil {
 			seen = &source.Observed{Tree: seen.Tree.Fill(layer)}
-			c.size, c.entries = seen.Tree.TarSize(), seen.Tree.Entries
+			c.size, c.count, c.entries = seen.Tree.TarSize(), len(seen.Tree.Entries), seen.Tree.Entries
+			if was := d.prior.Stage.Objects[u.Key]; !seen.Tree.Whole() {
+				c.size, c.count = was.Content, was.Entries
+			}
 		} else {
 			c.size = seen.File.Size
 		}

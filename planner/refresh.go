@@ -242,6 +242,7 @@ func (p *Prior) observe(ctx context.Context, sp *spec.Spec, opts RefreshOptions)
 			Parallelism: opts.Parallelism,
 			Hash:        !opts.Lazy || p.knows(u.Key),
 			Digests:     opts.Digests,
+			Known:       p.settled(u, &opts.Plan),
 			Range:       o.Range,
 		})
 		diags = diags.Extend(more)
@@ -260,6 +261,16 @@ func (p *Prior) observe(ctx context.Context, sp *spec.Spec, opts RefreshOptions)
 func (p *Prior) knows(key string) bool {
 	_, staged := p.Stage.Objects[key]
 	return staged || len(p.Finished) > 0
+}
+
+// settled is the fingerprint with which nothing is to be done for a layer, so
+// that nobody will ask for its entries; empty where there is none.
+func (p *Prior) settled(u Unit, opts *Options) digest.Digest {
+	was := p.Stage.Objects[u.Key]
+	if was.Entries == 0 || p.Blobs[was.Descriptor.Digest] != layout.Intact || opts.replaces(u) {
+		return ""
+	}
+	return was.Fingerprint
 }
 
 // Seconds is an epoch with its default, the beginning of 1970.

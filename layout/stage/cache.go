@@ -73,7 +73,11 @@ func (c *Cache) Lookup(path string, info fs.FileInfo) (digest.Digest, bool) {
 		return "", false
 	}
 	dir, name := splitPath(path)
-	return c.Folder(dir).Lookup(name, st)
+	sum := c.Folder(dir).Lookup(name, st)
+	if sum == nil {
+		return "", false
+	}
+	return sum.Digest(), true
 }
 
 // Folder is what the Cache remembers of the files whose paths are dir, a slash
@@ -136,8 +140,8 @@ func (c *Cache) Trust(path string, info fs.FileInfo, dgst digest.Digest) {
 }
 
 func (c *Cache) remember(path string, st Stat, dgst digest.Digest) {
-	if raw, ok := rawSHA256(dgst); ok {
-		c.put(path, &remembered{stat: st, digest: raw})
+	if sum, ok := SumOf(dgst); ok {
+		c.put(path, &remembered{stat: st, sum: sum})
 	}
 }
 

@@ -2,7 +2,6 @@ package stage
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -38,12 +37,12 @@ func (w *writer) digest(d digest.Digest) {
 	case d == "":
 		w.buf = append(w.buf, digestNone)
 	case d.Algorithm() == digest.SHA256:
-		raw, err := hex.DecodeString(d.Encoded())
-		if err != nil || len(raw) != 32 {
+		sum, ok := SumOf(d)
+		if !ok {
 			w.err = fmt.Errorf("%q is no digest", string(d))
 			return
 		}
-		w.buf = append(append(w.buf, digestSHA256), raw...)
+		w.buf = append(append(w.buf, digestSHA256), sum[:]...)
 	default:
 		w.buf = append(w.buf, digestOther)
 		w.string(string(d))
@@ -172,7 +171,7 @@ func (r *reader) digest() digest.Digest {
 		if raw == "" || !r.spend(1, sizeOfDigest) {
 			return ""
 		}
-		return sha256Digest(raw)
+		return (*Sum)([]byte(raw)).Digest()
 	case digestOther:
 		d := digest.Digest(r.string())
 		if d.Validate() != nil {
@@ -183,19 +182,6 @@ func (r *reader) digest() digest.Digest {
 	}
 	r.fail()
 	return ""
-}
-
-// sha256Digest spells a digest out in one allocation.
-func sha256Digest(raw string) digest.Digest {
-	const prefix = "sha256:"
-	const digits = "0123456789abcdef"
-	var b [len(prefix) + 64]byte
-	copy(b[:], prefix)
-	for i := range len(raw) {
-		b[len(prefix)+2*i] = digits[raw[i]>>4]
-		b[len(prefix)+2*i+1] = digits[raw[i]&15]
-	}
-	return digest.Digest(b[:])
 }
 
 // typeCodes are the entry types in the order of their codes in a record. Append
@@ -388,13 +374,4 @@ func tocDigest(name string) (digest.Digest, bool) {
 	algorithm, encoded, ok := strings.Cut(name, "-")
 	dgst := digest.Digest(algorithm + ":" + encoded)
 	return dgst, ok && dgst.Validate() == nil
-}
-
-// rawSHA256 gives the bytes of a sha256 digest.
-func rawSHA256(d digest.Digest) (raw [32]byte, ok bool) {
-	if d.Validate() != nil || d.Algorithm() != digest.SHA256 {
-		return raw, false
-	}
-	_, err := hex.Decode(raw[:], []byte(d.Encoded()))
-	return raw, err == nil
 }

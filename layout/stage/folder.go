@@ -8,8 +8,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-
-	"github.com/opencontainers/go-digest"
 )
 
 // Folder is what a Cache remembers of the files of one folder. It is safe for
@@ -35,8 +33,8 @@ type Folder struct {
 
 // remembered is what a Cache knows of one file.
 type remembered struct {
-	stat   Stat
-	digest [32]byte
+	stat Stat
+	sum  Sum
 }
 
 // The places of the fields in a record.
@@ -53,27 +51,27 @@ const (
 	leastFolder = 4 + idleOfNames + 1
 )
 
-// Lookup returns the digest of the file name when st is what it was when the
-// digest was stored.
-func (f *Folder) Lookup(name string, st Stat) (digest.Digest, bool) {
+// Lookup returns the SHA-256 of the file name when st is what it was when the
+// digest was stored, nil otherwise. It is not to be written to.
+func (f *Folder) Lookup(name string, st Stat) *Sum {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r, ok := f.fresh[name]; ok {
 		if r == nil || r.stat != st {
-			return "", false
+			return nil
 		}
-		return sha256Digest(string(r.digest[:])), true
+		return &r.sum
 	}
 	i, ok := f.find(name)
 	if !ok {
-		return "", false
+		return nil
 	}
 	rec := f.record(i)
 	if getStat(rec) != st {
-		return "", false
+		return nil
 	}
 	rec[idleAt] = 0
-	return sha256Digest(string(rec[digestAt:idleAt])), true
+	return (*Sum)(rec[digestAt:idleAt])
 }
 
 // Names gives what SetNames was given, when st, what stat says of the folder,
@@ -163,7 +161,7 @@ func (f *Folder) name(i int) []byte {
 
 func (f *Folder) load(i int) remembered {
 	rec := f.record(i)
-	return remembered{getStat(rec), [32]byte(rec[digestAt:idleAt])}
+	return remembered{getStat(rec), Sum(rec[digestAt:idleAt])}
 }
 
 func getStat(rec []byte) Stat {
@@ -235,7 +233,7 @@ func (f *Folder) appendSame(dst []byte) (out []byte, count, names int) {
 }
 
 func (r *remembered) append(dst []byte, idle byte, nameEnd int) []byte {
-	dst = append(append(putStat(dst, r.stat), r.digest[:]...), idle)
+	dst = append(append(putStat(dst, r.stat), r.sum[:]...), idle)
 	return binary.LittleEndian.AppendUint32(dst, uint32(nameEnd))
 }
 

@@ -24,6 +24,9 @@ type Record struct {
 	Fingerprint digest.Digest      `json:"fingerprint"`
 	Descriptor  ocispec.Descriptor `json:"descriptor"`
 	DiffID      digest.Digest      `json:"diff_id,omitempty"`
+	// Content and Entries are those of an Object.
+	Content int64 `json:"content,omitempty"`
+	Entries int   `json:"entries,omitempty"`
 	// Created is set when the blob was not in the layout before: it is owned.
 	// Of an announced blob, Built finds it out.
 	Created bool `json:"created,omitempty"`

@@ -59,6 +59,10 @@ type Object struct {
 	// Encoding names the rule that turned a layer's entries into bytes, with
 	// algorithm and level: layform/1 gzip-6.
 	Encoding string `json:"encoding,omitempty"`
+	// Content is the number of bytes of a layer before compression, and Entries
+	// the number of entries of one that is made of files.
+	Content int64 `json:"content,omitempty"`
+	Entries int   `json:"entries,omitempty"`
 	// Fields are the values that the object was made of, by path, as canonical
 	// JSON. A sensitive one is left out and stands in Sensitive as its digest.
 	Fields    map[string]string `json:"fields,omitempty"`

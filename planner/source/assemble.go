@@ -244,10 +244,15 @@ func (o *observer) addParents(all []Entry, n int) []Entry {
 	all = slices.Grow(all, len(add))[:len(all)+len(add)]
 	for k, m := range slices.Backward(add) {
 		copy(all[m.at+k+1:], all[m.at:end])
-		all[m.at+k] = Entry{Node: -1, Entry: stage.Entry{Path: m.path, Type: stage.Directory, Mode: 0o755, Mtime: o.opts.Epoch}}
+		all[m.at+k] = o.parent(m.path)
 		end = m.at
 	}
 	return all
+}
+
+// parent is the entry of a directory that nobody declared.
+func (o *observer) parent(path string) Entry {
+	return Entry{Node: -1, Entry: stage.Entry{Path: path, Type: stage.Directory, Mode: 0o755, Mtime: o.opts.Epoch}}
 }
 
 // openEntry is an entry that later ones may lie in; nil where it is missing.

@@ -9,20 +9,19 @@ import (
 	"sync"
 
 	"github.com/bmatcuk/doublestar/v4"
-	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
 )
 
-// copy gives the entries of a copy block.
+// copy walks what a copy block names: nil where nothing of it is to be copied.
 //
 // From is a directory: its tree stands at To, and the directory itself becomes
 // the entry To; the image's root directory gets an entry only from a copy that
 // preserves metadata. From is a file: it becomes the file To, or goes under its
 // own name into To, where To is the root or Into is set. A link that From names
 // is followed inside the root; links found below it are copied as links.
-func (o *observer) copy(i int, n *spec.Node) []Entry {
+func (o *observer) copy(i int, n *spec.Node) *walk {
 	from, info, err := resolve(o.root, n.From)
 	if err != nil {
 		o.report(i, "Unusable copy source", "Nothing can be copied from %q: %s.", n.From, err)
@@ -45,7 +44,10 @@ func (o *observer) copy(i int, n *spec.Node) []Entry {
 			o.report(i, "Pattern matches nothing", "The include pattern %q matches nothing below %q that is not excluded.", n.Include[p], n.From)
 		}
 	}
-	return w.finish()
+	if !w.prune() {
+		return nil
+	}
+	return w
 }
 
 // walk reads one copied tree, several directories at once.
@@ -67,6 +69,8 @@ type walk struct {
 	bare bool
 	// to is the path of the entry of top.
 	to string
+	// count is the number of entries.
+	count int
 }
 
 func newWalk(o *observer, node int, n *spec.Node, from string) *walk {
@@ -80,23 +84,41 @@ func newWalk(o *observer, node int, n *spec.Node, from string) *walk {
 	return w
 }
 
-// found is one thing that a walk came upon.
+// found is one thing that a walk came upon. There is one for each file of a
+// tree, and memory that is new costs more than all else that is done with it.
 type found struct {
 	// name is its last component; empty for what From names.
 	name string
-	kind stage.Type
-	// included is not set for directories that appear only for what is in them.
-	included bool
-	mode     uint32
-	size     int64
-	// digest is set for files that the cache knows.
-	digest digest.Digest
+	size int64
+	// sum is set for files that the cache knows.
+	sum *stage.Sum
 	// link is the target of a symlink.
-	link string
+	link *string
 	// kept is set by copies that preserve metadata.
 	kept *kept
 	// below is what a directory holds, in canonical order.
 	below *listing
+	mode  uint32
+	kind  kind
+	// included is not set for directories that appear only for what is in them.
+	included bool
+}
+
+// kind is a stage.Type in one byte.
+type kind uint8
+
+const (
+	kindRegular kind = iota
+	kindDirectory
+	kindSymlink
+	kindChar
+	kindBlock
+	kindFifo
+)
+
+// entryType is the type of the entry.
+func (k kind) entryType() stage.Type {
+	return [...]stage.Type{stage.Regular, stage.Directory, stage.Symlink, stage.Char, stage.Block, stage.Fifo}[k]
 }
 
 // kept is what a copy with metadata = "preserve" takes over.

@@ -55,11 +55,15 @@ func fingerprint(entries iter.Seq2[*stage.Entry, bool]) (digest.Digest, bool) {
 	h := sha256.New()
 	buf := record(nil, "tree")
 	for e, known := range entries {
-		if !known || e.Type == stage.Regular && e.Digest == "" {
-			return "", false
+		var content []byte
+		if e.Type == stage.Regular {
+			sum, ok := stage.SumOf(e.Digest)
+			if !ok || !known {
+				return "", false
+			}
+			content = sum[:]
 		}
-		buf = recordEntry(buf, e)
-		if len(buf) > 32<<10 {
+		if buf = recordEntry(buf, e.Path, e, content); len(buf) > recordBuffer {
 			h.Write(buf)
 			buf = buf[:0]
 		}
@@ -67,6 +71,9 @@ func fingerprint(entries iter.Seq2[*stage.Entry, bool]) (digest.Digest, bool) {
 	h.Write(buf)
 	return digest.NewDigest(digest.SHA256, h), true
 }
+
+// recordBuffer is how many bytes of records are hashed at once.
+const recordBuffer = 8 << 10
 
 // Fingerprint covers everything that decides the bytes of the layer l: what
 // was observed, and the Encoding, algorithm and level where the compression is
@@ -118,9 +125,9 @@ func EncodingOf(c spec.Compression) string {
 	return Encoding + " " + string(c.Algorithm) + "-" + strconv.Itoa(level)
 }
 
-// record appends strings, each with its length before it, so that no two lists
+// record appends texts, each with its length before it, so that no two lists
 // give the same bytes.
-func record(dst []byte, fields ...string) []byte {
+func record[T string | []byte](dst []byte, fields ...T) []byte {
 	for _, s := range fields {
 		dst = binary.AppendUvarint(dst, uint64(len(s)))
 		dst = append(dst, s...)
@@ -128,8 +135,12 @@ func record(dst []byte, fields ...string) []byte {
 	return dst
 }
 
-func recordEntry(dst []byte, e *stage.Entry) []byte {
-	dst = record(dst, e.Path, string(e.Type), e.Linkname, string(e.Digest))
+// recordEntry appends all that an entry gives to a layer: content is the SHA-256
+// of a regular file's, and its path is given apart.
+func recordEntry[T string | []byte](dst []byte, path T, e *stage.Entry, content []byte) []byte {
+	dst = record(dst, path)
+	dst = record(dst, string(e.Type), e.Linkname)
+	dst = record(dst, content)
 	for _, n := range [...]int64{int64(e.Mode), int64(e.UID), int64(e.GID), e.Mtime, e.Size, e.Devmajor, e.Devminor, int64(len(e.Xattrs))} {
 		dst = binary.AppendVarint(dst, n)
 	}

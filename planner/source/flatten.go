@@ -13,24 +13,13 @@ import (
 // spare is the room that finish leaves for parents that nobody declared.
 const spare = 16
 
-// finish turns what the walk found into entries, in canonical order: it drops
-// directories that nothing needs, and ties the hard links of a copy that
-// preserves them.
-func (w *walk) finish() []Entry {
-	if w.top == nil {
+// entries turns what the walk found into entries, in canonical order, and ties
+// the hard links of a copy that preserves them.
+func (w *walk) entries() []Entry {
+	if w == nil {
 		return nil
 	}
-	total := 0
-	if w.top.below != nil {
-		total = w.top.below.prune()
-		if !w.top.included && total == 0 {
-			return nil
-		}
-	}
-	if !w.bare {
-		total++
-	}
-	fl := &flattener{w: w, entries: make([]Entry, total, total+spare)}
+	fl := &flattener{w: w, entries: make([]Entry, w.count, w.count+spare)}
 	at := 0
 	if !w.bare {
 		fl.entry(0, w.top, w.to, w.from)
@@ -45,9 +34,27 @@ func (w *walk) finish() []Entry {
 		fl.listing(at, w.top.below, to, from)
 		_ = fl.group.Wait() // problems are reported through the observer
 	}
-	w.top = nil
 	fl.linkInodes()
 	return fl.entries
+}
+
+// prune drops the directories that nothing needs, and reports whether anything
+// is left.
+func (w *walk) prune() bool {
+	if w.top == nil {
+		return false
+	}
+	w.count = 0
+	if w.top.below != nil {
+		w.count = w.top.below.prune()
+		if !w.top.included && w.count == 0 {
+			return false
+		}
+	}
+	if !w.bare {
+		w.count++
+	}
+	return true
 }
 
 // prune drops the directories that are not included and hold nothing that is,
@@ -109,21 +116,33 @@ func (fl *flattener) listing(at int, l *listing, to, from string) {
 
 // entry fills in one entry.
 func (fl *flattener) entry(at int, f *found, to, file string) {
-	w, e := fl.w, &fl.entries[at]
+	e := &fl.entries[at]
+	e.Path = to
+	fl.w.describe(e, f)
+	if f.kind != kindRegular {
+		return
+	}
+	e.File = file
+	if f.sum != nil {
+		e.Digest = f.sum.Digest()
+	}
+	if f.kept != nil && f.kept.inode.links > 1 {
+		fl.mu.Lock()
+		fl.shared = append(fl.shared, sharedInode{at, f.kept.inode})
+		fl.mu.Unlock()
+	}
+}
+
+// describe sets all of an entry but its paths and its content.
+func (w *walk) describe(e *Entry, f *found) {
 	e.Node = w.node
-	e.Path, e.Type, e.Mode, e.Mtime = to, f.kind, f.mode, w.o.opts.Epoch
-	e.Size, e.Digest, e.Linkname = f.size, f.digest, f.link
-	if f.kind == stage.Regular {
-		e.File = file
+	e.Type, e.Mode, e.Mtime, e.Size = f.kind.entryType(), f.mode, w.o.opts.Epoch, f.size
+	if f.link != nil {
+		e.Linkname = *f.link
 	}
 	if k := f.kept; k != nil {
 		e.UID, e.GID, e.Mtime, e.Xattrs = k.uid, k.gid, k.mtime, k.xattrs
 		e.Devmajor, e.Devminor = k.devmajor, k.devminor
-		if f.kind == stage.Regular && k.inode.links > 1 {
-			fl.mu.Lock()
-			fl.shared = append(fl.shared, sharedInode{at, k.inode})
-			fl.mu.Unlock()
-		}
 	}
 	w.o.explicit(w.node, w.n, e) // reports what is wrong
 }

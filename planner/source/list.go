@@ -53,7 +53,7 @@ func (d portable) list(w *walk, rel string) ([]found, error) {
 			w.problem(join(rel, name), err)
 			continue
 		}
-		if f.kind == stage.Directory {
+		if f.kind == kindDirectory {
 			f.below = &listing{}
 		}
 		here = append(here, f)
@@ -114,15 +114,17 @@ func (w *walk) classify(f *found, dir *os.Root, name, full string, info fs.FileI
 	mode := info.Mode()
 	switch {
 	case mode.IsRegular():
-		f.kind, f.mode, f.size = stage.Regular, fileMode(mode&0o100 != 0), info.Size()
-		f.digest = w.o.remembered(full, info)
+		f.kind, f.mode, f.size = kindRegular, fileMode(mode&0o100 != 0), info.Size()
+		if sum, ok := stage.SumOf(w.o.remembered(full, info)); ok {
+			f.sum = &sum
+		}
 		return nil
 	case mode.IsDir():
-		f.kind, f.mode = stage.Directory, 0o755
+		f.kind, f.mode = kindDirectory, 0o755
 		return nil
 	case mode&fs.ModeSymlink != 0:
 		target, err := dir.Readlink(name)
-		f.kind, f.mode, f.link = stage.Symlink, 0o777, target
+		f.kind, f.mode, f.link = kindSymlink, 0o777, &target
 		return bare(err)
 	case mode&fs.ModeSocket == 0 && w.n.Metadata == spec.Preserve:
 		f.kept = &kept{}

@@ -107,15 +107,15 @@ func (d *quick) list(w *walk, rel string) ([]found, error) {
 		s = &scratch{}
 	}
 	defer w.scratch.Put(s)
-	var folder *stage.Folder
+	var known *stage.Folder
 	if d.folders != nil {
 		dir := path.Join(w.from, rel)
 		if dir == "." {
 			dir = ""
 		}
-		folder = d.folders.Folder(dir)
+		known = d.folders.Folder(dir)
 	}
-	if err := d.names(s, folder); err != nil {
+	if err := d.names(s, known); err != nil {
 		return nil, err
 	}
 	here := make([]found, 0, len(s.names))
@@ -126,17 +126,17 @@ func (d *quick) list(w *walk, rel string) ([]found, error) {
 		}
 		f := found{name: n.name, included: included}
 		if n.kind != unix.DT_DIR {
-			if err := d.look(w, &f, rel, folder, s); err != nil {
+			if err := d.look(&f, known, s); err != nil {
 				w.problem(join(rel, n.name), err)
 				continue
 			}
 		} else {
-			f.kind, f.mode = stage.Directory, 0o755
+			f.kind, f.mode = kindDirectory, 0o755
 		}
-		if !included && !(descend && f.kind == stage.Directory) || !w.o.checkName(w, rel, n.name) {
+		if !included && !(descend && f.kind == kindDirectory) || !w.o.checkName(w, rel, n.name) {
 			continue
 		}
-		if f.kind == stage.Directory {
+		if f.kind == kindDirectory {
 			f.below = &listing{}
 		}
 		here = append(here, f)
@@ -145,7 +145,7 @@ func (d *quick) list(w *walk, rel string) ([]found, error) {
 }
 
 // look stats what is not known to be a directory.
-func (d *quick) look(w *walk, f *found, rel string, folder *stage.Folder, s *scratch) error {
+func (d *quick) look(f *found, known *stage.Folder, s *scratch) error {
 	st := &s.stat
 	if _, err := retry(func() (int, error) {
 		return 0, unix.Fstatat(d.fd, f.name, st, unix.AT_SYMLINK_NOFOLLOW)
@@ -154,18 +154,17 @@ func (d *quick) look(w *walk, f *found, rel string, folder *stage.Folder, s *scr
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		f.kind, f.mode, f.size = stage.Regular, fileMode(st.Mode&0o100 != 0), st.Size
-		if folder != nil {
-			f.digest, _ = folder.Lookup(f.name, statOf(st))
+		f.kind, f.mode, f.size = kindRegular, fileMode(st.Mode&0o100 != 0), st.Size
+		if known != nil {
+			f.sum = known.Lookup(f.name, statOf(st))
 		}
 		return nil
 	case unix.S_IFDIR:
-		f.kind, f.mode = stage.Directory, 0o755
+		f.kind, f.mode = kindDirectory, 0o755
 		return nil
 	case unix.S_IFLNK:
-		var err error
-		f.kind, f.mode = stage.Symlink, 0o777
-		f.link, err = readlink(d.fd, f.name)
+		target, err := readlink(d.fd, f.name)
+		f.kind, f.mode, f.link = kindSymlink, 0o777, &target
 		return err
 	}
 	if !f.included {
@@ -204,12 +203,12 @@ func statOf(st *unix.Stat_t) stage.Stat {
 }
 
 // names sets the names in s, from the cache where it knows them.
-func (d *quick) names(s *scratch, folder *stage.Folder) error {
+func (d *quick) names(s *scratch, known *stage.Folder) error {
 	remember := false
 	var st stage.Stat
-	if folder != nil && d.tracked && unix.Fstat(d.fd, &s.stat) == nil && uint64(s.stat.Dev) == d.device {
+	if known != nil && d.tracked && unix.Fstat(d.fd, &s.stat) == nil && uint64(s.stat.Dev) == d.device {
 		st, remember = statOf(&s.stat), true
-		if text, ok := folder.Names(st); ok {
+		if text, ok := known.Names(st); ok {
 			return s.split(text)
 		}
 	}
@@ -225,7 +224,7 @@ func (d *quick) names(s *scratch, folder *stage.Folder) error {
 		for _, n := range s.names {
 			s.text = append(append(append(s.text, n.kind), n.name...), '/')
 		}
-		folder.SetNames(st, string(s.text))
+		known.SetNames(st, string(s.text))
 	}
 	return nil
 }

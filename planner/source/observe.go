@@ -85,6 +85,14 @@ func (o *observer) report(node int, summary, format string, args ...any) {
 
 // tree gathers the entries of all blocks and makes them one canonical list.
 func (o *observer) tree() *Tree {
+	if len(o.layer.Tree) == 1 && o.layer.Tree[0].Kind == spec.NodeCopy {
+		// Often all there is, and large: nothing is made of what did not change.
+		w := o.copy(0, &o.layer.Tree[0])
+		if sum, ok := w.fingerprint(); ok && o.isKnown(sum) {
+			return &Tree{Sum: sum}
+		}
+		return o.hashed(o.assemble(w.entries()))
+	}
 	var all []Entry
 	for i := range o.layer.Tree {
 		if o.ctx.Err() != nil {
@@ -92,18 +100,24 @@ func (o *observer) tree() *Tree {
 		}
 		n := &o.layer.Tree[i]
 		if n.Kind == spec.NodeCopy {
-			if copied := o.copy(i, n); all == nil {
-				all = copied
-			} else {
-				all = append(all, copied...)
-			}
+			all = append(all, o.copy(i, n).entries()...)
 			continue
 		}
 		if e, ok := o.single(i, n); ok {
 			all = append(all, e)
 		}
 	}
-	t := &Tree{Entries: o.assemble(all)}
+	return o.hashed(o.assemble(all))
+}
+
+// isKnown reports whether a tree has the fingerprint that the caller knows.
+func (o *observer) isKnown(tree digest.Digest) bool {
+	return o.opts.Known != "" && treeLayer(tree, o.layer.Compression) == o.opts.Known
+}
+
+// hashed gives the tree of entries, with digests where they are asked for.
+func (o *observer) hashed(entries []Entry) *Tree {
+	t := &Tree{Entries: entries}
 	if o.opts.Hash && !o.diags.HasErrors() {
 		o.hash(t.Entries)
 	}

@@ -169,7 +169,40 @@ func TestObserve(t *testing.T) {
 			if diff := cmp.Diff(c.want, lines(observeTree(t, root, l, Options{}))); diff != "" {
 				t.Error(diff)
 			}
+			checkKnown(t, root, l)
 		})
+	}
+}
+
+// checkKnown: a layer whose fingerprint is known comes without entries where it
+// is one copy, and any other comes whole.
+func checkKnown(t *testing.T, root *os.Root, l *spec.Layer) {
+	t.Helper()
+	opts := Options{Hash: true, Digests: &memory{known: map[string]digest.Digest{}}}
+	observe := func() (*Tree, digest.Digest) {
+		t.Helper()
+		o, diags := Observe(context.Background(), root, l, opts)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		sum, ok := o.Fingerprint(l)
+		if !ok {
+			t.Fatal("no fingerprint although all is hashed")
+		}
+		return o.Tree, sum
+	}
+	want, sum := observe()
+	opts.Known = sum
+	got, again := observe()
+	if again != sum {
+		t.Errorf("the fingerprint is %s, and %s once it is known", sum, again)
+	}
+	if alone := len(l.Tree) == 1; got.Whole() == alone {
+		t.Errorf("entries are there: %v, for a layer of %d blocks", got.Whole(), len(l.Tree))
+	}
+	opts.Known = digest.FromString("another")
+	if got, _ := observe(); !cmp.Equal(want, got) {
+		t.Error(cmp.Diff(want, got))
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
 )
 
@@ -30,11 +29,11 @@ func preserve(f *found, dir *os.Root, name string, info fs.FileInfo) error {
 	f.kept.uid, f.kept.gid = int(stat.Uid), int(stat.Gid)
 	f.kept.mtime = int64(stat.Mtim.Sec)
 	f.kept.inode = inode{uint64(stat.Dev), stat.Ino, uint64(stat.Nlink)}
-	if f.kind == stage.Symlink {
+	if f.kind == kindSymlink {
 		return nil
 	}
 	f.mode = stat.Mode & 0o7777
-	if f.kind != stage.Regular && f.kind != stage.Directory {
+	if f.kind != kindRegular && f.kind != kindDirectory {
 		return nil
 	}
 	xattrs, err := readXattrs(dir, name, info)
@@ -50,12 +49,12 @@ func device(f *found, info fs.FileInfo) error {
 	}
 	switch mode := info.Mode(); {
 	case mode&fs.ModeNamedPipe != 0:
-		f.kind = stage.Fifo
+		f.kind = kindFifo
 		return nil
 	case mode&fs.ModeCharDevice != 0:
-		f.kind = stage.Char
+		f.kind = kindChar
 	case mode&fs.ModeDevice != 0:
-		f.kind = stage.Block
+		f.kind = kindBlock
 	default:
 		return fmt.Errorf("it is %s, which no layer can hold; exclude it", spec.FileType(mode))
 	}

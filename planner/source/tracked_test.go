@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
@@ -54,13 +55,21 @@ func TestCachedTree(t *testing.T) {
 		time.Sleep(80 * time.Millisecond) // for the cache to believe what it sees
 		for range 2 {
 			cache := stage.OpenCache(store)
-			observe(t, root, cache)
+			observe(t, root, cache, "")
 			must(t, cache.Save(t.Context()))
 		}
+		was := fingerprint(t, observe(t, root, nil, ""))
 		must(t, change())
-		cache := stage.OpenCache(store)
-		if diff := cmp.Diff(observe(t, root, nil), observe(t, root, cache)); diff != "" {
+		cache, now := stage.OpenCache(store), observe(t, root, nil, "")
+		if diff := cmp.Diff(now, observe(t, root, cache, "")); diff != "" {
 			t.Errorf("%s: a warm cache gives something else: %s", name, diff)
+		}
+		moved := fingerprint(t, now) != was
+		if moved == (name == "nothing") {
+			t.Errorf("%s: the fingerprint moved: %v", name, moved)
+		}
+		if whole := observe(t, root, cache, was).Whole(); whole != moved {
+			t.Errorf("%s: entries are there: %v", name, whole)
 		}
 		must(t, cache.Save(t.Context()))
 	}
@@ -73,14 +82,24 @@ func replaceLink(name, target string) error {
 	return os.Symlink(target, name)
 }
 
-func observe(t *testing.T, root *os.Root, cache *stage.Cache) *source.Tree {
+var copied = &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeCopy, From: "tree", To: "usr/x", Exclude: []string{"d0/e1", "**/*9"}}}}
+
+func fingerprint(t *testing.T, tree *source.Tree) digest.Digest {
 	t.Helper()
-	opts := source.Options{Hash: true}
+	sum, ok := (&source.Observed{Tree: tree}).Fingerprint(copied)
+	if !ok {
+		t.Fatal("no fingerprint although all is hashed")
+	}
+	return sum
+}
+
+func observe(t *testing.T, root *os.Root, cache *stage.Cache, known digest.Digest) *source.Tree {
+	t.Helper()
+	opts := source.Options{Hash: true, Known: known}
 	if cache != nil {
 		opts.Digests = cache
 	}
-	l := &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeCopy, From: "tree", To: "usr/x", Exclude: []string{"d0/e1", "**/*9"}}}}
-	o, diags := source.Observe(context.Background(), root, l, opts)
+	o, diags := source.Observe(context.Background(), root, copied, opts)
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
