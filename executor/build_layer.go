@@ -23,7 +23,7 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 	seen := r.observed[u.Address]
 	if seen == nil || seen.Tree != nil && !seen.Tree.Whole() {
 		var err error
-		if seen, err = r.observe(ctx, l, object, false); err != nil {
+		if seen, err = r.observe(ctx, l, object, source.Options{}); err != nil {
 			return stage.Record{}, err
 		}
 	}

@@ -127,7 +127,11 @@ func (r *run) checkSources(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		seen, err := r.observe(ctx, layer, object, true)
+		opts := source.Options{Hash: true}
+		if !c.Write { // its entries are of no use
+			opts.Known = c.After.Fingerprint
+		}
+		seen, err := r.observe(ctx, layer, object, opts)
 		if err != nil {
 			return err
 		}
@@ -164,16 +168,12 @@ func (r *run) foreseen(a spec.Address, planned map[string]planner.Change) (spec.
 	return built, true
 }
 
-// observe looks at what a layer is made of. Without hash, whoever writes the
-// layer hashes its files.
-func (r *run) observe(ctx context.Context, l *spec.Layer, object spec.Object, hash bool) (*source.Observed, error) {
-	seen, diags := source.Observe(ctx, r.root, l, source.Options{
-		Epoch:       planner.Seconds(r.plan.Spec.Epoch),
-		Parallelism: r.opts.Parallelism,
-		Hash:        hash,
-		Digests:     r.opts.Digests,
-		Range:       object.Range,
-	})
+// observe looks at what a layer is made of. Without opts.Hash, whoever writes the
+// layer hashes its files. The options that are the same for all are filled in.
+func (r *run) observe(ctx context.Context, l *spec.Layer, object spec.Object, opts source.Options) (*source.Observed, error) {
+	opts.Epoch, opts.Parallelism = planner.Seconds(r.plan.Spec.Epoch), r.opts.Parallelism
+	opts.Digests, opts.Range = r.opts.Digests, object.Range
+	seen, diags := source.Observe(ctx, r.root, l, opts)
 	if diags.HasErrors() {
 		return nil, diags
 	}

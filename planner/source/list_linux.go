@@ -147,10 +147,14 @@ func (d *quick) list(w *walk, rel string) ([]found, error) {
 // look stats what is not known to be a directory.
 func (d *quick) look(f *found, known *stage.Folder, s *scratch) error {
 	st := &s.stat
-	if _, err := retry(func() (int, error) {
-		return 0, unix.Fstatat(d.fd, f.name, st, unix.AT_SYMLINK_NOFOLLOW)
-	}); err != nil {
-		return err
+	for { // without retry, for there is one of these for each file
+		err := unix.Fstatat(d.fd, f.name, st, unix.AT_SYMLINK_NOFOLLOW)
+		if err == nil {
+			break
+		}
+		if err != unix.EINTR {
+			return err
+		}
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:

@@ -99,7 +99,9 @@ func (l *lab) main(cases string) error {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err
 	}
-	if out, err := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(bin, "layform"), "./cmd/layform").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(bin, "layform"), "./cmd/layform")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("run it in the root of the repository: %w\n%s", err, out)
 	}
 	if err := os.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
