@@ -52,7 +52,7 @@ type part struct {
 	// where its bytes were left out of the chunk.
 	whole  bool
 	absent bool
-	sum    [sha256.Size]byte
+	sum    stage.Sum
 	// known is the digest of the whole file, of which this is a part, where it
 	// is known before the file was read to its end.
 	known digest.Digest

@@ -3,7 +3,6 @@ package layer
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -12,7 +11,6 @@ import (
 	"iter"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -249,13 +247,12 @@ func (tw *treeWriter) content(files *source.Files, c *chunk, from piece) error {
 }
 
 // lookup asks for a digest that is known before the content was hashed.
-func (tw *treeWriter) lookup(name string, info fs.FileInfo) (known digest.Digest, sum [sha256.Size]byte) {
+func (tw *treeWriter) lookup(name string, info fs.FileInfo) (known digest.Digest, sum stage.Sum) {
 	d, ok := tw.digests.Lookup(name, info)
-	hexadecimal, isSHA256 := strings.CutPrefix(string(d), "sha256:")
-	if !ok || !isSHA256 || len(hexadecimal) != 2*sha256.Size {
+	if !ok {
 		return "", sum
 	}
-	if _, err := hex.Decode(sum[:], []byte(hexadecimal)); err != nil {
+	if sum, ok = stage.SumOf(d); !ok {
 		return "", sum
 	}
 	return d, sum
