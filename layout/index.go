@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"reflect"
 	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -227,6 +226,15 @@ func RefName(desc ocispec.Descriptor) string {
 	return desc.Annotations[ocispec.AnnotationRefName]
 }
 
+// SameEntry reports whether two entries of index.json say the same. Lists and
+// maps that are empty say nothing, as do those that are nil. What JSON cannot
+// say, a string that is not UTF-8, is the same as nothing else.
+func SameEntry(a, b ocispec.Descriptor) bool {
+	one, err := jsondoc.Encode(a)
+	two, otherErr := jsondoc.Encode(b)
+	return err == nil && otherErr == nil && bytes.Equal(one, two)
+}
+
 // Resolve returns the entries with the ref name ref: none, one, or several, for
 // the image spec does not forbid that.
 func (x *Index) Resolve(ref string) []ocispec.Descriptor {
@@ -251,7 +259,8 @@ func (e entry) same(desc ocispec.Descriptor) bool {
 // Set makes desc the only entry with its ref name, in the place of the first
 // that has it, or else at the end. An entry without a ref name takes the place
 // of that with the same digest and no ref name. An entry that says the same
-// already keeps its bytes. The error is that of a descriptor that is malformed.
+// already, as SameEntry has it, keeps its bytes. The error is that of a
+// descriptor that is malformed.
 func (x *Index) Set(desc ocispec.Descriptor) error {
 	if err := checkDescriptor(desc); err != nil {
 		return err
@@ -271,7 +280,7 @@ func (x *Index) Set(desc ocispec.Descriptor) error {
 			x.delete(i)
 		}
 	}
-	if e := &x.entries[first]; !reflect.DeepEqual(e.desc, desc) {
+	if e := &x.entries[first]; !SameEntry(e.desc, desc) {
 		e.desc, e.raw = desc, raw
 	}
 	return nil

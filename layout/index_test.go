@@ -4,6 +4,7 @@ package layout_test
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,7 +57,7 @@ func encoded(t *testing.T, d ocispec.Descriptor) string {
 const (
 	xmlA = `{ "size" : 1,"digest":"sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",` + "\n\t" +
 		`"mediaType":"application/xml", "x-unknown":[1 ,2.50,"<\u0026>"], "annotations":{"org.opencontainers.image.ref.name":"a"} }`
-	xmlB = `{"mediaType":"application/xml","digest":"sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d","size":1}`
+	xmlB = `{"mediaType":"application/xml","digest":"sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d","size":1,"urls":[ ],"annotations":{}}`
 )
 
 // Every edit leaves the bytes of what it does not concern as they were.
@@ -66,6 +67,8 @@ func TestIndexKeepsForeignBytes(t *testing.T) {
 	foreign := head + "\n    " + xmlA + " ,\n    " + xmlB + tail
 	c := descriptor("c", "c")
 	a2 := descriptor("other", "a")
+	b2 := descriptor("b", "")
+	b2.Data, b2.Annotations = []byte{}, map[string]string{}
 	for name, tc := range map[string]struct {
 		edit func(*layout.Index) error
 		want string
@@ -79,6 +82,7 @@ func TestIndexKeepsForeignBytes(t *testing.T) {
 		"remove unknown":            {func(x *layout.Index) error { x.Remove("zzz"); x.Remove(""); return nil }, foreign},
 		"remove tagged as untagged": {func(x *layout.Index) error { x.RemoveUntagged(digest.FromString("a")); return nil }, foreign},
 		"set the same":              {func(x *layout.Index) error { return x.Set(descriptor("b", "")) }, foreign},
+		"set the same, empty":       {func(x *layout.Index) error { return x.Set(b2) }, foreign},
 		"remove all": {func(x *layout.Index) error {
 			x.Remove("a")
 			x.RemoveUntagged(digest.FromString("b"))
@@ -105,6 +109,42 @@ func TestIndexKeepsForeignBytes(t *testing.T) {
 				t.Errorf("after is %s, want %s", after, want)
 			}
 		})
+	}
+}
+
+func TestSameEntry(t *testing.T) {
+	for name, tc := range map[string]struct {
+		edit func(*ocispec.Descriptor)
+		same bool
+	}{
+		"nothing": {func(*ocispec.Descriptor) {}, true},
+		"a copy":  {func(d *ocispec.Descriptor) { d.Annotations = maps.Clone(d.Annotations) }, true},
+		"no URLs": {func(d *ocispec.Descriptor) { d.URLs = []string{} }, true},
+		"no data": {func(d *ocispec.Descriptor) { d.Data = []byte{} }, true},
+		"no OS features": {func(d *ocispec.Descriptor) {
+			d.Platform = &ocispec.Platform{OS: "linux", Architecture: "arm64", OSFeatures: []string{}}
+		}, true},
+		"a URL": {func(d *ocispec.Descriptor) { d.URLs = []string{""} }, false},
+		"data":  {func(d *ocispec.Descriptor) { d.Data = []byte{0} }, false},
+		"an OS feature": {func(d *ocispec.Descriptor) {
+			d.Platform = &ocispec.Platform{OS: "linux", Architecture: "arm64", OSFeatures: []string{"x"}}
+		}, false},
+		"no platform":   {func(d *ocispec.Descriptor) { d.Platform = nil }, false},
+		"no annotation": {func(d *ocispec.Descriptor) { d.Annotations = map[string]string{} }, false},
+		"an annotation": {func(d *ocispec.Descriptor) { d.Annotations = map[string]string{ocispec.AnnotationRefName: "a", "": ""} }, false},
+		"media type":    {func(d *ocispec.Descriptor) { d.MediaType = "" }, false},
+		"artifact type": {func(d *ocispec.Descriptor) { d.ArtifactType = "x" }, false},
+		"size":          {func(d *ocispec.Descriptor) { d.Size++ }, false},
+		"digest":        {func(d *ocispec.Descriptor) { d.Digest = digest.FromString("") }, false},
+		"not UTF-8":     {func(d *ocispec.Descriptor) { d.MediaType = "\xff" }, false},
+	} {
+		a, b := descriptor("a", "a"), descriptor("a", "a")
+		a.Platform = &ocispec.Platform{OS: "linux", Architecture: "arm64"}
+		b.Platform = a.Platform
+		tc.edit(&b)
+		if layout.SameEntry(a, b) != tc.same || layout.SameEntry(b, a) != tc.same {
+			t.Errorf("%s: not %v", name, tc.same)
+		}
 	}
 }
 

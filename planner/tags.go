@@ -1,16 +1,14 @@
 package planner
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/layout/jsondoc"
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/spec"
 )
 
@@ -128,20 +126,12 @@ func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Dia
 		t.Adopted = true
 	case was.Digest != is:
 		d.drift(Drift{Kind: DriftTagMoved, Key: key, Ref: w.Ref, Was: was.Digest, Is: is})
-	case !sameEntry(was, entries[0]):
+	case !layout.SameEntry(was, entries[0]):
 		d.drift(Drift{Kind: DriftTagEdited, Key: key, Ref: w.Ref, Was: was.Digest, Is: is})
 	case out.known && is == t.After:
 		t.Action = out.entryAction()
 	}
 	return t, nil
-}
-
-// sameEntry reports whether two entries of index.json say the same. Empty lists
-// and maps say nothing.
-func sameEntry(a, b ocispec.Descriptor) bool {
-	one, err := jsondoc.Encode(a)
-	two, otherErr := jsondoc.Encode(b)
-	return err == nil && otherErr == nil && bytes.Equal(one, two)
 }
 
 // entryAction is the action of an entry of index.json whose digest stays.
