@@ -61,21 +61,13 @@ func (d *differ) blobDrift(key string, was stage.Object) (Drift, bool) {
 	return drift, true
 }
 
-// driftText says a drift in words.
+// driftText says a drift of a blob in words.
 func driftText(kind DriftKind) string {
 	switch kind {
 	case DriftMissing:
 		return "its blob is gone from the layout"
 	case DriftTorn:
 		return "its blob is not what its digest says"
-	case DriftTagMoved:
-		return "its tag was moved"
-	case DriftTagEdited:
-		return "its entry in index.json was edited"
-	case DriftTagGone:
-		return "its tag was removed"
-	case DriftNoLayout:
-		return "the file oci-layout is gone"
 	}
 	return string(kind)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
@@ -128,6 +129,35 @@ func TestFileChangeSaysWhatDiffers(t *testing.T) {
 	root := fileChange(source.Difference{Path: ".", Kind: source.Added, New: &stage.Entry{Path: ".", Type: stage.Directory}})
 	if root.Path != "/" || root.Action != Create {
 		t.Errorf("root: %+v", root)
+	}
+}
+
+func TestTagDrift(t *testing.T) {
+	was := ocispec.Descriptor{MediaType: "a/b", Digest: digest.FromString("a"), Size: 1}
+	same, moved, edited := was, was, was
+	same.URLs = []string{}
+	moved.Digest, moved.Size = digest.FromString("other"), 5
+	edited.MediaType = "a/c"
+	for name, tc := range map[string]struct {
+		now  []ocispec.Descriptor
+		want DriftKind
+		is   digest.Digest
+	}{
+		"gone":            {nil, DriftTagGone, ""},
+		"same":            {[]ocispec.Descriptor{same}, "", ""},
+		"moved":           {[]ocispec.Descriptor{moved}, DriftTagMoved, moved.Digest},
+		"edited":          {[]ocispec.Descriptor{edited}, DriftTagEdited, was.Digest},
+		"moved in one":    {[]ocispec.Descriptor{same, moved, edited}, DriftTagMoved, moved.Digest},
+		"edited in one":   {[]ocispec.Descriptor{same, edited, same}, DriftTagEdited, was.Digest},
+		"same, and again": {[]ocispec.Descriptor{same, was}, "", ""},
+	} {
+		got, ok := TagDrift("v1", was, tc.now)
+		if ok != (tc.want != "") {
+			t.Errorf("%s: drift is %v", name, ok)
+		}
+		if diff := cmp.Diff(Drift{Kind: tc.want, Ref: "v1", Was: was.Digest, Is: tc.is}, got); ok && diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 

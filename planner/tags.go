@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/spec"
@@ -104,34 +105,50 @@ func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Dia
 		}}
 	}
 	entries := d.named[w.Ref]
-	was, owned := d.prior.Stage.Tags[w.Ref]
-	switch {
-	case len(entries) > 1:
+	if len(entries) > 1 {
 		return t, hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  "Ref name stands twice in index.json",
 			Detail:   fmt.Sprintf("%d entries of index.json have the ref name %q, and layform cannot tell which one to replace. Remove the wrong ones with the tool that wrote them.", len(entries), w.Ref),
 			Subject:  out.object.Range.Ptr(),
 		}}
-	case len(entries) == 0:
-		if owned {
-			d.drift(Drift{Kind: DriftTagGone, Key: key, Ref: w.Ref, Was: was.Digest})
-		}
+	}
+	was, owned := d.prior.Stage.Tags[w.Ref]
+	drift, drifted := TagDrift(w.Ref, was, entries)
+	if owned && drifted {
+		drift.Key = key
+		d.drift(drift)
+	}
+	if len(entries) == 0 {
 		return t, nil
 	}
-	is := entries[0].Digest
-	t.Before, t.Action = is, Update
+	t.Before, t.Action = entries[0].Digest, Update
 	switch {
 	case !owned:
 		t.Adopted = true
-	case was.Digest != is:
-		d.drift(Drift{Kind: DriftTagMoved, Key: key, Ref: w.Ref, Was: was.Digest, Is: is})
-	case !layout.SameEntry(was, entries[0]):
-		d.drift(Drift{Kind: DriftTagEdited, Key: key, Ref: w.Ref, Was: was.Digest, Is: is})
-	case out.known && is == t.After:
+	case !drifted && out.known && t.Before == t.After:
 		t.Action = out.entryAction()
 	}
 	return t, nil
+}
+
+// TagDrift compares was, the entry that the last apply gave the tag ref, with
+// those that have this ref name in index.json now. It tells the first that
+// differs, or that there is none, and reports whether there is such a drift.
+func TagDrift(ref string, was ocispec.Descriptor, now []ocispec.Descriptor) (Drift, bool) {
+	drift := Drift{Kind: DriftTagGone, Ref: ref, Was: was.Digest}
+	for _, is := range now {
+		drift.Is = is.Digest
+		switch {
+		case is.Digest != was.Digest:
+			drift.Kind = DriftTagMoved
+			return drift, true
+		case !layout.SameEntry(was, is):
+			drift.Kind = DriftTagEdited
+			return drift, true
+		}
+	}
+	return drift, len(now) == 0
 }
 
 // entryAction is the action of an entry of index.json whose digest stays.

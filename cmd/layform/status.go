@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
@@ -126,31 +125,34 @@ func notBuilt(sp *spec.Spec, st *stage.Stage) ([]view.Object, error) {
 	return out, nil
 }
 
-// tagsOf compares the entries of index.json that the spec owns with what is there.
+// tagsOf compares the entries of index.json that the spec owns with what is
+// there, as a plan does.
 func tagsOf(st *stage.Stage, index *layout.Index) []view.Tag {
 	keys := map[digest.Digest]string{}
 	for _, key := range slices.Sorted(maps.Keys(st.Objects)) {
 		keys[st.Objects[key].Descriptor.Digest] = key
 	}
-	now := index.Descriptors()
 	var out []view.Tag
 	for _, ref := range slices.Sorted(maps.Keys(st.Tags)) {
 		was := st.Tags[ref]
-		t := view.Tag{Ref: ref, Key: keys[was.Digest], Digest: was.Digest, Standing: view.Missing}
-		for _, d := range now {
-			if d.Annotations[ocispec.AnnotationRefName] != ref {
-				continue
-			}
-			if t.Standing = view.Intact; d.Digest != was.Digest {
-				t.Standing, t.Is = view.Moved, d.Digest
+		t := view.Tag{Ref: ref, Key: keys[was.Digest], Digest: was.Digest, Standing: view.Intact}
+		if drift, ok := planner.TagDrift(ref, was, index.Resolve(ref)); ok {
+			switch drift.Kind {
+			case planner.DriftTagMoved:
+				t.Standing, t.Is = view.Moved, drift.Is
+			case planner.DriftTagEdited:
+				t.Standing = view.Edited
+			default:
+				t.Standing = view.Missing
 			}
 		}
 		out = append(out, t)
 	}
+	now := index.Descriptors()
 	for _, was := range st.Untagged {
 		t := view.Tag{Key: keys[was.Digest], Digest: was.Digest, Standing: view.Missing}
 		for _, d := range now {
-			if d.Digest == was.Digest && d.Annotations[ocispec.AnnotationRefName] == "" {
+			if d.Digest == was.Digest && layout.RefName(d) == "" {
 				t.Standing = view.Intact
 			}
 		}

@@ -159,6 +159,9 @@ const (
 	Torn    Standing = "torn"
 	// Moved: the tag leads elsewhere.
 	Moved Standing = "moved"
+	// Edited: the tag leads where it did, but its entry in index.json says
+	// something else besides.
+	Edited Standing = "edited"
 	// NotBuilt: the spec describes it, but no apply has built it.
 	NotBuilt Standing = "not built yet"
 	// Unchecked: it was not looked at.

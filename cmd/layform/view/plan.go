@@ -63,6 +63,9 @@ func (p *page) drift(plan *planner.Plan) {
 	p.line("")
 }
 
+// entryEdited says that somebody changed what the entry of a tag says.
+const entryEdited = "its entry in index.json was edited"
+
 func driftText(d planner.Drift) string {
 	key, ref := Escape(d.Key), refName(d.Ref)
 	switch d.Kind {
@@ -73,7 +76,7 @@ func driftText(d planner.Drift) string {
 	case planner.DriftTagMoved:
 		return "tag " + ref + " was moved: " + Short(d.Was) + " → " + Short(d.Is)
 	case planner.DriftTagEdited:
-		return "tag " + ref + " still leads to " + Short(d.Is) + ", but its entry in index.json was edited"
+		return "tag " + ref + " still leads to " + Short(d.Is) + ", but " + entryEdited
 	case planner.DriftTagGone:
 		return "tag " + ref + " is gone; it led to " + Short(d.Was)
 	case planner.DriftNoLayout:

@@ -27,6 +27,7 @@ func testState() *State {
 		},
 		Tags: []Tag{
 			{Ref: "latest", Key: "manifest.app", Standing: Moved, Digest: dgst("m"), Is: dgst("x")},
+			{Ref: "v1", Key: "manifest.app", Standing: Edited, Digest: dgst("m")},
 			{Standing: Intact, Digest: dgst("s")},
 		},
 		Outputs: []Output{

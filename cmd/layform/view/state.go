@@ -124,6 +124,9 @@ func (p *page) tagList(tags []Tag) {
 		if t.Is != "" {
 			text += "  (leads to " + Short(t.Is) + " now)"
 		}
+		if t.Standing == Edited {
+			text += "  (" + entryEdited + ")"
+		}
 		p.line("  %s", text)
 	}
 }
@@ -136,7 +139,7 @@ func (p *page) standing(s Standing) string {
 		code = green
 	case Missing, Torn:
 		code = red
-	case Moved, NotBuilt:
+	case Moved, Edited, NotBuilt:
 		code = yellow
 	}
 	text := string(s)

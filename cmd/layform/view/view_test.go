@@ -109,6 +109,7 @@ func updatePlan() *planner.Plan {
 			{Kind: planner.DriftTorn, Key: "config.app", Was: dgst("c")},
 			{Kind: planner.DriftTagMoved, Ref: "latest", Was: dgst("i"), Is: dgst("x")},
 			{Kind: planner.DriftTagGone, Ref: "v1", Was: dgst("i")},
+			{Kind: planner.DriftTagEdited, Ref: "v2", Was: dgst("i"), Is: dgst("i")},
 		},
 		Outputs: []planner.OutputChange{
 			{Name: "digest", Action: planner.Update, Before: `"sha256:1"`, Unknown: true},
@@ -165,7 +166,7 @@ func TestPlan(t *testing.T) {
 		{"hostile", hostile, Style{}},
 		{"empty", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}}, Style{}},
 		{"recover", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}, Recover: true}, Style{}},
-		{"drift-only", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}, Drift: updatePlan().Drift[3:]}, Style{}},
+		{"drift-only", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}, Drift: updatePlan().Drift[3:4]}, Style{}},
 		{"empty-destroy", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}, Options: planner.Options{Destroy: true}}, Style{}},
 	}
 	for _, tt := range tests {
