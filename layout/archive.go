@@ -143,7 +143,7 @@ func (t *tarTree) list(dir string) ([]node, error) {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrNotExist}
 	}
 	if !d.mode.IsDir() {
-		return nil, notPlain(dir, "a directory", d.mode)
+		return nil, notPlain(dir, wantDir, d.mode)
 	}
 	var nodes []node
 	for _, name := range slices.Sorted(maps.Keys(t.children[dir])) {

@@ -81,6 +81,9 @@ func (d *disk) step(op Op, name string) error {
 // regular file or a directory is expected: a link, a pipe, a device.
 var ErrNotPlain = errors.New("neither a regular file nor a directory")
 
+// wantDir is what should stand where notPlain is about a directory.
+const wantDir = "a directory"
+
 // notPlain describes what stands at name instead of want.
 func notPlain(name, want string, mode fs.FileMode) error {
 	what := "of an unknown kind"
@@ -98,13 +101,15 @@ func notPlain(name, want string, mode fs.FileMode) error {
 	case mode&fs.ModeDevice != 0:
 		what = "a device"
 	}
-	return &notPlainError{text: fmt.Sprintf("%s is %s, not %s", Printable(name), what, want)}
+	return &notPlainError{name: name, what: what, want: want}
 }
 
-type notPlainError struct{ text string }
+type notPlainError struct{ name, what, want string }
 
 // Error says what stands where.
-func (e *notPlainError) Error() string { return e.text }
+func (e *notPlainError) Error() string {
+	return fmt.Sprintf("%s is %s, not %s", Printable(e.name), e.what, e.want)
+}
 
 // Unwrap gives ErrNotPlain.
 func (e *notPlainError) Unwrap() error { return ErrNotPlain }
@@ -129,7 +134,7 @@ func (d *disk) isDir(name string) error {
 		return err
 	}
 	if !info.IsDir() {
-		return notPlain(name, "a directory", info.Mode())
+		return notPlain(name, wantDir, info.Mode())
 	}
 	return nil
 }
@@ -293,9 +298,9 @@ func (d *disk) syncDir(name string) error {
 // list returns what stands in the directory name, sorted; nothing when there
 // is no such directory.
 func (d *disk) list(name string) ([]fs.DirEntry, error) {
-	err := d.isDir(name)
+	err := d.parents(name)
 	if err == nil {
-		err = d.parents(name)
+		err = d.isDir(name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -141,9 +141,13 @@ func (c *collection) mark(ctx context.Context) error {
 	if err != nil {
 		return c.unclear(err)
 	}
+	roots, err := c.s.Roots(x)
+	if err != nil {
+		return c.unclear(err)
+	}
 	live := map[digest.Digest]bool{}
 	var missing []digest.Digest
-	for desc, err := range c.s.Reachable(ctx, slices.Concat(x.Descriptors(), c.opts.Keep)) {
+	for desc, err := range c.s.Reachable(ctx, slices.Concat(roots, c.opts.Keep)) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, desc.Digest)

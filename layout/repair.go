@@ -180,7 +180,7 @@ func (r *repair) leftovers(context.Context) error {
 	if r.opts.DryRun {
 		dead, err := r.d.sweepTemps(ingestDir, true)
 		if err != nil {
-			return err
+			return r.s.noFolder(err)
 		}
 		swept = dead
 	}

@@ -271,6 +271,62 @@ func TestRepairAfterAKilledInit(t *testing.T) {
 	}
 }
 
+// What stands in the place of a folder of ours is named with its layout and with
+// what to do, and nothing is written through it.
+func TestNoFolderOfOurs(t *testing.T) {
+	for name, tc := range map[string]struct {
+		folder string
+		place  func(*testing.T, string)
+		want   string
+	}{
+		"link to outside":     {".layform", func(t *testing.T, name string) { symlink(t, "../elsewhere", name) }, "a symbolic link"},
+		"link to inside":      {".layform", func(t *testing.T, name string) { symlink(t, "blobs", name) }, "a symbolic link"},
+		"link to nothing":     {".layform", func(t *testing.T, name string) { symlink(t, "nowhere", name) }, "a symbolic link"},
+		"file":                {".layform", func(t *testing.T, name string) { writeFile(t, name, "x") }, "a file"},
+		"pipe":                {".layform", mkfifo, "a named pipe"},
+		"link below":          {".layform/ingest", func(t *testing.T, name string) { symlink(t, "../../elsewhere", name) }, "a symbolic link"},
+		"link for the stages": {".layform/stage", func(t *testing.T, name string) { symlink(t, "../../elsewhere", name) }, "a symbolic link"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, filepath.Join(dir, "dist"), layout.Options{NoSync: true})
+			putImage(t, s, "a", "a")
+			mkdir(t, filepath.Join(dir, "elsewhere/ingest"))
+			writeFile(t, filepath.Join(dir, "elsewhere/ingest/blob-1"), "x")
+			remove(t, filepath.Join(s.Dir(), tc.folder))
+			tc.place(t, filepath.Join(s.Dir(), tc.folder))
+			before := snapshot(t, dir)
+			acts := map[string]func(*layout.Store) error{
+				"read a state": func(s *layout.Store) error { _, err := s.ReadState("stage/x.json", 10); return err },
+				"list states":  func(s *layout.Store) error { _, err := s.ListState("stage"); return err },
+			}
+			if tc.folder != ".layform/stage" {
+				acts["repair"] = func(s *layout.Store) error { _, err := s.Repair(t.Context(), layout.RepairOptions{}); return err }
+				acts["repair dry"] = func(s *layout.Store) error {
+					_, err := s.Repair(t.Context(), layout.RepairOptions{DryRun: true})
+					return err
+				}
+				acts["lock"] = func(s *layout.Store) error { _, err := s.Lock(t.Context(), layout.Holder{}, 0); return err }
+				acts["gc"] = func(s *layout.Store) error { _, err := s.GC(t.Context(), layout.GCOptions{}); return err }
+				acts["save a state"] = func(s *layout.Store) error { return s.SaveState("stage/x.json", nil) }
+			}
+			if tc.folder == ".layform/ingest" {
+				delete(acts, "read a state")
+				delete(acts, "list states")
+			}
+			want := s.Dir() + ": " + tc.folder + " is " + tc.want + ", not a directory; put the directory itself there, or remove it to begin with a new one"
+			for act, do := range acts {
+				if err := do(inspect(t, s.Dir())); !errors.Is(err, layout.ErrNotPlain) || err.Error() != want {
+					t.Errorf("%s: got %v, want %s", act, err, want)
+				}
+			}
+			if diff := cmp.Diff(before, snapshot(t, dir)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 // The temporary files of a live writer are none of Repair's business.
 func TestRepairSparesTheLiving(t *testing.T) {
 	s := open(t, t.TempDir(), layout.Options{NoSync: true})

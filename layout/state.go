@@ -2,6 +2,7 @@ package layout
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -19,6 +20,16 @@ func statePath(name string) (string, error) {
 	return privateDir + "/" + name, nil
 }
 
+// noFolder says in which layout something stands in the place of our folder, or
+// of one in it, and what to do. Other errors stay as they are.
+func (s *Store) noFolder(err error) error {
+	var bad *notPlainError
+	if errors.As(err, &bad) && bad.want == wantDir {
+		return fmt.Errorf("%s: %w; put the directory itself there, or remove it to begin with a new one", s.dir, err)
+	}
+	return err
+}
+
 // ReadState returns the content of a state file of at most limit bytes. The
 // error is fs.ErrNotExist when there is no such file.
 func (s *Store) ReadState(name string, limit int64) ([]byte, error) {
@@ -30,7 +41,8 @@ func (s *Store) ReadState(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.read(file, limit)
+	data, err := d.read(file, limit)
+	return data, s.noFolder(err)
 }
 
 // SaveState writes a state file so that it holds, at any instant and after a
@@ -107,7 +119,7 @@ func (s *Store) ListState(dir string) ([]string, error) {
 	}
 	entries, err := d.list(file)
 	if err != nil {
-		return nil, err
+		return nil, s.noFolder(err)
 	}
 	var names []string
 	for _, e := range entries {

@@ -280,7 +280,7 @@ func (s *Store) create() (*disk, error) {
 		return nil, err
 	}
 	if _, err := d.mkdir(ingestDir); err != nil {
-		return nil, s.unwritable(err)
+		return nil, s.unwritable(s.noFolder(err))
 	}
 	return d, nil
 }

@@ -82,9 +82,9 @@ func (a *audit) blobFiles() {
 		name := blobsDir + "/" + dir.name
 		switch known := digest.Algorithm(dir.name).Available(); {
 		case !dir.mode.IsDir() && known:
-			a.find(RuleBlobsMissing, name, "", notPlain(name, "a directory", dir.mode).Error())
+			a.find(RuleBlobsMissing, name, "", notPlain(name, wantDir, dir.mode).Error())
 		case !dir.mode.IsDir():
-			a.find(RuleAlgorithmDirectory, name, "", notPlain(name, "a directory", dir.mode).Error())
+			a.find(RuleAlgorithmDirectory, name, "", notPlain(name, wantDir, dir.mode).Error())
 		case known:
 			a.algorithm(digest.Algorithm(dir.name), name)
 		case !algorithmName().MatchString(dir.name) || dir.name == "uploads":

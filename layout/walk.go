@@ -2,11 +2,13 @@ package layout
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/opencontainers/go-digest"
@@ -152,6 +154,31 @@ func (s *Store) Document(ctx context.Context, desc ocispec.Descriptor) (*Documen
 	return doc, nil
 }
 
+// Roots are the entries of index.json, as the roots of a walk through all that
+// is in use. The error names a manifest or index among them that cannot be
+// followed, for its digest is of an algorithm that is not known.
+func (s *Store) Roots(x *Index) ([]ocispec.Descriptor, error) {
+	entries := x.Descriptors()
+	for i, desc := range entries {
+		if err := s.nameless(desc, "manifests["+strconv.Itoa(i)+"] of index.json"); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// nameless is the error about a document that no blob can be found for, whatever
+// blobs there are; nil for all others. The descriptor was checked when it was
+// read, and stands in the given place.
+func (s *Store) nameless(desc ocispec.Descriptor, place string) error {
+	a := desc.Digest.Algorithm()
+	if !IsManifest(desc.MediaType) || a == digest.SHA256 || a == digest.SHA512 {
+		return nil
+	}
+	_, err := blobPath(desc.Digest)
+	return fmt.Errorf("%s in %s: %w; what it leads to cannot be told: copy it again under sha256 or sha512, or remove this reference to it", place, s.dir, err)
+}
+
 // Reachable walks everything that roots lead to, roots included: through
 // indexes and manifests to configs, layers and subjects, breadth first, each
 // digest once, and once more for each media type of documents that it has
@@ -167,15 +194,24 @@ func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.
 			// document is the media type of a document, empty for other blobs.
 			document string
 		}
+		// link is a descriptor, and the blob that it stands in; none for roots.
+		type link struct {
+			desc ocispec.Descriptor
+			from digest.Digest
+		}
 		seen := map[visit]bool{}
-		level := roots
+		var level []link
+		for _, desc := range roots {
+			level = append(level, link{desc: desc})
+		}
 		for depth := 1; len(level) > 0; depth++ {
 			if depth > s.limits.GraphDepth+1 {
 				yield(ocispec.Descriptor{}, fmt.Errorf("indexes and subjects are nested more than %d deep; the limit is there to stop hostile layouts", s.limits.GraphDepth))
 				return
 			}
-			var next []ocispec.Descriptor
-			for _, desc := range level {
+			var next []link
+			for _, l := range level {
+				desc := l.desc
 				v := visit{digest: desc.Digest}
 				if IsManifest(desc.MediaType) {
 					v.document = desc.MediaType
@@ -189,10 +225,15 @@ func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.
 				}
 				seen[v] = true
 				more, err := s.successors(ctx, desc)
+				if err != nil && l.from != "" {
+					err = cmp.Or(s.nameless(desc, "blob "+string(l.from)), err)
+				}
 				if !yield(desc, err) {
 					return
 				}
-				next = append(next, more...)
+				for _, to := range more {
+					next = append(next, link{to, desc.Digest})
+				}
 			}
 			level = next
 		}
@@ -277,9 +318,14 @@ func (s *Store) Sweep(ctx context.Context, candidates []digest.Digest, keep []oc
 		return swept, err
 	}
 	live := map[digest.Digest]bool{}
-	for desc, err := range s.Reachable(ctx, append(x.Descriptors(), keep...)) {
+	const unclear = "nothing was deleted, for not all that is in use can be told: %w"
+	roots, err := s.Roots(x)
+	if err != nil {
+		return swept, fmt.Errorf(unclear, err)
+	}
+	for desc, err := range s.Reachable(ctx, append(roots, keep...)) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return swept, fmt.Errorf("nothing was deleted, for not all that is in use can be told: %w", err)
+			return swept, fmt.Errorf(unclear, err)
 		}
 		live[desc.Digest] = true
 	}

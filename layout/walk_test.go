@@ -98,6 +98,50 @@ func TestReachableIsBounded(t *testing.T) {
 	}
 }
 
+// A document under a digest that names no blob ends what has to know all that is
+// in use, with its place. What is no document leads nowhere and is no obstacle.
+func TestUnknownAlgorithm(t *testing.T) {
+	for _, dgst := range []digest.Digest{digest.Digest("blake3:" + strings.Repeat("a", 64)), digest.SHA384.FromString("a")} {
+		odd := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: dgst, Size: 1}
+		blob := odd
+		blob.MediaType = "application/octet-stream"
+		for _, nested := range []bool{false, true} {
+			s := open(t, t.TempDir(), layout.Options{NoSync: true})
+			putImage(t, s, "a", "a")
+			junk := put(t, s, "x", []byte("junk"))
+			setTag(t, s, blob, "blob")
+			if _, err := s.GC(t.Context(), layout.GCOptions{DryRun: true}); err != nil {
+				t.Errorf("what is no document: %v", err)
+			}
+			place := "manifests[2] of index.json in " + s.Dir()
+			top := odd
+			if nested {
+				top = putIndex(t, s, odd)
+				place = "blob " + string(top.Digest) + " in " + s.Dir()
+			}
+			setTag(t, s, top, "odd")
+			before := blobsOf(t, s)
+			_, dry := s.GC(t.Context(), layout.GCOptions{MinAge: -1, DryRun: true})
+			_, gc := s.GC(t.Context(), layout.GCOptions{MinAge: -1})
+			_, sweep := s.Sweep(t.Context(), []digest.Digest{junk.Digest}, nil)
+			for name, err := range map[string]error{"gc": gc, "a dry run": dry, "sweep": sweep} {
+				if err == nil {
+					t.Errorf("%s: no error", name)
+					continue
+				}
+				for _, want := range []string{"nothing was deleted", place, string(dgst), "copy it again under sha256 or sha512, or remove"} {
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("%s does not say %q: %v", name, want, err)
+					}
+				}
+			}
+			if diff := cmp.Diff(before, blobsOf(t, s)); diff != "" {
+				t.Error(diff)
+			}
+		}
+	}
+}
+
 func TestDocumentRefuses(t *testing.T) {
 	s := open(t, t.TempDir(), layout.Options{NoSync: true})
 	d := encoded(t, descriptor("x", ""))

@@ -118,7 +118,10 @@ func (p *Prior) readLayout(ctx context.Context, name string, store *layout.Store
 	if err != nil {
 		return err
 	}
-	p.Index, p.Entries = index.Digest(), index.Descriptors()
+	p.Index = index.Digest()
+	if p.Entries, err = store.Roots(index); err != nil {
+		return err
+	}
 	if p.Stage, p.StageDigest, err = stage.Load(ctx, store, name); err != nil {
 		return err
 	}
