@@ -2,58 +2,23 @@ package layout_test
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/testdata/reflinks"
 )
-
-// reflinks mounts a file system whose files can share blocks, or skips the test.
-func reflinks(t *testing.T) string {
-	t.Helper()
-	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
-	writeFile(t, image, "")
-	if err := os.Truncate(image, 512<<20); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("sh", "-c", `{ mkfs.btrfs -q "$0" || mkfs.xfs -q "$0"; } && mount -o loop "$0" "$1"`, image, dir).CombinedOutput()
-	if err != nil {
-		t.Skipf("no file system with reflinks can be mounted here: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// written is how many bytes the process has written so far.
-func written(t *testing.T) (n int64) {
-	t.Helper()
-	data, err := os.ReadFile("/proc/self/io")
-	if err == nil {
-		_, err = fmt.Sscanf(string(data), "rchar: %d\nwchar: %d\n", new(int64), &n)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
 
 // A clone holds what the file held, whatever becomes of the file, and none of it
 // is written. It counts once it was read.
 func TestClone(t *testing.T) {
-	dir := reflinks(t)
+	dir := reflinks.Mount(t)
 	s := open(t, filepath.Join(dir, "layout"), layout.Options{})
 	name := filepath.Join(dir, "source")
 	content := strings.Repeat("some bytes of content\n", 300_001)
@@ -68,7 +33,7 @@ func TestClone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		start := written(t)
+		_, start := reflinks.Transferred(t)
 		r, err := in.Clone(f)
 		if err != nil {
 			t.Fatal(err)
@@ -99,8 +64,8 @@ func TestClone(t *testing.T) {
 		if err != nil || !created {
 			t.Fatal(created, err)
 		}
-		if n := written(t) - start; n > 64<<10 {
-			t.Errorf("%d bytes were written", n)
+		if _, n := reflinks.Transferred(t); n > start+64<<10 {
+			t.Errorf("%d bytes were written", n-start)
 		}
 		blob, err := s.ReadBlob(t.Context(), ocispec.Descriptor{Digest: dgst, Size: size}, size)
 		if err != nil || string(blob) != before+" and more" {
@@ -119,7 +84,7 @@ func TestClone(t *testing.T) {
 
 // A clone that was not read is not known, and is no blob.
 func TestCloneUnread(t *testing.T) {
-	dir := reflinks(t)
+	dir := reflinks.Mount(t)
 	s := open(t, filepath.Join(dir, "layout"), layout.Options{})
 	name, elsewhere := filepath.Join(dir, "source"), filepath.Join(t.TempDir(), "source")
 	for _, name := range []string{name, elsewhere} {

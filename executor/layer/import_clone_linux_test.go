@@ -3,12 +3,9 @@ package layer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,40 +15,8 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
+	"github.com/layform/layform/testdata/reflinks"
 )
-
-// reflinks mounts a file system whose files can share blocks, or skips the test.
-func reflinks(t *testing.T) string {
-	t.Helper()
-	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
-	put(t, image, "")
-	if err := os.Truncate(image, 512<<20); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("sh", "-c", `{ mkfs.btrfs -q "$0" || mkfs.xfs -q "$0"; } && mount -o loop "$0" "$1"`, image, dir).CombinedOutput()
-	if err != nil {
-		t.Skipf("no file system with reflinks can be mounted here: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// transferred is how many bytes the process has read and written so far.
-func transferred(t *testing.T) (read, written int64) {
-	t.Helper()
-	data, err := os.ReadFile("/proc/self/io")
-	if err == nil {
-		_, err = fmt.Sscanf(string(data), "rchar: %d\nwchar: %d\n", &read, &written)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return read, written
-}
 
 // meddling is an Ingest in front of which something happens to the file.
 type meddling struct {
@@ -67,7 +32,7 @@ func (m *meddling) Clone(f *os.File) (io.Reader, error) {
 // TestImportClones: where files can share blocks, a file that is used as it is
 // is read once, not written at all, and comes out as if it had been copied.
 func TestImportClones(t *testing.T) {
-	dir := reflinks(t)
+	dir := reflinks.Mount(t)
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +62,7 @@ func TestImportClones(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			read, written := transferred(t)
+			read, written := reflinks.Transferred(t)
 			got, err := Import(t.Context(), in, root, seen, l, Options{Compression: l.Compression})
 			if err != nil {
 				t.Fatal(err)
@@ -107,7 +72,7 @@ func TestImportClones(t *testing.T) {
 			if err != nil || !created {
 				t.Fatal(created, err)
 			}
-			nowRead, nowWritten := transferred(t)
+			nowRead, nowWritten := reflinks.Transferred(t)
 			if r, w := nowRead-read, nowWritten-written; r < size || r > size+64<<10 || w > 64<<10 {
 				t.Errorf("%d bytes were read and %d written for a file of %d", r, w, size)
 			}
@@ -126,7 +91,7 @@ func TestImportClones(t *testing.T) {
 // TestImportTornClone: a file that changes around the time of its clone is
 // refused, cloned or copied.
 func TestImportTornClone(t *testing.T) {
-	for name, where := range map[string]func(*testing.T) string{"cloned": reflinks, "maybe copied": func(t *testing.T) string { return t.TempDir() }} {
+	for name, where := range map[string]func(*testing.T) string{"cloned": reflinks.Mount, "maybe copied": func(t *testing.T) string { return t.TempDir() }} {
 		t.Run(name, func(t *testing.T) {
 			dir := where(t)
 			root, err := os.OpenRoot(dir)
