@@ -134,3 +134,86 @@ func TestCloneUnread(t *testing.T) {
 		t.Errorf("cloned from another file system: %v", err)
 	}
 }
+
+// What an ingest shares with a file is not written, and the file, whatever it
+// holds, decides no byte of the blob.
+func TestShare(t *testing.T) {
+	dir := reflinks.Mount(t)
+	s := open(t, filepath.Join(dir, "layout"), layout.Options{})
+	name := filepath.Join(dir, "source")
+	rest := strings.Repeat("what the file holds besides\n", 10_000)
+	front := strings.Repeat("a front that is long enough to be shared\n", 50_000)
+	for what, c := range map[string]struct {
+		content string
+		n       int
+		shared  int64
+		written int
+	}{
+		"the front":          {front + "another end", len(front), 31 << 16, len(front) - 31<<16 + len("another end")},
+		"all of it":          {front + rest, len(front + rest), 35 << 16, len(front+rest) - 35<<16},
+		"a change within":    {front[:1<<20] + "\x00" + front[1<<20+1:], len(front), 31 << 16, len(front) - 31<<16 + 1<<18},
+		"a change in length": {"x" + front, len(front), 31 << 16, 1 + len(front)},
+		"a shorter one":      {front[:1<<20+5], len(front), 31 << 16, 0},
+		"nothing":            {"", len(front), 31 << 16, 0},
+		"no block":           {front, 1<<16 - 1, 0, len(front)},
+		"less than nothing":  {front, -1, 0, len(front)},
+		"more than there is": {front, 1 << 40, 0, len(front)},
+	} {
+		t.Run(what, func(t *testing.T) {
+			writeFile(t, name, front+rest)
+			f, err := os.OpenFile(name, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			in, err := s.Ingest(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer in.Abort()
+			shared, err := in.Share(f, int64(c.n))
+			if err != nil || shared.Size() != c.shared || in.Size() != 0 {
+				t.Fatalf("%d bytes are shared and %d written: %v", shared.Size(), in.Size(), err)
+			}
+			if c.shared > 0 {
+				if _, err := in.Clone(f); !errors.Is(err, errors.ErrUnsupported) {
+					t.Errorf("cloned over what is shared: %v", err)
+				}
+			}
+			if _, err := f.WriteAt([]byte("A FRONT"), 0); err != nil {
+				t.Fatal(err)
+			}
+			if n := shareWrite(t, s, in, shared, c.content); n < c.written || n > c.written+32<<10 {
+				t.Errorf("%d bytes were written, not about %d", n, c.written)
+			}
+		})
+	}
+}
+
+// shareWrite makes content a blob by way of an ingest that shares something, and
+// gives the number of bytes that are written for it.
+func shareWrite(t *testing.T, s *layout.Store, in *layout.Ingest, shared *io.SectionReader, content string) int {
+	t.Helper()
+	_, start := reflinks.Transferred(t)
+	for rest := content; rest != ""; {
+		n := min(len(rest), 1<<18)
+		if m, err := io.WriteString(in, rest[:n]); err != nil || m != n {
+			t.Fatal(m, err)
+		}
+		rest = rest[n:]
+	}
+	_, end := reflinks.Transferred(t)
+	got := make([]byte, min(len(content), int(shared.Size())))
+	if _, err := shared.ReadAt(got, 0); err != nil && err != io.EOF || string(got) != content[:len(got)] {
+		t.Errorf("what is shared reads as something else: %v", err)
+	}
+	dgst, size, created, err := in.Commit(t.Context())
+	if err != nil || !created || dgst != digest.FromString(content) || size != int64(len(content)) {
+		t.Fatalf("committed %s of %d bytes: %t, %v", dgst, size, created, err)
+	}
+	if blob, err := os.ReadFile(blobFile(s, dgst)); err != nil || string(blob) != content {
+		t.Errorf("the blob of %d bytes is another one: %v", len(blob), err)
+	}
+	remove(t, blobFile(s, dgst))
+	return int(end - start)
+}

@@ -8,4 +8,4 @@ import (
 )
 
 // cloneFile does nothing where no open file can be made to share blocks.
-func cloneFile(_, _ *os.File) error { return errors.ErrUnsupported }
+func cloneFile(_, _ *os.File, _ int64) error { return errors.ErrUnsupported }

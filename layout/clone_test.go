@@ -16,9 +16,24 @@ import (
 	"github.com/layform/layform/layout"
 )
 
-// Where nothing can be cloned, nothing has changed and the bytes can be written;
-// a clone that fails otherwise ends the ingest.
+// Where nothing can be cloned or shared, nothing has changed and the bytes can be
+// written; a clone that fails otherwise ends the ingest.
 func TestCloneRefused(t *testing.T) {
+	t.Run("Clone", func(t *testing.T) {
+		cloneRefused(t, func(in *layout.Ingest, f *os.File) error { _, err := in.Clone(f); return err })
+	})
+	t.Run("Share", func(t *testing.T) {
+		cloneRefused(t, func(in *layout.Ingest, f *os.File) error {
+			shared, err := in.Share(f, 1<<20)
+			if err == nil && shared.Size() == 0 {
+				err = errors.ErrUnsupported
+			}
+			return err
+		})
+	})
+}
+
+func cloneRefused(t *testing.T, clone func(*layout.Ingest, *os.File) error) {
 	plain := filepath.Join(t.TempDir(), "plain")
 	writeFile(t, plain, "a file")
 	for name, c := range map[string]struct {
@@ -51,8 +66,8 @@ func TestCloneRefused(t *testing.T) {
 			if _, err := io.WriteString(in, c.begun); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := in.Clone(f); !errors.Is(err, c.want) {
-				t.Errorf("Clone: %v", err)
+			if err := clone(in, f); !errors.Is(err, c.want) {
+				t.Errorf("got %v", err)
 			}
 			_, writeErr := io.WriteString(in, "bytes")
 			dgst, _, _, commitErr := in.Commit(t.Context())

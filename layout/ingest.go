@@ -75,21 +75,57 @@ var errUnread = errors.New("the cloned content was not read to its end")
 // or committed. A file is never hard-linked instead: the blob would change with
 // what the owner of the file writes, and the file would take the blob's mode.
 func (i *Ingest) Clone(f *os.File) (io.Reader, error) {
-	if i.err != nil {
-		return nil, i.err
-	}
-	if i.size > 0 {
-		return nil, fmt.Errorf("%w: the blob has begun", errors.ErrUnsupported)
-	}
-	if err := i.t.clone(f); err != nil {
-		err = fmt.Errorf("cloning a blob of %s: %w", i.s.dir, err)
-		if !errors.Is(err, errors.ErrUnsupported) {
-			i.err = err
-		}
+	if err := i.clone(f, 0); err != nil {
 		return nil, err
 	}
 	i.err = errUnread
 	return &cloned{i}, nil
+}
+
+// clone begins the file with the first n bytes of f, or all for 0.
+func (i *Ingest) clone(f *os.File, n int64) error {
+	if i.err != nil {
+		return i.err
+	}
+	if i.size > 0 || i.t.shared > 0 {
+		return fmt.Errorf("%w: the blob has begun", errors.ErrUnsupported)
+	}
+	err := i.t.clone(f, n)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("cloning a blob of %s: %w", i.s.dir, err)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		i.err = err
+	}
+	return err
+}
+
+// shareUnit is a multiple of the block sizes of file systems: they share whole
+// blocks alone.
+const shareUnit = 64 << 10
+
+// Share prepares for content that begins like f, in its first n bytes: Write then
+// compares what it is given with the ingest's own file, which shares blocks with
+// f, and writes what differs. So it decides which blocks are used for the content
+// and never what the content is, whatever f holds and becomes.
+//
+// The reader gives what is shared, from the ingest's own file: whoever expects
+// f's bytes there has them in memory for Write. It can be used from several
+// goroutines, also while others Write, until the Ingest ends. It is empty where
+// something was written before or the system cannot share the blocks.
+func (i *Ingest) Share(f *os.File, n int64) (*io.SectionReader, error) {
+	if n = max(0, n-n%shareUnit); n > 0 {
+		switch err := i.clone(f, n); {
+		case err == nil:
+			i.t.shared = n
+		case errors.Is(err, errors.ErrUnsupported):
+			n = 0
+		default:
+			return nil, err
+		}
+	}
+	return io.NewSectionReader(i.t.f, 0, n), nil
 }
 
 // cloned reads what an Ingest was cloned from.

@@ -1,8 +1,10 @@
 package layout
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -18,6 +20,8 @@ type temp struct {
 	// written is the length so far; up to started, the system was told to begin
 	// writing it to disk.
 	written, started int64
+	// shared is how much the file held before anything was written.
+	shared int64
 }
 
 // writebackStep is how much is written before the disk is set to work on it.
@@ -62,8 +66,41 @@ func (t *temp) claim() bool {
 	return err == nil && os.SameFile(mine, named)
 }
 
-// Write appends to the file.
+// Write appends to the file. What of p the file holds already is not written.
 func (t *temp) Write(p []byte) (int, error) {
+	held := t.held(p)
+	if held > 0 {
+		if _, err := t.f.Seek(int64(held), io.SeekCurrent); err != nil {
+			return 0, err
+		}
+		t.written += int64(held)
+	}
+	if held == len(p) {
+		return held, nil
+	}
+	n, err := t.write(p[held:])
+	return held + n, err
+}
+
+// compareStep is how much is compared at once with what a file began with.
+const compareStep = 64 << 10
+
+// held is how much of p the file holds already in the place where p belongs.
+func (t *temp) held(p []byte) (n int) {
+	p = p[:max(0, min(int64(len(p)), t.shared-t.written))]
+	buf := make([]byte, min(len(p), compareStep))
+	for n < len(p) {
+		is := buf[:min(len(p)-n, len(buf))]
+		// What cannot be read is written.
+		if m, _ := t.f.ReadAt(is, t.written+int64(n)); m < len(is) || !bytes.Equal(is, p[n:n+m]) {
+			break
+		}
+		n += len(is)
+	}
+	return n
+}
+
+func (t *temp) write(p []byte) (int, error) {
 	if err := t.d.step(OpWrite, t.name); err != nil {
 		var torn *TornWrite
 		if !errors.As(err, &torn) {
@@ -83,16 +120,16 @@ func (t *temp) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// clone gives the file, which is empty, the content of src by sharing its blocks.
-// Where that cannot be done the error is errors.ErrUnsupported, and the file is
-// empty still.
-func (t *temp) clone(src *os.File) error {
+// clone gives the file, which is empty, the first n bytes of src, or all for 0,
+// by sharing their blocks. Where that cannot be done the error is
+// errors.ErrUnsupported, and the file is empty still.
+func (t *temp) clone(src *os.File, n int64) error {
 	if err := t.d.step(OpClone, t.name); err != nil {
 		return err
 	}
 	// Whatever the reason is, copying comes next, and what is truly wrong with
 	// the disk shows there: a clone may even lack space where a copy does not.
-	reason := cloneFile(t.f, src)
+	reason := cloneFile(t.f, src, n)
 	if reason == nil {
 		return nil
 	}
@@ -136,6 +173,11 @@ func (t *temp) rename(name string) error {
 
 // finish gives the file its mode and makes its content durable.
 func (t *temp) finish(mode fs.FileMode, durable bool) error {
+	if t.written < t.shared {
+		if err := t.f.Truncate(t.written); err != nil {
+			return err
+		}
+	}
 	if err := t.d.step(OpChmod, t.name); err != nil {
 		return err
 	}
