@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"io"
+	"os"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -16,8 +18,9 @@ import (
 // earlier blob, going by headers and by what stat says of files whose digests
 // are known. Their content need not be read: not to compress it, and, because a
 // table of contents tells the state of the stream's hash after each chunk, not
-// to hash it either. A layer costs what comes after its first change.
-func (tw *treeWriter) prefix(ctx context.Context, opts Options, rule cutRule, r *reuse) ([]place, error) {
+// to hash it either. A layer costs what comes after its first change. Where w can
+// share blocks with the earlier blob, those of these chunks are not written either.
+func (tw *treeWriter) prefix(ctx context.Context, w io.Writer, opts Options, rule cutRule, r *reuse) ([]place, error) {
 	before := candidates(opts)
 	if tw.digests == nil || len(before) == 0 {
 		return nil, nil
@@ -65,7 +68,39 @@ func (tw *treeWriter) prefix(ctx context.Context, opts Options, rule cutRule, r 
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return before[:same.Load()], nil
+	kept := before[:same.Load()]
+	return kept, share(w, kept)
+}
+
+// sharer is a writer that can begin with bytes of a file by sharing their blocks:
+// about the first n, or none. It gives a reader of those, and writes only what
+// differs from them.
+type sharer interface {
+	Share(f *os.File, n int64) (*io.SectionReader, error)
+}
+
+// share lets w share the blocks of the chunks that it will begin with, and has
+// them read from there. One that is damaged there is compressed again, as ever.
+func share(w io.Writer, kept []place) error {
+	if len(kept) == 0 {
+		return nil
+	}
+	to, ok := w.(sharer)
+	earlier, isFile := kept[0].blob.(interface{ File() *os.File })
+	if !ok || !isFile {
+		return nil
+	}
+	last := kept[len(kept)-1].chunk
+	shared, err := to.Share(earlier.File(), last.Offset+last.Length)
+	if err != nil {
+		return err
+	}
+	for i := range kept {
+		if c := kept[i].chunk; c.Offset+c.Length <= shared.Size() {
+			kept[i].blob = shared
+		}
+	}
+	return nil
 }
 
 // candidates are the chunks at the beginning of the first earlier blob that was

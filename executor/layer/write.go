@@ -46,7 +46,7 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 		most:   int(min(tw.size/rule.least+1, maxWorkers)),
 	}
 	p.reuse = newReuse(opts)
-	kept, err := tw.prefix(ctx, opts, rule, p.reuse)
+	kept, err := tw.prefix(ctx, w, opts, rule, p.reuse)
 	if err != nil {
 		return Result{}, err
 	}
