@@ -11,10 +11,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/executor"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/planner"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
 )
 
 func TestFirstApply(t *testing.T) {
@@ -285,4 +289,23 @@ func createdOf(t *testing.T, w *world, index ocispec.Descriptor) string {
 	read(x.Manifests[0], &m)
 	read(m.Config, &c)
 	return c.Created
+}
+
+// TestUnchangedTreeIsReadAgain: a tree that was observed without its entries is
+// no layer to be written.
+func TestUnchangedTreeIsReadAgain(t *testing.T) {
+	w := newWorld(t, map[string]string{"layform.hcl": "layout { path = \"out\" }\nlayer \"a\" {\n  copy { from = \"d\" }\n}\n" +
+		"config \"a\" { platform = \"linux/amd64\" }\nmanifest \"a\" {\n  config = config.a\n  layers = [layer.a]\n  tags = [\"a\"]\n}\n", "d/f": "f"})
+	p := w.plan(planner.Options{})
+	unchanged := map[spec.Address]*source.Observed{
+		{Kind: spec.KindLayer, Name: "a"}: {Tree: &source.Tree{Sum: digest.FromString("x"), Unchanged: true}},
+	}
+	result, err := executor.Apply(t.Context(), w.open(), p, executor.Options{Dir: w.dir, Observed: unchanged})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Layers.ReadFiles != 1 || !w.plan(planner.Options{}).Empty() {
+		t.Errorf("the layer was written from %d files", result.Layers.ReadFiles)
+	}
+	w.accepted()
 }

@@ -21,7 +21,7 @@ import (
 // layer builds a layer.
 func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, l *spec.Layer, object spec.Object) (stage.Record, error) {
 	seen := r.observed[u.Address]
-	if seen == nil || seen.Tree != nil && !seen.Tree.Whole() {
+	if seen == nil || seen.Tree != nil && seen.Tree.Unchanged {
 		var err error
 		if seen, err = r.observe(ctx, l, object, source.Options{}); err != nil {
 			return stage.Record{}, err

@@ -280,7 +280,7 @@ func (d *differ) content(u Unit, o spec.Object) content {
 		if seen.Tree != nil {
 			seen = &source.Observed{Tree: seen.Tree.Fill(layer)}
 			c.size, c.count, c.entries = seen.Tree.TarSize(), len(seen.Tree.Entries), seen.Tree.Entries
-			if was := d.prior.Stage.Objects[u.Key]; !seen.Tree.Whole() {
+			if was := d.prior.Stage.Objects[u.Key]; seen.Tree.Unchanged {
 				c.size, c.count = was.Content, was.Entries
 			}
 		} else {

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -129,6 +130,35 @@ func TestFileChangeSaysWhatDiffers(t *testing.T) {
 	root := fileChange(source.Difference{Path: ".", Kind: source.Added, New: &stage.Entry{Path: ".", Type: stage.Directory}})
 	if root.Path != "/" || root.Action != Create {
 		t.Errorf("root: %+v", root)
+	}
+}
+
+// TestSettled: a layer's entries are done without where nobody can ask for them.
+func TestSettled(t *testing.T) {
+	blob, fingerprint := digest.FromString("blob"), digest.FromString("what it is made of")
+	a := spec.Address{Kind: spec.KindLayer, Name: "a"}
+	for name, c := range map[string]struct {
+		entries int
+		state   layout.BlobState
+		replace []string
+		want    digest.Digest
+	}{
+		"as it was":           {3, layout.Intact, nil, fingerprint},
+		"another is replaced": {3, layout.Intact, []string{"layer.b"}, fingerprint},
+		"it is replaced":      {3, layout.Intact, []string{"layer.a"}, ""},
+		"its blob is gone":    {3, layout.Missing, nil, ""},
+		"its blob is torn":    {3, layout.Torn, nil, ""},
+		"it has no entries":   {0, layout.Intact, nil, ""},
+	} {
+		was := stage.Object{Fingerprint: fingerprint, Descriptor: ocispec.Descriptor{Digest: blob}, Entries: c.entries}
+		p := &Prior{Stage: &stage.Stage{Objects: map[string]stage.Object{"layer.a": was}}, Blobs: map[digest.Digest]layout.BlobState{blob: c.state}}
+		if got := p.settled(Unit{Key: "layer.a", Address: a}, &Options{Replace: c.replace}); got != c.want {
+			t.Errorf("%s: known as %q", name, got)
+		}
+	}
+	p := &Prior{Stage: &stage.Stage{}}
+	if got := p.settled(Unit{Key: "layer.a", Address: a}, &Options{}); got != "" {
+		t.Errorf("new: known as %q", got)
 	}
 }
 

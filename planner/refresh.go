@@ -63,7 +63,8 @@ type Prior struct {
 	Owners map[string]string
 	// Shared are the entries without a ref name that other specs own as well.
 	Shared map[digest.Digest]bool
-	// Observed is what stands behind the layers of the spec.
+	// Observed is what stands behind the layers of the spec. A tree with which
+	// nothing is to be done may come Unchanged, without its entries.
 	Observed map[spec.Address]*source.Observed
 	// Blobs is the state of the blobs that the staging state knows.
 	Blobs map[digest.Digest]layout.BlobState

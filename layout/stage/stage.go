@@ -59,8 +59,8 @@ type Object struct {
 	// Encoding names the rule that turned a layer's entries into bytes, with
 	// algorithm and level: layform/1 gzip-6.
 	Encoding string `json:"encoding,omitempty"`
-	// Content is the number of bytes of a layer before compression, and Entries
-	// the number of entries of one that is made of files.
+	// Content is the number of bytes that went into a layer: of the tar, or of the
+	// file that is used as it is. Entries is the number of entries of a tree.
 	Content int64 `json:"content,omitempty"`
 	Entries int   `json:"entries,omitempty"`
 	// Fields are the values that the object was made of, by path, as canonical

@@ -108,7 +108,7 @@ type found struct {
 type kind uint8
 
 const (
-	kindRegular kind = iota
+	kindRegular kind = iota + 1
 	kindDirectory
 	kindSymlink
 	kindChar
@@ -118,7 +118,10 @@ const (
 
 // entryType is the type of the entry.
 func (k kind) entryType() stage.Type {
-	return [...]stage.Type{stage.Regular, stage.Directory, stage.Symlink, stage.Char, stage.Block, stage.Fifo}[k]
+	return [...]stage.Type{
+		kindRegular: stage.Regular, kindDirectory: stage.Directory, kindSymlink: stage.Symlink,
+		kindChar: stage.Char, kindBlock: stage.Block, kindFifo: stage.Fifo,
+	}[k]
 }
 
 // kept is what a copy with metadata = "preserve" takes over.

@@ -52,16 +52,14 @@ type Observed struct {
 // Tree is a layer's entries, sorted, parents first, hard-link targets before
 // their links, whiteouts before their siblings.
 type Tree struct {
-	// Entries are left out of a tree that is known by its Sum: see Options.Known.
 	Entries []Entry
+	// Unchanged is set where Entries are left out, for the layer has the
+	// fingerprint that Options.Known says. Sum is set then.
+	Unchanged bool
 	// Sum is what Fingerprint gives for Entries, where Observe knows it already:
 	// whoever changes Entries empties it. It is empty otherwise.
 	Sum digest.Digest
 }
-
-// Whole reports whether the entries are there. A tree that has none at all may
-// be taken for one that is not.
-func (t *Tree) Whole() bool { return len(t.Entries) > 0 || t.Sum == "" }
 
 // File is one file that becomes a layer.
 type File struct {

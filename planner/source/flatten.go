@@ -10,7 +10,7 @@ import (
 	"github.com/layform/layform/layout/stage"
 )
 
-// spare is the room that finish leaves for parents that nobody declared.
+// spare is the room that entries leaves for parents that nobody declared.
 const spare = 16
 
 // entries turns what the walk found into entries, in canonical order, and ties

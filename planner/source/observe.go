@@ -88,8 +88,12 @@ func (o *observer) tree() *Tree {
 	if len(o.layer.Tree) == 1 && o.layer.Tree[0].Kind == spec.NodeCopy {
 		// Often all there is, and large: nothing is made of what did not change.
 		w := o.copy(0, &o.layer.Tree[0])
-		if sum, ok := w.fingerprint(); ok && o.isKnown(sum) {
-			return &Tree{Sum: sum}
+		sum, ok := w.fingerprint()
+		if ok && treeLayer(sum, o.layer.Compression) == o.opts.Known {
+			return &Tree{Sum: sum, Unchanged: true}
+		}
+		if o.diags.HasErrors() { // reported once
+			return nil
 		}
 		return o.hashed(o.assemble(w.entries()))
 	}
@@ -108,11 +112,6 @@ func (o *observer) tree() *Tree {
 		}
 	}
 	return o.hashed(o.assemble(all))
-}
-
-// isKnown reports whether a tree has the fingerprint that the caller knows.
-func (o *observer) isKnown(tree digest.Digest) bool {
-	return o.opts.Known != "" && treeLayer(tree, o.layer.Compression) == o.opts.Known
 }
 
 // hashed gives the tree of entries, with digests where they are asked for.

@@ -24,8 +24,8 @@ type Options struct {
 	Hash bool
 	// Digests remembers digests of files; nil remembers nothing.
 	Digests Digester
-	// Known is a fingerprint that the layer had. A tree that still has it is given
-	// as its Sum alone, without entries, where that saves work: a tree of one copy
+	// Known is a fingerprint that the layer had. A tree that still has it may come
+	// Unchanged, without entries: where that saves work, as for a tree of one copy
 	// with all digests known. Leave it empty to have the entries in any case.
 	Known digest.Digest
 	// Range is the place of the layer's block: the subject of diagnostics that

@@ -11,8 +11,8 @@ import (
 
 // fingerprint is what Tree.Fingerprint gives for the layer of this copy alone,
 // from what the walk found: no entry is made for that. It answers false where
-// that cannot be told from there: while digests are unknown, and for copies that
-// preserve metadata, among which may be hard links.
+// nobody knows a fingerprint to compare it with, while digests are unknown, and
+// for copies that preserve metadata, among which may be hard links.
 func (w *walk) fingerprint() (digest.Digest, bool) {
 	if w == nil || w.o.opts.Known == "" || w.n.Metadata == spec.Preserve || w.o.diags.HasErrors() {
 		return "", false
@@ -40,13 +40,12 @@ type summer struct {
 
 // parents covers the directories above the copy, which nobody declared.
 func (s *summer) parents() {
-	first := s.w.to
 	if s.w.bare {
 		return
 	}
-	for k := range first {
-		if first[k] == '/' {
-			e := s.w.o.parent(first[:k])
+	for k, c := range []byte(s.w.to) {
+		if c == '/' {
+			e := s.w.o.parent(s.w.to[:k])
 			s.buf = recordEntry(s.buf, e.Path, &e.Entry, nil)
 		}
 	}
