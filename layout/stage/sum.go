@@ -34,11 +34,22 @@ func SumOf(d digest.Digest) (sum Sum, ok bool) {
 		return sum, false
 	}
 	for i := range sum {
-		high, low := strings.IndexByte(hexDigits, text[2*i]), strings.IndexByte(hexDigits, text[2*i+1])
-		if high < 0 || low < 0 {
+		high, low := nibble(text[2*i]), nibble(text[2*i+1])
+		if high|low > 15 {
 			return Sum{}, false
 		}
-		sum[i] = byte(high<<4 | low)
+		sum[i] = high<<4 | low
 	}
 	return sum, true
+}
+
+// nibble is the value of a lower-case hexadecimal digit, more than 15 for others.
+func nibble(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 0xff
 }
