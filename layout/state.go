@@ -48,17 +48,17 @@ func (s *Store) ReadState(name string, limit int64) ([]byte, error) {
 // SaveState writes a state file so that it holds, at any instant and after a
 // power cut, what it held before or all of data.
 func (s *Store) SaveState(name string, data []byte) error {
-	return s.writeState(name, data, true)
+	return s.writeState(name, true, data)
 }
 
 // SaveCache writes a state file atomically, but does not wait until it is
 // durable: after a power cut it may be gone or damaged. It is for what can be
-// made again, and carries a checksum.
-func (s *Store) SaveCache(name string, data []byte) error {
-	return s.writeState(name, data, false)
+// made again, and carries a checksum. The data is that of all parts in a row.
+func (s *Store) SaveCache(name string, parts ...[]byte) error {
+	return s.writeState(name, false, parts...)
 }
 
-func (s *Store) writeState(name string, data []byte, durable bool) error {
+func (s *Store) writeState(name string, durable bool, parts ...[]byte) error {
 	file, err := statePath(name)
 	if err != nil {
 		return err
@@ -76,8 +76,10 @@ func (s *Store) writeState(name string, data []byte, durable bool) error {
 	if err != nil {
 		return s.unwritable(err)
 	}
-	if _, err := t.Write(data); err != nil {
-		return errors.Join(err, t.abort())
+	for _, data := range parts {
+		if _, err := t.Write(data); err != nil {
+			return errors.Join(err, t.abort())
+		}
 	}
 	if err := t.publish(file, fileMode, durable); err != nil {
 		return err

@@ -171,7 +171,7 @@ func (c *Cache) Save(ctx context.Context) error {
 	if !c.dirty || !c.store.Initialised() {
 		return nil
 	}
-	if err := c.store.SaveCache(cacheFile, encodeCache(c.folders)); err != nil {
+	if err := c.store.SaveCache(cacheFile, encodeCache(c.folders)...); err != nil {
 		return err
 	}
 	c.dirty = false

@@ -259,11 +259,15 @@ func (f *Folder) appendNames(dst []byte) []byte {
 
 const cacheMagic = "layform stat 2\n"
 
-// encodeCache gives the bytes of the file: the magic, a checksum of what
-// follows, the list of folders in the order of their names, and the records of
-// each folder. Folders that would take it beyond its bounds are left out.
-func encodeCache(folders map[string]*Folder) []byte {
-	list, bodies := &writer{}, []byte(nil)
+// encodeCache gives the bytes of the file, in parts: the magic, a checksum of
+// what follows, the list of folders in the order of their names, and the records
+// of each folder. Folders that would take it beyond its bounds are left out.
+func encodeCache(folders map[string]*Folder) [][]byte {
+	size := 0
+	for _, f := range folders {
+		size += f.room()
+	}
+	list, bodies := &writer{}, make([]byte, 0, min(size, cacheLimit))
 	total, named := 0, 0
 	for _, dir := range slices.Sorted(maps.Keys(folders)) {
 		listed, start := len(list.buf), len(bodies)
@@ -287,12 +291,27 @@ func encodeCache(folders map[string]*Folder) []byte {
 	}
 	first := &writer{}
 	first.uint(uint64(total))
-	content := slices.Concat(first.buf, list.buf, bodies)
-	return append(binary.LittleEndian.AppendUint32([]byte(cacheMagic), checksum(content)), content...)
+	content := [][]byte{first.buf, list.buf, bodies}
+	head := binary.LittleEndian.AppendUint32([]byte(cacheMagic), checksum(content...))
+	return slices.Insert(content, 0, head)
 }
 
-func checksum(content []byte) uint32 {
-	return crc32.Checksum(content, crc32.MakeTable(crc32.Castagnoli))
+// room is about what append and appendNames append.
+func (f *Folder) room() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	size := len(f.records) + len(f.names)
+	for name := range f.fresh {
+		size += recordSize + len(name)
+	}
+	return size
+}
+
+func checksum(parts ...[]byte) (sum uint32) {
+	for _, data := range parts {
+		sum = crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), data)
+	}
+	return sum
 }
 
 // decode reads the bytes of the file, which it keeps.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -71,6 +72,8 @@ type walk struct {
 	to string
 	// count is the number of entries.
 	count int
+	// unread is set where a file has to be read for its digest.
+	unread atomic.Bool
 }
 
 func newWalk(o *observer, node int, n *spec.Node, from string) *walk {

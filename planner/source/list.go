@@ -117,6 +117,8 @@ func (w *walk) classify(f *found, dir *os.Root, name, full string, info fs.FileI
 		f.kind, f.mode, f.size = kindRegular, fileMode(mode&0o100 != 0), info.Size()
 		if sum, ok := stage.SumOf(w.o.remembered(full, info)); ok {
 			f.sum = &sum
+		} else {
+			w.unread.Store(true)
 		}
 		return nil
 	case mode.IsDir():

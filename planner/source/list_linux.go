@@ -126,7 +126,7 @@ func (d *quick) list(w *walk, rel string) ([]found, error) {
 		}
 		f := found{name: n.name, included: included}
 		if n.kind != unix.DT_DIR {
-			if err := d.look(&f, known, s); err != nil {
+			if err := d.look(w, &f, known, s); err != nil {
 				w.problem(join(rel, n.name), err)
 				continue
 			}
@@ -145,7 +145,7 @@ func (d *quick) list(w *walk, rel string) ([]found, error) {
 }
 
 // look stats what is not known to be a directory.
-func (d *quick) look(f *found, known *stage.Folder, s *scratch) error {
+func (d *quick) look(w *walk, f *found, known *stage.Folder, s *scratch) error {
 	st := &s.stat
 	for { // without retry, for there is one of these for each file
 		err := unix.Fstatat(d.fd, f.name, st, unix.AT_SYMLINK_NOFOLLOW)
@@ -161,6 +161,9 @@ func (d *quick) look(f *found, known *stage.Folder, s *scratch) error {
 		f.kind, f.mode, f.size = kindRegular, fileMode(st.Mode&0o100 != 0), st.Size
 		if known != nil {
 			f.sum = known.Lookup(f.name, statOf(st))
+		}
+		if f.sum == nil && f.included {
+			w.unread.Store(true)
 		}
 		return nil
 	case unix.S_IFDIR:

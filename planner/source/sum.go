@@ -14,17 +14,17 @@ import (
 // nobody knows a fingerprint to compare it with, while digests are unknown, and
 // for copies that preserve metadata, among which may be hard links.
 func (w *walk) fingerprint() (digest.Digest, bool) {
-	if w == nil || w.o.opts.Known == "" || w.n.Metadata == spec.Preserve || w.o.diags.HasErrors() {
+	if w == nil || w.o.opts.Known == "" || w.n.Metadata == spec.Preserve || w.unread.Load() || w.o.diags.HasErrors() {
 		return "", false
 	}
 	s := &summer{w: w, hash: sha256.New()}
 	s.buf = record(s.buf, "tree")
 	s.parents()
-	if !w.bare && !s.entry(w.top, []byte(w.to)) {
-		return "", false
+	if !w.bare {
+		s.entry(w.top, []byte(w.to))
 	}
-	if below := w.top.below; below != nil && !s.listing(below, []byte(w.n.To)) {
-		return "", false
+	if below := w.top.below; below != nil {
+		s.listing(below, []byte(w.n.To))
 	}
 	s.hash.Write(s.buf)
 	return digest.NewDigest(digest.SHA256, s.hash), !w.o.diags.HasErrors()
@@ -52,27 +52,24 @@ func (s *summer) parents() {
 }
 
 // listing covers the tree of a directory, whose path is dir.
-func (s *summer) listing(l *listing, dir []byte) bool {
+func (s *summer) listing(l *listing, dir []byte) {
 	if len(dir) > 0 {
 		dir = append(dir, '/')
 	}
 	for i := range l.found {
 		f := &l.found[i]
 		path := append(dir, f.name...)
-		if !s.entry(f, path) || f.below != nil && !s.listing(f.below, path) {
-			return false
+		s.entry(f, path)
+		if f.below != nil {
+			s.listing(f.below, path)
 		}
 	}
-	return true
 }
 
-// entry covers one entry, unless its content is not known.
-func (s *summer) entry(f *found, path []byte) bool {
+// entry covers one entry. Those of regular files have their sums.
+func (s *summer) entry(f *found, path []byte) {
 	var content []byte
 	if f.kind == kindRegular {
-		if f.sum == nil {
-			return false
-		}
 		content = f.sum[:]
 	}
 	s.e = Entry{}
@@ -81,5 +78,4 @@ func (s *summer) entry(f *found, path []byte) bool {
 		s.hash.Write(s.buf)
 		s.buf = s.buf[:0]
 	}
-	return true
 }

@@ -31,6 +31,7 @@ func TestCachedTree(t *testing.T) {
 		file(fmt.Sprintf("d%d/e%d/f%d", i%3, i%7, i), fmt.Sprint(i))
 	}
 	must(t, os.Symlink("d0", filepath.Join(dir, "tree/link")))
+	file("other", "neither taken nor read")
 	root, err := os.OpenRoot(dir)
 	must(t, err)
 	defer root.Close()
@@ -82,7 +83,7 @@ func replaceLink(name, target string) error {
 	return os.Symlink(target, name)
 }
 
-var copied = &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeCopy, From: "tree", To: "usr/x", Exclude: []string{"d0/e1", "**/*9"}}}}
+var copied = &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeCopy, From: "tree", To: "usr/x", Include: []string{"d?/**", "link"}, Exclude: []string{"d0/e1", "**/*9"}}}}
 
 func fingerprint(t *testing.T, tree *source.Tree) digest.Digest {
 	t.Helper()
