@@ -69,7 +69,10 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 	}
 	result := p.result(tw.entries)
 	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = tw.read.Load(), tw.opened.Load(), tw.hashed.Load()
-	result.Fingerprint, _ = source.FingerprintTree(tw.entries, opts.Compression)
+	// A tree with a Sum has all digests, and seen has compared them.
+	if result.Fingerprint = t.LayerFingerprint(opts.Compression); result.Fingerprint == "" {
+		result.Fingerprint, _ = source.FingerprintTree(tw.entries, opts.Compression)
+	}
 	return result, nil
 }
 

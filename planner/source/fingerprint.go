@@ -30,6 +30,10 @@ func (t *Tree) Fingerprint() (digest.Digest, bool) {
 	})
 }
 
+// LayerFingerprint is the fingerprint of the tree's layer where the tree's own
+// is known already as its Sum, empty otherwise.
+func (t *Tree) LayerFingerprint(c spec.Compression) digest.Digest { return treeLayer(t.Sum, c) }
+
 // FingerprintTree is the fingerprint of the layer of a tree with these entries,
 // the one that Observed.Fingerprint gives for it.
 func FingerprintTree(entries []stage.Entry, c spec.Compression) (digest.Digest, bool) {
@@ -84,10 +88,7 @@ func (o *Observed) Fingerprint(l *spec.Layer) (digest.Digest, bool) {
 	switch {
 	case o.Tree != nil:
 		d, ok := o.Tree.Fingerprint()
-		if !ok {
-			return "", false
-		}
-		return treeLayer(d, l.Compression), true
+		return treeLayer(d, l.Compression), ok
 	case o.File == nil || o.File.Digest == "":
 		return "", false
 	case l.Archive != "" && o.File.Compression == spec.Uncompressed:
