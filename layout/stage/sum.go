@@ -33,23 +33,15 @@ func SumOf(d digest.Digest) (sum Sum, ok bool) {
 	if !ok || len(text) != 2*len(sum) {
 		return sum, false
 	}
+	var wrong byte
 	for i := range sum {
 		high, low := nibble(text[2*i]), nibble(text[2*i+1])
-		if high|low > 15 {
-			return Sum{}, false
-		}
+		wrong |= hexDigits[high] ^ text[2*i] | hexDigits[low] ^ text[2*i+1]
 		sum[i] = high<<4 | low
 	}
-	return sum, true
+	return sum, wrong == 0
 }
 
-// nibble is the value of a lower-case hexadecimal digit, more than 15 for others.
-func nibble(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	}
-	return 0xff
-}
+// nibble is the place of a lower-case hexadecimal digit among hexDigits, and some
+// place for anything else.
+func nibble(c byte) byte { return (c + c>>6*9) & 15 }
