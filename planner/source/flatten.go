@@ -16,9 +16,6 @@ const spare = 16
 // entries turns what the walk found into entries, in canonical order, and ties
 // the hard links of a copy that preserves them.
 func (w *walk) entries() []Entry {
-	if w == nil {
-		return nil
-	}
 	fl := &flattener{w: w, entries: make([]Entry, w.count, w.count+spare)}
 	at := 0
 	if !w.bare {

@@ -83,32 +83,35 @@ func (o *observer) report(node int, summary, format string, args ...any) {
 	o.diags = append(o.diags, d)
 }
 
-// tree gathers the entries of all blocks and makes them one canonical list.
+// tree gathers what all blocks give and makes one canonical list of it. A tree
+// is often large, and seldom what changed: nothing is made of one that did not.
 func (o *observer) tree() *Tree {
-	if len(o.layer.Tree) == 1 && o.layer.Tree[0].Kind == spec.NodeCopy {
-		// Often all there is, and large: nothing is made of what did not change.
-		w := o.copy(0, &o.layer.Tree[0])
-		sum, ok := w.fingerprint()
-		if ok && treeLayer(sum, o.layer.Compression) == o.opts.Known {
-			return &Tree{Sum: sum, Unchanged: true}
-		}
-		if o.diags.HasErrors() { // reported once
-			return nil
-		}
-		return o.hashed(o.assemble(w.entries()))
-	}
-	var all []Entry
+	var blocks []made
 	for i := range o.layer.Tree {
 		if o.ctx.Err() != nil {
 			return nil
 		}
 		n := &o.layer.Tree[i]
 		if n.Kind == spec.NodeCopy {
-			all = append(all, o.copy(i, n).entries()...)
-			continue
+			if w := o.copy(i, n); w != nil {
+				blocks = append(blocks, made{walk: w})
+			}
+		} else if e, ok := o.single(i, n); ok {
+			blocks = append(blocks, made{entry: &e})
 		}
-		if e, ok := o.single(i, n); ok {
-			all = append(all, e)
+	}
+	if sum, ok := o.fingerprint(blocks); ok && treeLayer(sum, o.layer.Compression) == o.opts.Known {
+		return &Tree{Sum: sum, Unchanged: true}
+	}
+	var all []Entry
+	for _, b := range blocks {
+		switch {
+		case b.walk == nil:
+			all = append(all, *b.entry)
+		case all == nil:
+			all = b.walk.entries()
+		default:
+			all = append(all, b.walk.entries()...)
 		}
 	}
 	return o.hashed(o.assemble(all))

@@ -25,8 +25,8 @@ type Options struct {
 	// Digests remembers digests of files; nil remembers nothing.
 	Digests Digester
 	// Known is a fingerprint that the layer had. A tree that still has it may come
-	// Unchanged, without entries: where that saves work, as for a tree of one copy
-	// with all digests known. Leave it empty to have the entries in any case.
+	// Unchanged, without entries: where all digests are known, and blocks do not
+	// meet in a way that takes more to settle. Leave it empty to have the entries.
 	Known digest.Digest
 	// Range is the place of the layer's block: the subject of diagnostics that
 	// no block of its tree stands for.

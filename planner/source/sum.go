@@ -3,79 +3,198 @@ package source
 import (
 	"crypto/sha256"
 	"hash"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
 )
 
-// fingerprint is what Tree.Fingerprint gives for the layer of this copy alone,
-// from what the walk found: no entry is made for that. It answers false where
-// nobody knows a fingerprint to compare it with, while digests are unknown, and
-// for copies that preserve metadata, among which may be hard links.
-func (w *walk) fingerprint() (digest.Digest, bool) {
-	if w == nil || w.o.opts.Known == "" || w.n.Metadata == spec.Preserve || w.unread.Load() || w.o.diags.HasErrors() {
-		return "", false
-	}
-	s := &summer{w: w, hash: sha256.New()}
-	s.buf = record(s.buf, "tree")
-	s.parents()
-	if !w.bare {
-		s.entry(w.top, []byte(w.to))
-	}
-	if below := w.top.below; below != nil {
-		s.listing(below, []byte(w.n.To))
-	}
-	s.hash.Write(s.buf)
-	return digest.NewDigest(digest.SHA256, s.hash), !w.o.diags.HasErrors()
+// made is what one block of a layer gives: the walk of a copy, or one entry.
+type made struct {
+	walk  *walk
+	entry *Entry
 }
 
-// summer covers entries one after the other.
+// fingerprint is what Tree.Fingerprint gives for the layer of these blocks, from
+// what the walks found: no entry is made for that. It answers false where nobody
+// knows a fingerprint to compare it with, and where it takes more to tell it:
+// while content is unknown, for hard links, and where blocks give the same path
+// in another way than a directory block over a copy of the directory.
+func (o *observer) fingerprint(blocks []made) (digest.Digest, bool) {
+	if o.opts.Known == "" || o.diags.HasErrors() {
+		return "", false
+	}
+	root := &node{}
+	for _, b := range blocks {
+		if !b.plain() || !root.add(b) {
+			return "", false
+		}
+	}
+	s := &summer{o: o, hash: sha256.New(), buf: record(nil, "tree")}
+	if !s.node(root, nil) {
+		return "", false
+	}
+	s.hash.Write(s.buf)
+	return digest.NewDigest(digest.SHA256, s.hash), true
+}
+
+// plain reports whether all is known of a block, and its entries depend on
+// nothing else.
+func (b made) plain() bool {
+	if w := b.walk; w != nil {
+		_, err := encodeCapabilities(w.n.Capabilities)
+		return w.n.Metadata != spec.Preserve && !w.unread.Load() && (w.n.Capabilities == "" || err == nil)
+	}
+	return b.entry.Type != stage.Hardlink && !b.entry.Unknown && (b.entry.Type != stage.Regular || b.entry.Digest != "")
+}
+
+// path is where the block's tree begins.
+func (b made) path() string {
+	if b.walk != nil {
+		return b.walk.to
+	}
+	return b.entry.Path
+}
+
+// node is a path that blocks name, or that lies above one: what blocks give for
+// it, what a walk found there, and the paths below it. What walks found
+// elsewhere has no nodes.
+type node struct {
+	entry *Entry
+	walk  *walk
+	found *found
+	below map[string]*node
+}
+
+// add puts what a block gives in its place, unless another one is there.
+func (n *node) add(b made) bool {
+	path := b.path()
+	if path != "." {
+		for name := range strings.SplitSeq(path, "/") {
+			if n.below == nil {
+				n.below = map[string]*node{}
+			}
+			if n.below[name] == nil {
+				n.below[name] = &node{}
+			}
+			n = n.below[name]
+		}
+	}
+	if b.walk != nil {
+		free := n.walk == nil
+		n.walk, n.found = b.walk, b.walk.top
+		return free
+	}
+	free := n.entry == nil
+	n.entry = b.entry
+	return free
+}
+
+// summer covers entries one after the other, in canonical order.
 type summer struct {
-	w    *walk
+	o    *observer
 	hash hash.Hash
 	buf  []byte
 	e    Entry
 }
 
-// parents covers the directories above the copy, which nobody declared.
-func (s *summer) parents() {
-	if s.w.bare {
-		return
-	}
-	for k, c := range []byte(s.w.to) {
-		if c == '/' {
-			e := s.w.o.parent(s.w.to[:k])
-			s.buf = recordEntry(s.buf, e.Path, &e.Entry, nil)
+// node covers a path, which is empty for the root, and the tree below it.
+func (s *summer) node(n *node, path []byte) bool {
+	directory := true
+	switch {
+	case n.entry != nil:
+		directory = n.entry.Type == stage.Directory
+		if n.found != nil && !(directory && n.found.kind == kindDirectory) {
+			return false
 		}
+		s.known(n.entry)
+	case n.found != nil:
+		directory = n.found.kind == kindDirectory
+		if len(path) > 0 { // a copy gives no entry of the root
+			s.entry(n.walk, n.found, path)
+		}
+	case len(path) > 0:
+		s.e = s.o.parent(string(path))
+		s.known(&s.e)
 	}
+	var found []found
+	if n.found != nil && n.found.below != nil {
+		found = n.found.below.found
+	}
+	return (directory || len(n.below) == 0) && s.below(n, found, path)
 }
 
-// listing covers the tree of a directory, whose path is dir.
-func (s *summer) listing(l *listing, dir []byte) {
-	if len(dir) > 0 {
-		dir = append(dir, '/')
+// below covers what lies in a node: its nodes, and what a walk found there.
+func (s *summer) below(n *node, found []found, path []byte) bool {
+	path = inside(path)
+	for _, name := range slices.SortedFunc(maps.Keys(n.below), Compare) {
+		at := 0
+		for at < len(found) && Compare(found[at].name, name) < 0 {
+			at++
+		}
+		s.listing(n.walk, found[:at], path)
+		found = found[at:]
+		child := n.below[name]
+		if len(found) > 0 && found[0].name == name {
+			if child.walk != nil {
+				return false
+			}
+			child.walk, child.found = n.walk, &found[0]
+			found = found[1:]
+		}
+		if !s.node(child, append(path, name...)) {
+			return false
+		}
 	}
-	for i := range l.found {
-		f := &l.found[i]
+	s.listing(n.walk, found, path)
+	return true
+}
+
+// inside is the path of a directory as the beginning of what lies in it.
+func inside(path []byte) []byte {
+	if len(path) == 0 {
+		return path
+	}
+	return append(path, '/')
+}
+
+// listing covers what a walk found in a directory, and the trees below.
+func (s *summer) listing(w *walk, all []found, dir []byte) {
+	for i := range all {
+		f := &all[i]
 		path := append(dir, f.name...)
-		s.entry(f, path)
+		s.entry(w, f, path)
 		if f.below != nil {
-			s.listing(f.below, path)
+			s.listing(w, f.below.found, inside(path))
 		}
 	}
 }
 
-// entry covers one entry. Those of regular files have their sums.
-func (s *summer) entry(f *found, path []byte) {
+// entry covers one thing that a walk found. Those that are files have their sums.
+func (s *summer) entry(w *walk, f *found, path []byte) {
 	var content []byte
 	if f.kind == kindRegular {
 		content = f.sum[:]
 	}
 	s.e = Entry{}
-	s.w.describe(&s.e, f)
-	if s.buf = recordEntry(s.buf, path, &s.e.Entry, content); len(s.buf) > recordBuffer {
+	w.describe(&s.e, f)
+	s.buf = recordEntry(s.buf, path, &s.e.Entry, content)
+	if len(s.buf) > recordBuffer {
 		s.hash.Write(s.buf)
 		s.buf = s.buf[:0]
 	}
+}
+
+// known covers an entry whose content is known, if it has any.
+func (s *summer) known(e *Entry) {
+	var content []byte
+	if e.Type == stage.Regular {
+		sum, _ := stage.SumOf(e.Digest)
+		content = sum[:]
+	}
+	s.buf = recordEntry(s.buf, e.Path, &e.Entry, content)
 }
