@@ -11,11 +11,15 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// layoutFiles are paths in a layout that an apply writes; "." is the layout itself.
-var layoutFiles = []string{
-	".", "index.json", "oci-layout", "blobs", "blobs/sha256", "blobs/sha256/" + strings.Repeat("0", 64),
-	".layform", ".layform/lock", ".layform/stat.cache", ".layform/stage/default.json",
-}
+// layoutFiles are files in a layout that an apply writes, and layoutFolders the
+// directories above them; "." is the layout itself.
+var (
+	layoutFiles = []string{
+		"index.json", "oci-layout", "blobs/sha256/" + strings.Repeat("0", 64),
+		".layform/lock", ".layform/stat.cache", ".layform/stage/default.json",
+	}
+	layoutFolders = []string{".", "blobs", "blobs/sha256", ".layform"}
+)
 
 // enclosed refuses copies that take the layout itself into a layer: every apply
 // would change what the next one copies, and no plan would ever be empty.
@@ -41,6 +45,28 @@ func (p *program) enclosed(l *Layer) hcl.Diagnostics {
 	return diags
 }
 
+// enclosedSets refuses calls of fileset that list files of the layout, for the
+// same reason.
+func (p *program) enclosedSets() hcl.Diagnostics {
+	layout, ok := p.layoutInside()
+	if !ok {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	for _, set := range p.reader.filesets() {
+		n := Node{From: set.Path, Include: []string{path.Clean(set.Pattern)}}
+		if !slices.ContainsFunc(layoutFiles, func(name string) bool { return n.holds(path.Join(layout, name)) }) {
+			continue
+		}
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "List of the layout",
+			Detail: fmt.Sprintf("fileset(%q, %q) lists files of the layout %q, which every apply changes. List a directory that the layout is not in, or take a pattern that leaves it out.",
+				set.Path, set.Pattern, p.layoutPath),
+		})
+	}
+	return diags
+}
+
 // layoutInside is the path of the layout relative to the spec's directory, with
 // slashes; false where the layout stands elsewhere.
 func (p *program) layoutInside() (string, bool) {
@@ -59,7 +85,7 @@ func (p *program) layoutInside() (string, bool) {
 
 // takes reports whether a copy holds anything of a layout at that path.
 func (n Node) takes(layout string) bool {
-	return slices.ContainsFunc(layoutFiles, func(name string) bool {
+	return slices.ContainsFunc(slices.Concat(layoutFolders, layoutFiles), func(name string) bool {
 		if name == "." && layout == "." {
 			return false // the spec's directory is the layout: only what an apply writes counts
 		}

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,6 +42,37 @@ func TestCopyMayNotTakeTheLayout(t *testing.T) {
 		}
 		if refused && !strings.Contains(diags.Error(), "takes along the layout") {
 			t.Errorf("layout %s, copy %s: %v", c.layout, c.copy, diags)
+		}
+	}
+}
+
+func TestFilesetMayNotListTheLayout(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"src", "dist/app/blobs"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		layout, call string
+		refused      bool
+	}{
+		{"dist/app", `fileset(".", "**")`, true},
+		{"dist/app", `fileset("dist", "**/*.json")`, true},
+		{"dist/app", `fileset("dist/app", "*")`, true},
+		{"dist/app", `fileset("dist/app/blobs", "*/*")`, true},
+		{".", `fileset(".", "*")`, true},
+
+		{"dist/app", `fileset(".", "*")`, false},
+		{"dist/app", `fileset(".", "*/*")`, false},
+		{"dist/app", `fileset("src", "**")`, false},
+		{"dist/app", `fileset(".", "{src,lib}/**")`, false},
+		{"../dist", `fileset(".", "**")`, false},
+	} {
+		text := fmt.Sprintf("layout { path = %q }\noutput \"names\" { value = %s }\n", c.layout, c.call)
+		_, diags := Load(dir, LoadOptions{Sources: []Source{{Name: "layform.hcl", Text: text}}})
+		if refused := diags.HasErrors(); refused != c.refused || refused && !strings.Contains(diags.Error(), "lists files of the layout") {
+			t.Errorf("layout %s, %s: %v", c.layout, c.call, diags)
 		}
 	}
 }

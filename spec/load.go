@@ -307,6 +307,7 @@ func (l *loading) objects() (diags, checks hcl.Diagnostics) {
 	}
 	_, needs, more := newSession(l.p, nil).outputs()
 	diags = append(diags, more...)
+	diags = append(diags, l.p.enclosedSets()...)
 	return diags, l.p.check(objects, needs)
 }
 
