@@ -41,8 +41,9 @@ func TestKnown(t *testing.T) {
 		"a source":                    {[]spec.Node{copyOf("app", "srv"), {Kind: spec.NodeFile, To: "srv/one", Source: "one"}}, true},
 		"a copy in a copy":            {[]spec.Node{copyOf("conf", "srv/etc/conf"), copyOf("app", "srv"), copyOf("one", "srv/bin/uno"), copyOf("one", "srv/uno")}, true},
 		"copies side by side":         {[]spec.Node{copyOf("app", "srv/c"), copyOf("conf", "srv/a"), copyOf("conf", "srv")}, true},
-		"copies of one directory":     {[]spec.Node{copyOf("app/etc", "etc"), copyOf("conf", "etc")}, false},
-		"a copy over one's directory": {[]spec.Node{copyOf("app", "srv"), copyOf("conf", "srv/etc")}, false},
+		"copies of one directory":     {[]spec.Node{copyOf("app/etc", "etc"), copyOf("conf", "etc"), file("etc/x/f")}, true},
+		"a copy over one's directory": {[]spec.Node{copyOf("app", "srv"), copyOf("conf", "srv/etc")}, true},
+		"copies to the root":          {[]spec.Node{copyOf("app", ""), copyOf("conf", ""), copyOf("conf", "etc")}, true},
 		"a hard link":                 {[]spec.Node{copyOf("app", "srv"), {Kind: spec.NodeHardlink, To: "srv/h", Target: "srv/bin/run"}}, false},
 	} {
 		t.Run(name, func(t *testing.T) { checkKnown(t, root, at(c.nodes...), c.quick) })

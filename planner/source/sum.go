@@ -22,8 +22,7 @@ type made struct {
 // fingerprint is what Tree.Fingerprint gives for the layer of these blocks, from
 // what the walks found: no entry is made for that. It answers false where nobody
 // knows a fingerprint to compare it with, and where it takes more to tell it:
-// while content is unknown, for hard links, and where blocks give the same path
-// in another way than a directory block over a copy of the directory.
+// while content is unknown, for hard links, and where blocks contradict each other.
 func (o *observer) fingerprint(blocks []made) (digest.Digest, bool) {
 	if o.opts.Known == "" || o.diags.HasErrors() {
 		return "", false
@@ -61,33 +60,41 @@ func (b made) path() string {
 }
 
 // node is a path that blocks name, or that lies above one: what blocks give for
-// it, what a walk found there, and the paths below it. What walks found
-// elsewhere has no nodes.
+// it, what their walks found there, and the paths below it. What one walk alone
+// found has no nodes.
 type node struct {
 	entry *Entry
-	walk  *walk
-	found *found
+	finds []find
 	below map[string]*node
 }
 
-// add puts what a block gives in its place, unless another one is there.
+// find is what a walk found at a path.
+type find struct {
+	walk *walk
+	*found
+}
+
+// child is the node of a name below.
+func (n *node) child(name string) *node {
+	if n.below == nil {
+		n.below = map[string]*node{}
+	}
+	if n.below[name] == nil {
+		n.below[name] = &node{}
+	}
+	return n.below[name]
+}
+
+// add puts what a block gives in its place. A path has one entry that is no copy.
 func (n *node) add(b made) bool {
-	path := b.path()
-	if path != "." {
+	if path := b.path(); path != "." {
 		for name := range strings.SplitSeq(path, "/") {
-			if n.below == nil {
-				n.below = map[string]*node{}
-			}
-			if n.below[name] == nil {
-				n.below[name] = &node{}
-			}
-			n = n.below[name]
+			n = n.child(name)
 		}
 	}
 	if b.walk != nil {
-		free := n.walk == nil
-		n.walk, n.found = b.walk, b.walk.top
-		return free
+		n.finds = append(n.finds, find{b.walk, b.walk.top})
+		return true
 	}
 	free := n.entry == nil
 	n.entry = b.entry
@@ -104,53 +111,77 @@ type summer struct {
 
 // node covers a path, which is empty for the root, and the tree below it.
 func (s *summer) node(n *node, path []byte) bool {
-	directory := true
+	directories := !slices.ContainsFunc(n.finds, func(f find) bool { return f.kind != kindDirectory })
+	if n.entry != nil {
+		directories = directories && n.entry.Type == stage.Directory
+	}
+	several := len(n.finds) > 1 || n.entry != nil && len(n.finds) > 0
+	if !directories && (several || len(n.below) > 0) {
+		return false
+	}
 	switch {
 	case n.entry != nil:
-		directory = n.entry.Type == stage.Directory
-		if n.found != nil && !(directory && n.found.kind == kindDirectory) {
-			return false
-		}
 		s.known(n.entry)
-	case n.found != nil:
-		directory = n.found.kind == kindDirectory
-		if len(path) > 0 { // a copy gives no entry of the root
-			s.entry(n.walk, n.found, path)
-		}
-	case len(path) > 0:
+	case len(path) == 0: // a copy gives no entry of the root
+	case len(n.finds) == 0:
 		s.e = s.o.parent(string(path))
 		s.known(&s.e)
+	case !agree(n.finds):
+		return false
+	default:
+		s.entry(n.finds[0].walk, n.finds[0].found, path)
 	}
-	var found []found
-	if n.found != nil && n.found.below != nil {
-		found = n.found.below.found
+	return s.below(n, inside(path))
+}
+
+// agree reports whether copies give the same entry of a directory.
+func agree(all []find) bool {
+	var first Entry
+	for i, f := range all {
+		var e Entry
+		f.walk.describe(&e, f.found)
+		if i == 0 {
+			first = e
+		} else if !sameDirectory(&first, &e) {
+			return false
+		}
 	}
-	return (directory || len(n.below) == 0) && s.below(n, found, path)
+	return true
 }
 
 // below covers what lies in a node: its nodes, and what a walk found there.
-func (s *summer) below(n *node, found []found, path []byte) bool {
-	path = inside(path)
+func (s *summer) below(n *node, path []byte) bool {
+	var walk *walk
+	var rest []found
+	for _, f := range n.finds {
+		switch {
+		case f.below == nil:
+		case len(n.finds) == 1:
+			walk, rest = f.walk, f.below.found
+		default:
+			for i := range f.below.found {
+				child := n.child(f.below.found[i].name)
+				child.finds = append(child.finds, find{f.walk, &f.below.found[i]})
+			}
+		}
+	}
 	for _, name := range slices.SortedFunc(maps.Keys(n.below), Compare) {
 		at := 0
-		for at < len(found) && Compare(found[at].name, name) < 0 {
+		for at < len(rest) && Compare(rest[at].name, name) < 0 {
 			at++
 		}
-		s.listing(n.walk, found[:at], path)
-		found = found[at:]
+		s.listing(walk, rest[:at], path)
+		rest = rest[at:]
 		child := n.below[name]
-		if len(found) > 0 && found[0].name == name {
-			if child.walk != nil {
-				return false
-			}
-			child.walk, child.found = n.walk, &found[0]
-			found = found[1:]
+		if len(rest) > 0 && rest[0].name == name {
+			child.finds = append(child.finds, find{walk, &rest[0]})
+			rest = rest[1:]
 		}
 		if !s.node(child, append(path, name...)) {
 			return false
 		}
 	}
-	s.listing(n.walk, found, path)
+	s.listing(walk, rest, path)
 	return true
 }
 
