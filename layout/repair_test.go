@@ -299,6 +299,11 @@ func TestNoFolderOfOurs(t *testing.T) {
 			acts := map[string]func(*layout.Store) error{
 				"read a state": func(s *layout.Store) error { _, err := s.ReadState("stage/x.json", 10); return err },
 				"list states":  func(s *layout.Store) error { _, err := s.ListState("stage"); return err },
+				"save a state": func(s *layout.Store) error { return s.SaveState("stage/x.json", nil) },
+			}
+			if tc.folder != ".layform/ingest" {
+				acts["remove a state"] = func(s *layout.Store) error { return s.RemoveState("stage/x.json") }
+				acts["append to a state"] = func(s *layout.Store) error { _, err := s.AppendState("stage/x.json"); return err }
 			}
 			if tc.folder != ".layform/stage" {
 				acts["repair"] = func(s *layout.Store) error { _, err := s.Repair(t.Context(), layout.RepairOptions{}); return err }
@@ -308,7 +313,6 @@ func TestNoFolderOfOurs(t *testing.T) {
 				}
 				acts["lock"] = func(s *layout.Store) error { _, err := s.Lock(t.Context(), layout.Holder{}, 0); return err }
 				acts["gc"] = func(s *layout.Store) error { _, err := s.GC(t.Context(), layout.GCOptions{}); return err }
-				acts["save a state"] = func(s *layout.Store) error { return s.SaveState("stage/x.json", nil) }
 			}
 			if tc.folder == ".layform/ingest" {
 				delete(acts, "read a state")

@@ -70,7 +70,7 @@ func (s *Store) writeState(name string, durable bool, parts ...[]byte) error {
 	dir := path.Dir(file)
 	made, err := d.mkdir(dir)
 	if err != nil {
-		return s.unwritable(err)
+		return s.noFolder(s.unwritable(err))
 	}
 	t, err := d.createTemp(ingestDir, path.Base(file))
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *Store) RemoveState(name string) error {
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	return d.remove(file)
+	return s.noFolder(d.remove(file))
 }
 
 // ListState returns the names of the files in a folder of state files, sorted;
@@ -145,7 +145,7 @@ func (s *Store) AppendState(name string) (io.WriteCloser, error) {
 		return nil, err
 	}
 	if _, err := d.mkdir(path.Dir(file)); err != nil {
-		return nil, s.unwritable(err)
+		return nil, s.noFolder(s.unwritable(err))
 	}
 	f, _, err := d.open(file, os.O_WRONLY|os.O_APPEND)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -160,17 +160,17 @@ func (s *Store) Document(ctx context.Context, desc ocispec.Descriptor) (*Documen
 func (s *Store) Roots(x *Index) ([]ocispec.Descriptor, error) {
 	entries := x.Descriptors()
 	for i, desc := range entries {
-		if err := s.nameless(desc, "manifests["+strconv.Itoa(i)+"] of index.json"); err != nil {
+		if err := s.unknownAlgorithm(desc, "manifests["+strconv.Itoa(i)+"] of index.json"); err != nil {
 			return nil, err
 		}
 	}
 	return entries, nil
 }
 
-// nameless is the error about a document that no blob can be found for, whatever
+// unknownAlgorithm is the error about a document that no blob can be found for, whatever
 // blobs there are; nil for all others. The descriptor was checked when it was
 // read, and stands in the given place.
-func (s *Store) nameless(desc ocispec.Descriptor, place string) error {
+func (s *Store) unknownAlgorithm(desc ocispec.Descriptor, place string) error {
 	a := desc.Digest.Algorithm()
 	if !IsManifest(desc.MediaType) || a == digest.SHA256 || a == digest.SHA512 {
 		return nil
@@ -226,7 +226,7 @@ func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.
 				seen[v] = true
 				more, err := s.successors(ctx, desc)
 				if err != nil && l.from != "" {
-					err = cmp.Or(s.nameless(desc, "blob "+string(l.from)), err)
+					err = cmp.Or(s.unknownAlgorithm(desc, "blob "+string(l.from)), err)
 				}
 				if !yield(desc, err) {
 					return

@@ -36,7 +36,8 @@ func SumOf(d digest.Digest) (sum Sum, ok bool) {
 	var wrong byte
 	for i := range sum {
 		high, low := nibble(text[2*i]), nibble(text[2*i+1])
-		wrong |= hexDigits[high] ^ text[2*i] | hexDigits[low] ^ text[2*i+1]
+		wrong |= hexDigits[high] ^ text[2*i]
+		wrong |= hexDigits[low] ^ text[2*i+1]
 		sum[i] = high<<4 | low
 	}
 	return sum, wrong == 0

@@ -13,9 +13,11 @@ func TestSum(t *testing.T) {
 	if !ok || sum.Digest() != want {
 		t.Fatalf("%s comes back as %s, %v", want, sum.Digest(), ok)
 	}
-	for c := range 256 {
-		text := want[:70] + digest.Digest([]byte{byte(c)})
-		if _, ok := SumOf(text); ok != strings.ContainsRune(hexDigits, rune(c)) {
+	for c := range 1 << 16 {
+		high, low := byte(c>>8), byte(c)
+		text := want[:69] + digest.Digest([]byte{high, low})
+		valid := strings.IndexByte(hexDigits, high) >= 0 && strings.IndexByte(hexDigits, low) >= 0
+		if sum, ok := SumOf(text); ok != valid || ok && sum.Digest() != text {
 			t.Errorf("%q: %v", text, ok)
 		}
 	}

@@ -84,8 +84,9 @@ func openDir(root *os.Root, name string) (*os.Root, error) { return root.OpenRoo
 // Read fills buf from a place in the regular file name, which must be size
 // bytes long. It keeps the promises of Open. A file that is not as long, or
 // that moves while it is read, is a *ChangedError. The result is what stat said
-// before reading. It is steady when stat said the same afterwards, and not when
-// the change time alone moved: nobody should remember the file by that.
+// of the file as it was read. It is steady when stat said the same before and
+// afterwards, and not when the change time alone moved: nobody should remember
+// the file by that.
 //
 // known, if not nil, reports whether stat tells the content that is expected. One
 // stat after reading is proof enough then; where it is not, the file is read again.

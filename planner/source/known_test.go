@@ -125,12 +125,16 @@ func TestKnownAtRandom(t *testing.T) {
 // TestProblemsOnce: what is wrong is told once, also where the fingerprint of an
 // earlier layer was looked for first.
 func TestProblemsOnce(t *testing.T) {
-	_, root := folder(t, map[string]string{"d/a": "a", "d/b": "b"})
+	dir, root := folder(t, map[string]string{"d/a": "a", "d/b": "b"})
 	l := at(spec.Node{Kind: spec.NodeCopy, From: "d"})
 	opts := Options{Hash: true, Digests: &memory{known: map[string]digest.Digest{}}, Known: digest.FromString("another")}
 	observeTree(t, root, l, opts)
 	l.Tree[0].Capabilities = "cap_no_such=+ep"
 	if _, diags := Observe(context.Background(), root, l, opts); len(diags) != 2 {
 		t.Errorf("%d problems of two files: %v", len(diags), diags)
+	}
+	put(t, dir, "d/.wh.c", "")
+	if _, diags := Observe(context.Background(), root, l, opts); len(diags) != 3 {
+		t.Errorf("%d problems with another of the third: %v", len(diags), diags)
 	}
 }
