@@ -48,7 +48,8 @@ func (b made) plain() bool {
 		_, err := encodeCapabilities(w.n.Capabilities)
 		return w.n.Metadata != spec.Preserve && !w.unread.Load() && (w.n.Capabilities == "" || err == nil)
 	}
-	return b.entry.Type != stage.Hardlink && !b.entry.Unknown && (b.entry.Type != stage.Regular || b.entry.Digest != "")
+	_, hashed := stage.SumOf(b.entry.Digest)
+	return b.entry.Type != stage.Hardlink && !b.entry.Unknown && (b.entry.Type != stage.Regular || hashed)
 }
 
 // path is where the block's tree begins.
