@@ -280,7 +280,7 @@ func (s *Store) create() (*disk, error) {
 		return nil, err
 	}
 	if _, err := d.mkdir(ingestDir); err != nil {
-		return nil, s.unwritable(s.noFolder(err))
+		return nil, s.noFolder(s.unwritable(err))
 	}
 	return d, nil
 }

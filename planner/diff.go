@@ -202,7 +202,7 @@ func (d *differ) diffUnit(u Unit, o spec.Object) (Change, *outcome, error) {
 		change.Before = before(was)
 	}
 	d.explain(&change, u, o, was, staged, content)
-	if d.requested(u) {
+	if d.opts.replaces(u) {
 		if change.Action == NoOp || change.Action == Update {
 			change.Action = Replace
 		}
@@ -246,9 +246,7 @@ func before(o stage.Object) *State {
 	return s
 }
 
-// requested reports whether the user asked for a replacement of the unit.
-func (d *differ) requested(u Unit) bool { return d.opts.replaces(u) }
-
+// replaces reports whether the user asked for a replacement of the unit.
 func (o *Options) replaces(u Unit) bool {
 	return slices.ContainsFunc(o.Replace, func(text string) bool { return selects(text, u.Address) })
 }
@@ -280,7 +278,8 @@ func (d *differ) content(u Unit, o spec.Object) content {
 		if seen.Tree != nil {
 			seen = &source.Observed{Tree: seen.Tree.Fill(layer)}
 			c.size, c.count, c.entries = seen.Tree.TarSize(), len(seen.Tree.Entries), seen.Tree.Entries
-			if was := d.prior.Stage.Objects[u.Key]; seen.Tree.Unchanged {
+			if seen.Tree.Unchanged {
+				was := d.prior.Stage.Objects[u.Key]
 				c.size, c.count = was.Content, was.Entries
 			}
 		} else {
@@ -298,7 +297,7 @@ func (d *differ) content(u Unit, o spec.Object) content {
 	}
 	if c.built, c.known = d.made[c.fingerprint]; c.known {
 		c.built.Descriptor.MediaType = c.mediaType
-		c.write = d.requested(u) || d.prior.Blobs[c.built.Descriptor.Digest] != layout.Intact
+		c.write = d.opts.replaces(u) || d.prior.Blobs[c.built.Descriptor.Digest] != layout.Intact
 	}
 	return c
 }

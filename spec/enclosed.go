@@ -53,9 +53,9 @@ func (p *program) enclosedSets() hcl.Diagnostics {
 		return nil
 	}
 	var diags hcl.Diagnostics
-	for _, set := range p.reader.filesets() {
+	for _, set := range p.reader.list() {
 		n := Node{From: set.Path, Include: []string{path.Clean(set.Pattern)}}
-		if !slices.ContainsFunc(layoutFiles, func(name string) bool { return n.holds(path.Join(layout, name)) }) {
+		if set.Function != "fileset" || !slices.ContainsFunc(layoutFiles, func(name string) bool { return n.holds(path.Join(layout, name)) }) {
 			continue
 		}
 		diags = append(diags, &hcl.Diagnostic{

@@ -182,20 +182,6 @@ func (r *reader) fileset(dir, pattern string) ([]string, error) {
 	return names, nil
 }
 
-// filesets are the calls of fileset so far, in order.
-func (r *reader) filesets() []Input {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var all []Input
-	for key := range r.sets {
-		all = append(all, Input{Function: "fileset", Path: key[0], Pattern: key[1]})
-	}
-	slices.SortFunc(all, func(a, b Input) int {
-		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Pattern, b.Pattern))
-	})
-	return all
-}
-
 func (r *reader) glob(dir, pattern string) ([]string, error) {
 	root, err := openDir(r.dir)
 	if err != nil {

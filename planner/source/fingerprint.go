@@ -3,6 +3,7 @@ package source
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"iter"
 	"maps"
 	"slices"
@@ -56,24 +57,41 @@ func treeLayer(tree digest.Digest, c spec.Compression) digest.Digest {
 
 // fingerprint covers entries in order, each with whether its content is known.
 func fingerprint(entries iter.Seq2[*stage.Entry, bool]) (digest.Digest, bool) {
-	h := sha256.New()
-	buf := record(nil, "tree")
+	r := newRecords()
 	for e, known := range entries {
-		var content []byte
-		if e.Type == stage.Regular {
-			sum, ok := stage.SumOf(e.Digest)
-			if !ok || !known {
-				return "", false
-			}
-			content = sum[:]
-		}
-		if buf = recordEntry(buf, e.Path, e, content); len(buf) > recordBuffer {
-			h.Write(buf)
-			buf = buf[:0]
+		if !known || !r.entry(e) {
+			return "", false
 		}
 	}
-	h.Write(buf)
-	return digest.NewDigest(digest.SHA256, h), true
+	return r.fingerprint(), true
+}
+
+// records covers the entries of a tree one after the other.
+type records struct {
+	hash hash.Hash
+	buf  []byte
+}
+
+func newRecords() *records { return &records{sha256.New(), record(nil, "tree")} }
+
+// entry covers an entry, and reports whether its content is known, if it has any.
+func (r *records) entry(e *stage.Entry) bool {
+	if e.Type != stage.Regular {
+		cover(r, e.Path, e, nil)
+		return true
+	}
+	sum, ok := stage.SumOf(e.Digest)
+	if ok {
+		cover(r, e.Path, e, &sum)
+	}
+	return ok
+}
+
+// fingerprint is that of the tree.
+func (r *records) fingerprint() digest.Digest {
+	r.hash.Write(r.buf)
+	r.buf = r.buf[:0]
+	return digest.NewDigest(digest.SHA256, r.hash)
 }
 
 // recordBuffer is how many bytes of records are hashed at once.
@@ -136,12 +154,24 @@ func record[T string | []byte](dst []byte, fields ...T) []byte {
 	return dst
 }
 
-// recordEntry appends all that an entry gives to a layer: content is the SHA-256
-// of a regular file's, and its path is given apart.
-func recordEntry[T string | []byte](dst []byte, path T, e *stage.Entry, content []byte) []byte {
-	dst = record(dst, path)
-	dst = record(dst, string(e.Type), e.Linkname)
-	dst = record(dst, content)
+// cover covers all that an entry gives to a layer. Its path is given apart, and
+// the sum of its content, nil for what has none.
+func cover[T string | []byte](r *records, path T, e *stage.Entry, content *stage.Sum) {
+	r.buf = record(r.buf, path)
+	r.buf = record(r.buf, string(e.Type), e.Linkname)
+	if content == nil {
+		r.buf = record(r.buf, "")
+	} else {
+		r.buf = record(r.buf, content[:])
+	}
+	if r.buf = recordNumbers(r.buf, e); len(r.buf) > recordBuffer {
+		r.hash.Write(r.buf)
+		r.buf = r.buf[:0]
+	}
+}
+
+// recordNumbers appends the numbers of an entry, and its xattrs after theirs.
+func recordNumbers(dst []byte, e *stage.Entry) []byte {
 	for _, n := range [...]int64{int64(e.Mode), int64(e.UID), int64(e.GID), e.Mtime, e.Size, e.Devmajor, e.Devminor, int64(len(e.Xattrs))} {
 		dst = binary.AppendVarint(dst, n)
 	}

@@ -95,7 +95,7 @@ func (d *quick) close() { _ = unix.Close(d.fd) }
 func retry[T any](call func() (T, error)) (T, error) {
 	for {
 		v, err := call()
-		if !errors.Is(err, unix.EINTR) {
+		if err != unix.EINTR {
 			return v, err
 		}
 	}
@@ -147,14 +147,10 @@ func (d *quick) list(w *walk, rel string) ([]found, error) {
 // look stats what is not known to be a directory.
 func (d *quick) look(w *walk, f *found, known *stage.Folder, s *scratch) error {
 	st := &s.stat
-	for { // without retry, for there is one of these for each file
-		err := unix.Fstatat(d.fd, f.name, st, unix.AT_SYMLINK_NOFOLLOW)
-		if err == nil {
-			break
-		}
-		if err != unix.EINTR {
-			return err
-		}
+	if _, err := retry(func() (int, error) {
+		return 0, unix.Fstatat(d.fd, f.name, st, unix.AT_SYMLINK_NOFOLLOW)
+	}); err != nil {
+		return err
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:

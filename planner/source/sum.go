@@ -1,8 +1,6 @@
 package source
 
 import (
-	"crypto/sha256"
-	"hash"
 	"maps"
 	"slices"
 	"strings"
@@ -33,23 +31,21 @@ func (o *observer) fingerprint(blocks []made) (digest.Digest, bool) {
 			return "", false
 		}
 	}
-	s := &summer{o: o, hash: sha256.New(), buf: record(nil, "tree")}
+	s := &summer{o: o, records: newRecords()}
 	if !s.node(root, nil) {
 		return "", false
 	}
-	s.hash.Write(s.buf)
-	return digest.NewDigest(digest.SHA256, s.hash), true
+	return s.fingerprint(), true
 }
 
-// plain reports whether all is known of a block, and its entries depend on
-// nothing else.
+// plain reports whether the files of a block need not be read, and its entries
+// depend on nothing else.
 func (b made) plain() bool {
 	if w := b.walk; w != nil {
 		_, err := encodeCapabilities(w.n.Capabilities)
 		return w.n.Metadata != spec.Preserve && !w.unread.Load() && (w.n.Capabilities == "" || err == nil)
 	}
-	_, hashed := stage.SumOf(b.entry.Digest)
-	return b.entry.Type != stage.Hardlink && !b.entry.Unknown && (b.entry.Type != stage.Regular || hashed)
+	return b.entry.Type != stage.Hardlink && !b.entry.Unknown
 }
 
 // path is where the block's tree begins.
@@ -102,37 +98,39 @@ func (n *node) add(b made) bool {
 	return free
 }
 
-// summer covers entries one after the other, in canonical order.
+// summer covers entries in canonical order.
 type summer struct {
-	o    *observer
-	hash hash.Hash
-	buf  []byte
-	e    Entry
+	o *observer
+	*records
+	// e is the entry that is being covered.
+	e Entry
 }
 
 // node covers a path, which is empty for the root, and the tree below it.
 func (s *summer) node(n *node, path []byte) bool {
+	given := len(n.finds)
 	directories := !slices.ContainsFunc(n.finds, func(f find) bool { return f.kind != kindDirectory })
 	if n.entry != nil {
+		given++
 		directories = directories && n.entry.Type == stage.Directory
 	}
-	several := len(n.finds) > 1 || n.entry != nil && len(n.finds) > 0
-	if !directories && (several || len(n.below) > 0) {
+	if !directories && (given > 1 || len(n.below) > 0) {
 		return false
 	}
+	known := true
 	switch {
 	case n.entry != nil:
-		s.known(n.entry)
+		known = s.entry(&n.entry.Entry)
 	case len(path) == 0: // a copy gives no entry of the root
-	case len(n.finds) == 0:
+	case given == 0:
 		s.e = s.o.parent(string(path))
-		s.known(&s.e)
-	case !agree(n.finds):
-		return false
+		known = s.entry(&s.e.Entry)
+	case agree(n.finds):
+		s.found(n.finds[0].walk, n.finds[0].found, path)
 	default:
-		s.entry(n.finds[0].walk, n.finds[0].found, path)
+		return false
 	}
-	return s.below(n, inside(path))
+	return known && s.below(n, inside(path))
 }
 
 // agree reports whether copies give the same entry of a directory.
@@ -199,34 +197,16 @@ func (s *summer) listing(w *walk, all []found, dir []byte) {
 	for i := range all {
 		f := &all[i]
 		path := append(dir, f.name...)
-		s.entry(w, f, path)
+		s.found(w, f, path)
 		if f.below != nil {
 			s.listing(w, f.below.found, inside(path))
 		}
 	}
 }
 
-// entry covers one thing that a walk found. Those that are files have their sums.
-func (s *summer) entry(w *walk, f *found, path []byte) {
-	var content []byte
-	if f.kind == kindRegular {
-		content = f.sum[:]
-	}
+// found covers one thing that a walk found. Those that are files have their sums.
+func (s *summer) found(w *walk, f *found, path []byte) {
 	s.e = Entry{}
 	w.describe(&s.e, f)
-	s.buf = recordEntry(s.buf, path, &s.e.Entry, content)
-	if len(s.buf) > recordBuffer {
-		s.hash.Write(s.buf)
-		s.buf = s.buf[:0]
-	}
-}
-
-// known covers an entry whose content is known, if it has any.
-func (s *summer) known(e *Entry) {
-	var content []byte
-	if e.Type == stage.Regular {
-		sum, _ := stage.SumOf(e.Digest)
-		content = sum[:]
-	}
-	s.buf = recordEntry(s.buf, e.Path, &e.Entry, content)
+	cover(s.records, path, &s.e.Entry, f.sum)
 }
