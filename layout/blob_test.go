@@ -33,11 +33,7 @@ func damage(t *testing.T, s *layout.Store, d digest.Digest, content string) {
 
 func ingest(t *testing.T, s *layout.Store, content string) (digest.Digest, bool) {
 	t.Helper()
-	in, err := s.Ingest(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Abort()
+	in := begin(t, s)
 	for _, part := range strings.SplitAfter(content, " ") {
 		if _, err := io.WriteString(in, part); err != nil {
 			t.Fatal(err)
@@ -90,10 +86,7 @@ func TestIngest(t *testing.T) {
 
 func TestIngestEnds(t *testing.T) {
 	s := open(t, t.TempDir(), layout.Options{})
-	in, err := s.Ingest(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := begin(t, s)
 	if _, err := in.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}

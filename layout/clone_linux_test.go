@@ -24,15 +24,8 @@ func TestClone(t *testing.T) {
 	content := strings.Repeat("some bytes of content\n", 300_001)
 	for _, before := range []string{content, "", "x"} {
 		writeFile(t, name, before)
-		f, err := os.OpenFile(name, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		in, err := s.Ingest(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := openFile(t, name, os.O_RDWR)
+		in := begin(t, s)
 		_, start := reflinks.Transferred(t)
 		r, err := in.Clone(f)
 		if err != nil {
@@ -90,19 +83,12 @@ func TestCloneUnread(t *testing.T) {
 	for _, name := range []string{name, elsewhere} {
 		writeFile(t, name, "content")
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := openFile(t, name, os.O_RDONLY)
 	for _, end := range []func(*layout.Ingest) error{
 		func(in *layout.Ingest) error { _, _, _, err := in.Commit(t.Context()); return err },
 		func(in *layout.Ingest) error { return errors.Join(in.Abort(), errors.New("aborted")) },
 	} {
-		in, err := s.Ingest(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		in := begin(t, s)
 		r, err := in.Clone(f)
 		if err != nil {
 			t.Fatal(err)
@@ -120,16 +106,8 @@ func TestCloneUnread(t *testing.T) {
 	if got := snapshot(t, filepath.Join(s.Dir(), "blobs")); len(got) > 0 {
 		t.Errorf("left behind: %v", got)
 	}
-	other, err := os.Open(elsewhere)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	in, err := s.Ingest(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Abort()
+	other := openFile(t, elsewhere, os.O_RDONLY)
+	in := begin(t, s)
 	if _, err := in.Clone(other); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("cloned from another file system: %v", err)
 	}
@@ -161,16 +139,8 @@ func TestShare(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			writeFile(t, name, front+rest)
-			f, err := os.OpenFile(name, os.O_RDWR, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			in, err := s.Ingest(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer in.Abort()
+			f := openFile(t, name, os.O_RDWR)
+			in := begin(t, s)
 			shared, err := in.Share(f, int64(c.n))
 			if err != nil || shared.Size() != c.shared || in.Size() != 0 {
 				t.Fatalf("%d bytes are shared and %d written: %v", shared.Size(), in.Size(), err)

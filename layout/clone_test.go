@@ -54,15 +54,8 @@ func cloneRefused(t *testing.T, clone func(*layout.Ingest, *os.File) error) {
 				}
 				return nil
 			}})
-			f, err := os.Open(c.from)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			in, err := s.Ingest(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			f := openFile(t, c.from, os.O_RDONLY)
+			in := begin(t, s)
 			if _, err := io.WriteString(in, c.begun); err != nil {
 				t.Fatal(err)
 			}
@@ -86,4 +79,15 @@ func cloneRefused(t *testing.T, clone func(*layout.Ingest, *os.File) error) {
 			}
 		})
 	}
+}
+
+// openFile opens a file until the end of the test.
+func openFile(t *testing.T, name string, flag int) *os.File {
+	t.Helper()
+	f, err := os.OpenFile(name, flag, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return f
 }

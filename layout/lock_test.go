@@ -253,10 +253,7 @@ func TestLockOfOneStore(t *testing.T) {
 func TestLiveIngestSurvivesLock(t *testing.T) {
 	dir := t.TempDir()
 	a, b := open(t, dir, layout.Options{}), open(t, dir, layout.Options{})
-	in, err := a.Ingest(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := begin(t, a)
 	if _, err := in.Write([]byte("live")); err != nil {
 		t.Fatal(err)
 	}

@@ -335,10 +335,7 @@ func TestNoFolderOfOurs(t *testing.T) {
 func TestRepairSparesTheLiving(t *testing.T) {
 	s := open(t, t.TempDir(), layout.Options{NoSync: true})
 	putImage(t, s, "a", "a")
-	in, err := s.Ingest(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := begin(t, s)
 	if lines := repair(t, s.Dir(), layout.RepairOptions{}); len(lines) > 0 {
 		t.Errorf("%+v", lines)
 	}

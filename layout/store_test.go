@@ -43,6 +43,17 @@ func (i image) digests() []digest.Digest {
 	return []digest.Digest{i.layer.Digest, i.config.Digest, i.manifest.Digest}
 }
 
+// begin begins a blob, which is gone at the end of the test if it is none by then.
+func begin(t *testing.T, s *layout.Store) *layout.Ingest {
+	t.Helper()
+	in, err := s.Ingest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Abort() })
+	return in
+}
+
 // putImage stores an image whose content follows from seed, and tags it.
 func putImage(t *testing.T, s *layout.Store, seed, tag string) image {
 	t.Helper()
