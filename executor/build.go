@@ -136,7 +136,7 @@ func (r *run) present(ctx context.Context, u planner.Unit, change planner.Change
 // document builds a config, manifest or index.
 func (r *run) document(ctx context.Context, u planner.Unit, object spec.Object) (stage.Record, error) {
 	needs := planner.NeedsOf(r.units, u, object, r.need)
-	fingerprint, ok := planner.Fingerprint(object, needs, r.plan.Spec.Epoch)
+	fingerprint, ok := planner.Fingerprint(object, needs, planner.Seconds(r.plan.Spec.Epoch))
 	if !ok {
 		return stage.Record{}, errors.New("what it is built from is not known; this is a bug in layform")
 	}
@@ -161,7 +161,7 @@ func (r *run) need(key string) planner.Need {
 func (r *run) encode(ctx context.Context, u planner.Unit, object spec.Object) ([]byte, error) {
 	switch b := object.Body.(type) {
 	case *spec.Config:
-		return image.Config(b, r.layers(u.Layers), r.plan.Spec.Epoch)
+		return image.Config(b, r.layers(u.Layers), planner.Seconds(r.plan.Spec.Epoch))
 	case *spec.Manifest:
 		return r.encodeManifest(ctx, u, b)
 	case *spec.Index:

@@ -289,7 +289,7 @@ func (d *differ) content(u Unit, o spec.Object) content {
 		c.mediaType = LayerType(layer, seen)
 	} else {
 		c.mediaType = MediaType(o)
-		c.fingerprint, whole = Fingerprint(o, NeedsOf(d.units, u, o, d.need), d.prior.Epoch)
+		c.fingerprint, whole = Fingerprint(o, NeedsOf(d.units, u, o, d.need), Seconds(d.prior.Epoch))
 	}
 	c.write = true
 	if !whole {

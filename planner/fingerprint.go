@@ -38,7 +38,7 @@ const (
 // Fingerprint covers everything that decides the bytes of a config, manifest or
 // index: its values, what it is built from in order, and SOURCE_DATE_EPOCH. It
 // answers false while some of that is known after apply.
-func Fingerprint(o spec.Object, needs []Need, epoch *int64) (digest.Digest, bool) {
+func Fingerprint(o spec.Object, needs []Need, epoch int64) (digest.Digest, bool) {
 	type part struct {
 		Role   Role          `json:"role"`
 		Media  string        `json:"media_type,omitempty"`
@@ -85,7 +85,7 @@ func Fingerprint(o spec.Object, needs []Need, epoch *int64) (digest.Digest, bool
 		all.Parts = append(all.Parts, p)
 	}
 	if o.Address.Kind == spec.KindConfig {
-		all.Epoch = epoch
+		all.Epoch = &epoch
 	}
 	return hashJSON(all), true
 }

@@ -27,15 +27,15 @@ func need(role Role, o spec.Object, content string) Need {
 }
 
 func TestFingerprintFollowsWhatDecidesBytes(t *testing.T) {
-	epoch := int64(5)
+	const epoch = 5
 	layer := func(pairs ...string) spec.Object { return object(spec.KindLayer, pairs...) }
 	for _, tt := range []struct {
 		name  string
 		a, b  spec.Object
 		na    []Need
 		nb    []Need
-		ea    *int64
-		eb    *int64
+		ea    int64
+		eb    int64
 		equal bool
 	}{
 		{name: "a label of a config", a: object(spec.KindConfig, `labels["a"]`, `"1"`), b: object(spec.KindConfig, `labels["a"]`, `"2"`)},
@@ -46,8 +46,8 @@ func TestFingerprintFollowsWhatDecidesBytes(t *testing.T) {
 		{name: "the platform of a config", a: object(spec.KindConfig, `platform`, `"linux/arm64"`), b: object(spec.KindConfig, `platform`, `"linux/amd64"`)},
 		{name: "the platform of a manifest stands in indexes", a: object(spec.KindManifest, `platform`, `"linux/arm64"`), b: object(spec.KindManifest), equal: true},
 		{name: "kinds", a: object(spec.KindManifest), b: object(spec.KindIndex)},
-		{name: "the epoch of a config", a: object(spec.KindConfig), b: object(spec.KindConfig), ea: &epoch},
-		{name: "the epoch of a manifest", a: object(spec.KindManifest), b: object(spec.KindManifest), ea: &epoch, equal: true},
+		{name: "the epoch of a config", a: object(spec.KindConfig), b: object(spec.KindConfig), ea: epoch},
+		{name: "the epoch of a manifest", a: object(spec.KindManifest), b: object(spec.KindManifest), ea: epoch, equal: true},
 		{name: "the content of a layer of a config", a: object(spec.KindConfig), b: object(spec.KindConfig),
 			na: []Need{need(RoleLayer, layer(), "1")}, nb: []Need{need(RoleLayer, layer(), "2")}},
 		{name: "the order of layers", a: object(spec.KindConfig), b: object(spec.KindConfig),
@@ -82,22 +82,22 @@ func TestFingerprintIsUnknownWithAnythingUnknown(t *testing.T) {
 	known := object(spec.KindManifest)
 	unknown := object(spec.KindManifest)
 	unknown.Fields = []spec.Field{{Path: `annotations["a"]`, Unknown: true}}
-	if _, ok := Fingerprint(unknown, nil, nil); ok {
+	if _, ok := Fingerprint(unknown, nil, 0); ok {
 		t.Error("an unknown value")
 	}
 	n := need(RoleLayer, object(spec.KindLayer), "1")
 	n.Known = false
-	if _, ok := Fingerprint(known, []Need{n}, nil); ok {
+	if _, ok := Fingerprint(known, []Need{n}, 0); ok {
 		t.Error("an object that is not built")
 	}
 	n.Known = true
 	n.Object.Fields = []spec.Field{{Path: `annotations["a"]`, Unknown: true}}
-	if _, ok := Fingerprint(known, []Need{n}, nil); ok {
+	if _, ok := Fingerprint(known, []Need{n}, 0); ok {
 		t.Error("an unknown annotation of a layer")
 	}
 	tagged := object(spec.KindManifest)
 	tagged.Fields = []spec.Field{{Path: "tags[0]", Unknown: true}}
-	if _, ok := Fingerprint(tagged, nil, nil); !ok {
+	if _, ok := Fingerprint(tagged, nil, 0); !ok {
 		t.Error("an unknown tag does not decide the bytes of a manifest")
 	}
 }

@@ -186,6 +186,9 @@ func TestUmociAndRunc(t *testing.T) {
 	}
 	// umoci reads no zstd before 0.5.
 	dir := helloLayout(t, helloSpec("gzip"))
+	if stat := tool(t, dir, "umoci", "stat", "--image", "dist:image"); !strings.Contains(stat, "1970-01-01") {
+		t.Errorf("umoci shows no time of 1970 in the history:\n%s", stat)
+	}
 	tool(t, dir, "umoci", "unpack", "--image", "dist:image", "bundle")
 	got, err := os.ReadFile(filepath.Join(dir, "bundle", "rootfs", "etc", "hello.conf"))
 	if err != nil || string(got) != "hello from a layer\n" {

@@ -30,13 +30,13 @@ type Layer struct {
 }
 
 // Config is the blob of a config over layers, bottom first. epoch is the
-// creation time of the image and of its history where the spec sets none; nil
-// leaves it out.
+// creation time, in seconds, of the image and of its history where the spec sets
+// none: readers in the field take no history without it.
 //
 // An image config gets the rootfs and one history entry for each layer
 // (consumers require as many non-empty entries as layers). A config of another
 // media type is its content, verbatim.
-func Config(c *spec.Config, layers []Layer, epoch *int64) ([]byte, error) {
+func Config(c *spec.Config, layers []Layer, epoch int64) ([]byte, error) {
 	if c.Image == nil {
 		return c.Content, nil
 	}
@@ -161,12 +161,12 @@ func bare(d ocispec.Descriptor) ocispec.Descriptor {
 	return ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
 
-// instant is set, else epoch, else nothing.
-func instant(set *time.Time, epoch *int64) *time.Time {
-	if set != nil || epoch == nil {
+// instant is set, else epoch.
+func instant(set *time.Time, epoch int64) *time.Time {
+	if set != nil {
 		return set
 	}
-	t := time.Unix(*epoch, 0).UTC()
+	t := time.Unix(epoch, 0).UTC()
 	return &t
 }
 
