@@ -10,8 +10,9 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/executor/layer"
+	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
@@ -38,7 +39,7 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 	}
 	defer release()
 	var done int64
-	result, err := r.write(ctx, ingest, seen, l, layer.Options{
+	result, err := r.write(ctx, ingest, seen, l, encode.Options{
 		Compression: l.Compression,
 		Parallelism: r.share(),
 		Reuse:       reuse,
@@ -49,7 +50,7 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 		},
 	})
 	var moved *source.ChangedError
-	var archive *layer.ArchiveError
+	var archive *encode.ArchiveError
 	switch {
 	case errors.As(err, &moved):
 		return stage.Record{}, &planner.StaleError{What: "the file " + moved.Path}
@@ -66,7 +67,7 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 
 // unusable gives what is wrong with an archive its place in the spec, as it has
 // where that is seen before the layer is built.
-func unusable(object spec.Object, err *layer.ArchiveError) hcl.Diagnostics {
+func unusable(object spec.Object, err *encode.ArchiveError) hcl.Diagnostics {
 	return hcl.Diagnostics{{
 		Severity: hcl.DiagError,
 		Summary:  "Unusable archive",
@@ -88,15 +89,15 @@ func (r *run) share() int {
 }
 
 // write turns what was observed into the bytes of a layer.
-func (r *run) write(ctx context.Context, ingest *layout.Ingest, seen *source.Observed, l *spec.Layer, opts layer.Options) (layer.Result, error) {
+func (r *run) write(ctx context.Context, ingest *layout.Ingest, seen *source.Observed, l *spec.Layer, opts encode.Options) (encode.Result, error) {
 	if seen.Tree != nil {
-		return layer.Write(ctx, ingest, r.root, seen.Tree.Fill(l), opts)
+		return encode.Write(ctx, ingest, r.root, seen.Tree.Fill(l), opts)
 	}
-	return layer.Import(ctx, ingest, r.root, seen.File, l, opts)
+	return encode.Import(ctx, ingest, r.root, seen.File, l, opts)
 }
 
 // finish moves a written layer into the layout, with its table of contents.
-func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *source.Observed, ingest *layout.Ingest, result layer.Result) (stage.Record, error) {
+func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *source.Observed, ingest *layout.Ingest, result encode.Result) (stage.Record, error) {
 	if err := r.intend(ctx, u.Key, ocispec.Descriptor{Digest: ingest.Digest(), Size: ingest.Size()}); err != nil {
 		return stage.Record{}, err
 	}
@@ -139,7 +140,7 @@ func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *s
 
 // saveTOC keeps a layer's table of contents, unless that of a blob which stood
 // there already is kept and sound.
-func (r *run) saveTOC(ctx context.Context, toc *stage.TOC, created bool) error {
+func (r *run) saveTOC(ctx context.Context, toc *layer.TOC, created bool) error {
 	if !created {
 		if _, err := stage.LoadTOC(ctx, r.store, toc.Blob); err == nil {
 			return nil
@@ -152,7 +153,7 @@ func (r *run) saveTOC(ctx context.Context, toc *stage.TOC, created bool) error {
 // be one with another name: it is offered the blobs of the layers that go with
 // this apply. Anything that is wrong with a blob or its table of contents only
 // costs the shortcut.
-func (r *run) reuse(ctx context.Context, key string, c spec.Compression) ([]layer.Reuse, func(), error) {
+func (r *run) reuse(ctx context.Context, key string, c spec.Compression) ([]encode.Reuse, func(), error) {
 	keys := []string{key}
 	if _, ok := r.stage.Objects[key]; !ok {
 		keys = nil
@@ -162,7 +163,7 @@ func (r *run) reuse(ctx context.Context, key string, c spec.Compression) ([]laye
 			}
 		}
 	}
-	var all []layer.Reuse
+	var all []encode.Reuse
 	var opened []io.Closer
 	release := func() {
 		for _, blob := range opened {
@@ -180,9 +181,9 @@ func (r *run) reuse(ctx context.Context, key string, c spec.Compression) ([]laye
 		}
 		if err == nil {
 			opened = append(opened, blob)
-			var toc *stage.TOC
+			var toc *layer.TOC
 			if toc, err = r.earlierTOC(ctx, was, io.NewSectionReader(blob, 0, blob.Size()), c); toc != nil {
-				all = append(all, layer.Reuse{TOC: toc, Blob: blob})
+				all = append(all, encode.Reuse{TOC: toc, Blob: blob})
 			}
 		}
 		if err != nil {
@@ -199,7 +200,7 @@ const maxEarlier = 4
 
 // earlierTOC is the table of contents of an earlier blob; nil where there is none
 // of use.
-func (r *run) earlierTOC(ctx context.Context, was stage.Object, blob io.ReadSeeker, c spec.Compression) (*stage.TOC, error) {
+func (r *run) earlierTOC(ctx context.Context, was stage.Object, blob io.ReadSeeker, c spec.Compression) (*layer.TOC, error) {
 	if toc := r.opts.Contents[was.Descriptor.Digest]; toc != nil && toc.Encoding == was.Encoding {
 		return toc, nil
 	}
@@ -207,7 +208,7 @@ func (r *run) earlierTOC(ctx context.Context, was stage.Object, blob io.ReadSeek
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, stage.ErrCorrupt) {
 		return toc, err
 	}
-	if toc, err = layer.Recover(ctx, blob, was.Descriptor.MediaType, c); err != nil && ctx.Err() == nil {
+	if toc, err = encode.Recover(ctx, blob, was.Descriptor.MediaType, c); err != nil && ctx.Err() == nil {
 		return nil, nil
 	}
 	return toc, err

@@ -5,7 +5,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -29,7 +29,7 @@ type Options struct {
 	Observed map[spec.Address]*source.Observed
 	// Contents are tables of contents that the planner has read, by blob, so that
 	// they are not read again; nil when there are none.
-	Contents map[digest.Digest]*stage.TOC
+	Contents map[digest.Digest]*layer.TOC
 	// Digests remembers the digests of files, nil for no memory.
 	Digests source.Digester
 	// Values are where the values of sensitive variables come from, which a plan

@@ -15,9 +15,9 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/executor"
-	"github.com/layform/layform/executor/layer"
+	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -75,8 +75,8 @@ func (w *world) tryPlan(opts planner.Options) (*planner.Plan, error) {
 	return planner.Diff(sp, prior, opts)
 }
 
-func derive(ctx context.Context, blob io.Reader, mediaType string) (*stage.TOC, error) {
-	return layer.DeriveTOC(ctx, blob, mediaType)
+func derive(ctx context.Context, blob io.Reader, mediaType string) (*layer.TOC, error) {
+	return encode.DeriveTOC(ctx, blob, mediaType)
 }
 
 func (w *world) plan(opts planner.Options) *planner.Plan {

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/layform/layform/layout/tarcheck"
+	"github.com/layform/layform/layout/layer"
 )
 
 // archiveLimit is the number of entries of an archive that are read.
@@ -70,7 +70,7 @@ func openTar(ctx context.Context, r io.ReaderAt, size int64, find func(Rule, str
 // add takes down one entry.
 func (t *tarTree) add(h *tar.Header, offset, size int64, find func(Rule, string, string, string)) {
 	name := path.Clean(h.Name)
-	if tarcheck.Outside(h.Name) {
+	if layer.Outside(h.Name) {
 		find(RuleArchivePath, name, "", "the path is absolute or leaves the archive")
 		return
 	}

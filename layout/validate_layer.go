@@ -14,7 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/layout/tarcheck"
+	"github.com/layform/layform/layout/layer"
 )
 
 // The bounds of what a layer may decompress to before it is given up as one
@@ -43,7 +43,7 @@ type layerAudit struct {
 	seen, links, hidden, parents paths
 }
 
-type paths = tarcheck.Paths[struct{}]
+type paths = layer.Paths[struct{}]
 
 // throughLink gives the symbolic link of the layer that a path leads through.
 func (l *layerAudit) throughLink(name string) (string, bool) {
@@ -54,7 +54,7 @@ func (l *layerAudit) throughLink(name string) (string, bool) {
 // auditLayer reads the layer in and says all that is wrong with it. It may
 // leave bytes of in unread. limit is the number of bytes that it reads of the tar.
 func auditLayer(name string, in *hashing, limit int64, uses []layerUse, buf []byte) []Finding {
-	set := tarcheck.NewPaths[struct{}]
+	set := layer.NewPaths[struct{}]
 	l := &layerAudit{name: name, counts: map[Rule]int{}, seen: set(), links: set(), hidden: set(), parents: set()}
 	src := bufio.NewReaderSize(in, 64<<10)
 	is := detect(src)
@@ -184,7 +184,7 @@ func (l *layerAudit) unreadable(out *hashing) bool {
 
 // tar reads the entries.
 func (l *layerAudit) tar(out *hashing) {
-	in := tarcheck.NewReader(out)
+	in := layer.NewUstarReader(out)
 	tr := tar.NewReader(in)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
@@ -239,12 +239,12 @@ func (l *layerAudit) diffIDs(uses []layerUse, got digest.Digest) {
 func (l *layerAudit) entry(h *tar.Header) {
 	name := strings.TrimSuffix(h.Name, "/")
 	clean := path.Clean("/" + name)[1:]
-	if tarcheck.TooLong(clean) {
+	if layer.TooLong(clean) {
 		// What nobody can unpack leads nowhere, and would take long to look at.
-		l.find(RuleLayerPath, shortened(h.Name), fmt.Sprintf("the path is longer than Linux allows: %d bytes for a name, %d for a path", tarcheck.MaxName, tarcheck.MaxPath))
+		l.find(RuleLayerPath, shortened(h.Name), fmt.Sprintf("the path is longer than Linux allows: %d bytes for a name, %d for a path", layer.MaxName, layer.MaxPath))
 		return
 	}
-	if tarcheck.Outside(name) {
+	if layer.Outside(name) {
 		l.find(RuleLayerPath, h.Name, "the path is absolute or leaves the root")
 	}
 	switch h.Typeflag {
@@ -265,7 +265,7 @@ func (l *layerAudit) entry(h *tar.Header) {
 	if h.Typeflag == tar.TypeLink {
 		l.hardlink(h)
 	}
-	if strings.HasPrefix(path.Base(clean), whiteoutPrefix) {
+	if strings.HasPrefix(path.Base(clean), layer.WhiteoutPrefix) {
 		l.whiteout(h, clean)
 		return
 	}
@@ -279,7 +279,7 @@ func (l *layerAudit) entry(h *tar.Header) {
 func (l *layerAudit) hardlink(h *tar.Header) {
 	target := path.Clean("/" + h.Linkname)[1:]
 	switch link, through := l.throughLink(target); {
-	case tarcheck.Outside(h.Linkname):
+	case layer.Outside(h.Linkname):
 		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q is absolute or leaves the root", shortened(h.Linkname)))
 	case through:
 		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q lies behind the symbolic link %q", shortened(h.Linkname), shortened(link)))
@@ -288,21 +288,15 @@ func (l *layerAudit) hardlink(h *tar.Header) {
 	}
 }
 
-// The names of whiteouts.
-const (
-	whiteoutPrefix = ".wh."
-	whiteoutOpaque = ".wh..wh..opq"
-)
-
 // whiteout checks a whiteout.
 func (l *layerAudit) whiteout(h *tar.Header, clean string) {
 	dir, base := path.Split(clean)
 	if h.Typeflag != tar.TypeReg || h.Size != 0 {
 		l.find(RuleWhiteoutForm, h.Name, "the whiteout is no empty regular file")
 	}
-	hidden := strings.TrimPrefix(base, whiteoutPrefix)
-	if base != whiteoutOpaque {
-		if hidden == "" || hidden == "." || hidden == ".." || strings.HasPrefix(hidden, whiteoutPrefix) {
+	hidden := strings.TrimPrefix(base, layer.WhiteoutPrefix)
+	if base != layer.OpaqueName {
+		if hidden == "" || hidden == "." || hidden == ".." || strings.HasPrefix(hidden, layer.WhiteoutPrefix) {
 			l.find(RuleWhiteoutName, h.Name, "the whiteout does not name a file")
 			return
 		}

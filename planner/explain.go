@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -179,8 +180,8 @@ func diffFields(was stage.Object, now []spec.Field) []FieldChange {
 }
 
 // diffFiles compares the entries of an earlier layer with those of a tree.
-func diffFiles(was []stage.Entry, now []source.Entry) []FileChange {
-	entries := make([]stage.Entry, len(now))
+func diffFiles(was []layer.Entry, now []source.Entry) []FileChange {
+	entries := make([]layer.Entry, len(now))
 	unknown := map[string]bool{}
 	for i, e := range now {
 		entries[i] = e.Entry
@@ -229,7 +230,7 @@ func fileChange(diff source.Difference) FileChange {
 }
 
 // property says one property of an entry in words.
-func property(e *stage.Entry, what source.Property) string {
+func property(e *layer.Entry, what source.Property) string {
 	switch what {
 	case source.PropertyType:
 		return string(e.Type)

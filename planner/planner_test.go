@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -107,8 +108,8 @@ func TestDiffFields(t *testing.T) {
 }
 
 func TestFileChangeSaysWhatDiffers(t *testing.T) {
-	before := &stage.Entry{Path: "srv/a", Type: stage.Regular, Mode: 0o644, Size: 10, Digest: digest.FromString("1")}
-	after := &stage.Entry{Path: "srv/a", Type: stage.Regular, Mode: 0o4755, UID: 7, Size: 2000, Digest: digest.FromString("2")}
+	before := &layer.Entry{Path: "srv/a", Type: layer.Regular, Mode: 0o644, Size: 10, Digest: digest.FromString("1")}
+	after := &layer.Entry{Path: "srv/a", Type: layer.Regular, Mode: 0o4755, UID: 7, Size: 2000, Digest: digest.FromString("2")}
 	got := fileChange(source.Difference{
 		Path: "srv/a", Kind: source.Changed, Old: before, New: after,
 		What: []source.Property{source.PropertyContent, source.PropertyMode, source.PropertyOwner},
@@ -123,11 +124,11 @@ func TestFileChangeSaysWhatDiffers(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("change (-want +got):\n%s", diff)
 	}
-	hidden := fileChange(source.Difference{Path: ".profile", Kind: source.Added, New: &stage.Entry{Path: ".profile", Type: stage.Regular}})
+	hidden := fileChange(source.Difference{Path: ".profile", Kind: source.Added, New: &layer.Entry{Path: ".profile", Type: layer.Regular}})
 	if hidden.Path != "/.profile" {
 		t.Errorf("hidden file: %+v", hidden)
 	}
-	root := fileChange(source.Difference{Path: ".", Kind: source.Added, New: &stage.Entry{Path: ".", Type: stage.Directory}})
+	root := fileChange(source.Difference{Path: ".", Kind: source.Added, New: &layer.Entry{Path: ".", Type: layer.Directory}})
 	if root.Path != "/" || root.Action != Create {
 		t.Errorf("root: %+v", root)
 	}

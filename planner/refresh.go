@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -39,7 +40,7 @@ type RefreshOptions struct {
 	Lazy bool
 	// Contents derives the table of contents of a layer blob whose own is lost.
 	// When it is nil, the plan cannot list the files that change in such a layer.
-	Contents func(ctx context.Context, blob io.Reader, mediaType string) (*stage.TOC, error)
+	Contents func(ctx context.Context, blob io.Reader, mediaType string) (*layer.TOC, error)
 }
 
 // Prior is what Refresh saw. It is plain data.
@@ -70,7 +71,7 @@ type Prior struct {
 	Blobs map[digest.Digest]layout.BlobState
 	// Contents are the files of earlier layers, by blob, as far as they are
 	// needed to say what changes.
-	Contents map[digest.Digest]*stage.TOC
+	Contents map[digest.Digest]*layer.TOC
 	// Held are the blobs that stay when the spec goes: what index.json reaches
 	// from entries that are not the spec's, and what other specs own.
 	Held map[digest.Digest]bool
@@ -91,7 +92,7 @@ func Refresh(ctx context.Context, sp *spec.Spec, store *layout.Store, opts Refre
 		Shared:   map[digest.Digest]bool{},
 		Observed: map[spec.Address]*source.Observed{},
 		Blobs:    map[digest.Digest]layout.BlobState{},
-		Contents: map[digest.Digest]*stage.TOC{},
+		Contents: map[digest.Digest]*layer.TOC{},
 		Held:     map[digest.Digest]bool{},
 	}
 	if err := p.readLayout(ctx, sp.Name, store); err != nil {

@@ -11,8 +11,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/cmd/layform/view"
-	"github.com/layform/layform/executor/layer"
+	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 )
 
@@ -26,7 +27,7 @@ type imageFlags struct {
 type image struct {
 	store  *layout.Store
 	layers []ocispec.Descriptor
-	tocs   []*stage.TOC
+	tocs   []*layer.TOC
 }
 
 // open finds the image and reads what is in its layers. The caller closes the store.
@@ -76,7 +77,7 @@ func (img *image) read(ctx context.Context, ref, platform string) error {
 	}
 	img.layers = manifest.Layers
 	for _, l := range img.layers {
-		toc, err := stage.Contents(ctx, img.store, l, layer.DeriveTOC)
+		toc, err := stage.Contents(ctx, img.store, l, encode.DeriveTOC)
 		if err != nil {
 			return fmt.Errorf("layer %s: %w", l.Digest, err)
 		}

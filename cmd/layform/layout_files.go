@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/layform/layform/cmd/layform/view"
-	"github.com/layform/layform/executor/layer"
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/executor/encode"
+	"github.com/layform/layform/layout/layer"
 )
 
 // layoutLsCmd lists what an image holds.
@@ -24,8 +24,8 @@ func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer img.store.Close()
-	files := layer.View(img.tocs)
-	at, err := layer.Lookup(files, c.Path, false)
+	files := encode.View(img.tocs)
+	at, err := encode.Lookup(files, c.Path, false)
 	if err != nil {
 		return &failure{message: err.Error()}
 	}
@@ -54,11 +54,11 @@ func (c *layoutCatCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer img.store.Close()
-	f, err := layer.Lookup(layer.View(img.tocs), c.Path, true)
+	f, err := encode.Lookup(encode.View(img.tocs), c.Path, true)
 	if err != nil {
 		return &failure{message: err.Error(), hint: "layform layout ls lists what the image holds"}
 	}
-	if f.Type != stage.Regular && f.Type != stage.Hardlink {
+	if f.Type != layer.Regular && f.Type != layer.Hardlink {
 		return &failure{message: fmt.Sprintf("%q is a %s, which has no content", c.Path, f.Type)}
 	}
 	if a.json {
@@ -69,7 +69,7 @@ func (c *layoutCatCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer blob.Close()
-	content, err := layer.Open(ctx, blob, img.tocs[f.Layer], img.layers[f.Layer].MediaType, f.Path)
+	content, err := encode.Open(ctx, blob, img.tocs[f.Layer], img.layers[f.Layer].MediaType, f.Path)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,9 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/cmd/layform/view"
-	"github.com/layform/layform/executor/layer"
+	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
@@ -75,7 +76,7 @@ type planned struct {
 	// observed is what was seen behind the layers, and contents what earlier
 	// layers hold; nil for a saved plan.
 	observed map[spec.Address]*source.Observed
-	contents map[digest.Digest]*stage.TOC
+	contents map[digest.Digest]*layer.TOC
 	// saved is set for a plan that an earlier run made.
 	saved bool
 	// cache remembers digests of sources and blobs; nil for no memory.
@@ -113,7 +114,7 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 	}
 	made := &planned{store: store, dir: s.dir()}
 	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, Destroy: mode.destroy}
-	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now, Contents: layer.DeriveTOC}
+	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now, Contents: encode.DeriveTOC}
 	if !shape.NoCache {
 		made.cache = stage.OpenCache(store)
 		store.Remember(made.cache)

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 )
 
 // Cache remembers the digests of files by what the file system says of them: a
@@ -140,7 +141,7 @@ func (c *Cache) Trust(path string, info fs.FileInfo, dgst digest.Digest) {
 }
 
 func (c *Cache) remember(path string, st Stat, dgst digest.Digest) {
-	if sum, ok := SumOf(dgst); ok {
+	if sum, ok := layer.SumOf(dgst); ok {
 		c.put(path, &remembered{stat: st, sum: sum})
 	}
 }

@@ -9,12 +9,13 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 )
 
 // Contents is the table of contents of a layer blob: the one that was kept or,
 // when that is lost, damaged or never was, one that derive makes of the verified
 // blob. Without derive it is nil then.
-func Contents(ctx context.Context, store *layout.Store, d ocispec.Descriptor, derive func(ctx context.Context, blob io.Reader, mediaType string) (*TOC, error)) (*TOC, error) {
+func Contents(ctx context.Context, store *layout.Store, d ocispec.Descriptor, derive func(ctx context.Context, blob io.Reader, mediaType string) (*layer.TOC, error)) (*layer.TOC, error) {
 	toc, err := LoadTOC(ctx, store, d.Digest)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrCorrupt) {
 		return toc, err

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/layform/layform/layout/layer"
 )
 
 // Folder is what a Cache remembers of the files of one folder. It is safe for
@@ -34,7 +36,7 @@ type Folder struct {
 // remembered is what a Cache knows of one file.
 type remembered struct {
 	stat Stat
-	sum  Sum
+	sum  layer.Sum
 }
 
 // The places of the fields in a record.
@@ -53,7 +55,7 @@ const (
 
 // Lookup returns the SHA-256 of the file name when st is what it was when the
 // digest was stored, nil otherwise. It is not to be written to.
-func (f *Folder) Lookup(name string, st Stat) *Sum {
+func (f *Folder) Lookup(name string, st Stat) *layer.Sum {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r, ok := f.fresh[name]; ok {
@@ -71,7 +73,7 @@ func (f *Folder) Lookup(name string, st Stat) *Sum {
 		return nil
 	}
 	rec[idleAt] = 0
-	return (*Sum)(rec[digestAt:idleAt])
+	return (*layer.Sum)(rec[digestAt:idleAt])
 }
 
 // Names gives what SetNames was given, when st, what stat says of the folder,
@@ -161,7 +163,7 @@ func (f *Folder) name(i int) []byte {
 
 func (f *Folder) load(i int) remembered {
 	rec := f.record(i)
-	return remembered{getStat(rec), Sum(rec[digestAt:idleAt])}
+	return remembered{getStat(rec), layer.Sum(rec[digestAt:idleAt])}
 }
 
 func getStat(rec []byte) Stat {
@@ -267,31 +269,29 @@ func encodeCache(folders map[string]*Folder) [][]byte {
 	for _, f := range folders {
 		size += f.room()
 	}
-	list, bodies := &writer{}, make([]byte, 0, min(size, cacheLimit))
+	list, bodies := []byte{}, make([]byte, 0, min(size, cacheLimit))
 	total, named := 0, 0
 	for _, dir := range slices.Sorted(maps.Keys(folders)) {
-		listed, start := len(list.buf), len(bodies)
+		listed, start := len(list), len(bodies)
 		var count, names int
 		bodies, count, names = folders[dir].append(bodies)
 		end := len(bodies)
 		if bodies = folders[dir].appendNames(bodies); len(bodies) == start {
 			continue
 		}
-		list.string(dir)
-		list.uint(uint64(count))
-		list.uint(uint64(names))
-		list.uint(uint64(len(bodies) - end))
+		list = append(binary.AppendUvarint(list, uint64(len(dir))), dir...)
+		list = binary.AppendUvarint(list, uint64(count))
+		list = binary.AppendUvarint(list, uint64(names))
+		list = binary.AppendUvarint(list, uint64(len(bodies)-end))
 		const head = len(cacheMagic) + 4 + binary.MaxVarintLen64
-		if total == folderLimit || named+len(dir) > nameLimit || head+len(list.buf)+len(bodies) > cacheLimit {
-			list.buf, bodies = list.buf[:listed], bodies[:start]
+		if total == folderLimit || named+len(dir) > nameLimit || head+len(list)+len(bodies) > cacheLimit {
+			list, bodies = list[:listed], bodies[:start]
 			continue
 		}
 		total++
 		named += len(dir)
 	}
-	first := &writer{}
-	first.uint(uint64(total))
-	content := [][]byte{first.buf, list.buf, bodies}
+	content := [][]byte{binary.AppendUvarint(nil, uint64(total)), list, bodies}
 	head := binary.LittleEndian.AppendUint32([]byte(cacheMagic), checksum(content...))
 	return slices.Insert(content, 0, head)
 }

@@ -1,25 +1,18 @@
 package stage
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 )
 
 // tocAdvice says what to do about a table of contents that cannot be used.
 const tocAdvice = "; it can be removed, and is made again from the layer"
-
-// TOCVersion is the version of tables of contents that is written and read.
-const TOCVersion = 2
-
-// tocMagic starts the file of a table of contents.
-const tocMagic = "layform toc 2\n"
 
 // tocLimit is the longest table of contents that is read, in bytes.
 const tocLimit = 256 << 20
@@ -35,7 +28,7 @@ func tocFile(blob digest.Digest) (string, error) {
 // LoadTOC reads the table of contents of a layer blob. The error is
 // fs.ErrNotExist when there is none, and in the tree of ErrCorrupt when it is
 // damaged, of another version, or of another blob: make it again from the blob.
-func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*TOC, error) {
+func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*layer.TOC, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -47,7 +40,7 @@ func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*TOC
 	if err != nil {
 		return nil, err
 	}
-	toc, err := decodeTOC(data)
+	toc, err := layer.DecodeTOC(data)
 	if err == nil && toc.Blob != blob {
 		err = fmt.Errorf("it belongs to %s", toc.Blob)
 	}
@@ -63,7 +56,7 @@ func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*TOC
 
 // SaveTOC writes the table of contents of toc.Blob, atomically. A power cut may
 // take it, which costs time alone.
-func SaveTOC(ctx context.Context, store *layout.Store, toc *TOC) error {
+func SaveTOC(ctx context.Context, store *layout.Store, toc *layer.TOC) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -71,7 +64,7 @@ func SaveTOC(ctx context.Context, store *layout.Store, toc *TOC) error {
 	if err != nil {
 		return err
 	}
-	data, err := encodeTOC(toc)
+	data, err := layer.EncodeTOC(toc)
 	if err != nil {
 		return err
 	}
@@ -109,29 +102,9 @@ func DigestsOfTOCs(ctx context.Context, store *layout.Store) ([]digest.Digest, e
 	return all, nil
 }
 
-// encodeTOC gives the bytes of the file: the magic, a checksum of what follows,
-// and the records. They are not compressed: most of them is digests.
-func encodeTOC(toc *TOC) ([]byte, error) {
-	const perEntry, perChunk = 128, 256 // about; more only costs a copy
-	w := &writer{buf: make([]byte, 0, len(tocMagic)+perEntry*(len(toc.Entries)+1)+perChunk*len(toc.Chunks))}
-	w.buf = append(append(w.buf, tocMagic...), 0, 0, 0, 0)
-	toc.write(w)
-	content := w.buf[len(tocMagic)+4:]
-	binary.LittleEndian.PutUint32(w.buf[len(tocMagic):], checksum(content))
-	return w.buf, w.err
-}
-
-// decodeTOC reads the bytes of the file.
-func decodeTOC(data []byte) (*TOC, error) {
-	content, ok := bytes.CutPrefix(data, []byte(tocMagic))
-	if !ok || len(content) < 4 || binary.LittleEndian.Uint32(content) != checksum(content[4:]) {
-		return nil, errors.New("it is damaged, or of another kind or version")
-	}
-	r := newReader(string(content[4:]))
-	toc := &TOC{}
-	toc.read(r)
-	if r.err != nil {
-		return nil, r.err
-	}
-	return toc, toc.check()
+// tocDigest is the layer blob that a file name in the folder toc stands for.
+func tocDigest(name string) (digest.Digest, bool) {
+	algorithm, encoded, ok := strings.Cut(name, "-")
+	dgst := digest.Digest(algorithm + ":" + encoded)
+	return dgst, ok && dgst.Validate() == nil
 }

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/layform/layform/planner/source/header"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -65,7 +65,7 @@ func (o *observer) observeFile(name string, sniff func([]byte) (spec.Algorithm, 
 }
 
 // headSize is how much of a file Sniff wants to see.
-const headSize = 2 * header.BlockSize
+const headSize = 2 * layer.BlockSize
 
 // Sniff finds by its first KiB what a tar is compressed with: Uncompressed for
 // a plain tar. Anything but gzip, zstd and a plain tar is an error that names
@@ -96,11 +96,11 @@ func skippable(head []byte) bool {
 // tarHead reports whether head begins a tar: a block with the right checksum,
 // or the two zero blocks of a tar without entries.
 func tarHead(head []byte) bool {
-	if len(head) < header.BlockSize {
+	if len(head) < layer.BlockSize {
 		return false
 	}
-	first := head[:header.BlockSize]
-	if bytes.Count(first, []byte{0}) == header.BlockSize {
+	first := head[:layer.BlockSize]
+	if bytes.Count(first, []byte{0}) == layer.BlockSize {
 		return len(head) >= headSize && bytes.Count(head[:headSize], []byte{0}) == headSize
 	}
 	want, err := strconv.ParseInt(strings.Trim(string(first[148:156]), " \x00"), 8, 64)

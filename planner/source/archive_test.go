@@ -7,13 +7,12 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/layout/stage"
-	"github.com/layform/layform/planner/source/header"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
 func TestArchive(t *testing.T) {
-	block, err := header.Append(nil, &stage.Entry{Path: "f", Type: stage.Regular})
+	block, err := layer.AppendHeader(nil, &layer.Entry{Path: "f", Type: layer.Regular})
 	must(t, err)
 	tar := string(block)
 	files := map[string]string{

@@ -9,7 +9,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -30,10 +30,10 @@ func entryPath(to string) string {
 // whiteoutPath is the path of the marker that a whiteout block stands for.
 func whiteoutPath(n *spec.Node) (string, bool) {
 	if n.Opaque {
-		return path.Join(n.To, opaqueName), true
+		return path.Join(n.To, layer.OpaqueName), true
 	}
 	dir, base := path.Split(n.To)
-	return dir + whiteoutPrefix + base, base != ""
+	return dir + layer.WhiteoutPrefix + base, base != ""
 }
 
 // checkPath reports paths that no layer may hold.
@@ -42,8 +42,8 @@ func (o *observer) checkPath(node int, p string) bool {
 	switch {
 	case !utf8.ValidString(p):
 		o.report(node, "Invalid file name", "The name %q is not valid UTF-8. Rename the file, or exclude it.", p)
-	case strings.HasPrefix(base, whiteoutPrefix):
-		o.report(node, "Reserved file name", "The name of %q begins with %q, which marks deletions in layers. Rename the file, or exclude it.", "/"+p, whiteoutPrefix)
+	case strings.HasPrefix(base, layer.WhiteoutPrefix):
+		o.report(node, "Reserved file name", "The name of %q begins with %q, which marks deletions in layers. Rename the file, or exclude it.", "/"+p, layer.WhiteoutPrefix)
 	case len(p) > maxPath || len(base) > maxName:
 		o.report(node, "Path too long", "%q is longer than Linux allows: %d bytes for a name, %d for a path.", "/"+p, maxName, maxPath)
 	default:
@@ -85,7 +85,7 @@ func mayLink(n spec.Node) bool {
 // ascending reports whether entries stand in canonical order, each path once.
 func ascending(all []Entry) bool {
 	for i := 1; i < len(all); i++ {
-		if Compare(all[i-1].Path, all[i].Path) >= 0 {
+		if layer.Compare(all[i-1].Path, all[i].Path) >= 0 {
 			return false
 		}
 	}
@@ -100,7 +100,7 @@ func inOrder(all []Entry) []*Entry {
 	var runs []int // where each begins, and the end of all
 	for i := range all {
 		out[i] = &all[i]
-		if i == 0 || Compare(all[i-1].Path, all[i].Path) > 0 {
+		if i == 0 || layer.Compare(all[i-1].Path, all[i].Path) > 0 {
 			runs = append(runs, i)
 		}
 	}
@@ -119,7 +119,7 @@ func inOrder(all []Entry) []*Entry {
 // mergeRuns fills dst from two sorted lists, from a first where they are equal.
 func mergeRuns(dst, a, b []*Entry) {
 	for i := range dst {
-		if len(b) == 0 || len(a) > 0 && Compare(a[0].Path, b[0].Path) <= 0 {
+		if len(b) == 0 || len(a) > 0 && layer.Compare(a[0].Path, b[0].Path) <= 0 {
 			dst[i], a = a[0], a[1:]
 		} else {
 			dst[i], b = b[0], b[1:]
@@ -146,7 +146,7 @@ func (o *observer) settleAll(sorted []*Entry) []Entry {
 func (o *observer) settle(same []*Entry) *Entry {
 	chosen := same[0]
 	for _, e := range same[1:] {
-		if chosen.Type != stage.Directory || e.Type != stage.Directory {
+		if chosen.Type != layer.Directory || e.Type != layer.Directory {
 			o.conflict("Two entries for one path", chosen, e, "A layer holds one entry for a path: remove or exclude one of them.")
 			return chosen
 		}
@@ -225,7 +225,7 @@ func (o *observer) addParents(all []Entry, n int) []Entry {
 		start := 0
 		if len(open) > 0 {
 			top := open[len(open)-1]
-			if top.entry != nil && top.entry.Type != stage.Directory {
+			if top.entry != nil && top.entry.Type != layer.Directory {
 				o.report(e.Node, "Parent is not a directory", "%q lies below %q, which is %s.", "/"+e.Path, "/"+top.path, o.origin(top.entry))
 			}
 			start = len(top.path) + 1
@@ -252,7 +252,7 @@ func (o *observer) addParents(all []Entry, n int) []Entry {
 
 // parent is the entry of a directory that nobody declared.
 func (o *observer) parent(path string) Entry {
-	return Entry{Node: -1, Entry: stage.Entry{Path: path, Type: stage.Directory, Mode: 0o755, Mtime: o.opts.Epoch}}
+	return Entry{Node: -1, Entry: layer.Entry{Path: path, Type: layer.Directory, Mode: 0o755, Mtime: o.opts.Epoch}}
 }
 
 // openEntry is an entry that later ones may lie in; nil where it is missing.
@@ -268,7 +268,7 @@ func isBelow(p, dir string) bool {
 
 // tie gives hard links the metadata of their targets, for both are one inode.
 func (o *observer) tie(entries []Entry) {
-	if !slices.ContainsFunc(entries, func(e Entry) bool { return e.Type == stage.Hardlink }) {
+	if !slices.ContainsFunc(entries, func(e Entry) bool { return e.Type == layer.Hardlink }) {
 		return
 	}
 	known := make(map[string]int, len(entries))
@@ -277,7 +277,7 @@ func (o *observer) tie(entries []Entry) {
 	}
 	for i := range entries {
 		e := &entries[i]
-		if e.Type != stage.Hardlink {
+		if e.Type != layer.Hardlink {
 			continue
 		}
 		at, ok := known[e.Linkname]
@@ -285,10 +285,10 @@ func (o *observer) tie(entries []Entry) {
 		case !ok:
 			o.report(e.Node, "No such hard link target", "The layer has no entry %q for %q to share. A hard link needs its target in the same layer.", "/"+e.Linkname, "/"+e.Path)
 			continue
-		case entries[at].Type == stage.Directory:
+		case entries[at].Type == layer.Directory:
 			o.report(e.Node, "Invalid hard link target", "%q is a directory, which cannot be hard-linked.", "/"+e.Linkname)
 			continue
-		case entries[at].Type == stage.Hardlink:
+		case entries[at].Type == layer.Hardlink:
 			o.report(e.Node, "Invalid hard link target", "%q is itself a hard link: name its target %q instead.", "/"+e.Linkname, "/"+entries[at].Linkname)
 			continue
 		}

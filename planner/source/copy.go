@@ -11,7 +11,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -94,7 +94,7 @@ type found struct {
 	name string
 	size int64
 	// sum is set for files that the cache knows.
-	sum *stage.Sum
+	sum *layer.Sum
 	// link is the target of a symlink.
 	link *string
 	// kept is set by copies that preserve metadata.
@@ -107,7 +107,7 @@ type found struct {
 	included bool
 }
 
-// kind is a stage.Type in one byte.
+// kind is a layer.Type in one byte.
 type kind uint8
 
 const (
@@ -120,10 +120,10 @@ const (
 )
 
 // entryType is the type of the entry.
-func (k kind) entryType() stage.Type {
-	return [...]stage.Type{
-		kindRegular: stage.Regular, kindDirectory: stage.Directory, kindSymlink: stage.Symlink,
-		kindChar: stage.Char, kindBlock: stage.Block, kindFifo: stage.Fifo,
+func (k kind) entryType() layer.Type {
+	return [...]layer.Type{
+		kindRegular: layer.Regular, kindDirectory: layer.Directory, kindSymlink: layer.Symlink,
+		kindChar: layer.Char, kindBlock: layer.Block, kindFifo: layer.Fifo,
 	}[k]
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 )
 
 // DifferenceKind says how an entry differs between two lists.
@@ -42,7 +42,7 @@ type Difference struct {
 	What []Property
 	// Old is nil for an added entry and New for a removed one. They point into
 	// the lists.
-	Old, New *stage.Entry
+	Old, New *layer.Entry
 }
 
 // Diff lists the paths in which two lists of entries differ, in canonical
@@ -50,7 +50,7 @@ type Difference struct {
 // through an index. Of several entries for one path the last one counts, as it
 // does when a tar is unpacked. Content is compared by digest and size; a file
 // without a digest on either side differs, for nobody can tell.
-func Diff(before, after []stage.Entry) []Difference {
+func Diff(before, after []layer.Entry) []Difference {
 	olds, news := ordered(before), ordered(after)
 	var out []Difference
 	for len(olds) > 0 || len(news) > 0 {
@@ -61,7 +61,7 @@ func Diff(before, after []stage.Entry) []Difference {
 		case len(news) == 0:
 			order = -1
 		default:
-			order = Compare(olds[0].Path, news[0].Path)
+			order = layer.Compare(olds[0].Path, news[0].Path)
 		}
 		switch {
 		case order < 0:
@@ -81,17 +81,17 @@ func Diff(before, after []stage.Entry) []Difference {
 }
 
 // ordered gives pointers to the entries in canonical order, the last one of each path.
-func ordered(entries []stage.Entry) []*stage.Entry {
-	out := make([]*stage.Entry, len(entries))
+func ordered(entries []layer.Entry) []*layer.Entry {
+	out := make([]*layer.Entry, len(entries))
 	sorted := true
 	for i := range entries {
 		out[i] = &entries[i]
-		sorted = sorted && (i == 0 || Compare(entries[i-1].Path, entries[i].Path) < 0)
+		sorted = sorted && (i == 0 || layer.Compare(entries[i-1].Path, entries[i].Path) < 0)
 	}
 	if sorted {
 		return out
 	}
-	slices.SortStableFunc(out, func(a, b *stage.Entry) int { return Compare(a.Path, b.Path) })
+	slices.SortStableFunc(out, func(a, b *layer.Entry) int { return layer.Compare(a.Path, b.Path) })
 	last := out[:0]
 	for i, e := range out {
 		if i+1 == len(out) || out[i+1].Path != e.Path {
@@ -102,7 +102,7 @@ func ordered(entries []stage.Entry) []*stage.Entry {
 }
 
 // properties lists in which properties two entries differ.
-func properties(a, b *stage.Entry) []Property {
+func properties(a, b *layer.Entry) []Property {
 	var what []Property
 	add := func(differs bool, p Property) {
 		if differs {
@@ -110,7 +110,7 @@ func properties(a, b *stage.Entry) []Property {
 		}
 	}
 	same := a.Type == b.Type
-	regular := same && a.Type == stage.Regular
+	regular := same && a.Type == layer.Regular
 	add(!same, PropertyType)
 	add(regular && (a.Digest != b.Digest || a.Digest == "" || a.Size != b.Size), PropertyContent)
 	add(a.Mode != b.Mode, PropertyMode)

@@ -16,20 +16,20 @@ package source
 import (
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
 // Encoding names the rule that turns entries into the bytes of a layer: tar
 // headers, chunk cuts, encoders and levels. It is part of every layer's
 // fingerprint. Change it whenever any of these changes bytes, and the golden
-// digests of executor/layer with it.
+// digests of executor/encode with it.
 const Encoding = "layform/1"
 
 // Entry is one entry of a layer that is to be built. Its Digest is empty as
 // long as its content was not read.
 type Entry struct {
-	stage.Entry
+	layer.Entry
 	// File is the file that holds the content, relative to the spec's
 	// directory; empty when the content is Content or there is none.
 	File string

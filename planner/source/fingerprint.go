@@ -11,7 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -22,7 +22,7 @@ func (t *Tree) Fingerprint() (digest.Digest, bool) {
 	if t.Sum != "" {
 		return t.Sum, true
 	}
-	return fingerprint(func(yield func(*stage.Entry, bool) bool) {
+	return fingerprint(func(yield func(*layer.Entry, bool) bool) {
 		for i := range t.Entries {
 			if !yield(&t.Entries[i].Entry, !t.Entries[i].Unknown) {
 				return
@@ -37,8 +37,8 @@ func (t *Tree) LayerFingerprint(c spec.Compression) digest.Digest { return treeL
 
 // FingerprintTree is the fingerprint of the layer of a tree with these entries,
 // the one that Observed.Fingerprint gives for it.
-func FingerprintTree(entries []stage.Entry, c spec.Compression) (digest.Digest, bool) {
-	d, ok := fingerprint(func(yield func(*stage.Entry, bool) bool) {
+func FingerprintTree(entries []layer.Entry, c spec.Compression) (digest.Digest, bool) {
+	d, ok := fingerprint(func(yield func(*layer.Entry, bool) bool) {
 		for i := range entries {
 			if !yield(&entries[i], true) {
 				return
@@ -56,7 +56,7 @@ func treeLayer(tree digest.Digest, c spec.Compression) digest.Digest {
 }
 
 // fingerprint covers entries in order, each with whether its content is known.
-func fingerprint(entries iter.Seq2[*stage.Entry, bool]) (digest.Digest, bool) {
+func fingerprint(entries iter.Seq2[*layer.Entry, bool]) (digest.Digest, bool) {
 	r := newRecords()
 	for e, known := range entries {
 		if !known || !r.entry(e) {
@@ -75,12 +75,12 @@ type records struct {
 func newRecords() *records { return &records{sha256.New(), record(nil, "tree")} }
 
 // entry covers an entry, and reports whether its content is known, if it has any.
-func (r *records) entry(e *stage.Entry) bool {
-	if e.Type != stage.Regular {
+func (r *records) entry(e *layer.Entry) bool {
+	if e.Type != layer.Regular {
 		cover(r, e.Path, e, nil)
 		return true
 	}
-	sum, ok := stage.SumOf(e.Digest)
+	sum, ok := layer.SumOf(e.Digest)
 	if ok {
 		cover(r, e.Path, e, &sum)
 	}
@@ -156,7 +156,7 @@ func record[T string | []byte](dst []byte, fields ...T) []byte {
 
 // cover covers all that an entry gives to a layer. Its path is given apart, and
 // the sum of its content, nil for what has none.
-func cover[T string | []byte](r *records, path T, e *stage.Entry, content *stage.Sum) {
+func cover[T string | []byte](r *records, path T, e *layer.Entry, content *layer.Sum) {
 	r.buf = record(r.buf, path)
 	r.buf = record(r.buf, string(e.Type), e.Linkname)
 	if content == nil {
@@ -171,7 +171,7 @@ func cover[T string | []byte](r *records, path T, e *stage.Entry, content *stage
 }
 
 // recordNumbers appends the numbers of an entry, and its xattrs after theirs.
-func recordNumbers(dst []byte, e *stage.Entry) []byte {
+func recordNumbers(dst []byte, e *layer.Entry) []byte {
 	for _, n := range [...]int64{int64(e.Mode), int64(e.UID), int64(e.GID), e.Mtime, e.Size, e.Devmajor, e.Devminor, int64(len(e.Xattrs))} {
 		dst = binary.AppendVarint(dst, n)
 	}

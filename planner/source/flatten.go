@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 )
 
 // spare is the room that entries leaves for parents that nobody declared.
@@ -156,7 +156,7 @@ func (fl *flattener) linkInodes() {
 			continue
 		}
 		e := &fl.entries[s.entry]
-		e.Type, e.Linkname = stage.Hardlink, fl.entries[at].Path
+		e.Type, e.Linkname = layer.Hardlink, fl.entries[at].Path
 		e.File, e.Size, e.Digest, e.Xattrs = "", 0, "", nil
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 )
 
 // hashBatch is the number of files that one worker takes at a time; they are
@@ -30,7 +30,7 @@ var errMoved = errors.New("it changed while it was read")
 func (o *observer) hash(entries []Entry) {
 	var files []*Entry
 	for i := range entries {
-		if e := &entries[i]; e.Type == stage.Regular && e.File != "" && e.Digest == "" {
+		if e := &entries[i]; e.Type == layer.Regular && e.File != "" && e.Digest == "" {
 			files = append(files, e)
 		}
 	}

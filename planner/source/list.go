@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -84,7 +84,7 @@ func (o *observer) checkName(w *walk, rel, name string) bool {
 
 // plainName reports whether a name is of printable ASCII, short, and no whiteout.
 func plainName(name string) bool {
-	if len(name) > maxName || strings.HasPrefix(name, whiteoutPrefix) {
+	if len(name) > maxName || strings.HasPrefix(name, layer.WhiteoutPrefix) {
 		return false
 	}
 	for i := range len(name) {
@@ -115,7 +115,7 @@ func (w *walk) classify(f *found, dir *os.Root, name, full string, info fs.FileI
 	switch {
 	case mode.IsRegular():
 		f.kind, f.mode, f.size = kindRegular, fileMode(mode&0o100 != 0), info.Size()
-		if sum, ok := stage.SumOf(w.o.remembered(full, info)); ok {
+		if sum, ok := layer.SumOf(w.o.remembered(full, info)); ok {
 			f.sum = &sum
 		} else {
 			w.unread.Store(true)

@@ -10,7 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -137,16 +137,16 @@ func (o *observer) single(i int, n *spec.Node) (Entry, bool) {
 	ok := true
 	switch n.Kind {
 	case spec.NodeFile:
-		e.Type, e.Mode = stage.Regular, 0o644
+		e.Type, e.Mode = layer.Regular, 0o644
 		ok = o.content(i, n, &e)
 	case spec.NodeDirectory:
-		e.Type, e.Mode = stage.Directory, 0o755
+		e.Type, e.Mode = layer.Directory, 0o755
 	case spec.NodeSymlink:
-		e.Type, e.Mode, e.Linkname = stage.Symlink, 0o777, n.Target
+		e.Type, e.Mode, e.Linkname = layer.Symlink, 0o777, n.Target
 	case spec.NodeHardlink:
-		e.Type, e.Linkname = stage.Hardlink, entryPath(n.Target)
+		e.Type, e.Linkname = layer.Hardlink, entryPath(n.Target)
 	case spec.NodeWhiteout:
-		e.Type, e.Mode = stage.Regular, 0o644
+		e.Type, e.Mode = layer.Regular, 0o644
 		e.setContent("")
 		e.Path, ok = whiteoutPath(n)
 		if !ok {
@@ -185,10 +185,10 @@ func (o *observer) content(i int, n *spec.Node, e *Entry) bool {
 // entry of a copy. It reports false after an error.
 func (o *observer) explicit(i int, n *spec.Node, e *Entry) bool {
 	mode := n.Mode
-	if n.Kind == spec.NodeCopy && e.Type == stage.Directory {
+	if n.Kind == spec.NodeCopy && e.Type == layer.Directory {
 		mode = n.DirMode
 	}
-	if mode != nil && e.Type != stage.Symlink {
+	if mode != nil && e.Type != layer.Symlink {
 		e.Mode = *mode
 	}
 	if n.UID != nil {
@@ -200,7 +200,7 @@ func (o *observer) explicit(i int, n *spec.Node, e *Entry) bool {
 	if n.Mtime != nil {
 		e.Mtime = n.Mtime.Unix()
 	}
-	regular := e.Type == stage.Regular
+	regular := e.Type == layer.Regular
 	if !regular && n.Kind == spec.NodeCopy {
 		return true
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -378,7 +378,7 @@ func TestFill(t *testing.T) {
 	if diff := cmp.Diff(want.Tree, filled); diff != "" {
 		t.Errorf("the filled tree differs: %s", diff)
 	}
-	if !o.Tree.Entries[0].Unknown || o.Tree.Entries[0].Type != stage.Regular {
+	if !o.Tree.Entries[0].Unknown || o.Tree.Entries[0].Type != layer.Regular {
 		t.Error("Fill changed its receiver")
 	}
 }

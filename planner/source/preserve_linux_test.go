@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -43,7 +43,7 @@ func TestPreserve(t *testing.T) {
 			t.Errorf("%s belongs to %d:%d", e.Path, e.UID, e.GID)
 		}
 		e.UID, e.GID = 0, 0
-		if e.Type == stage.Symlink {
+		if e.Type == layer.Symlink {
 			e.Mtime = 0
 		}
 	}
@@ -57,7 +57,7 @@ func TestPreserve(t *testing.T) {
 	explicit := preserved("srv")
 	explicit.UID, explicit.Mode, explicit.Mtime = ptr(42), ptr(uint32(0o640)), ptr(time.Unix(7, 0))
 	for _, e := range observeTree(t, root, at(explicit), Options{}) {
-		if e.UID != 42 || e.Mtime != 7 || e.Type == stage.Regular && e.Mode != 0o640 {
+		if e.UID != 42 || e.Mtime != 7 || e.Type == layer.Regular && e.Mode != 0o640 {
 			t.Errorf("explicit attributes do not win: %v", lines([]Entry{e}))
 		}
 	}
@@ -71,7 +71,7 @@ func TestPreserve(t *testing.T) {
 func paths(entries []Entry) []string {
 	var out []string
 	for _, e := range entries {
-		if e.Type != stage.Hardlink {
+		if e.Type != layer.Hardlink {
 			out = append(out, e.Path)
 		}
 	}
@@ -105,7 +105,7 @@ func TestPreserveXattrs(t *testing.T) {
 	normal.Metadata = spec.Normalize
 	normal.Xattrs = map[string]string{"user.x": "y"}
 	for _, e := range observeTree(t, root, at(normal), Options{}) {
-		if e.Type == stage.Regular && !cmp.Equal(e.Xattrs, map[string]string{"user.x": "y"}) || e.Type == stage.Directory && e.Xattrs != nil {
+		if e.Type == layer.Regular && !cmp.Equal(e.Xattrs, map[string]string{"user.x": "y"}) || e.Type == layer.Directory && e.Xattrs != nil {
 			t.Errorf("%s has xattrs %q", e.Path, e.Xattrs)
 		}
 	}
@@ -128,7 +128,7 @@ func TestPreserveDevices(t *testing.T) {
 		t.Skipf("no device can be made: %v", err)
 	}
 	entries := observeTree(t, root, at(preserved("dev")), Options{})
-	if e := entries[1]; e.Type != stage.Char || e.Devmajor != 1 || e.Devminor != 3 {
+	if e := entries[1]; e.Type != layer.Char || e.Devmajor != 1 || e.Devminor != 3 {
 		t.Errorf("the device is %+v", e)
 	}
 }

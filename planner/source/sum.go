@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -45,7 +45,7 @@ func (b made) plain() bool {
 		_, err := encodeCapabilities(w.n.Capabilities)
 		return w.n.Metadata != spec.Preserve && !w.unread.Load() && (w.n.Capabilities == "" || err == nil)
 	}
-	return b.entry.Type != stage.Hardlink && !b.entry.Unknown
+	return b.entry.Type != layer.Hardlink && !b.entry.Unknown
 }
 
 // path is where the block's tree begins.
@@ -112,7 +112,7 @@ func (s *summer) node(n *node, path []byte) bool {
 	directories := !slices.ContainsFunc(n.finds, func(f find) bool { return f.kind != kindDirectory })
 	if n.entry != nil {
 		given++
-		directories = directories && n.entry.Type == stage.Directory
+		directories = directories && n.entry.Type == layer.Directory
 	}
 	if !directories && (given > 1 || len(n.below) > 0) {
 		return false
@@ -164,9 +164,9 @@ func (s *summer) below(n *node, path []byte) bool {
 			}
 		}
 	}
-	for _, name := range slices.SortedFunc(maps.Keys(n.below), Compare) {
+	for _, name := range slices.SortedFunc(maps.Keys(n.below), layer.Compare) {
 		at := 0
-		for at < len(rest) && Compare(rest[at].name, name) < 0 {
+		for at < len(rest) && layer.Compare(rest[at].name, name) < 0 {
 			at++
 		}
 		s.listing(walk, rest[:at], path)

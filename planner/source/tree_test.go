@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -17,51 +17,51 @@ func TestCompare(t *testing.T) {
 	}
 	for i, a := range sorted {
 		for j, b := range sorted {
-			got, want := Compare(a, b), 0
+			got, want := layer.Compare(a, b), 0
 			if i < j {
 				want = -1
 			} else if i > j {
 				want = 1
 			}
 			if got != want {
-				t.Errorf("Compare(%q, %q) is %d, want %d", a, b, got, want)
+				t.Errorf("layer.Compare(%q, %q) is %d, want %d", a, b, got, want)
 			}
 		}
 	}
 }
 
 func TestDiff(t *testing.T) {
-	base := stage.Entry{Path: "f", Type: stage.Regular, Mode: 0o644, Size: 1, Digest: digest.FromString("x"), Mtime: 5}
-	change := func(edit func(*stage.Entry)) stage.Entry {
+	base := layer.Entry{Path: "f", Type: layer.Regular, Mode: 0o644, Size: 1, Digest: digest.FromString("x"), Mtime: 5}
+	change := func(edit func(*layer.Entry)) layer.Entry {
 		e := base
 		edit(&e)
 		return e
 	}
 	for _, c := range []struct {
 		name  string
-		after stage.Entry
+		after layer.Entry
 		want  []Property
 	}{
 		{"same", base, nil},
-		{"content", change(func(e *stage.Entry) { e.Digest = digest.FromString("y") }), []Property{PropertyContent}},
-		{"unhashed", change(func(e *stage.Entry) { e.Digest = "" }), []Property{PropertyContent}},
-		{"mode", change(func(e *stage.Entry) { e.Mode = 0o600 }), []Property{PropertyMode}},
-		{"owner and time", change(func(e *stage.Entry) { e.GID, e.Mtime = 3, 6 }), []Property{PropertyOwner, PropertyMtime}},
-		{"xattrs", change(func(e *stage.Entry) { e.Xattrs = map[string]string{"user.a": "1"} }), []Property{PropertyXattrs}},
-		{"type", change(func(e *stage.Entry) { e.Type, e.Linkname, e.Digest, e.Mode = stage.Symlink, "t", "", 0o777 }), []Property{PropertyType, PropertyMode}},
-		{"offset", change(func(e *stage.Entry) { e.Offset = 512 }), nil},
+		{"content", change(func(e *layer.Entry) { e.Digest = digest.FromString("y") }), []Property{PropertyContent}},
+		{"unhashed", change(func(e *layer.Entry) { e.Digest = "" }), []Property{PropertyContent}},
+		{"mode", change(func(e *layer.Entry) { e.Mode = 0o600 }), []Property{PropertyMode}},
+		{"owner and time", change(func(e *layer.Entry) { e.GID, e.Mtime = 3, 6 }), []Property{PropertyOwner, PropertyMtime}},
+		{"xattrs", change(func(e *layer.Entry) { e.Xattrs = map[string]string{"user.a": "1"} }), []Property{PropertyXattrs}},
+		{"type", change(func(e *layer.Entry) { e.Type, e.Linkname, e.Digest, e.Mode = layer.Symlink, "t", "", 0o777 }), []Property{PropertyType, PropertyMode}},
+		{"offset", change(func(e *layer.Entry) { e.Offset = 512 }), nil},
 	} {
 		var got []Property
-		if d := Diff([]stage.Entry{base}, []stage.Entry{c.after}); len(d) > 0 {
+		if d := Diff([]layer.Entry{base}, []layer.Entry{c.after}); len(d) > 0 {
 			got = d[0].What
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
-	link := func(target string) stage.Entry { return stage.Entry{Path: "l", Type: stage.Symlink, Linkname: target} }
-	device := func(minor int64) stage.Entry { return stage.Entry{Path: "n", Type: stage.Char, Devminor: minor} }
-	if d := Diff([]stage.Entry{link("a"), device(1)}, []stage.Entry{link("b"), device(2)}); len(d) != 2 || d[0].What[0] != PropertyTarget || d[1].What[0] != PropertyDevice {
+	link := func(target string) layer.Entry { return layer.Entry{Path: "l", Type: layer.Symlink, Linkname: target} }
+	device := func(minor int64) layer.Entry { return layer.Entry{Path: "n", Type: layer.Char, Devminor: minor} }
+	if d := Diff([]layer.Entry{link("a"), device(1)}, []layer.Entry{link("b"), device(2)}); len(d) != 2 || d[0].What[0] != PropertyTarget || d[1].What[0] != PropertyDevice {
 		t.Errorf("targets and devices: %v", d)
 	}
 }
@@ -69,10 +69,10 @@ func TestDiff(t *testing.T) {
 // TestDiffOrder: additions and removals are found in lists of any order, and
 // the last of several entries for a path counts.
 func TestDiffOrder(t *testing.T) {
-	list := func(paths ...string) []stage.Entry {
-		var out []stage.Entry
+	list := func(paths ...string) []layer.Entry {
+		var out []layer.Entry
 		for i, p := range paths {
-			out = append(out, stage.Entry{Path: p, Type: stage.Directory, Mode: uint32(i)})
+			out = append(out, layer.Entry{Path: p, Type: layer.Directory, Mode: uint32(i)})
 		}
 		for i := range out {
 			out[i].Mode = 0o755
@@ -97,9 +97,9 @@ func TestDiffOrder(t *testing.T) {
 // nothing else does.
 func TestFingerprint(t *testing.T) {
 	tree := func(edit func(*Entry)) *Observed {
-		e := Entry{Entry: stage.Entry{Path: "f", Type: stage.Regular, Mode: 0o644, Size: 1, Digest: digest.FromString("x")}}
+		e := Entry{Entry: layer.Entry{Path: "f", Type: layer.Regular, Mode: 0o644, Size: 1, Digest: digest.FromString("x")}}
 		edit(&e)
-		return &Observed{Tree: &Tree{Entries: []Entry{e, {Entry: stage.Entry{Path: "g", Type: stage.Directory}}}}}
+		return &Observed{Tree: &Tree{Entries: []Entry{e, {Entry: layer.Entry{Path: "g", Type: layer.Directory}}}}}
 	}
 	print := func(o *Observed, c spec.Compression) digest.Digest {
 		d, ok := o.Fingerprint(&spec.Layer{Compression: c})
@@ -112,7 +112,7 @@ func TestFingerprint(t *testing.T) {
 	seen := []digest.Digest{base}
 	for i, edit := range []func(*Entry){
 		func(e *Entry) { e.Path = "F" },
-		func(e *Entry) { e.Type = stage.Fifo },
+		func(e *Entry) { e.Type = layer.Fifo },
 		func(e *Entry) { e.Mode = 0o600 },
 		func(e *Entry) { e.UID = 1 },
 		func(e *Entry) { e.GID = 1 },

@@ -5,12 +5,12 @@ import (
 	"io"
 	"time"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/layer"
 )
 
 // File is one file of an image.
 type File struct {
-	stage.Entry
+	layer.Entry
 	// Layer is the index of the layer that it comes from, bottom first.
 	Layer int `json:"layer"`
 }
@@ -31,9 +31,9 @@ func Contents(w io.Writer, files []File, style Style) error {
 		}
 		text := Escape(name)
 		switch f.Type {
-		case stage.Symlink:
+		case layer.Symlink:
 			text += " -> " + Escape(f.Linkname)
-		case stage.Hardlink:
+		case layer.Hardlink:
 			text += " = " + Escape("/"+f.Linkname)
 		}
 		pg.line("%s%04o  %-*s  %*d  %s  %s", typeMark(f.Type), f.Mode, owner, fmt.Sprintf("%d:%d", f.UID, f.GID), size, f.Size, f.Time().Format(time.RFC3339), text)
@@ -42,19 +42,19 @@ func Contents(w io.Writer, files []File, style Style) error {
 }
 
 // typeMark is the mark of a type, as ls has it.
-func typeMark(t stage.Type) string {
+func typeMark(t layer.Type) string {
 	switch t {
-	case stage.Directory:
+	case layer.Directory:
 		return "d"
-	case stage.Symlink:
+	case layer.Symlink:
 		return "l"
-	case stage.Hardlink:
+	case layer.Hardlink:
 		return "h"
-	case stage.Char:
+	case layer.Char:
 		return "c"
-	case stage.Block:
+	case layer.Block:
 		return "b"
-	case stage.Fifo:
+	case layer.Fifo:
 		return "p"
 	}
 	return "-"

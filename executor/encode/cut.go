@@ -1,0 +1,128 @@
+package encode
+
+import (
+	"math/bits"
+
+	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// cutRule says where a tar is cut into chunks. It decides bytes: see
+// source.Encoding.
+//
+// Cuts fall between entries, at places that the paths and sizes near them
+// choose and nothing else, so that a change moves the cuts near it alone; and
+// inside files longer than split, at its multiples. A chunk ends before the
+// first entry that would take it beyond most, or that is chosen once the chunk
+// has least bytes; entries are chosen by a hash of their path, in proportion to
+// their length, so that one is chosen in every spread bytes.
+type cutRule struct {
+	least, spread, split, most int64
+}
+
+// ruleOf is the rule of an algorithm. The sizes come from measurements: zstd
+// loses more to a fresh start than gzip, whose window is 32 KiB.
+func ruleOf(a spec.Algorithm) cutRule {
+	const kib = 1 << 10
+	if a == spec.Zstd {
+		return cutRule{least: 1024 * kib, spread: 1024 * kib, split: 1792 * kib, most: 2048 * kib}
+	}
+	return cutRule{least: 256 * kib, spread: 256 * kib, split: 512 * kib, most: 1024 * kib}
+}
+
+// cutter follows a tar entry by entry.
+type cutter struct {
+	rule cutRule
+	// size is the length of the chunk that is being filled.
+	size int64
+}
+
+// before reports whether a chunk ends before an entry, which takes head bytes
+// of headers and holds size bytes of content.
+func (c *cutter) before(path string, head, size int64) bool {
+	if c.size == 0 {
+		return false
+	}
+	first := head + layer.Span(size)
+	if size > c.rule.split {
+		first = head + c.rule.split
+	}
+	if c.size+first > c.rule.most {
+		return true
+	}
+	return c.size >= c.rule.least && chosen(path, head+layer.Span(size), c.rule.spread)
+}
+
+// chosen reports whether an entry of a length is one of those, about one in
+// every spread bytes, before which a chunk may end.
+func chosen(path string, length, spread int64) bool {
+	if length >= spread {
+		return true
+	}
+	// hash/2^64 < length/spread, in 128 bits.
+	high, _ := bits.Mul64(hashPath(path), uint64(spread))
+	return high < uint64(length)
+}
+
+// hashPath is FNV-1a, with a finishing mix that spreads short paths over all bits.
+func hashPath(path string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := 0; i < len(path); i++ {
+		h = (h ^ uint64(path[i])) * 1099511628211
+	}
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// position is a place in the tar of a tree: before the header of an entry, or,
+// for a content above 0, that far into its content.
+type position struct {
+	entry   int
+	content int64
+}
+
+// span is the part of the tar that one chunk holds.
+type span struct {
+	from, to position
+	size     int64
+	// last is set for the chunk that ends the tar, trailer included.
+	last bool
+}
+
+// cut calls yield for the spans of the entries' tar, in order, until it answers
+// false. Lengths of headers must have been checked before.
+func cut(entries []source.Entry, lengths []int64, rule cutRule, yield func(span) bool) {
+	c := cutter{rule: rule}
+	var from position
+	end := func(to position) bool {
+		s := span{from: from, to: to, size: c.size}
+		from, c.size = to, 0
+		return yield(s)
+	}
+	for i := range entries {
+		e := &entries[i]
+		size := int64(0)
+		if e.Type == layer.Regular {
+			size = e.Size
+		}
+		if c.before(e.Path, lengths[i], size) && !end(position{entry: i}) {
+			return
+		}
+		c.size += lengths[i]
+		rest := size
+		for rest > rule.split {
+			rest -= rule.split
+			c.size += rule.split
+			if !end(position{entry: i, content: size - rest}) {
+				return
+			}
+		}
+		c.size += layer.Span(rest)
+	}
+	c.size += layer.TrailerSize
+	yield(span{from: from, to: position{entry: len(entries)}, size: c.size, last: true})
+}

@@ -1,0 +1,344 @@
+package encode
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// Import writes the file f, which is the archive or the blob of l, as a layer
+// blob to w, and reads it once. A blob, a compressed archive and a plain tar that
+// stays one are written byte for byte, or cloned where w has a method Clone like
+// that of layout.Ingest; any other tar is compressed, in chunks that are cut by
+// the rules of Write. An archive is looked at to its end in the same pass: one
+// that is damaged, has data behind its end, or holds what no good layer holds
+// (paths that lead out of it or lie below a link, two entries for one path,
+// sparse files) is an *ArchiveError. A file that is not what f says, or moves
+// meanwhile, is a *source.ChangedError. After an error w holds a part of the
+// blob, for the caller to drop.
+func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *spec.Layer, opts Options) (Result, error) {
+	files := source.NewFiles(root)
+	defer func() { _ = files.Close() }()
+	file, info, err := files.Open(f.Path)
+	if err != nil {
+		return Result{}, openError(f.Path, err)
+	}
+	if info.Size() != f.Size {
+		err = &source.ChangedError{Path: f.Path, What: fmt.Sprintf("size %d, was %d", info.Size(), f.Size)}
+	}
+	im := &importer{in: &meter{r: &interruptible{ctx, file}}, sum: sha256.New(), opts: opts}
+	asItIs := l.Archive == "" || f.Compression != spec.Uncompressed || opts.Compression.Algorithm == spec.Uncompressed
+	if err == nil && asItIs {
+		w, err = im.adopt(ctx, w, file)
+	}
+	var result Result
+	if err == nil {
+		result, err = im.run(ctx, w, f, l)
+	}
+	// A file that moved explains whatever else went wrong.
+	if moved := im.unmoved(f, file, info, err == nil); moved != nil {
+		err = moved
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return Result{}, importError(ctx, f.Path, err)
+	}
+	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = im.in.count(), 1, im.in.count()
+	seen := source.Observed{File: &source.File{Path: f.Path, Size: f.Size, Digest: im.digest(), Compression: f.Compression}}
+	result.Fingerprint, _ = seen.Fingerprint(l)
+	return result, nil
+}
+
+// ArchiveError says that a file cannot be used as an archive, whoever reads it:
+// it is damaged, or holds what no good layer holds.
+type ArchiveError struct {
+	// Path is relative to the spec's directory.
+	Path string
+	// Err says what is wrong.
+	Err error
+}
+
+// Error names the file and what is wrong with it.
+func (e *ArchiveError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+
+// Unwrap gives Err.
+func (e *ArchiveError) Unwrap() error { return e.Err }
+
+// importError names the file in an error that does not.
+func importError(ctx context.Context, path string, err error) error {
+	var changed *source.ChangedError
+	var format *formatError
+	switch {
+	case errors.As(err, &changed), ctx.Err() != nil:
+		return err
+	case errors.As(err, &format):
+		return &ArchiveError{Path: path, Err: format}
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// interruptible is a reader that ends when its context does.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (i *interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.r.Read(p)
+}
+
+// digested is a writer that hashes what is written to it, as blobs on their way
+// into a layout are. A file that is used byte for byte is not hashed once more.
+type digested interface {
+	Size() int64
+	Digest() digest.Digest
+}
+
+// cloner is a writer that can begin with all of a file by sharing its blocks,
+// and gives a reader of what it then holds, which it hashes as it is read.
+// errors.ErrUnsupported says that it cannot, and that it is as it was.
+type cloner interface {
+	Clone(f *os.File) (io.Reader, error)
+}
+
+// importer reads one file.
+type importer struct {
+	in   *meter
+	opts Options
+	// sum runs over the file, unless written tells its digest.
+	sum     hash.Hash
+	written digested
+}
+
+// adopt lets w hash, and clone if it can, a file that is used byte for byte. It
+// gives what is left to write to: nothing that counts once the file is cloned,
+// for then the clone is read instead of the file.
+func (im *importer) adopt(ctx context.Context, w io.Writer, file *os.File) (io.Writer, error) {
+	d, ok := w.(digested)
+	if !ok || d.Size() > 0 {
+		return w, nil
+	}
+	im.written = d
+	c, ok := w.(cloner)
+	if !ok {
+		return w, nil
+	}
+	clone, err := c.Clone(file)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return w, nil
+	}
+	if err != nil {
+		return w, err
+	}
+	im.in.r = &interruptible{ctx, clone}
+	return io.Discard, nil
+}
+
+// copyTo is where the bytes of the file go that are the blob's.
+func (im *importer) copyTo(w io.Writer) io.Writer {
+	if im.written != nil {
+		return w
+	}
+	return io.MultiWriter(w, im.sum)
+}
+
+// digest is that of all that was read.
+func (im *importer) digest() digest.Digest {
+	if im.written != nil {
+		return im.written.Digest()
+	}
+	return digest.NewDigest(digest.SHA256, im.sum)
+}
+
+// unmoved compares the file with what it was before, and with what f says once
+// it was read whole.
+func (im *importer) unmoved(f *source.File, file *os.File, before fs.FileInfo, whole bool) error {
+	after, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	what := source.Moved(before, after)
+	if what == "" && whole && f.Digest != "" && f.Digest != im.digest() {
+		what = "other content"
+	}
+	if what == "" && whole && im.in.count() != f.Size {
+		what = fmt.Sprintf("%d bytes were read of %d", im.in.count(), f.Size)
+	}
+	if what != "" {
+		return &source.ChangedError{Path: f.Path, What: what}
+	}
+	return nil
+}
+
+func (im *importer) run(ctx context.Context, w io.Writer, f *source.File, l *spec.Layer) (Result, error) {
+	switch {
+	case l.Archive == "":
+		return im.blob(w)
+	case f.Compression == spec.Uncompressed:
+		return im.plain(ctx, w)
+	}
+	return im.compressed(w, f.Compression, f.Size)
+}
+
+// blob copies a file.
+func (im *importer) blob(w io.Writer) (Result, error) {
+	out := &progress{w: im.copyTo(w), report: im.opts.Progress}
+	n, err := io.CopyBuffer(onlyWriter{out}, onlyReader{im.in}, make([]byte, 256<<10))
+	return Result{Stats: Stats{Written: n}}, err
+}
+
+// onlyWriter and onlyReader hide methods with which io.Copy goes its own ways.
+type onlyWriter struct{ io.Writer }
+type onlyReader struct{ io.Reader }
+
+// progress reports what is written through it.
+type progress struct {
+	w      io.Writer
+	report func(int64)
+}
+
+func (p *progress) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	if p.report != nil {
+		p.report(int64(n))
+	}
+	return n, err
+}
+
+// compressed copies an archive while it looks at what is in it.
+func (im *importer) compressed(w io.Writer, algorithm spec.Algorithm, size int64) (Result, error) {
+	tee := io.TeeReader(im.in, im.copyTo(w))
+	d, err := decompress(tee, algorithm)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() { _ = d.Close() }()
+	stream := readAhead(d)
+	toc, err := scanAll(stream, func() int64 { return size }, true, im.opts.Progress)
+	stream.Close()
+	if err != nil {
+		return Result{}, err
+	}
+	if _, err := io.Copy(io.Discard, tee); err != nil {
+		return Result{}, err
+	}
+	toc.Blob, toc.Size = im.digest(), im.in.count()
+	return Result{DiffID: toc.DiffID, TOC: toc, Stats: Stats{Tar: d.out, Written: im.in.count()}}, nil
+}
+
+// scanAll lists a tar stream that comes from a blob.
+func scanAll(r io.Reader, blob func() int64, strict bool, report func(int64)) (*layer.TOC, error) {
+	sum := sha256.New()
+	s := &scanner{
+		in:     &counter{r: io.TeeReader(r, &progress{w: sum, report: report})},
+		strict: strict,
+		blob:   blob,
+	}
+	if err := s.scan(); err != nil {
+		return nil, err
+	}
+	return &layer.TOC{
+		Version: layer.TOCVersion,
+		DiffID:  digest.NewDigest(digest.SHA256, sum),
+		Entries: s.entries,
+	}, nil
+}
+
+// plain compresses a tar, cut into chunks at its entries.
+func (im *importer) plain(ctx context.Context, w io.Writer) (Result, error) {
+	rule := ruleOf(im.opts.Compression.Algorithm)
+	s := &scanner{strict: true, step: rule.split}
+	p := &press{w: w, opts: im.opts}
+	p.produce = func(take func() (*chunk, error), emit func(*chunk) error) error {
+		rec := &recorder{r: io.TeeReader(im.in, im.copyTo(io.Discard)), take: take, emit: emit}
+		c := cutter{rule: rule}
+		s.in = &counter{r: rec}
+		s.before = func(e *layer.Entry, start, head int64) error {
+			c.size = start - rec.base
+			if !c.before(e.Path, head, e.Size) {
+				return nil
+			}
+			return rec.cut(start)
+		}
+		s.after = rec.file
+		s.stepped = func() error { return rec.cut(s.in.n) }
+		if err := rec.begin(); err != nil {
+			return err
+		}
+		if err := s.scan(); err != nil {
+			return err
+		}
+		return emit(rec.chunk)
+	}
+	if err := p.run(ctx); err != nil {
+		return Result{}, err
+	}
+	return p.result(s.entries), nil
+}
+
+// maxRecorded bounds a recorded chunk: only headers without end get there.
+const maxRecorded = 16 << 20
+
+// recorder keeps what is read through it in chunks.
+type recorder struct {
+	r     io.Reader
+	take  func() (*chunk, error)
+	emit  func(*chunk) error
+	chunk *chunk
+	// base is the place in the stream at which chunk begins.
+	base int64
+}
+
+func (r *recorder) begin() (err error) {
+	r.chunk, err = r.take()
+	return err
+}
+
+func (r *recorder) Read(p []byte) (int, error) {
+	if len(r.chunk.raw) > maxRecorded {
+		return 0, wrong("the tar has headers of more than %d MiB in one place", maxRecorded>>20)
+	}
+	n, err := r.r.Read(p)
+	r.chunk.raw = append(r.chunk.raw, p[:n]...)
+	return n, err
+}
+
+// file notes a file's content in the chunk that holds all of it.
+func (r *recorder) file(e *layer.Entry, sum []byte) {
+	if e.Offset < r.base {
+		return
+	}
+	r.chunk.parts = append(r.chunk.parts, part{at: int(e.Offset - r.base), size: e.Size, whole: true, sum: [sha256.Size]byte(sum)})
+}
+
+// cut ends the chunk at a place in the stream; what was read beyond it goes
+// into the next one.
+func (r *recorder) cut(at int64) error {
+	next, err := r.take()
+	if err != nil {
+		return err
+	}
+	keep := at - r.base
+	next.raw = append(slices.Grow(next.raw, len(r.chunk.raw)-int(keep)), r.chunk.raw[keep:]...)
+	r.chunk.raw = r.chunk.raw[:keep]
+	done := r.chunk
+	r.chunk, r.base = next, at
+	return r.emit(done)
+}

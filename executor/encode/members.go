@@ -1,0 +1,256 @@
+package encode
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"hash"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// maxMember bounds the members of a blob that can be one of ours, compressed
+// and not.
+const maxMember = 8 << 20
+
+// Recover makes the table of contents of a blob that layform wrote with the
+// compression c, and whose own table was lost or damaged. Unlike DeriveTOC it
+// finds the chunks, which are the members of a gzip blob and the frames of a
+// zstd one, so that they can be reused. A blob does not tell the level that it
+// was written with, which decides its bytes: c must come from whoever built it.
+// Recover compresses the first chunk again, and where other bytes come out, or
+// the blob has none of our chunks, the table has neither chunks nor Encoding.
+// Then blob is read twice, which is why it must be seekable.
+func Recover(ctx context.Context, blob io.ReadSeeker, mediaType string, c spec.Compression) (*layer.TOC, error) {
+	enc, err := newEncoder(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Algorithm == "" {
+		c.Algorithm = spec.Gzip
+	}
+	if algorithm, ok := algorithmOf(mediaType); ok && algorithm == c.Algorithm && algorithm != spec.Uncompressed {
+		toc, err := (&members{compression: c, enc: enc}).recover(ctx, blob)
+		if !errors.Is(err, errForeign) {
+			return toc, err
+		}
+		if _, err := blob.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+	}
+	return DeriveTOC(ctx, blob, mediaType)
+}
+
+// recover reads a blob of ours.
+func (m *members) recover(ctx context.Context, r io.Reader) (*layer.TOC, error) {
+	sum := sha256.New()
+	m.diff = sha256.New()
+	in := &counter{r: io.TeeReader(&interruptible{ctx, r}, sum)}
+	if err := m.begin(in); err != nil {
+		return nil, err
+	}
+	defer m.close()
+	s := &scanner{in: &counter{r: io.TeeReader(m, m.diff)}, after: m.file}
+	if err := s.scan(); err != nil {
+		return nil, err
+	}
+	return &layer.TOC{
+		Version:  layer.TOCVersion,
+		Blob:     digest.NewDigest(digest.SHA256, sum),
+		Size:     in.n,
+		DiffID:   digest.NewDigest(digest.SHA256, m.diff),
+		Encoding: source.EncodingOf(m.compression),
+		Entries:  s.entries,
+		Chunks:   m.chunks,
+	}, nil
+}
+
+// members reads a compressed stream member by member, and notes the chunks.
+type members struct {
+	compression spec.Compression
+	enc         encoder
+	in          *bufio.Reader
+	next        func(*members) error
+	dec         *zstd.Decoder
+	// diff is the hash of all that Read has given out.
+	diff hash.Hash
+
+	// packed and raw are the bytes of the member that is being read, at how much
+	// of raw was given out. base is where it begins in the tar, offset in the blob.
+	packed, raw  []byte
+	at           int
+	base, offset int64
+	parts        []part
+	chunks       []layer.Chunk
+}
+
+// errForeign says that a stream is not made of members of ours. It is no error
+// of the blob: it is read in another way then.
+var errForeign = errors.New("the blob is not made of chunks")
+
+func (m *members) begin(r io.Reader) (err error) {
+	m.in = bufio.NewReaderSize(r, 128<<10)
+	m.next = (*members).gzip
+	if m.compression.Algorithm == spec.Zstd {
+		m.next = (*members).zstd
+		m.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxMember), zstd.WithDecoderMaxWindow(maxMember))
+	}
+	return err
+}
+
+func (m *members) close() {
+	if m.dec != nil {
+		m.dec.Close()
+	}
+}
+
+// Read gives the uncompressed stream. A member is noted as a chunk when the
+// next one is asked for: everything in it was seen by then.
+func (m *members) Read(p []byte) (int, error) {
+	for m.at == len(m.raw) {
+		if err := m.note(); err != nil {
+			return 0, err
+		}
+		if _, err := m.in.Peek(1); err != nil {
+			return 0, err
+		}
+		if err := m.next(m); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, m.raw[m.at:])
+	m.at += n
+	return n, nil
+}
+
+// note ends the member that was read.
+func (m *members) note() error {
+	if len(m.packed) == 0 {
+		return nil
+	}
+	if len(m.chunks) == 0 {
+		if again, err := m.enc.encode(nil, m.raw); err != nil || !bytes.Equal(again, m.packed) {
+			return errForeign
+		}
+	}
+	id := identify(&chunk{raw: m.raw, parts: m.parts})
+	seal := sealOf(id, m.packed)
+	state, err := stateOf(m.diff, seal)
+	if err != nil {
+		return err
+	}
+	m.chunks = append(m.chunks, layer.Chunk{
+		Digest: id, Size: int64(len(m.raw)), Offset: m.offset, Length: int64(len(m.packed)), Seal: seal, State: state,
+	})
+	m.base += int64(len(m.raw))
+	m.offset += int64(len(m.packed))
+	m.packed, m.raw, m.parts, m.at = m.packed[:0], m.raw[:0], m.parts[:0], 0
+	return nil
+}
+
+// file notes a file that the member holds all of.
+func (m *members) file(e *layer.Entry, sum []byte) {
+	if e.Offset >= m.base {
+		m.parts = append(m.parts, part{at: int(e.Offset - m.base), size: e.Size, whole: true, sum: [sha256.Size]byte(sum)})
+	}
+}
+
+// gzip reads one member.
+func (m *members) gzip() error {
+	t := &tape{in: m.in, kept: m.packed[:0]}
+	z, err := gzip.NewReader(t)
+	if err != nil {
+		return errForeign
+	}
+	z.Multistream(false)
+	raw := bytes.NewBuffer(m.raw[:0])
+	_, err = io.CopyN(raw, z, maxMember)
+	if err != io.EOF || len(t.kept) > maxMember {
+		return errForeign
+	}
+	m.packed, m.raw = t.kept, raw.Bytes()
+	return nil
+}
+
+// tape keeps what is read through it. It gives single bytes, so that nobody
+// reads ahead.
+type tape struct {
+	in   *bufio.Reader
+	kept []byte
+}
+
+func (t *tape) Read(p []byte) (int, error) {
+	n, err := t.in.Read(p)
+	t.kept = append(t.kept, p[:n]...)
+	return n, err
+}
+
+func (t *tape) ReadByte() (byte, error) {
+	b, err := t.in.ReadByte()
+	if err == nil {
+		t.kept = append(t.kept, b)
+	}
+	return b, err
+}
+
+// zstd reads one frame.
+func (m *members) zstd() error {
+	head, err := m.in.Peek(min(zstd.HeaderMaxSize, m.in.Size()))
+	if err != nil && err != io.EOF {
+		return err
+	}
+	var h zstd.Header
+	if h.Decode(head) != nil || h.Skippable || h.HeaderSize == 0 {
+		return errForeign
+	}
+	m.packed = m.packed[:0]
+	if err := m.take(h.HeaderSize); err != nil {
+		return err
+	}
+	for last := false; !last; {
+		if err := m.take(3); err != nil {
+			return err
+		}
+		b := m.packed[len(m.packed)-3:]
+		block := int(b[0]) | int(b[1])<<8 | int(b[2])<<16
+		last = block&1 != 0
+		size := block >> 3
+		if block>>1&3 == 1 { // one byte, repeated
+			size = 1
+		}
+		if err := m.take(size); err != nil {
+			return err
+		}
+	}
+	if h.HasCheckSum {
+		if err := m.take(4); err != nil {
+			return err
+		}
+	}
+	if m.raw, err = m.dec.DecodeAll(m.packed, m.raw[:0]); err != nil {
+		return errForeign
+	}
+	return nil
+}
+
+// take moves n bytes into packed.
+func (m *members) take(n int) error {
+	start := len(m.packed)
+	if start+n > maxMember {
+		return errForeign
+	}
+	m.packed = append(m.packed, make([]byte, n)...)
+	if _, err := io.ReadFull(m.in, m.packed[start:]); err != nil {
+		return errForeign
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package encode
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"syscall"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source"
+)
+
+// content appends a part of the content of a regular file, or all of it.
+func (tw *treeWriter) content(files *source.Files, c *chunk, from piece) error {
+	e := &tw.tree[from.entry]
+	at := len(c.raw)
+	p := part{entry: from.entry, at: at, start: from.start, size: from.end - from.start, whole: from.whole()}
+	if e.File == "" {
+		c.raw = append(c.raw, e.Content[from.start:from.end]...)
+	} else {
+		c.raw = slices.Grow(c.raw, int(p.size))[:at+int(p.size)]
+		if err := tw.readFile(files, &p, c.raw[at:]); err != nil {
+			return err
+		}
+	}
+	if p.whole {
+		if err := tw.whole(&p, c.raw[at:]); err != nil {
+			return err
+		}
+	}
+	c.parts = append(c.parts, p)
+	return nil
+}
+
+// lookup asks for a digest that is known before the content was hashed.
+func (tw *treeWriter) lookup(name string, info fs.FileInfo) (known digest.Digest, sum layer.Sum) {
+	d, ok := tw.digests.Lookup(name, info)
+	if !ok {
+		return "", sum
+	}
+	if sum, ok = layer.SumOf(d); !ok {
+		return "", sum
+	}
+	return d, sum
+}
+
+// whole sets the digest of a file that a chunk holds all of.
+func (tw *treeWriter) whole(p *part, content []byte) error {
+	if p.known != "" {
+		return tw.seen(p.entry, p.known)
+	}
+	p.sum = sha256.Sum256(content)
+	tw.hashed.Add(p.size)
+	d := digest.NewDigestFromBytes(digest.SHA256, p.sum[:])
+	if err := tw.seen(p.entry, d); err != nil {
+		return err
+	}
+	tw.remember(p.entry, p.info, d)
+	return nil
+}
+
+// remember tells the digest of a file that was read whole.
+func (tw *treeWriter) remember(i int, info fs.FileInfo, d digest.Digest) {
+	if tw.digests != nil && info != nil {
+		tw.digests.Store(tw.tree[i].File, info, d)
+	}
+}
+
+// readFile reads a part of an entry's file into buf and notices when the file
+// is not, or does not stay, what the entry says.
+func (tw *treeWriter) readFile(files *source.Files, p *part, buf []byte) error {
+	e := &tw.tree[p.entry]
+	tw.read.Add(p.size)
+	tw.opened.Add(1)
+	look := func(info fs.FileInfo) bool {
+		p.known, p.sum = tw.lookup(e.File, info)
+		return p.known != ""
+	}
+	var expected func(fs.FileInfo) bool
+	if tw.digests != nil && e.Digest != "" {
+		expected = look
+	}
+	info, steady, err := files.Read(e.File, buf, p.start, e.Size, expected)
+	var changed *source.ChangedError
+	switch {
+	case errors.As(err, &changed):
+		return changed
+	case err != nil:
+		return openError(e.File, err)
+	case !p.whole:
+		if what := source.Moved(tw.atFirst(p.entry, info), info); what != "" {
+			return &source.ChangedError{Path: e.File, What: what}
+		}
+	}
+	if tw.digests != nil && steady {
+		p.info = info
+		if p.known == "" {
+			look(info)
+		}
+	}
+	return nil
+}
+
+// atFirst gives the stat with which a long file was seen first.
+func (tw *treeWriter) atFirst(i int, info fs.FileInfo) fs.FileInfo {
+	tw.mu.Lock()
+	defer tw.mu.Unlock()
+	if was, ok := tw.long[i]; ok {
+		return was
+	}
+	tw.long[i] = info
+	return info
+}
+
+// openError tells files that are gone or became something else from those that
+// the system does not let us read.
+func openError(name string, err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) && errno != syscall.ENOENT && errno != syscall.ENOTDIR {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return &source.ChangedError{Path: name, What: err.Error()}
+}

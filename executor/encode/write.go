@@ -1,0 +1,291 @@
+package encode
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source"
+)
+
+// Write writes the tree as a layer blob to w, in one pass, and gives what it
+// came out as. Files are read below root, the spec's directory, and hashed
+// while they are read, unless opts.Digests knows them: one that is not what its
+// entry says, or that moves while it is read, is a *source.ChangedError. Of files
+// that need not be read, for an earlier blob holds them in front of the first
+// change, the layer has what they held when they were stat'ed. The same tree
+// and compression give the same bytes, whatever else the options say. After an
+// error w holds a part of the blob, for the caller to drop. t is not changed.
+func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts Options) (Result, error) {
+	tw, err := newTreeWriter(root, t, opts.Digests)
+	if err != nil {
+		return Result{}, err
+	}
+	rule := ruleOf(opts.Compression.Algorithm)
+	tw.most = rule.most
+	p := &press{
+		w:      w,
+		opts:   opts,
+		fill:   tw.worker,
+		follow: tw.follow,
+		moved:  tw.moved,
+		most:   int(min(tw.size/rule.least+1, maxWorkers)),
+	}
+	p.reuse = newReuse(opts)
+	kept, err := tw.prefix(ctx, w, opts, rule, p.reuse)
+	if err != nil {
+		return Result{}, err
+	}
+	p.produce = func(take func() (*chunk, error), emit func(*chunk) error) (err error) {
+		cut(t.Entries, tw.lengths, rule, func(s span) bool {
+			var c *chunk
+			if c, err = take(); err == nil {
+				c.span = s
+				if len(kept) > 0 {
+					c.from, kept = &kept[0], kept[1:]
+				}
+				err = emit(c)
+			}
+			return err == nil
+		})
+		return err
+	}
+	if err := p.run(ctx); err != nil {
+		return Result{}, err
+	}
+	result := p.result(tw.entries)
+	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = tw.read.Load(), tw.opened.Load(), tw.hashed.Load()
+	// A tree with a Sum has all digests, and seen has compared them.
+	if result.Fingerprint = t.LayerFingerprint(opts.Compression); result.Fingerprint == "" {
+		result.Fingerprint, _ = source.FingerprintTree(tw.entries, opts.Compression)
+	}
+	return result, nil
+}
+
+// treeWriter turns spans of a tree's tar into bytes.
+type treeWriter struct {
+	root *os.Root
+	tree []source.Entry
+	// entries are what goes into the table of contents: digests and offsets are
+	// filled in as they become known. An entry is set by one goroutine alone.
+	entries []layer.Entry
+	// lengths are those of the entries' headers, size that of the whole tar.
+	lengths []int64
+	size    int64
+	// most is the usual bound of a chunk.
+	most    int64
+	digests source.Digester
+	// What was done, in bytes, files and bytes.
+	read, opened, hashed atomic.Int64
+
+	// long are the files that span chunks, by entry, as they were first seen.
+	mu   sync.Mutex
+	long map[int]fs.FileInfo
+	// sum runs over the content of the long file that follow is in; nil where
+	// its digest is known. first is the stat that came with its first part.
+	sum   hash.Hash
+	first fs.FileInfo
+}
+
+func newTreeWriter(root *os.Root, t *source.Tree, digests source.Digester) (*treeWriter, error) {
+	tw := &treeWriter{
+		root:    root,
+		digests: digests,
+		tree:    t.Entries,
+		entries: make([]layer.Entry, len(t.Entries)),
+		lengths: make([]int64, len(t.Entries)),
+		long:    map[int]fs.FileInfo{},
+	}
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		if e.Unknown {
+			return nil, fmt.Errorf("the content of %q is not known yet: build what it depends on first", e.Path)
+		}
+		if e.Type == layer.Regular && e.File == "" && int64(len(e.Content)) != e.Size {
+			return nil, fmt.Errorf("%q: its size is %d and its content has %d bytes", e.Path, e.Size, len(e.Content))
+		}
+		n, err := layer.HeaderLength(&e.Entry)
+		if err != nil {
+			return nil, err
+		}
+		tw.entries[i], tw.lengths[i] = e.Entry, n
+		tw.size += n
+		if e.Type == layer.Regular {
+			tw.entries[i].Offset = tw.size
+			tw.size += layer.Span(e.Size)
+		}
+	}
+	tw.size += layer.TrailerSize
+	return tw, nil
+}
+
+// worker makes the function that fills chunks in one goroutine.
+func (tw *treeWriter) worker() (func(*chunk) error, func() error) {
+	files := source.NewFiles(tw.root)
+	return func(c *chunk) error { return tw.fill(files, c) }, files.Close
+}
+
+// piece is what a span holds of an entry: its content from start to end, of
+// size bytes in all, and its header where it begins there.
+type piece struct {
+	entry            int
+	start, end, size int64
+}
+
+// whole reports whether that is all of the entry.
+func (p piece) whole() bool { return p.end-p.start == p.size }
+
+// pieces lists what a span holds.
+func (tw *treeWriter) pieces(s span) iter.Seq[piece] {
+	return func(yield func(piece) bool) {
+		for i := s.from.entry; i <= s.to.entry && i < len(tw.tree); i++ {
+			p := piece{entry: i}
+			if tw.tree[i].Type == layer.Regular {
+				p.size = tw.tree[i].Size
+			}
+			p.end = p.size
+			if i == s.from.entry {
+				p.start = s.from.content
+			}
+			if i == s.to.entry {
+				p.end = s.to.content
+				if p.end == 0 {
+					return
+				}
+			}
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// fill sets the raw bytes of a chunk from its span.
+func (tw *treeWriter) fill(files *source.Files, c *chunk) error {
+	s := c.span
+	if int64(cap(c.raw)) < s.size {
+		// Room for any chunk of a long layer: buffers go round, and none grows twice.
+		c.raw = make([]byte, 0, max(s.size, min(tw.size, tw.most)))
+	}
+	if err := tw.lay(c, func(p piece) error { return tw.content(files, c, p) }); err != nil {
+		return err
+	}
+	if int64(len(c.raw)) != s.size {
+		return fmt.Errorf("a chunk of %d bytes came out with %d; this is a bug in layform", s.size, len(c.raw))
+	}
+	return nil
+}
+
+// lay appends what a chunk's span holds: headers, zeros, and what content
+// appends for regular files.
+func (tw *treeWriter) lay(c *chunk, content func(piece) error) (err error) {
+	for p := range tw.pieces(c.span) {
+		e := &tw.tree[p.entry]
+		if p.start == 0 {
+			if c.raw, err = layer.AppendHeader(c.raw, &e.Entry); err != nil {
+				return err
+			}
+		}
+		if e.Type == layer.Regular {
+			if err := content(p); err != nil {
+				return err
+			}
+		}
+		if p.end == p.size {
+			c.raw = appendZeros(c.raw, layer.Padding(p.size))
+		}
+	}
+	if c.span.last {
+		c.raw = appendZeros(c.raw, layer.TrailerSize)
+	}
+	return nil
+}
+
+func appendZeros(dst []byte, n int64) []byte {
+	start := len(dst)
+	dst = slices.Grow(dst, int(n))[:start+int(n)]
+	clear(dst[start:])
+	return dst
+}
+
+// follow hashes the files that span chunks, unless their digests are known.
+func (tw *treeWriter) follow(c *chunk) error {
+	if c.from != nil && len(c.parts) == 0 {
+		tw.sum = nil // what it holds was not read: what was hashed before leads nowhere
+		return nil
+	}
+	for i := range c.parts {
+		p := &c.parts[i]
+		if p.whole {
+			continue
+		}
+		if p.start == 0 {
+			tw.first = p.info
+			if tw.sum = nil; p.known == "" {
+				tw.sum = sha256.New()
+			}
+		}
+		if err := tw.followPart(p, c.raw[p.at:p.at+int(p.size)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moved names a file in a chunk that changed without its size or time telling.
+func (tw *treeWriter) moved(c *chunk) error {
+	err := &source.ChangedError{What: "other content"}
+	for _, p := range c.parts {
+		if name := tw.tree[p.entry].File; name != "" {
+			err.Path = name
+		}
+	}
+	return err
+}
+
+func (tw *treeWriter) followPart(p *part, content []byte) error {
+	e := &tw.tree[p.entry]
+	last := p.start+p.size == e.Size
+	switch {
+	case tw.sum == nil && p.known == "":
+		return &source.ChangedError{Path: e.File, What: "its status changed while it was read"}
+	case tw.sum == nil && last:
+		return tw.seen(p.entry, p.known)
+	case tw.sum == nil:
+		return nil
+	}
+	tw.sum.Write(content)
+	tw.hashed.Add(p.size)
+	if !last {
+		return nil
+	}
+	d := digest.NewDigest(digest.SHA256, tw.sum)
+	if err := tw.seen(p.entry, d); err != nil {
+		return err
+	}
+	if p.info != nil && tw.first != nil && source.Same(tw.first, p.info) {
+		tw.remember(p.entry, tw.first, d)
+	}
+	return nil
+}
+
+// seen sets the digest of an entry's content, which must be the one observed.
+func (tw *treeWriter) seen(i int, d digest.Digest) error {
+	e := &tw.entries[i]
+	if e.Digest != "" && e.Digest != d {
+		return &source.ChangedError{Path: tw.tree[i].File, What: "other content"}
+	}
+	e.Digest = d
+	return nil
+}

@@ -1,0 +1,61 @@
+package layer_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/layform/layform/layout/layer"
+)
+
+func TestNames(t *testing.T) {
+	for name, want := range map[string]struct{ outside, tooLong bool }{
+		"a/b":                              {false, false},
+		"./a":                              {false, false},
+		"..a/b":                            {false, false},
+		"..":                               {true, false},
+		"/a":                               {true, false},
+		"a/../../b":                        {true, false},
+		"a/..":                             {true, false},
+		strings.Repeat("n", 255):           {false, false},
+		strings.Repeat("n", 256):           {false, true},
+		strings.Repeat("d/", 2047) + "ff":  {false, false},
+		strings.Repeat("d/", 2047) + "fff": {false, true},
+	} {
+		if got := layer.Outside(name); got != want.outside {
+			t.Errorf("%.20q: Outside is %v", name, got)
+		}
+		if got := layer.TooLong(name); got != want.tooLong {
+			t.Errorf("%.20q: TooLong is %v", name, got)
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	p := layer.NewPaths[int]()
+	all := func(int) bool { return true }
+	if dir, _, ok := p.Above("a/b", all); ok {
+		t.Errorf("%q stands above in nothing", dir)
+	}
+	for i, name := range []string{"a", "a/b/c", "x/y", "a"} {
+		if added := p.Add(name, i); added != (i < 3) {
+			t.Errorf("%q: new is %v", name, added)
+		}
+	}
+	if !p.Has("a/b/c") || p.Has("a/b") {
+		t.Error("it has other paths than were added")
+	}
+	for _, c := range []struct {
+		path  string
+		least int
+		dir   string
+		value int
+	}{
+		{"a/b/c/d", 0, "a", 0}, {"a/b/c/d", 1, "a/b/c", 1}, {"a/b/c", 1, "", 0}, {"a", 0, "", 0}, {"ab/c", 0, "", 0},
+		{"x/y/z", 0, "x/y", 2}, {"x/yz/z", 0, "", 0},
+	} {
+		dir, v, ok := p.Above(c.path, func(v int) bool { return v >= c.least })
+		if dir != c.dir || v != c.value || ok != (c.dir != "") {
+			t.Errorf("above %q is %q, %d, %v; want %q, %d", c.path, dir, v, ok, c.dir, c.value)
+		}
+	}
+}

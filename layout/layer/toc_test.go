@@ -1,0 +1,101 @@
+package layer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/opencontainers/go-digest"
+)
+
+// seal makes records, whatever they are, the bytes of an undamaged table.
+func seal(records []byte) []byte {
+	head := binary.LittleEndian.AppendUint32([]byte(tocMagic), checksum(records))
+	return append(head, records...)
+}
+
+func FuzzTOC(f *testing.F) {
+	toc := &TOC{
+		Blob: digest.FromString("blob"), Size: 100, DiffID: digest.FromString("tar"), Encoding: "layform/1",
+		Entries: []Entry{
+			{Path: ".", Type: Directory, Mode: 0o1777},
+			{Path: "a b", Type: Regular, Mode: 0o4755, UID: 70000, GID: -1, Mtime: -5, Size: 1 << 40, Digest: digest.FromString("a"), Xattrs: map[string]string{"user.x": "\x00\xff", "user.a": ""}},
+			{Path: "dev", Type: Char, Devmajor: 5, Devminor: 1},
+			{Path: "h", Type: Hardlink, Linkname: "a b"},
+			{Path: "s", Type: Regular, Digest: digest.SHA512.FromString("s")},
+		},
+		Chunks: []Chunk{{Digest: digest.FromString("1"), Size: 1000, Length: 60, Seal: digest.FromString("s"), State: []byte("state\x00")}},
+	}
+	good, err := EncodeTOC(toc)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good[len(tocMagic)+4:])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, records []byte) {
+		toc, err := DecodeTOC(seal(records))
+		if err != nil {
+			return
+		}
+		again, err := EncodeTOC(toc)
+		if err != nil {
+			t.Fatalf("what was read cannot be written: %v", err)
+		}
+		same, err := DecodeTOC(again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(toc, same, cmpopts.EquateEmpty()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// What a forged table makes of the memory is in proportion to the file, but for
+// some megabytes, without which honest ones with short records were not read.
+func TestForgedTOC(t *testing.T) {
+	const size = 8 << 20
+	repeat := func(entry ...byte) []byte {
+		n := size / len(entry)
+		return append(binary.AppendUvarint(nil, uint64(n)), bytes.Repeat(entry, n)...)
+	}
+	var xattrs []byte
+	for i := range 1 << 16 {
+		xattrs = append(xattrs, 2, byte(i>>8), byte(i), 0)
+	}
+	none := []byte{0}
+	for name, record := range map[string][]byte{
+		"entries of nothing":    append(repeat(make([]byte, 9)...), 0),
+		"entries with an xattr": append(repeat(0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 1, 'x', 0), 0),
+		"entries that are not":  append(binary.AppendUvarint(nil, size/9), bytes.Repeat([]byte{0xff}, size)...),
+		"chunks of nothing":     slices.Concat(none, repeat(0, 0, 0, 0, 0, 0)),
+		"chunks that are not":   slices.Concat(none, binary.AppendUvarint(nil, size/38), bytes.Repeat([]byte{0xff}, size)),
+		"an entry with xattrs":  slices.Concat([]byte{1, 0, 2, 0, 0, 0, 0, 0, 0, 0}, binary.AppendUvarint(nil, size/4), bytes.Repeat(xattrs, size/len(xattrs)), none),
+		"xattrs, but none":      {1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+	} {
+		data := seal(append(make([]byte, 4), record...)) // a head that says nothing
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := DecodeTOC(data) // some make sense
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 10*uint64(len(data))+72<<20 {
+			t.Errorf("%s: %d bytes became %d: %v", name, len(data), got, err)
+		}
+	}
+	honest := &TOC{}
+	for i := range 50_000 {
+		honest.Entries = append(honest.Entries, Entry{Path: fmt.Sprintf("%x", i), Type: Directory, Mode: 0o755, Xattrs: map[string]string{"user.a": "1"}})
+	}
+	data, err := EncodeTOC(honest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := DecodeTOC(data); err != nil || len(got.Entries) != len(honest.Entries) {
+		t.Errorf("an honest table: %v", err)
+	}
+}
