@@ -18,6 +18,8 @@ func TestExamples(t *testing.T) {
 	if err != nil || len(dirs) < 3 {
 		t.Fatalf("found %d examples: %v", len(dirs), err)
 	}
+	w := newWitnesses()
+	t.Cleanup(func() { w.report(t, len(dirs)) })
 	for _, name := range dirs {
 		name = filepath.Dir(name)
 		t.Run(filepath.Base(name), func(t *testing.T) {
@@ -46,6 +48,7 @@ func TestExamples(t *testing.T) {
 				}
 			}
 			ggcrValidate(t, filepath.Dir(layouts[0]))
+			w.look(dir)
 			tool(t, dir, "layform", "layout", "validate", filepath.Dir(layouts[0]))
 		})
 	}

@@ -46,9 +46,13 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(scripts) < 10 {
 		t.Fatalf("found %d scripts in %s: %v", len(scripts), dir, err)
 	}
+	w := newWitnesses()
+	// The scripts run in parallel, after this function has returned.
+	t.Cleanup(func() { w.report(t, 20) })
 	testscript.Run(t, testscript.Params{
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
+			env.Defer(func() { w.look(env.WorkDir) })
 			env.Values[snapshots{}] = map[string]fileTree{}
 			env.Setenv("GOMAXPROCS", os.Getenv("GOMAXPROCS"))
 			return nil
