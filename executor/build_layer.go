@@ -12,6 +12,7 @@ import (
 
 	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
@@ -153,7 +154,7 @@ func (r *run) saveTOC(ctx context.Context, toc *layer.TOC, created bool) error {
 // be one with another name: it is offered the blobs of the layers that go with
 // this apply. Anything that is wrong with a blob or its table of contents only
 // costs the shortcut.
-func (r *run) reuse(ctx context.Context, key string, c spec.Compression) ([]encode.Reuse, func(), error) {
+func (r *run) reuse(ctx context.Context, key string, c imagespec.Compression) ([]encode.Reuse, func(), error) {
 	keys := []string{key}
 	if _, ok := r.stage.Objects[key]; !ok {
 		keys = nil
@@ -200,7 +201,7 @@ const maxEarlier = 4
 
 // earlierTOC is the table of contents of an earlier blob; nil where there is none
 // of use.
-func (r *run) earlierTOC(ctx context.Context, was stage.Object, blob io.ReadSeeker, c spec.Compression) (*layer.TOC, error) {
+func (r *run) earlierTOC(ctx context.Context, was stage.Object, blob io.ReadSeeker, c imagespec.Compression) (*layer.TOC, error) {
 	if toc := r.opts.Contents[was.Descriptor.Digest]; toc != nil && toc.Encoding == was.Encoding {
 		return toc, nil
 	}

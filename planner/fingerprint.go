@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
@@ -200,7 +201,7 @@ func LayerType(l *spec.Layer, seen *source.Observed) string {
 	switch {
 	case l.MediaType != "":
 		return l.MediaType
-	case seen.File != nil && seen.File.Compression != spec.Uncompressed:
+	case seen.File != nil && seen.File.Compression != imagespec.Uncompressed:
 		return seen.File.Compression.MediaType()
 	}
 	return l.Compression.Algorithm.MediaType()

@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // mediaType is the media type of the object as its block tells it, "" when that
@@ -38,17 +40,6 @@ func (d *decoder) mediaType() string {
 		return ""
 	}
 	return compression.Algorithm.MediaType()
-}
-
-// MediaType is the media type of a layer that is compressed in this way.
-func (a Algorithm) MediaType() string {
-	switch a {
-	case Zstd:
-		return ocispec.MediaTypeImageLayerZstd
-	case Uncompressed:
-		return ocispec.MediaTypeImageLayer
-	}
-	return ocispec.MediaTypeImageLayerGzip
 }
 
 // isLayerType reports whether a runtime can unpack a layer of this media type.
@@ -124,8 +115,8 @@ func (d *decoder) checkSources(archive, blob got) {
 
 // compression decodes compression, which is an attribute or a block. It reports
 // whether the value is known and right.
-func (d *decoder) compression() (Compression, bool) {
-	c := Compression{Algorithm: Gzip}
+func (d *decoder) compression() (imagespec.Compression, bool) {
+	c := imagespec.Compression{Algorithm: imagespec.Gzip}
 	block, ok := d.compressionBlock()
 	if !ok {
 		return c, false
@@ -172,8 +163,8 @@ func (d *decoder) compressionBlock() (*nestedBlock, bool) {
 }
 
 // compressionObject decodes compression = { algorithm = …, level = … }.
-func (d *decoder) compressionObject(g got, v cty.Value) (Compression, bool) {
-	c := Compression{Algorithm: Gzip}
+func (d *decoder) compressionObject(g got, v cty.Value) (imagespec.Compression, bool) {
+	c := imagespec.Compression{Algorithm: imagespec.Gzip}
 	if !v.IsKnown() {
 		d.mustKnow(g)
 		return c, false
@@ -192,8 +183,8 @@ func (d *decoder) compressionObject(g got, v cty.Value) (Compression, bool) {
 	return d.compressionMembers(attrs)
 }
 
-func (d *decoder) compressionMembers(attrs map[string]*attribute) (Compression, bool) {
-	c := Compression{Algorithm: Gzip}
+func (d *decoder) compressionMembers(attrs map[string]*attribute) (imagespec.Compression, bool) {
+	c := imagespec.Compression{Algorithm: imagespec.Gzip}
 	record := func(from int) {
 		for i := from; i < len(d.fields); i++ {
 			d.fields[i].Path = "compression." + d.fields[i].Path
@@ -206,28 +197,28 @@ func (d *decoder) compressionMembers(attrs map[string]*attribute) (Compression, 
 		c.Algorithm, ok = d.algorithm(g)
 	}
 	most := int64(9)
-	if c.Algorithm == Zstd {
+	if c.Algorithm == imagespec.Zstd {
 		most = 22
 	}
 	if level := d.whole(attrs, "level", 1, most); level != nil {
 		c.Level = *level
 	}
 	record(start)
-	if a, set := attrs["level"]; set && c.Algorithm == Uncompressed {
-		d.err(a.expr.rng(), "There is no level for compression %q.", Uncompressed)
+	if a, set := attrs["level"]; set && c.Algorithm == imagespec.Uncompressed {
+		d.err(a.expr.rng(), "There is no level for compression %q.", imagespec.Uncompressed)
 		ok = false
 	}
 	return c, ok
 }
 
-func (d *decoder) algorithm(g got) (Algorithm, bool) {
-	a := Algorithm(g.value.AsString())
-	known := []string{string(Gzip), string(Zstd), string(Uncompressed)}
+func (d *decoder) algorithm(g got) (imagespec.Algorithm, bool) {
+	a := imagespec.Algorithm(g.value.AsString())
+	known := []string{string(imagespec.Gzip), string(imagespec.Zstd), string(imagespec.Uncompressed)}
 	if slices.Contains(known, string(a)) {
 		return a, true
 	}
 	d.err(g.rng, "%s is no compression.%s", g.quote(string(a)), suggestOr(string(a), known))
-	return Gzip, false
+	return imagespec.Gzip, false
 }
 
 // checkLayerType checks that the media type fits what the layer is made of.
@@ -247,12 +238,12 @@ func (d *decoder) checkLayerType(l *Layer, archive, blob, mediaType got) {
 		return
 	}
 	want := l.Compression.Algorithm
-	is := Uncompressed
+	is := imagespec.Uncompressed
 	switch {
 	case strings.HasSuffix(l.MediaType, "gzip"):
-		is = Gzip
+		is = imagespec.Gzip
 	case strings.HasSuffix(l.MediaType, "zstd"):
-		is = Zstd
+		is = imagespec.Zstd
 	}
 	if is != want {
 		d.err(mediaType.rng, "media_type says that the layer is compressed with %s, but its compression is %s.", is, want)

@@ -7,6 +7,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // Built is what is known of an object once it stands in a layout.
@@ -78,7 +80,7 @@ type Layer struct {
 	// Tree is what the layer's tar is made of, in the order of the spec.
 	Tree []Node
 	// Compression is what a plain tar or a tree is compressed with.
-	Compression Compression
+	Compression imagespec.Compression
 	// MediaType is set for Blob, and where the spec overrides the type that the
 	// compression gives.
 	MediaType string
@@ -89,22 +91,6 @@ type Layer struct {
 	// Annotations and URLs go into the layer's descriptor in manifests.
 	Annotations map[string]string
 	URLs        []string
-}
-
-// Algorithm is a compression algorithm.
-type Algorithm string
-
-// The compressions of a layer; Gzip is the default.
-const (
-	Gzip         Algorithm = "gzip"
-	Zstd         Algorithm = "zstd"
-	Uncompressed Algorithm = "none"
-)
-
-// Compression is an algorithm with its level; level 0 is the algorithm's default.
-type Compression struct {
-	Algorithm Algorithm
-	Level     int
 }
 
 // NodeKind is the block type of a Node.

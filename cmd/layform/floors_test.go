@@ -18,17 +18,18 @@ const module = "github.com/layform/layform/"
 // floors tells which packages of the module a package may import. A package
 // that is not listed fails the test: it has no floor yet.
 var floors = map[string][]string{
+	"layout/imagespec": {},
 	"layout/jsondoc":   {},
 	"layout/layer":     {},
 	"layout":           {"layout/jsondoc", "layout/layer"},
 	"layout/stage":     {"layout", "layout/jsondoc", "layout/layer"},
-	"spec":             {},
+	"spec":             {"layout/imagespec"},
 	"spec/edit":        {"spec"},
-	"planner/source":   {"layout/layer", "layout/stage", "spec"},
-	"planner":          {"layout", "layout/jsondoc", "layout/layer", "layout/stage", "planner/source", "spec"},
+	"planner/source":   {"layout/imagespec", "layout/layer", "layout/stage", "spec"},
+	"planner":          {"layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner/source", "spec"},
 	"executor/image":   {"layout/jsondoc", "spec"},
-	"executor/encode":  {"layout/layer", "planner/source", "spec"},
-	"executor":         {"executor/encode", "executor/image", "layout", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
+	"executor/encode":  {"layout/imagespec", "layout/layer", "planner/source", "spec"},
+	"executor":         {"executor/encode", "executor/image", "layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
 	"cmd/layform/view": {"executor", "layout", "layout/layer", "layout/stage", "planner", "spec"},
 	"cmd/layform":      {"cmd/layform/view", "executor", "executor/encode", "layout", "layout/layer", "layout/stage", "planner", "planner/source", "spec", "spec/edit"},
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -17,7 +18,7 @@ import (
 
 // benchTree is the tree of the Go toolchain, a real one of some 15,000 files,
 // or the directory that LAYFORM_BENCH_TREE names.
-func benchTree(b *testing.B, c spec.Compression) (*os.Root, *spec.Layer) {
+func benchTree(b *testing.B, c imagespec.Compression) (*os.Root, *spec.Layer) {
 	b.Helper()
 	dir := os.Getenv("LAYFORM_BENCH_TREE")
 	if dir == "" {
@@ -35,13 +36,13 @@ func benchTree(b *testing.B, c spec.Compression) (*os.Root, *spec.Layer) {
 	return root, &spec.Layer{Compression: c, Tree: []spec.Node{{Kind: spec.NodeCopy, From: ".", To: "tree"}}}
 }
 
-func benchCompressions() []spec.Compression {
-	return []spec.Compression{{Algorithm: spec.Gzip}, {Algorithm: spec.Zstd}, {Algorithm: spec.Uncompressed}}
+func benchCompressions() []imagespec.Compression {
+	return []imagespec.Compression{{Algorithm: imagespec.Gzip}, {Algorithm: imagespec.Zstd}, {Algorithm: imagespec.Uncompressed}}
 }
 
 // BenchmarkTar makes the tar alone: headers and zeros, no content.
 func BenchmarkTar(b *testing.B) {
-	root, l := benchTree(b, spec.Compression{})
+	root, l := benchTree(b, imagespec.Compression{})
 	tree := observe(b, root, l, source.Options{}).Tree
 	b.SetBytes(int64(len(tree.Entries)) * layer.BlockSize)
 	var buf []byte
@@ -142,7 +143,7 @@ func BenchmarkLong(b *testing.B) {
 	for _, mib := range []int{64, 256} {
 		b.Run(fmt.Sprintf("%dMiB", mib), func(b *testing.B) {
 			_, root := folder(b, map[string]string{"long": text(1, mib<<20)})
-			l := copyOf(spec.Compression{Algorithm: spec.Zstd})
+			l := copyOf(imagespec.Compression{Algorithm: imagespec.Zstd})
 			b.SetBytes(int64(mib) << 20)
 			for b.Loop() {
 				tree := observe(b, root, l, source.Options{}).Tree
@@ -166,7 +167,7 @@ func BenchmarkImport(b *testing.B) {
 				b.Fatal(err)
 			}
 			_, at := folder(b, map[string]string{"layer": blob.String()})
-			archive := &spec.Layer{Archive: "layer", Compression: spec.Compression{Algorithm: spec.Gzip}}
+			archive := &spec.Layer{Archive: "layer", Compression: imagespec.Compression{Algorithm: imagespec.Gzip}}
 			seen := observe(b, at, archive, source.Options{}).File
 			b.SetBytes(first.Stats.Tar)
 			for b.Loop() {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
@@ -28,7 +29,7 @@ func TestChanged(t *testing.T) {
 	} {
 		for _, size := range []int{100, 3 << 20} {
 			dir, root := folder(t, map[string]string{"d/a": noise(1, size), "d/b": noise(2, size)})
-			o := observe(t, root, copyOf(spec.Compression{}), source.Options{Hash: true})
+			o := observe(t, root, copyOf(imagespec.Compression{}), source.Options{Hash: true})
 			change(filepath.Join(dir, "d/a"))
 			if name == "content" {
 				put(t, filepath.Join(dir, "d/a"), noise(9, size))
@@ -46,7 +47,7 @@ func TestChanged(t *testing.T) {
 // when nobody knows what it should hold.
 func TestGrowing(t *testing.T) {
 	dir, root := folder(t, map[string]string{"a": noise(1, 6<<20)})
-	o := observe(t, root, copyOf(spec.Compression{Algorithm: spec.Uncompressed}), source.Options{})
+	o := observe(t, root, copyOf(imagespec.Compression{Algorithm: imagespec.Uncompressed}), source.Options{})
 	grow := &onFirstWrite{do: func() {
 		f, err := os.OpenFile(filepath.Join(dir, "a"), os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
@@ -60,7 +61,7 @@ func TestGrowing(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	_, err := Write(context.Background(), grow, root, o.Tree, Options{Compression: spec.Compression{Algorithm: spec.Uncompressed}, Parallelism: 1})
+	_, err := Write(context.Background(), grow, root, o.Tree, Options{Compression: imagespec.Compression{Algorithm: imagespec.Uncompressed}, Parallelism: 1})
 	var changed *source.ChangedError
 	if !errors.As(err, &changed) {
 		t.Errorf("the error is %v", err)
@@ -95,7 +96,7 @@ var errFull = errors.New("no space left")
 
 func TestWriteErrors(t *testing.T) {
 	root, layerOf := goldenTree(t)
-	o := observe(t, root, layerOf(spec.Compression{}), source.Options{})
+	o := observe(t, root, layerOf(imagespec.Compression{}), source.Options{})
 	for _, left := range []int{0, 1, 100 << 10, 1 << 20} {
 		if _, err := Write(context.Background(), &failing{left}, root, o.Tree, Options{}); !errors.Is(err, errFull) {
 			t.Errorf("a writer that fails after %d bytes gives %v", left, err)
@@ -105,7 +106,7 @@ func TestWriteErrors(t *testing.T) {
 	if _, err := Write(ctx, &onFirstWrite{do: cancel}, root, o.Tree, Options{Parallelism: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled write gives %v", err)
 	}
-	for _, c := range []spec.Compression{{Algorithm: "brotli"}, {Algorithm: spec.Gzip, Level: 10}, {Algorithm: spec.Zstd, Level: -1}} {
+	for _, c := range []imagespec.Compression{{Algorithm: "brotli"}, {Algorithm: imagespec.Gzip, Level: 10}, {Algorithm: imagespec.Zstd, Level: -1}} {
 		if _, err := Write(context.Background(), io.Discard, root, o.Tree, Options{Compression: c}); err == nil {
 			t.Errorf("%v is taken", c)
 		}

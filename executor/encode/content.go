@@ -10,8 +10,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
-	"github.com/layform/layform/spec"
 )
 
 // Open reads the content of one file of a layer. Blob is the layer's blob of
@@ -40,7 +40,7 @@ func Open(ctx context.Context, blob io.ReaderAt, toc *layer.TOC, mediaType, path
 			return nil, fmt.Errorf("a blob of type %q is no layer: it %w", mediaType, err)
 		}
 	}
-	if algorithm == spec.Uncompressed {
+	if algorithm == imagespec.Uncompressed {
 		section, skip = io.NewSectionReader(blob, e.Offset, e.Size), 0
 	}
 	d, err := decompress(&interruptible{ctx, section}, algorithm)

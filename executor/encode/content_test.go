@@ -9,9 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 )
 
 // counting counts the bytes that are read at random.
@@ -26,11 +26,11 @@ func (c *counting) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-func mediaTypeOf(c spec.Compression) string {
+func mediaTypeOf(c imagespec.Compression) string {
 	switch c.Algorithm {
-	case spec.Zstd:
+	case imagespec.Zstd:
 		return "application/vnd.oci.image.layer.v1.tar+zstd"
-	case spec.Uncompressed:
+	case imagespec.Uncompressed:
 		return "application/vnd.oci.image.layer.v1.tar"
 	}
 	return "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -39,7 +39,7 @@ func mediaTypeOf(c spec.Compression) string {
 // TestOpen reads every file of a layer on its own.
 func TestOpen(t *testing.T) {
 	root, layerOf := goldenTree(t)
-	l := layerOf(spec.Compression{})
+	l := layerOf(imagespec.Compression{})
 	tree := observe(t, root, l, source.Options{Hash: true}).Tree
 	for _, c := range compressions {
 		blob, r := build(t, root, layerOf(c), Options{})
@@ -78,7 +78,7 @@ func TestOpen(t *testing.T) {
 
 func TestOpenWithoutChunks(t *testing.T) {
 	root, layerOf := goldenTree(t)
-	c := spec.Compression{Algorithm: spec.Zstd}
+	c := imagespec.Compression{Algorithm: imagespec.Zstd}
 	blob, _ := build(t, root, layerOf(c), Options{})
 	toc, err := DeriveTOC(context.Background(), bytes.NewReader(blob), "")
 	if err != nil {
@@ -100,7 +100,7 @@ func TestOpenWithoutChunks(t *testing.T) {
 
 func TestOpenErrors(t *testing.T) {
 	root, layerOf := goldenTree(t)
-	c := spec.Compression{Algorithm: spec.Uncompressed}
+	c := imagespec.Compression{Algorithm: imagespec.Uncompressed}
 	blob, r := build(t, root, layerOf(c), Options{})
 	read := func(blob []byte, toc *layer.TOC, path string) error {
 		file, err := Open(context.Background(), bytes.NewReader(blob), toc, mediaTypeOf(c), path)

@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 )
 
 // memory is a Digester that trusts size and mtime.
@@ -65,7 +65,7 @@ func TestCounts(t *testing.T) {
 	for _, content := range files {
 		total += int64(len(content))
 	}
-	for _, c := range []spec.Compression{{Algorithm: spec.Gzip}, {Algorithm: spec.Zstd}} {
+	for _, c := range []imagespec.Compression{{Algorithm: imagespec.Gzip}, {Algorithm: imagespec.Zstd}} {
 		dir, root := folder(t, files)
 		m := newMemory()
 		blob, cold := build(t, root, copyOf(c), Options{Digests: m})
@@ -106,7 +106,7 @@ func TestCounts(t *testing.T) {
 func TestWrongDigests(t *testing.T) {
 	for _, size := range []int{100, 3 << 20} {
 		_, root := folder(t, map[string]string{"a": text(1, size)})
-		tree := observe(t, root, copyOf(spec.Compression{}), source.Options{Hash: true}).Tree
+		tree := observe(t, root, copyOf(imagespec.Compression{}), source.Options{Hash: true}).Tree
 		m := newMemory()
 		if _, err := Write(context.Background(), io.Discard, root, tree, Options{Digests: m}); err != nil {
 			t.Fatal(err)
@@ -127,7 +127,7 @@ func TestRecover(t *testing.T) {
 	for _, c := range compressions {
 		blob, first := build(t, root, layerOf(c), Options{})
 		first.TOC.Blob = digest.FromBytes(blob)
-		recovered := func(c spec.Compression, blob []byte) *Result {
+		recovered := func(c imagespec.Compression, blob []byte) *Result {
 			t.Helper()
 			toc, err := Recover(context.Background(), bytes.NewReader(blob), mediaTypeOf(c), c)
 			if err != nil {
@@ -136,7 +136,7 @@ func TestRecover(t *testing.T) {
 			return &Result{TOC: toc}
 		}
 		toc := recovered(c, blob).TOC
-		if c.Algorithm == spec.Uncompressed {
+		if c.Algorithm == imagespec.Uncompressed {
 			if toc.Encoding != "" || len(toc.Chunks) > 0 {
 				t.Error("a plain tar has chunks")
 			}
@@ -150,7 +150,7 @@ func TestRecover(t *testing.T) {
 			t.Errorf("%s: its chunks are not used: %+v", source.EncodingOf(c), r.Stats)
 		}
 		other := c
-		if other.Level = 2; c.Algorithm == spec.Zstd {
+		if other.Level = 2; c.Algorithm == imagespec.Zstd {
 			other.Level = 19
 		}
 		if toc := recovered(other, blob).TOC; toc.Encoding != "" || len(toc.Chunks) > 0 || toc.DiffID != first.DiffID || len(toc.Entries) != len(first.TOC.Entries) {

@@ -3,9 +3,9 @@ package encode
 import (
 	"math/bits"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 )
 
 // cutRule says where a tar is cut into chunks. It decides bytes: see
@@ -23,9 +23,9 @@ type cutRule struct {
 
 // ruleOf is the rule of an algorithm. The sizes come from measurements: zstd
 // loses more to a fresh start than gzip, whose window is 32 KiB.
-func ruleOf(a spec.Algorithm) cutRule {
+func ruleOf(a imagespec.Algorithm) cutRule {
 	const kib = 1 << 10
-	if a == spec.Zstd {
+	if a == imagespec.Zstd {
 		return cutRule{least: 1024 * kib, spread: 1024 * kib, split: 1792 * kib, most: 2048 * kib}
 	}
 	return cutRule{least: 256 * kib, spread: 256 * kib, split: 512 * kib, most: 1024 * kib}

@@ -10,8 +10,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 )
 
 // maxWindow bounds the memory that a zstd frame may ask for.
@@ -76,7 +76,7 @@ func (m *meter) failed() error {
 type decompressor struct {
 	r     io.Reader
 	close func()
-	name  spec.Algorithm
+	name  imagespec.Algorithm
 	// read counts compressed bytes, out uncompressed ones.
 	read *meter
 	out  int64
@@ -84,19 +84,19 @@ type decompressor struct {
 
 // decompress reads r, which is compressed as algorithm says. The caller closes
 // the decompressor.
-func decompress(r io.Reader, algorithm spec.Algorithm) (*decompressor, error) {
+func decompress(r io.Reader, algorithm imagespec.Algorithm) (*decompressor, error) {
 	d := &decompressor{name: algorithm, read: &meter{r: r}, close: func() {}}
 	buffered := bufio.NewReaderSize(d.read, 128<<10)
 	switch algorithm {
-	case spec.Uncompressed:
+	case imagespec.Uncompressed:
 		d.r = buffered
-	case spec.Gzip:
+	case imagespec.Gzip:
 		z, err := gzip.NewReader(buffered)
 		if err != nil {
 			return nil, d.wrong(err)
 		}
 		d.r = z
-	case spec.Zstd:
+	case imagespec.Zstd:
 		z, err := zstd.NewReader(buffered, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, d.wrong(err)
@@ -148,27 +148,27 @@ func (d *decompressor) wrong(err error) error {
 }
 
 // algorithmOf is the algorithm of a layer media type.
-func algorithmOf(mediaType string) (spec.Algorithm, bool) {
+func algorithmOf(mediaType string) (imagespec.Algorithm, bool) {
 	switch mediaType {
 	case "application/vnd.oci.image.layer.v1.tar",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar",
 		"application/vnd.docker.image.rootfs.diff.tar":
-		return spec.Uncompressed, true
+		return imagespec.Uncompressed, true
 	case "application/vnd.oci.image.layer.v1.tar+gzip",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
 		"application/vnd.docker.image.rootfs.diff.tar.gzip",
 		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip":
-		return spec.Gzip, true
+		return imagespec.Gzip, true
 	case "application/vnd.oci.image.layer.v1.tar+zstd",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd":
-		return spec.Zstd, true
+		return imagespec.Zstd, true
 	}
 	return "", false
 }
 
 // sniff finds the algorithm of a stream by its first bytes, which stay in the
 // reader that it gives back.
-func sniff(r io.Reader) (*bufio.Reader, spec.Algorithm, error) {
+func sniff(r io.Reader) (*bufio.Reader, imagespec.Algorithm, error) {
 	br := bufio.NewReaderSize(r, 4096)
 	head, err := br.Peek(1024)
 	if err != nil && err != io.EOF {

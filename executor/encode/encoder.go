@@ -7,8 +7,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 )
 
 // encoder compresses chunks, each alone: a gzip member, a zstd frame, or the
@@ -21,9 +21,9 @@ type encoder interface {
 
 // newEncoder makes the encoder of a compression. What it decides belongs to
 // source.Encoding.
-func newEncoder(c spec.Compression) (encoder, error) {
+func newEncoder(c imagespec.Compression) (encoder, error) {
 	switch c.Algorithm {
-	case spec.Gzip, "":
+	case imagespec.Gzip, "":
 		level := c.Level
 		if level == 0 {
 			level = source.DefaultGzipLevel
@@ -33,7 +33,7 @@ func newEncoder(c spec.Compression) (encoder, error) {
 		}
 		w, err := gzip.NewWriterLevel(nil, level)
 		return &gzipEncoder{w: w}, err
-	case spec.Zstd:
+	case imagespec.Zstd:
 		level := c.Level
 		if level == 0 {
 			level = source.DefaultZstdLevel
@@ -51,7 +51,7 @@ func newEncoder(c spec.Compression) (encoder, error) {
 			zstd.WithLowerEncoderMem(true),
 		)
 		return &zstdEncoder{w: w}, err
-	case spec.Uncompressed:
+	case imagespec.Uncompressed:
 		return plainEncoder{}, nil
 	}
 	return nil, fmt.Errorf("unknown compression %q: use gzip, zstd or none", c.Algorithm)

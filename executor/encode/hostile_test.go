@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
@@ -85,7 +86,7 @@ func TestImportRefused(t *testing.T) {
 		{"empty", nil, "is empty"},
 		{"one zero block", make([]byte, 512), "not a tar"},
 	} {
-		_, _, err := importFile(t, c.archive, spec.Compression{})
+		_, _, err := importFile(t, c.archive, imagespec.Compression{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: the error is %v, want one with %q", c.name, err, c.want)
 		}
@@ -107,7 +108,7 @@ func TestImportOdd(t *testing.T) {
 		{Name: "c", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 3}, {Name: "b", Typeflag: tar.TypeBlock}, {Name: "p", Typeflag: tar.TypeFifo},
 		{Name: "su", Mode: 0o6755, PAXRecords: map[string]string{"SCHILY.xattr.user.x": "\x1b[2J"}},
 	}
-	_, r, err := importFile(t, gzipped(t, tarOf(t, headers...)), spec.Compression{})
+	_, r, err := importFile(t, gzipped(t, tarOf(t, headers...)), imagespec.Compression{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +133,7 @@ func TestImportDeep(t *testing.T) {
 		}
 		archive := gzipped(t, tarOf(t, headers...))
 		start := time.Now()
-		if _, _, err := importFile(t, archive, spec.Compression{}); err != nil {
+		if _, _, err := importFile(t, archive, imagespec.Compression{}); err != nil {
 			t.Error(err)
 		}
 		return time.Since(start)
@@ -152,7 +153,7 @@ func TestImportMany(t *testing.T) {
 	}
 	blob := zstded(t, tarOf(t, headers...))
 	for name, read := range map[string]func() error{
-		"Import":    func() error { _, _, err := importFile(t, blob, spec.Compression{}); return err },
+		"Import":    func() error { _, _, err := importFile(t, blob, imagespec.Compression{}); return err },
 		"DeriveTOC": func() error { _, err := DeriveTOC(context.Background(), bytes.NewReader(blob), ""); return err },
 	} {
 		if err := read(); err == nil || !strings.Contains(err.Error(), "more memory") {
@@ -168,7 +169,7 @@ func TestImportManyEmpty(t *testing.T) {
 	for i := range headers {
 		headers[i].Name = fmt.Sprintf("usr/share/empty/%06d", i)
 	}
-	if _, r, err := importFile(t, zstded(t, tarOf(t, headers...)), spec.Compression{}); err != nil || len(r.TOC.Entries) != len(headers) {
+	if _, r, err := importFile(t, zstded(t, tarOf(t, headers...)), imagespec.Compression{}); err != nil || len(r.TOC.Entries) != len(headers) {
 		t.Errorf("%d entries, %v", len(r.TOC.Entries), err)
 	}
 }
@@ -254,7 +255,7 @@ func TestImportBomb(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = importFile(t, buf.Bytes(), spec.Compression{})
+	_, _, err = importFile(t, buf.Bytes(), imagespec.Compression{})
 	if err == nil || !strings.Contains(err.Error(), "times its size") {
 		t.Errorf("the error is %v", err)
 	}

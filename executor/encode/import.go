@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -39,7 +40,7 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 		err = &source.ChangedError{Path: f.Path, What: fmt.Sprintf("size %d, was %d", info.Size(), f.Size)}
 	}
 	im := &importer{in: &meter{r: &interruptible{ctx, file}}, sum: sha256.New(), opts: opts}
-	asItIs := l.Archive == "" || f.Compression != spec.Uncompressed || opts.Compression.Algorithm == spec.Uncompressed
+	asItIs := l.Archive == "" || f.Compression != imagespec.Uncompressed || opts.Compression.Algorithm == imagespec.Uncompressed
 	if err == nil && asItIs {
 		w, err = im.adopt(ctx, w, file)
 	}
@@ -191,7 +192,7 @@ func (im *importer) run(ctx context.Context, w io.Writer, f *source.File, l *spe
 	switch {
 	case l.Archive == "":
 		return im.blob(w)
-	case f.Compression == spec.Uncompressed:
+	case f.Compression == imagespec.Uncompressed:
 		return im.plain(ctx, w)
 	}
 	return im.compressed(w, f.Compression, f.Size)
@@ -223,7 +224,7 @@ func (p *progress) Write(b []byte) (int, error) {
 }
 
 // compressed copies an archive while it looks at what is in it.
-func (im *importer) compressed(w io.Writer, algorithm spec.Algorithm, size int64) (Result, error) {
+func (im *importer) compressed(w io.Writer, algorithm imagespec.Algorithm, size int64) (Result, error) {
 	tee := io.TeeReader(im.in, im.copyTo(w))
 	d, err := decompress(tee, algorithm)
 	if err != nil {

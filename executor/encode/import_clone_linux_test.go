@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 	"github.com/layform/layform/testdata/reflinks"
@@ -40,10 +41,10 @@ func TestImportClones(t *testing.T) {
 	defer root.Close()
 	_, files := folder(t, map[string]string{"a": noise(1, 2<<20)})
 	for name, l := range map[string]*spec.Layer{
-		"gzip":  {Archive: "a", Compression: spec.Compression{Algorithm: spec.Gzip}},
-		"zstd":  {Archive: "a", Compression: spec.Compression{Algorithm: spec.Zstd}},
-		"plain": {Archive: "a", Compression: spec.Compression{Algorithm: spec.Uncompressed}},
-		"blob":  {Blob: "a", Compression: spec.Compression{Algorithm: spec.Gzip}},
+		"gzip":  {Archive: "a", Compression: imagespec.Compression{Algorithm: imagespec.Gzip}},
+		"zstd":  {Archive: "a", Compression: imagespec.Compression{Algorithm: imagespec.Zstd}},
+		"plain": {Archive: "a", Compression: imagespec.Compression{Algorithm: imagespec.Uncompressed}},
+		"blob":  {Blob: "a", Compression: imagespec.Compression{Algorithm: imagespec.Gzip}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			content, _ := build(t, files, copyOf(l.Compression), Options{})

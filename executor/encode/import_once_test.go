@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
@@ -22,7 +23,7 @@ import (
 // the same.
 func TestImportHashesOnce(t *testing.T) {
 	_, root := folder(t, map[string]string{"d/a": text(1, 700<<10), "d/b": noise(2, 300<<10), "d/c": ""})
-	for _, c := range append(benchCompressions(), spec.Compression{Algorithm: spec.Uncompressed}) {
+	for _, c := range append(benchCompressions(), imagespec.Compression{Algorithm: imagespec.Uncompressed}) {
 		blob, _ := build(t, root, copyOf(c), Options{})
 		_, at := folder(t, map[string]string{"layer": string(blob)})
 		for _, l := range []*spec.Layer{{Archive: "layer", Compression: c}, {Blob: "layer"}} {

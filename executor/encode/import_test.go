@@ -18,13 +18,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
 
 // importFile observes a file of a folder as an archive and imports it.
-func importFile(t testing.TB, content []byte, c spec.Compression) ([]byte, Result, error) {
+func importFile(t testing.TB, content []byte, c imagespec.Compression) ([]byte, Result, error) {
 	t.Helper()
 	_, root := folder(t, map[string]string{"a.tar": string(content)})
 	l := &spec.Layer{Archive: "a.tar", Compression: c}
@@ -46,7 +47,7 @@ func importFile(t testing.TB, content []byte, c spec.Compression) ([]byte, Resul
 // makes of the tree.
 func TestImportPlain(t *testing.T) {
 	root, layerOf := goldenTree(t)
-	plain, written := build(t, root, layerOf(spec.Compression{Algorithm: spec.Uncompressed}), Options{})
+	plain, written := build(t, root, layerOf(imagespec.Compression{Algorithm: imagespec.Uncompressed}), Options{})
 	for _, c := range compressions {
 		want, direct := build(t, root, layerOf(c), Options{})
 		got, r, err := importFile(t, plain, c)
@@ -114,7 +115,7 @@ func TestImportCompressed(t *testing.T) {
 		"zstd skippable":   append(append(skippableFrame("first"), zstded(t, plain[:half])...), append(skippableFrame("x"), zstded(t, plain[half:])...)...),
 		"skippable at end": append(zstded(t, plain), skippableFrame("toc")...),
 	} {
-		got, r, err := importFile(t, archive, spec.Compression{})
+		got, r, err := importFile(t, archive, imagespec.Compression{})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -207,7 +208,7 @@ func TestImportForeign(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		blob, r, err := importFile(t, archive, spec.Compression{Algorithm: spec.Zstd})
+		blob, r, err := importFile(t, archive, imagespec.Compression{Algorithm: imagespec.Zstd})
 		if err != nil {
 			t.Errorf("%s: %v", format, err)
 			continue

@@ -26,9 +26,9 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 )
 
 // Options shape the writing of a layer.
@@ -36,7 +36,7 @@ type Options struct {
 	// Compression is what a tree or a plain tar is compressed with; the zero
 	// value is gzip at its default level. An archive that is used as it is
 	// keeps its own.
-	Compression spec.Compression
+	Compression imagespec.Compression
 	// Parallelism bounds the chunks that are read and compressed at once; 0
 	// means GOMAXPROCS. It never changes the bytes.
 	Parallelism int

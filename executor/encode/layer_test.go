@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
@@ -37,7 +38,7 @@ func put(t testing.TB, name, content string) {
 }
 
 // copyOf is a layer that copies the whole root.
-func copyOf(c spec.Compression) *spec.Layer {
+func copyOf(c imagespec.Compression) *spec.Layer {
 	return &spec.Layer{Compression: c, Tree: []spec.Node{{Kind: spec.NodeCopy, From: "."}}}
 }
 

@@ -13,9 +13,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 )
 
 // maxMember bounds the members of a blob that can be one of ours, compressed
@@ -30,15 +30,15 @@ const maxMember = 8 << 20
 // Recover compresses the first chunk again, and where other bytes come out, or
 // the blob has none of our chunks, the table has neither chunks nor Encoding.
 // Then blob is read twice, which is why it must be seekable.
-func Recover(ctx context.Context, blob io.ReadSeeker, mediaType string, c spec.Compression) (*layer.TOC, error) {
+func Recover(ctx context.Context, blob io.ReadSeeker, mediaType string, c imagespec.Compression) (*layer.TOC, error) {
 	enc, err := newEncoder(c)
 	if err != nil {
 		return nil, err
 	}
 	if c.Algorithm == "" {
-		c.Algorithm = spec.Gzip
+		c.Algorithm = imagespec.Gzip
 	}
-	if algorithm, ok := algorithmOf(mediaType); ok && algorithm == c.Algorithm && algorithm != spec.Uncompressed {
+	if algorithm, ok := algorithmOf(mediaType); ok && algorithm == c.Algorithm && algorithm != imagespec.Uncompressed {
 		toc, err := (&members{compression: c, enc: enc}).recover(ctx, blob)
 		if !errors.Is(err, errForeign) {
 			return toc, err
@@ -76,7 +76,7 @@ func (m *members) recover(ctx context.Context, r io.Reader) (*layer.TOC, error) 
 
 // members reads a compressed stream member by member, and notes the chunks.
 type members struct {
-	compression spec.Compression
+	compression imagespec.Compression
 	enc         encoder
 	in          *bufio.Reader
 	next        func(*members) error
@@ -100,7 +100,7 @@ var errForeign = errors.New("the blob is not made of chunks")
 func (m *members) begin(r io.Reader) (err error) {
 	m.in = bufio.NewReaderSize(r, 128<<10)
 	m.next = (*members).gzip
-	if m.compression.Algorithm == spec.Zstd {
+	if m.compression.Algorithm == imagespec.Zstd {
 		m.next = (*members).zstd
 		m.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxMember), zstd.WithDecoderMaxWindow(maxMember))
 	}

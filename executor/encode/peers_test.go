@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 )
 
 // output runs a program on input and gives what it prints.
@@ -35,9 +35,9 @@ func output(t *testing.T, input []byte, program string, args ...string) []byte {
 // TestPeersDecompress: gzip and zstd take a run of members or frames as one stream.
 func TestPeersDecompress(t *testing.T) {
 	root, layerOf := goldenTree(t)
-	plain, _ := build(t, root, layerOf(spec.Compression{Algorithm: spec.Uncompressed}), Options{})
-	for program, c := range map[string]spec.Compression{
-		"gzip": {Algorithm: spec.Gzip}, "pigz": {Algorithm: spec.Gzip, Level: 2}, "zstd": {Algorithm: spec.Zstd},
+	plain, _ := build(t, root, layerOf(imagespec.Compression{Algorithm: imagespec.Uncompressed}), Options{})
+	for program, c := range map[string]imagespec.Compression{
+		"gzip": {Algorithm: imagespec.Gzip}, "pigz": {Algorithm: imagespec.Gzip, Level: 2}, "zstd": {Algorithm: imagespec.Zstd},
 	} {
 		t.Run(program, func(t *testing.T) {
 			blob, _ := build(t, root, layerOf(c), Options{})
@@ -52,7 +52,7 @@ func TestPeersDecompress(t *testing.T) {
 func TestPeersTar(t *testing.T) {
 	program := tool(t, "tar")
 	root, layerOf := goldenTree(t)
-	l := layerOf(spec.Compression{Algorithm: spec.Uncompressed})
+	l := layerOf(imagespec.Compression{Algorithm: imagespec.Uncompressed})
 	plain, _ := build(t, root, l, Options{})
 	got := strings.Split(strings.TrimSpace(string(output(t, plain, program, "--quoting-style=literal", "-tf", "-"))), "\n")
 	var want []string
@@ -80,7 +80,7 @@ func TestPeersTar(t *testing.T) {
 // TestStdlibGzip: compress/gzip, which runtimes use, reads all members.
 func TestStdlibGzip(t *testing.T) {
 	root, layerOf := goldenTree(t)
-	blob, r := build(t, root, layerOf(spec.Compression{}), Options{})
+	blob, r := build(t, root, layerOf(imagespec.Compression{}), Options{})
 	tr := tar.NewReader(gunzip(t, blob))
 	n := 0
 	for {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -153,7 +154,7 @@ func TestSmallChange(t *testing.T) {
 	}
 	files["d07/long"] = text(99, 4<<20)
 	dir, root := folder(t, files)
-	for _, c := range []spec.Compression{{Algorithm: spec.Gzip}, {Algorithm: spec.Zstd}} {
+	for _, c := range []imagespec.Compression{{Algorithm: imagespec.Gzip}, {Algorithm: imagespec.Zstd}} {
 		blob, before := build(t, root, copyOf(c), Options{})
 		reuse := Options{Reuse: []Reuse{{TOC: before.TOC, Blob: bytes.NewReader(blob)}}}
 		for name, change := range map[string]func(){

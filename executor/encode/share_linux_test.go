@@ -11,8 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 	"github.com/layform/layform/testdata/reflinks"
 )
 
@@ -62,7 +62,7 @@ func TestSharedFront(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	c := spec.Compression{Algorithm: spec.Gzip}
+	c := imagespec.Compression{Algorithm: imagespec.Gzip}
 	dir, root := folder(t, files)
 	m := newMemory()
 	before, first, all := rebuild(t, store, root, Options{Compression: c, Digests: m}, "")

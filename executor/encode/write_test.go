@@ -14,22 +14,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
 
-var compressions = []spec.Compression{
-	{Algorithm: spec.Gzip},
-	{Algorithm: spec.Gzip, Level: 1},
-	{Algorithm: spec.Zstd},
-	{Algorithm: spec.Zstd, Level: 9},
-	{Algorithm: spec.Uncompressed},
+var compressions = []imagespec.Compression{
+	{Algorithm: imagespec.Gzip},
+	{Algorithm: imagespec.Gzip, Level: 1},
+	{Algorithm: imagespec.Zstd},
+	{Algorithm: imagespec.Zstd, Level: 9},
+	{Algorithm: imagespec.Uncompressed},
 }
 
 // goldenTree has every kind of entry, chunks of several files and files of
 // several chunks, and headers of both formats.
-func goldenTree(t testing.TB) (*os.Root, func(spec.Compression) *spec.Layer) {
+func goldenTree(t testing.TB) (*os.Root, func(imagespec.Compression) *spec.Layer) {
 	t.Helper()
 	files := map[string]string{
 		"tree/bin/server":    noise(1, 600<<10+17),
@@ -48,7 +49,7 @@ func goldenTree(t testing.TB) (*os.Root, func(spec.Compression) *spec.Layer) {
 	_, root := folder(t, files)
 	number := func(n int) *int { return &n }
 	mode := func(m uint32) *uint32 { return &m }
-	return root, func(c spec.Compression) *spec.Layer {
+	return root, func(c imagespec.Compression) *spec.Layer {
 		return &spec.Layer{Compression: c, Tree: []spec.Node{
 			{Kind: spec.NodeCopy, From: "tree", To: "opt/app"},
 			{Kind: spec.NodeCopy, From: "tree/many/003", To: "usr/bin", Mode: mode(0o4755), UID: number(3000000), GID: number(12), Capabilities: "net_bind_service=+ep"},
@@ -111,11 +112,11 @@ func TestDeterminism(t *testing.T) {
 // TestReadBack: archive/tar reads what the tree says.
 func TestReadBack(t *testing.T) {
 	root, layerOf := goldenTree(t)
-	blob, r := build(t, root, layerOf(spec.Compression{Algorithm: spec.Uncompressed}), Options{})
+	blob, r := build(t, root, layerOf(imagespec.Compression{Algorithm: imagespec.Uncompressed}), Options{})
 	if r.DiffID != digest.FromBytes(blob) {
 		t.Errorf("diffID %s is not the digest of the tar", r.DiffID)
 	}
-	l := layerOf(spec.Compression{Algorithm: spec.Uncompressed})
+	l := layerOf(imagespec.Compression{Algorithm: imagespec.Uncompressed})
 	tree := observe(t, root, l, source.Options{Hash: true}).Tree
 	if int64(len(blob)) != tree.TarSize() {
 		t.Errorf("TarSize is %d, the tar has %d bytes", tree.TarSize(), len(blob))
@@ -234,7 +235,7 @@ func TestIdentify(t *testing.T) {
 func TestProgress(t *testing.T) {
 	root, layerOf := goldenTree(t)
 	var total int64
-	_, r := build(t, root, layerOf(spec.Compression{}), Options{Progress: func(n int64) { total += n }})
+	_, r := build(t, root, layerOf(imagespec.Compression{}), Options{Progress: func(n int64) { total += n }})
 	if total != r.Stats.Tar || total == 0 {
 		t.Errorf("progress tells %d bytes of %d", total, r.Stats.Tar)
 	}

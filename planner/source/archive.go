@@ -8,21 +8,21 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
-	"github.com/layform/layform/spec"
 )
 
 // archive observes a tar that becomes a layer.
 func (o *observer) archive(name string) *File {
-	return o.wholeFile("archive", name, func(head []byte) (spec.Algorithm, error) { return Sniff(head) })
+	return o.wholeFile("archive", name, func(head []byte) (imagespec.Algorithm, error) { return Sniff(head) })
 }
 
 // blob observes a file that becomes a layer as it is.
 func (o *observer) blob(name string) *File {
-	return o.wholeFile("blob", name, func([]byte) (spec.Algorithm, error) { return spec.Uncompressed, nil })
+	return o.wholeFile("blob", name, func([]byte) (imagespec.Algorithm, error) { return imagespec.Uncompressed, nil })
 }
 
-func (o *observer) wholeFile(what, name string, sniff func([]byte) (spec.Algorithm, error)) *File {
+func (o *observer) wholeFile(what, name string, sniff func([]byte) (imagespec.Algorithm, error)) *File {
 	f, err := o.observeFile(name, sniff)
 	if err != nil {
 		o.report(-1, "Unusable "+what, "The %s %q cannot be used: %s.", what, name, err)
@@ -31,7 +31,7 @@ func (o *observer) wholeFile(what, name string, sniff func([]byte) (spec.Algorit
 	return f
 }
 
-func (o *observer) observeFile(name string, sniff func([]byte) (spec.Algorithm, error)) (*File, error) {
+func (o *observer) observeFile(name string, sniff func([]byte) (imagespec.Algorithm, error)) (*File, error) {
 	resolved, _, err := resolve(o.root, name)
 	if err != nil {
 		return nil, err
@@ -70,14 +70,14 @@ const headSize = 2 * layer.BlockSize
 // Sniff finds by its first KiB what a tar is compressed with: Uncompressed for
 // a plain tar. Anything but gzip, zstd and a plain tar is an error that names
 // what the file is where that can be told.
-func Sniff(head []byte) (spec.Algorithm, error) {
+func Sniff(head []byte) (imagespec.Algorithm, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		return spec.Gzip, nil
+		return imagespec.Gzip, nil
 	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}), skippable(head):
-		return spec.Zstd, nil
+		return imagespec.Zstd, nil
 	case tarHead(head):
-		return spec.Uncompressed, nil
+		return imagespec.Uncompressed, nil
 	case bytes.HasPrefix(head, []byte("BZh")):
 		return "", errors.New("it is compressed with bzip2, which OCI layers do not have; compress it with gzip or zstd")
 	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):

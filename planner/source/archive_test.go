@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
@@ -21,8 +22,8 @@ func TestArchive(t *testing.T) {
 		"sum": tar[:10] + "x" + tar[11:], "dir/": "",
 	}
 	_, root := folder(t, files)
-	for name, want := range map[string]spec.Algorithm{
-		"plain": spec.Uncompressed, "none": spec.Uncompressed, "gz": spec.Gzip, "zst": spec.Zstd, "skip": spec.Zstd,
+	for name, want := range map[string]imagespec.Algorithm{
+		"plain": imagespec.Uncompressed, "none": imagespec.Uncompressed, "gz": imagespec.Gzip, "zst": imagespec.Zstd, "skip": imagespec.Zstd,
 	} {
 		o, diags := Observe(context.Background(), root, &spec.Layer{Archive: name}, Options{Hash: true})
 		if diags.HasErrors() {

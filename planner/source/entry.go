@@ -16,8 +16,8 @@ package source
 import (
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
-	"github.com/layform/layform/spec"
 )
 
 // Encoding names the rule that turns entries into the bytes of a layer: tar
@@ -70,5 +70,5 @@ type File struct {
 	Digest digest.Digest
 	// Compression is what the file is compressed with, found by its magic
 	// bytes; a blob's is always Uncompressed.
-	Compression spec.Algorithm
+	Compression imagespec.Algorithm
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
@@ -33,11 +34,11 @@ func (t *Tree) Fingerprint() (digest.Digest, bool) {
 
 // LayerFingerprint is the fingerprint of the tree's layer where the tree's own
 // is known already as its Sum, empty otherwise.
-func (t *Tree) LayerFingerprint(c spec.Compression) digest.Digest { return treeLayer(t.Sum, c) }
+func (t *Tree) LayerFingerprint(c imagespec.Compression) digest.Digest { return treeLayer(t.Sum, c) }
 
 // FingerprintTree is the fingerprint of the layer of a tree with these entries,
 // the one that Observed.Fingerprint gives for it.
-func FingerprintTree(entries []layer.Entry, c spec.Compression) (digest.Digest, bool) {
+func FingerprintTree(entries []layer.Entry, c imagespec.Compression) (digest.Digest, bool) {
 	d, ok := fingerprint(func(yield func(*layer.Entry, bool) bool) {
 		for i := range entries {
 			if !yield(&entries[i], true) {
@@ -48,7 +49,7 @@ func FingerprintTree(entries []layer.Entry, c spec.Compression) (digest.Digest, 
 	return treeLayer(d, c), ok
 }
 
-func treeLayer(tree digest.Digest, c spec.Compression) digest.Digest {
+func treeLayer(tree digest.Digest, c imagespec.Compression) digest.Digest {
 	if tree == "" {
 		return ""
 	}
@@ -109,7 +110,7 @@ func (o *Observed) Fingerprint(l *spec.Layer) (digest.Digest, bool) {
 		return treeLayer(d, l.Compression), ok
 	case o.File == nil || o.File.Digest == "":
 		return "", false
-	case l.Archive != "" && o.File.Compression == spec.Uncompressed:
+	case l.Archive != "" && o.File.Compression == imagespec.Uncompressed:
 		buf = record(buf, "archive layer", EncodingOf(l.Compression), string(o.File.Digest))
 	default:
 		buf = record(buf, "file layer", string(o.File.Digest))
@@ -126,15 +127,15 @@ const (
 // EncodingOf names all that turns a tar into a blob's bytes: the Encoding, the
 // algorithm, and the level, with defaults filled in. Blobs of one such name
 // share chunks.
-func EncodingOf(c spec.Compression) string {
+func EncodingOf(c imagespec.Compression) string {
 	level := c.Level
 	switch c.Algorithm {
-	case spec.Gzip, "":
-		c.Algorithm = spec.Gzip
+	case imagespec.Gzip, "":
+		c.Algorithm = imagespec.Gzip
 		if level == 0 {
 			level = DefaultGzipLevel
 		}
-	case spec.Zstd:
+	case imagespec.Zstd:
 		if level == 0 {
 			level = DefaultZstdLevel
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
@@ -101,14 +102,14 @@ func TestFingerprint(t *testing.T) {
 		edit(&e)
 		return &Observed{Tree: &Tree{Entries: []Entry{e, {Entry: layer.Entry{Path: "g", Type: layer.Directory}}}}}
 	}
-	print := func(o *Observed, c spec.Compression) digest.Digest {
+	print := func(o *Observed, c imagespec.Compression) digest.Digest {
 		d, ok := o.Fingerprint(&spec.Layer{Compression: c})
 		if !ok {
 			t.Error("no fingerprint")
 		}
 		return d
 	}
-	base := print(tree(func(*Entry) {}), spec.Compression{})
+	base := print(tree(func(*Entry) {}), imagespec.Compression{})
 	seen := []digest.Digest{base}
 	for i, edit := range []func(*Entry){
 		func(e *Entry) { e.Path = "F" },
@@ -125,39 +126,39 @@ func TestFingerprint(t *testing.T) {
 		func(e *Entry) { e.Devmajor = 1 },
 		func(e *Entry) { e.Devminor = 1 },
 	} {
-		d := print(tree(edit), spec.Compression{})
+		d := print(tree(edit), imagespec.Compression{})
 		if slices.Contains(seen, d) {
 			t.Errorf("edit %d does not change the fingerprint", i)
 		}
 		seen = append(seen, d)
 	}
-	for _, c := range []spec.Compression{{Algorithm: spec.Zstd}, {Algorithm: spec.Gzip, Level: 9}, {Algorithm: spec.Uncompressed}} {
+	for _, c := range []imagespec.Compression{{Algorithm: imagespec.Zstd}, {Algorithm: imagespec.Gzip, Level: 9}, {Algorithm: imagespec.Uncompressed}} {
 		if d := print(tree(func(*Entry) {}), c); slices.Contains(seen, d) {
 			t.Errorf("%v does not change the fingerprint", c)
 		}
 	}
-	if print(tree(func(*Entry) {}), spec.Compression{Algorithm: spec.Gzip, Level: DefaultGzipLevel}) != base {
+	if print(tree(func(*Entry) {}), imagespec.Compression{Algorithm: imagespec.Gzip, Level: DefaultGzipLevel}) != base {
 		t.Error("the default level, written out, changes the fingerprint")
 	}
-	if print(tree(func(e *Entry) { e.Node, e.File = 3, "elsewhere" }), spec.Compression{}) != base {
+	if print(tree(func(e *Entry) { e.Node, e.File = 3, "elsewhere" }), imagespec.Compression{}) != base {
 		t.Error("where content comes from changes the fingerprint")
 	}
 	if _, ok := tree(func(e *Entry) { e.Digest = "" }).Fingerprint(&spec.Layer{}); ok {
 		t.Error("an unhashed file has a fingerprint")
 	}
-	file := func(a spec.Algorithm) *Observed {
+	file := func(a imagespec.Algorithm) *Observed {
 		return &Observed{File: &File{Digest: digest.FromString("t"), Compression: a}}
 	}
-	archive := func(c spec.Algorithm) *spec.Layer {
-		return &spec.Layer{Archive: "a", Compression: spec.Compression{Algorithm: c}}
+	archive := func(c imagespec.Algorithm) *spec.Layer {
+		return &spec.Layer{Archive: "a", Compression: imagespec.Compression{Algorithm: c}}
 	}
-	one, _ := file(spec.Gzip).Fingerprint(archive(spec.Gzip))
-	two, _ := file(spec.Gzip).Fingerprint(archive(spec.Zstd))
+	one, _ := file(imagespec.Gzip).Fingerprint(archive(imagespec.Gzip))
+	two, _ := file(imagespec.Gzip).Fingerprint(archive(imagespec.Zstd))
 	if one != two {
 		t.Error("the compression of the spec decides an archive that is used as it is")
 	}
-	one, _ = file(spec.Uncompressed).Fingerprint(archive(spec.Gzip))
-	two, _ = file(spec.Uncompressed).Fingerprint(archive(spec.Zstd))
+	one, _ = file(imagespec.Uncompressed).Fingerprint(archive(imagespec.Gzip))
+	two, _ = file(imagespec.Uncompressed).Fingerprint(archive(imagespec.Zstd))
 	if one == two {
 		t.Error("the compression of the spec does not decide a plain archive")
 	}

@@ -1,0 +1,59 @@
+package imagespec
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// pattern compiles a regular expression when it is first used: most runs need
+// few of them, and compiling all would take longer than many a plan.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
+
+var (
+	refName   = pattern(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)
+	algorithm = pattern(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
+	specName  = pattern(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+)
+
+// MaxRefName is the length in bytes of a ref name: what registries allow for a tag.
+const MaxRefName = 128
+
+// IsRefName reports whether s has the form that the image spec gives ref names:
+// letters and digits with one of - . _ : @ + or -- between them, in parts
+// between slashes. The length is not looked at.
+func IsRefName(s string) bool { return refName().MatchString(s) }
+
+// CheckRefName checks the ref name of an entry of index.json, its length included.
+func CheckRefName(s string) error {
+	switch {
+	case len(s) > MaxRefName:
+		return fmt.Errorf("has %d characters: the limit is %d", len(s), MaxRefName)
+	case !IsRefName(s):
+		return errors.New("is no ref name: it is made of letters and digits, with one of - . _ : @ + or -- between them, in parts between slashes")
+	}
+	return nil
+}
+
+// IsDigestAlgorithm reports whether s has the form of the name of a digest
+// algorithm, known or not.
+func IsDigestAlgorithm(s string) bool { return algorithm().MatchString(s) }
+
+// CheckDigest checks a digest. The error is digest.ErrDigestUnsupported where the
+// form is right and the algorithm is not known: content cannot be verified then.
+func CheckDigest(d digest.Digest) error { return d.Validate() }
+
+// CheckSpecName checks the name of a spec, which is the name of its staging state
+// in a layout: 1 to 64 of a-z, 0-9, dot, underscore and hyphen, the first a
+// letter or digit.
+func CheckSpecName(s string) error {
+	if !specName().MatchString(s) {
+		return errors.New("is not made of 1 to 64 of a-z, 0-9, '.', '_' and '-' with a letter or digit first")
+	}
+	return nil
+}
