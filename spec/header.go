@@ -3,7 +3,6 @@ package spec
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	version "github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
@@ -96,8 +95,10 @@ func (p *program) layoutBlock(b *plainBlock) hcl.Diagnostics {
 	switch {
 	case isSensitive(v) || !ok:
 		diags = append(diags, wrongType(a.expr.rng(), "The path of the layout", errors.New("a string is required that is known and not sensitive")))
-	case text == "" || strings.ContainsRune(text, 0):
-		diags = append(diags, wrongType(a.expr.rng(), "The path of the layout", errors.New("it is empty or contains a NUL character")))
+	default:
+		if err := layoutPathProblem(text); err != nil {
+			diags = append(diags, wrongType(a.expr.rng(), "The path of the layout", err))
+		}
 	}
 	p.layoutPath = text
 	return diags

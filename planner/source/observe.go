@@ -177,6 +177,7 @@ func (o *observer) content(i int, n *spec.Node, e *Entry) bool {
 		o.report(i, "Unusable source file", "The source %q of file %q cannot be read: %s.", n.Source, "/"+n.To, err)
 		return false
 	}
+	e.Mode = fileMode(info.Mode()&0o100 != 0)
 	e.File, e.Size, e.Digest = name, info.Size(), o.remembered(name, info)
 	return true
 }

@@ -140,6 +140,8 @@ func TestObserve(t *testing.T) {
 		{"single entries", []spec.Node{
 			{Kind: spec.NodeFile, To: "f", HasContent: true, Content: "x", Mode: ptr(uint32(0o4755))},
 			{Kind: spec.NodeFile, To: "e/g", Source: "app/z"},
+			{Kind: spec.NodeFile, To: "e/run", Source: "app/bin/run"},
+			{Kind: spec.NodeFile, To: "e/set", Source: "app/bin/run", Mode: ptr(uint32(0o640))},
 			{Kind: spec.NodeDirectory, To: "", Mode: ptr(uint32(0o700))},
 			{Kind: spec.NodeSymlink, To: "s", Target: "../f"},
 			{Kind: spec.NodeHardlink, To: "a", Target: "f"},
@@ -148,7 +150,7 @@ func TestObserve(t *testing.T) {
 			{Kind: spec.NodeWhiteout, To: "e/dir", Opaque: true},
 		}, []string{
 			". directory 700", "e directory 755 implicit", "e/.wh.old file 644", "e/dir directory 755 implicit", "e/dir/.wh..wh..opq file 644",
-			"e/g file 644", "f file 4755", "a hardlink 4755 -> f", "s symlink 777 -> ../f", "z hardlink 4755 -> f",
+			"e/g file 644", "e/run file 755", "e/set file 640", "f file 4755", "a hardlink 4755 -> f", "s symlink 777 -> ../f", "z hardlink 4755 -> f",
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
