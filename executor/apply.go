@@ -88,7 +88,9 @@ type run struct {
 
 	// log guards the journal.
 	log sync.Mutex
-	mu  sync.Mutex
+	// implying lets one unit at a time write its implied blobs.
+	implying sync.Mutex
+	mu       sync.Mutex
 	// made are the objects that stand in the layout, by key.
 	made map[string]made
 	// swapped is set once index.json was replaced.
@@ -192,6 +194,7 @@ func (r *run) keep(u planner.Unit) error {
 	if diags.HasErrors() {
 		return diags
 	}
+	staged.Implied = impliedOf(u)
 	r.put(u.Key, made{object: object, built: builtOf(staged), staged: staged})
 	return nil
 }
@@ -202,6 +205,7 @@ func (r *run) keepAs(u planner.Unit, object spec.Object) error {
 	if !ok {
 		return &planner.StaleError{What: "the staging state of " + u.Key}
 	}
+	staged.Implied = impliedOf(u)
 	r.put(u.Key, made{object: object, built: builtOf(staged), staged: staged})
 	return nil
 }

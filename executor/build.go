@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -20,6 +21,9 @@ func (r *run) make(ctx context.Context, u planner.Unit, change planner.Change, o
 	started := time.Now()
 	event := Event{Kind: EventStart, Key: u.Key, Action: change.Action, Total: change.After.Content}
 	r.report(event)
+	if err := r.implied(ctx, u); err != nil {
+		return addressed(u.Key, err)
+	}
 	rec, err := r.blob(ctx, u, change, object)
 	if err != nil {
 		return addressed(u.Key, err)
@@ -88,6 +92,7 @@ func staged(u planner.Unit, object spec.Object, rec stage.Record) stage.Object {
 		Fields:      map[string]string{},
 		Sensitive:   map[string]string{},
 		Needs:       u.Needs,
+		Implied:     impliedOf(u),
 	}
 	if l, ok := object.Body.(*spec.Layer); ok {
 		o.Encoding = source.EncodingOf(l.Compression)
@@ -100,6 +105,15 @@ func staged(u planner.Unit, object spec.Object, rec stage.Record) stage.Object {
 		}
 	}
 	return o
+}
+
+// impliedOf are the implied blobs of a unit as the staging state keeps them.
+func impliedOf(u planner.Unit) []ocispec.Descriptor {
+	out := slices.Clone(u.Implied)
+	for i := range out {
+		out[i].Data = nil
+	}
+	return out
 }
 
 // blob brings the blob of one object into the layout.
@@ -140,7 +154,7 @@ func (r *run) document(ctx context.Context, u planner.Unit, object spec.Object) 
 	if !ok {
 		return stage.Record{}, errors.New("what it is built from is not known; this is a bug in layform")
 	}
-	data, err := r.encode(ctx, u, object)
+	data, err := r.encode(u, object)
 	if err != nil {
 		return stage.Record{}, err
 	}
@@ -158,12 +172,12 @@ func (r *run) need(key string) planner.Need {
 }
 
 // encode makes the JSON of a config, manifest or index.
-func (r *run) encode(ctx context.Context, u planner.Unit, object spec.Object) ([]byte, error) {
+func (r *run) encode(u planner.Unit, object spec.Object) ([]byte, error) {
 	switch b := object.Body.(type) {
 	case *spec.Config:
 		return image.Config(b, r.layers(u.Layers), planner.Seconds(r.plan.Spec.Epoch))
 	case *spec.Manifest:
-		return r.encodeManifest(ctx, u, b)
+		return r.encodeManifest(u, b)
 	case *spec.Index:
 		subject, err := r.subject(b.Subject)
 		if err != nil {
@@ -182,9 +196,8 @@ func (r *run) encode(ctx context.Context, u planner.Unit, object spec.Object) ([
 	return nil, fmt.Errorf("a %s has no document", object.Address.Kind)
 }
 
-// encodeManifest makes the JSON of a manifest, and puts the empty blob into the
-// layout where the manifest refers to it.
-func (r *run) encodeManifest(ctx context.Context, u planner.Unit, b *spec.Manifest) ([]byte, error) {
+// encodeManifest makes the JSON of a manifest.
+func (r *run) encodeManifest(u planner.Unit, b *spec.Manifest) ([]byte, error) {
 	subject, err := r.subject(b.Subject)
 	if err != nil {
 		return nil, err
@@ -196,11 +209,6 @@ func (r *run) encodeManifest(ctx context.Context, u planner.Unit, b *spec.Manife
 			config = &d
 		}
 	}
-	if config == nil || len(b.Layers) == 0 {
-		if err := r.emptyBlob(ctx); err != nil {
-			return nil, err
-		}
-	}
 	var layers []ocispec.Descriptor
 	for _, l := range r.layers(b.Layers) {
 		layers = append(layers, image.LayerDescriptor(l))
@@ -208,17 +216,24 @@ func (r *run) encodeManifest(ctx context.Context, u planner.Unit, b *spec.Manife
 	return image.Manifest(b, config, layers, subject)
 }
 
-// emptyBlob puts the content of the empty descriptor into the layout.
-func (r *run) emptyBlob(ctx context.Context) error {
-	desc, created, err := r.putBytes(ctx, "empty", image.Empty.MediaType, image.Empty.Data)
-	if err != nil || !created {
-		return err
+// implied puts the blobs that a unit implies into the layout.
+func (r *run) implied(ctx context.Context, u planner.Unit) error {
+	// Several units imply the same blob: one writes it, the others find it.
+	r.implying.Lock()
+	defer r.implying.Unlock()
+	for _, implied := range u.Implied {
+		desc, created, err := r.putBytes(ctx, u.Key, implied.MediaType, implied.Data)
+		if err != nil {
+			return err
+		}
+		if created {
+			r.mu.Lock()
+			r.created = append(r.created, desc.Digest)
+			r.result.WrittenBlobs++
+			r.result.WrittenBytes += desc.Size
+			r.mu.Unlock()
+		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.created = append(r.created, desc.Digest)
-	r.result.WrittenBlobs++
-	r.result.WrittenBytes += desc.Size
 	return nil
 }
 

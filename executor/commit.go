@@ -40,7 +40,7 @@ func (r *run) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	next.Blobs = union(next.Blobs, ownedBy(others, r.used(next)))
+	next.Blobs = union(next.Blobs, ownedBy(others, used(next)))
 	_, after, err := r.store.Swap(ctx, func(x *layout.Index) error {
 		if err := r.edit(x, next, others, entries); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (r *run) commit(ctx context.Context) error {
 	if err := r.sweep(ctx, next); err != nil {
 		return err
 	}
-	handOver(next, ownedBy(others, next.Blobs), r.used(next))
+	handOver(next, ownedBy(others, next.Blobs), used(next))
 	if r.plan.Recover {
 		if err := r.forgetMissing(ctx, next); err != nil {
 			return err
@@ -245,7 +245,7 @@ func (r *run) undo(ctx context.Context) error {
 func (r *run) sweep(ctx context.Context, next *stage.Stage) error {
 	var keep []ocispec.Descriptor
 	for _, o := range next.Objects {
-		keep = append(keep, o.Descriptor)
+		keep = append(append(keep, o.Descriptor), o.Implied...)
 	}
 	others, err := r.others(ctx)
 	if err != nil {
@@ -253,7 +253,7 @@ func (r *run) sweep(ctx context.Context, next *stage.Stage) error {
 	}
 	for _, other := range others {
 		for _, o := range other.Objects {
-			keep = append(keep, o.Descriptor)
+			keep = append(append(keep, o.Descriptor), o.Implied...)
 		}
 	}
 	swept, err := r.store.Sweep(ctx, next.Blobs, keep)

@@ -6,9 +6,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/executor/image"
 	"github.com/layform/layform/layout/stage"
-	"github.com/layform/layform/spec"
 )
 
 // Several specs of one layout may build the same blob. The first one writes it;
@@ -24,18 +22,13 @@ func (r *run) others(ctx context.Context) ([]*stage.Stage, error) {
 	return slices.DeleteFunc(all, func(s *stage.Stage) bool { return s.Spec == r.plan.Spec.Name }), nil
 }
 
-// used are the blobs of the objects in a staging state, and the empty blob where
-// a manifest that this run has seen refers to it.
-func (r *run) used(next *stage.Stage) []digest.Digest {
+// used are the blobs of the objects in a staging state, implied ones included.
+func used(next *stage.Stage) []digest.Digest {
 	var out []digest.Digest
 	for _, o := range next.Objects {
 		out = append(out, o.Descriptor.Digest)
-	}
-	for key, m := range r.made {
-		if b, ok := m.object.Body.(*spec.Manifest); ok && (b.Config == nil || len(b.Layers) == 0) {
-			if _, stays := next.Objects[key]; stays {
-				out = append(out, image.Empty.Digest)
-			}
+		for _, desc := range o.Implied {
+			out = append(out, desc.Digest)
 		}
 	}
 	return union(out, nil)

@@ -87,12 +87,18 @@ type differ struct {
 	chosen map[string]bool
 	// seen is what was found out of each unit so far.
 	seen map[string]*outcome
-	// made maps the fingerprints of all that was built before.
-	made map[digest.Digest]spec.Built
+	// made maps the kinds and fingerprints of all that was built before.
+	made map[recipe]spec.Built
 	// named are the entries of index.json by ref name, "" for those without one.
 	named map[string][]ocispec.Descriptor
 	// described are the keys of all units of the spec.
 	described map[string]bool
+}
+
+// recipe is what an object is built from: objects of one recipe have equal blobs.
+type recipe struct {
+	kind        spec.Kind
+	fingerprint digest.Digest
 }
 
 // outcome is what is known of a unit while the plan is made.
@@ -118,13 +124,24 @@ func (d *differ) index() {
 		ref := layout.RefName(e)
 		d.named[ref] = append(d.named[ref], e)
 	}
-	d.made = map[digest.Digest]spec.Built{}
+	d.made = map[recipe]spec.Built{}
 	for _, r := range d.prior.Finished {
-		d.made[r.Fingerprint] = spec.Built{Descriptor: r.Descriptor, DiffID: r.DiffID}
+		d.made[recipe{spec.Kind(head(r.Key)), r.Fingerprint}] = spec.Built{Descriptor: r.Descriptor, DiffID: r.DiffID}
 	}
-	for _, o := range d.prior.Stage.Objects {
-		d.made[o.Fingerprint] = spec.Built{Descriptor: o.Descriptor, DiffID: o.DiffID}
+	for _, key := range slices.Sorted(maps.Keys(d.prior.Stage.Objects)) {
+		o := d.prior.Stage.Objects[key]
+		d.made[recipe{spec.Kind(head(key)), o.Fingerprint}] = spec.Built{Descriptor: o.Descriptor, DiffID: o.DiffID}
 	}
+}
+
+// builtBefore is what was built for the key, or else for another one of its kind,
+// with this fingerprint.
+func (d *differ) builtBefore(u Unit, fingerprint digest.Digest) (spec.Built, bool) {
+	if o, ok := d.prior.Stage.Objects[u.Key]; ok && o.Fingerprint == fingerprint {
+		return spec.Built{Descriptor: o.Descriptor, DiffID: o.DiffID}, true
+	}
+	built, ok := d.made[recipe{u.Address.Kind, fingerprint}]
+	return built, ok
 }
 
 // known answers for spec.Evaluate from what was found out so far.
@@ -295,7 +312,7 @@ func (d *differ) content(u Unit, o spec.Object) content {
 	if !whole {
 		return c
 	}
-	if c.built, c.known = d.made[c.fingerprint]; c.known {
+	if c.built, c.known = d.builtBefore(u, c.fingerprint); c.known {
 		c.built.Descriptor.MediaType = c.mediaType
 		c.write = d.opts.replaces(u) || d.prior.Blobs[c.built.Descriptor.Digest] != layout.Intact
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
@@ -22,12 +24,14 @@ func (d *differ) explain(change *Change, u Unit, o spec.Object, was stage.Object
 		change.Reasons = []Reason{{Kind: ReasonNew, Text: "the layout does not hold it yet"}}
 		change.Fields = diffFields(stage.Object{}, o.Fields)
 		change.Files = diffFiles(nil, now.entries)
+		d.implied(change, u, staged)
 		return
 	}
-	if drift, ok := d.blobDrift(u.Key, was); ok {
+	if drift, ok := blobDrift(u.Key, was.Descriptor.Digest, d.prior.Blobs[was.Descriptor.Digest]); ok {
 		d.plan.Drift = append(d.plan.Drift, drift)
 		change.add(ReasonDrift, "", driftText(drift.Kind))
 	}
+	d.implied(change, u, staged)
 	if change.Fields = diffFields(was, o.Fields); len(change.Fields) > 0 {
 		change.add(ReasonFields, "", countOf(len(change.Fields), "value")+" changed")
 	}
@@ -48,10 +52,11 @@ func (c *Change) add(kind ReasonKind, cause, text string) {
 	c.Reasons = append(c.Reasons, Reason{Kind: kind, Cause: cause, Text: text})
 }
 
-// blobDrift reports whether the blob that the last apply left is still there.
-func (d *differ) blobDrift(key string, was stage.Object) (Drift, bool) {
-	drift := Drift{Key: key, Was: was.Descriptor.Digest}
-	switch d.prior.Blobs[was.Descriptor.Digest] {
+// blobDrift is the drift of a blob that the last apply left, for which state was
+// found, and reports whether there is one.
+func blobDrift(key string, was digest.Digest, state layout.BlobState) (Drift, bool) {
+	drift := Drift{Key: key, Was: was}
+	switch state {
 	case layout.Missing:
 		drift.Kind = DriftMissing
 	case layout.Torn:

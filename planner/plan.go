@@ -139,6 +139,9 @@ type Change struct {
 	// Write is set when the object's blob is built; without it only what leads
 	// to the blob changes, or a blob that stands there already is taken.
 	Write bool `json:"write,omitempty"`
+	// Implied are the blobs beside the object's own that it refers to and that
+	// have to be written: the content of the empty descriptor.
+	Implied []digest.Digest `json:"implied,omitempty"`
 }
 
 // Key names the change in the plan and in the staging state: the address, with

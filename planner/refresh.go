@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -104,10 +107,14 @@ func Refresh(ctx context.Context, sp *spec.Spec, store *layout.Store, opts Refre
 	if opts.Plan.Destroy {
 		return p, nil
 	}
-	if err := p.checkBlobs(ctx, store, opts.Parallelism); err != nil {
+	units, err := UnitsOf(sp)
+	if err != nil {
 		return nil, err
 	}
-	layers, err := p.observe(ctx, sp, opts)
+	if err := p.checkBlobs(ctx, store, units, opts.Parallelism); err != nil {
+		return nil, err
+	}
+	layers, err := p.observe(ctx, sp, units, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +156,9 @@ func (p *Prior) readLayout(ctx context.Context, name string, store *layout.Store
 			p.Shared[entry.Digest] = true
 		}
 		for _, o := range other.Objects {
-			p.Held[o.Descriptor.Digest] = true
+			for _, desc := range stagedBlobs(o) {
+				p.Held[desc.Digest] = true
+			}
 		}
 		for _, blob := range other.Blobs {
 			p.Held[blob] = true
@@ -190,10 +199,17 @@ func (p *Prior) owns(d ocispec.Descriptor) bool {
 	return false
 }
 
-// checkBlobs finds out what became of the blobs that the staging state knows.
-func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, parallelism int) error {
+// checkBlobs finds out what became of the blobs that the staging state knows, and
+// of those that the spec implies.
+func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, units *Units, parallelism int) error {
 	known := map[digest.Digest]ocispec.Descriptor{}
-	for _, o := range p.Stage.Objects {
+	for _, u := range units.All() {
+		for _, desc := range u.Implied {
+			known[desc.Digest] = desc
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.Stage.Objects)) {
+		o := p.Stage.Objects[key]
 		known[o.Descriptor.Digest] = o.Descriptor
 	}
 	for _, r := range p.Finished {
@@ -219,11 +235,7 @@ func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, parallelism
 
 // observe looks at the sources of all layers that the plan will hold, and
 // returns their objects.
-func (p *Prior) observe(ctx context.Context, sp *spec.Spec, opts RefreshOptions) (map[spec.Address]*spec.Layer, error) {
-	units, err := UnitsOf(sp)
-	if err != nil {
-		return nil, err
-	}
+func (p *Prior) observe(ctx context.Context, sp *spec.Spec, units *Units, opts RefreshOptions) (map[spec.Address]*spec.Layer, error) {
 	root, err := os.OpenRoot(sp.Dir)
 	if err != nil {
 		return nil, err
@@ -288,7 +300,8 @@ func Seconds(epoch *int64) int64 {
 
 // readContents reads the tables of contents of the layers that look changed.
 func (p *Prior) readContents(ctx context.Context, store *layout.Store, layers map[spec.Address]*spec.Layer, opts RefreshOptions) error {
-	for a, layer := range layers {
+	for _, a := range slices.SortedFunc(maps.Keys(layers), func(a, b spec.Address) int { return strings.Compare(a.String(), b.String()) }) {
+		layer := layers[a]
 		before, ok := p.Stage.Objects[a.String()]
 		if !ok || p.Blobs[before.Descriptor.Digest] != layout.Intact {
 			continue

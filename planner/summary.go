@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
@@ -133,6 +134,7 @@ func (d *differ) summarise() {
 			s.WriteContent += c.After.Content
 		}
 	}
+	s.WriteBlobs += len(d.plan.writtenImplied())
 	for _, size := range d.swept() {
 		s.DeleteBlobs++
 		s.DeleteBytes += size
@@ -141,6 +143,10 @@ func (d *differ) summarise() {
 
 // swept lists the blobs, with their sizes, that nothing will reach any more.
 func (d *differ) swept() map[digest.Digest]int64 {
+	owned := map[digest.Digest]bool{}
+	for _, blob := range d.prior.Stage.Blobs {
+		owned[blob] = true
+	}
 	out := map[digest.Digest]int64{}
 	touched := map[string]bool{}
 	for _, c := range d.plan.Changes {
@@ -148,8 +154,10 @@ func (d *differ) swept() map[digest.Digest]int64 {
 			continue
 		}
 		touched[c.Key()] = true
-		if c.Before != nil && slices.Contains(d.prior.Stage.Blobs, c.Before.Digest) {
-			out[c.Before.Digest] = c.Before.Size
+		for _, desc := range stagedBlobs(d.prior.Stage.Objects[c.Key()]) {
+			if owned[desc.Digest] {
+				out[desc.Digest] = desc.Size
+			}
 		}
 	}
 	for _, c := range d.plan.Changes {
@@ -157,13 +165,31 @@ func (d *differ) swept() map[digest.Digest]int64 {
 			delete(out, c.After.Digest)
 		}
 	}
+	for _, u := range d.units.All() {
+		for _, desc := range u.Implied {
+			if !d.opts.Destroy && (d.chosen == nil || d.chosen[u.Key]) {
+				delete(out, desc.Digest)
+			}
+		}
+	}
 	for key, o := range d.prior.Stage.Objects {
 		if !touched[key] {
-			delete(out, o.Descriptor.Digest)
+			for _, desc := range stagedBlobs(o) {
+				delete(out, desc.Digest)
+			}
 		}
 	}
 	for held := range d.prior.Held {
 		delete(out, held)
 	}
 	return out
+}
+
+// stagedBlobs are the blobs of a staged object: its own and the implied ones.
+// An object that is not staged has none.
+func stagedBlobs(o stage.Object) []ocispec.Descriptor {
+	if o.Descriptor.Digest == "" {
+		return nil
+	}
+	return append([]ocispec.Descriptor{o.Descriptor}, o.Implied...)
 }

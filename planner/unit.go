@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/spec"
 )
@@ -23,6 +24,9 @@ type Unit struct {
 	Layers []spec.Address
 	// Needs are the keys of the units that this one is built from, sorted.
 	Needs []string
+	// Implied are the blobs, with their data, that the unit refers to without a
+	// unit being behind them.
+	Implied []ocispec.Descriptor
 }
 
 // Units are the units of a spec in the order in which they can be built.
@@ -88,6 +92,7 @@ func UnitsOf(sp *spec.Spec) (*Units, error) {
 	}
 	for i := range u.list {
 		u.list[i].Needs = u.needs(u.list[i], objects[u.list[i].Address])
+		u.list[i].Implied = impliedBy(objects[u.list[i].Address])
 	}
 	return u, nil
 }

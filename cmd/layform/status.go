@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
@@ -95,17 +96,18 @@ func stagedObject(ctx context.Context, store *layout.Store, key string, o stage.
 	if !check {
 		return v, nil
 	}
-	state, err := store.Check(ctx, o.Descriptor)
-	if err != nil {
-		return v, err
-	}
-	switch state {
-	case layout.Intact:
-		v.Standing = view.Intact
-	case layout.Missing:
-		v.Standing = view.Missing
-	default:
-		v.Standing = view.Torn
+	v.Standing = view.Intact
+	for _, desc := range append([]ocispec.Descriptor{o.Descriptor}, o.Implied...) {
+		state, err := store.Check(ctx, desc)
+		if err != nil {
+			return v, err
+		}
+		switch {
+		case state == layout.Missing:
+			v.Standing = view.Missing
+		case state != layout.Intact && v.Standing == view.Intact:
+			v.Standing = view.Torn
+		}
 	}
 	return v, nil
 }

@@ -164,6 +164,9 @@ func (s *Stage) checkDigests() error {
 	all := slices.Clone(s.Blobs)
 	for _, o := range s.Objects {
 		all = append(all, o.Descriptor.Digest)
+		for _, d := range o.Implied {
+			all = append(all, d.Digest)
+		}
 		if o.DiffID != "" {
 			all = append(all, o.DiffID)
 		}

@@ -65,7 +65,7 @@ func Holds(ctx context.Context, store *layout.Store) (Held, error) {
 // add adds what one staging state holds.
 func (h *Held) add(st *Stage) {
 	for _, o := range st.Objects {
-		h.Roots = append(h.Roots, o.Descriptor)
+		h.Roots = append(append(h.Roots, o.Descriptor), o.Implied...)
 	}
 	for _, d := range st.Tags {
 		h.Roots = append(h.Roots, d)

@@ -67,6 +67,9 @@ type Object struct {
 	Sensitive map[string]string `json:"sensitive,omitempty"`
 	// Needs are the keys of the objects that this one was built from.
 	Needs []string `json:"needs,omitempty"`
+	// Implied are the blobs that the object refers to without an object being
+	// behind them: the content of the empty descriptor.
+	Implied []ocispec.Descriptor `json:"implied,omitempty"`
 }
 
 // Output is one output value.

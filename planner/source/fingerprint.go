@@ -112,6 +112,9 @@ func (o *Observed) Fingerprint(l *spec.Layer) (digest.Digest, bool) {
 		return "", false
 	case l.Archive != "" && o.File.Compression == imagespec.Uncompressed:
 		buf = record(buf, "archive layer", EncodingOf(l.Compression), string(o.File.Digest))
+	case l.Archive != "":
+		// An archive has a diffID, which a blob of the same bytes has not.
+		buf = record(buf, "archive file layer", string(o.File.Digest))
 	default:
 		buf = record(buf, "file layer", string(o.File.Digest))
 	}
