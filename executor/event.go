@@ -33,7 +33,7 @@ type Options struct {
 	// Digests remembers the digests of files, nil for no memory.
 	Digests source.Digester
 	// Values are where the values of sensitive variables come from, which a plan
-	// does not keep: Environ, VarFiles and Vars are used.
+	// does not keep: Environ and Arguments are used.
 	Values spec.LoadOptions
 	// Progress is told what happens, from several goroutines; nil for nobody.
 	Progress func(Event)

@@ -110,7 +110,7 @@ manifest "m" {
   tags   = ["m"]
 }
 `})
-	w.load.Vars = []spec.Assignment{{Name: "token", Text: "hunter2", Origin: "--var"}}
+	w.load.Arguments = []spec.Argument{{Assignment: spec.Assignment{Name: "token", Text: "hunter2", Origin: "--var"}}}
 	p := w.plan(planner.Options{})
 	data, err := planner.Encode(p)
 	if err != nil {
@@ -126,12 +126,12 @@ manifest "m" {
 			t.Errorf("the %s holds the secret: %s", name, text)
 		}
 	}
-	w.load.Vars[0].Text = "hunter3"
+	w.load.Arguments[0].Text = "hunter3"
 	p = w.plan(planner.Options{})
 	if diff := cmp.Diff([]string{"update config.c", "update manifest.m"}, actions(p)); diff != "" {
 		t.Errorf("actions (-want +got):\n%s", diff)
 	}
-	w.load.Vars[0].Text = "hunter4"
+	w.load.Arguments[0].Text = "hunter4"
 	if _, err := w.tryApply(p); err == nil {
 		t.Error("another value than the planned one was taken")
 	}

@@ -1,11 +1,10 @@
 package spec
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,9 +15,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	hcljson "github.com/hashicorp/hcl/v2/json"
-	"github.com/opencontainers/go-digest"
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
 // candidate is one value that was given for a variable.
@@ -31,20 +28,13 @@ type candidate struct {
 }
 
 // resolve gives the value in the type of the variable.
-func (c candidate) resolve(v *variable) (cty.Value, hcl.Diagnostics) {
+func (p *program) resolve(c candidate, v *variable) (cty.Value, hcl.Diagnostics) {
 	value := c.value
 	if c.isText {
-		if v.typ == cty.String || v.untyped {
-			return cty.StringVal(c.text), nil
-		}
-		e, diags := parseExpression(c.text, c.rng.Filename)
-		if !diags.HasErrors() && len(e.Variables()) > 0 {
-			diags = append(diags, v.problem(c.rng, fmt.Sprintf("the value is a literal of type %s and refers to nothing. Put a string in quotation marks.", v.typ.FriendlyName())))
-		}
-		if !diags.HasErrors() {
-			var more hcl.Diagnostics
-			value, more = addMeters(e).Value(nil)
-			diags = append(diags, more...)
+		var diags hcl.Diagnostics
+		value, diags = p.parseText(c, v)
+		if diags.HasErrors() && v.sensitive {
+			return cty.DynamicVal, hcl.Diagnostics{v.notLiteral(c.rng)}
 		}
 		if diags.HasErrors() {
 			return cty.DynamicVal, plain(diags)
@@ -60,6 +50,98 @@ func (c candidate) resolve(v *variable) (cty.Value, hcl.Diagnostics) {
 	return converted, nil
 }
 
+// notLiteral reports the value of a sensitive variable without showing any of it.
+func (v *variable) notLiteral(rng hcl.Range) *hcl.Diagnostic {
+	return v.problem(rng, "the value is no literal. It is sensitive, so more is not shown. Put a string in quotation marks.")
+}
+
+// parseText reads the text of an assignment: as it is for a primitive type,
+// comma-separated for a list of strings, and else as HCL.
+func (p *program) parseText(c candidate, v *variable) (cty.Value, hcl.Diagnostics) {
+	switch {
+	case v.untyped || v.typ.IsPrimitiveType():
+		return cty.StringVal(c.text), nil
+	case v.takesCSV(c.text):
+		value, err := splitCSV(c.text)
+		if err != nil {
+			return cty.DynamicVal, hcl.Diagnostics{v.problem(c.rng, fmt.Sprintf("the value is neither comma-separated text nor an HCL list: %s.", problemText(err, v.sensitive)))}
+		}
+		return value, nil
+	}
+	e, diags := parseExpression(c.text, c.rng.Filename)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	if len(e.Variables()) > 0 {
+		return cty.DynamicVal, append(diags, v.problem(c.rng, fmt.Sprintf("the value is a literal of type %s and refers to nothing. Put a string in quotation marks.", v.typ.FriendlyName())))
+	}
+	value, more := p.literal(e)
+	return value, append(diags, more...)
+}
+
+// takesCSV reports whether a text is comma-separated values for the variable: a
+// list or set of strings that is not written in brackets.
+func (v *variable) takesCSV(text string) bool {
+	if !v.typ.IsListType() && !v.typ.IsSetType() || v.typ.ElementType() != cty.String {
+		return false
+	}
+	text = strings.TrimSpace(text)
+	return text != "null" && !strings.HasPrefix(text, "[")
+}
+
+// splitCSV reads one line of comma-separated values as a list of strings.
+func splitCSV(text string) (cty.Value, error) {
+	if strings.TrimSpace(text) == "" {
+		return cty.ListValEmpty(cty.String), nil
+	}
+	r := csv.NewReader(strings.NewReader(text))
+	fields, err := r.Read()
+	if err != nil {
+		return cty.NilVal, err
+	}
+	if _, err := r.Read(); err != io.EOF {
+		return cty.NilVal, errors.New("it has more than one line")
+	}
+	values := make([]cty.Value, len(fields))
+	for i, field := range fields {
+		values[i] = cty.StringVal(field)
+	}
+	return cty.ListVal(values), nil
+}
+
+// literal evaluates an expression that is data: it refers to nothing and calls no
+// function. Strings in JSON are no templates.
+func (p *program) literal(e hcl.Expression) (cty.Value, hcl.Diagnostics) {
+	const what = "The value of a variable"
+	syntax, ok := e.(hclsyntax.Expression)
+	if !ok {
+		return e.Value(nil)
+	}
+	if refs := findReferences(syntax); len(refs) > 0 {
+		return cty.DynamicVal, hcl.Diagnostics{p.checkReference(refs[0], scope{what: what})}
+	}
+	diags := duplicateMembers(syntax)
+	diags = append(diags, hclsyntax.VisitAll(syntax, func(n hclsyntax.Node) hcl.Diagnostics {
+		call, ok := n.(*hclsyntax.FunctionCallExpr)
+		if !ok {
+			return nil
+		}
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Function call not allowed", Subject: call.NameRange.Ptr(),
+			Detail: fmt.Sprintf("%s calls no functions: it is data. Compute %s(...) in a local of the spec.", what, call.Name),
+		}}
+	})...)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags
+	}
+	s := newSession(p, nil)
+	v, more := addMeters(syntax).Value(&hcl.EvalContext{Variables: s.ctx.Variables})
+	if problem := s.meter.problem(); problem != nil {
+		return cty.DynamicVal, hcl.Diagnostics{problem}
+	}
+	return v, append(diags, more...)
+}
+
 // plain drops what a diagnostic would show of the values around it.
 func plain(diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
@@ -69,41 +151,20 @@ func plain(diags hcl.Diagnostics) hcl.Diagnostics {
 }
 
 // given collects the values that were given for variables, rising in rank.
-type given struct {
-	p          *program
-	candidates map[string][]candidate
-}
+type given struct{ p *program }
 
-// settleVariables gives every variable its value and validates it.
-func (p *program) settleVariables(dir string, opts LoadOptions) hcl.Diagnostics {
-	g := &given{p: p, candidates: map[string][]candidate{}}
-	var diags hcl.Diagnostics
-	if opts.Recorded == nil || g.needsSensitive() {
-		diags = append(diags, g.collect(dir, opts)...)
-	}
-	recorded := map[string]Variable{}
+// assignVariables notes for every variable the values that were given for it.
+func (p *program) assignVariables(dir string, opts LoadOptions) hcl.Diagnostics {
+	g := &given{p: p}
 	for _, r := range opts.Recorded {
-		recorded[r.Name] = r
-	}
-	values := map[string]cty.Value{}
-	for _, name := range keysOf(p.variables) {
-		v := p.variables[name]
-		r, isRecorded := recorded[name]
-		if isRecorded && !v.sensitive && !r.Sensitive {
-			diags = append(diags, v.restore(r)...)
-		} else {
-			diags = append(diags, v.settle(g.candidates[name])...)
-			if isRecorded {
-				diags = append(diags, v.compare(r)...)
-			}
+		if v := p.variables[r.Name]; v != nil {
+			v.recorded = &r
 		}
-		values[name] = v.value
 	}
-	p.values = cty.ObjectVal(values)
-	for _, name := range keysOf(p.variables) {
-		diags = append(diags, p.validate(p.variables[name])...)
+	if opts.Recorded != nil && !g.needsSensitive() {
+		return nil
 	}
-	return diags
+	return g.collect(dir, opts)
 }
 
 // needsSensitive reports whether a sensitive variable is declared.
@@ -118,35 +179,46 @@ func (g *given) needsSensitive() bool {
 
 // collect reads all sources of values, from the weakest to the strongest.
 func (g *given) collect(dir string, opts LoadOptions) hcl.Diagnostics {
-	diags := g.autoFiles(dir)
+	var diags hcl.Diagnostics
 	for _, a := range opts.Environ {
 		diags = append(diags, g.assign(a, false)...)
 	}
-	for _, name := range opts.VarFiles {
-		text, err := readAnywhere(name)
+	diags = append(diags, g.autoFiles(dir)...)
+	for _, a := range opts.Arguments {
+		if a.File == "" {
+			diags = append(diags, g.assign(a.Assignment, true)...)
+			continue
+		}
+		text, err := readAnywhere(a.File)
 		if err != nil {
 			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: sentence(err)})
 			continue
 		}
-		diags = append(diags, g.file(name, text)...)
-	}
-	for _, a := range opts.Vars {
-		diags = append(diags, g.assign(a, true)...)
+		diags = append(diags, g.file(a.File, text)...)
 	}
 	return diags
 }
 
-// autoFiles reads the *.auto.layformvars files of the spec's directory.
+// autoFiles reads the variable files of the spec's directory: layform.layformvars,
+// then *.auto.layformvars, each with its form in JSON.
 func (g *given) autoFiles(dir string) hcl.Diagnostics {
-	names, problem := listFiles(dir)
+	all, problem := listFiles(dir)
 	if problem != nil {
 		return hcl.Diagnostics{problem}
 	}
+	var names []string
+	for _, name := range []string{"layform.layformvars", "layform.layformvars.json"} {
+		if slices.Contains(all, name) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range all {
+		if strings.HasSuffix(name, ".auto.layformvars") || strings.HasSuffix(name, ".auto.layformvars.json") {
+			names = append(names, name)
+		}
+	}
 	var diags hcl.Diagnostics
 	for _, name := range names {
-		if !strings.HasSuffix(name, ".auto.layformvars") && !strings.HasSuffix(name, ".auto.layformvars.json") {
-			continue
-		}
 		text, err := readInside(dir, name, MaxSourceSize)
 		if err != nil {
 			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: sentence(err)})
@@ -192,15 +264,15 @@ func (g *given) file(name, text string) hcl.Diagnostics {
 			})
 			continue
 		}
-		e, problems := newExpression(a.Expr)
-		value, more := g.p.constant(e, cty.DynamicPseudoType, "The value of a variable")
-		problems = append(problems, plain(more)...)
-		if v := g.p.variables[key]; v.sensitive && problems.HasErrors() {
-			problems = hcl.Diagnostics{v.problem(a.Expr.Range(), "the value is no literal. It is sensitive, so more is not shown. Put a string in quotation marks.")}
+		value, problems := g.p.literal(a.Expr)
+		problems = plain(problems)
+		v := g.p.variables[key]
+		if v.sensitive && problems.HasErrors() {
+			problems = hcl.Diagnostics{v.notLiteral(a.Expr.Range())}
 		}
 		diags = append(diags, problems...)
-		if !problems.HasErrors() {
-			g.candidates[key] = append(g.candidates[key], candidate{value: value, rng: a.Expr.Range()})
+		if v.wrong = v.wrong || problems.HasErrors(); !v.wrong {
+			v.candidates = append(v.candidates, candidate{value: value, rng: a.Expr.Range()})
 		}
 	}
 	return diags
@@ -224,10 +296,10 @@ func (g *given) hidden(f *hcl.File, attrs hcl.Attributes) *hcl.File {
 	return &shown
 }
 
-// parseFile checks and parses one file of HCL or JSON. The file is nil when
-// nothing could be made of it.
+// ParseFile parses one file of HCL or JSON, after measuring it. A byte order mark
+// at its start is no part of the text. The file is never nil.
 func ParseFile(name, text string) (*hcl.File, hcl.Diagnostics) {
-	src := []byte(text)
+	src := []byte(WithoutMark(text))
 	if problem := sourceProblem(name, src); problem != nil {
 		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, hcl.Diagnostics{problem}
 	}
@@ -268,77 +340,8 @@ func (g *given) assign(a Assignment, strict bool) hcl.Diagnostics {
 	if !v.sensitive {
 		g.p.files[name] = &hcl.File{Bytes: []byte(a.Text), Body: hcl.EmptyBody()}
 	}
-	g.candidates[a.Name] = append(g.candidates[a.Name], candidate{text: a.Text, isText: true, rng: rng})
+	v.candidates = append(v.candidates, candidate{text: a.Text, isText: true, rng: rng})
 	return nil
-}
-
-// restore takes a value that a plan recorded.
-func (v *variable) restore(r Variable) hcl.Diagnostics {
-	v.value = cty.UnknownVal(v.typ)
-	if v.wrong {
-		return nil
-	}
-	t, err := ctyjson.UnmarshalType(r.Type)
-	if err == nil {
-		v.value, err = ctyjson.Unmarshal(r.Value, t)
-	}
-	if err != nil {
-		v.wrong = true
-		return hcl.Diagnostics{v.problem(v.rng, fmt.Sprintf("the plan holds no proper value (%s). Make a new plan.", err))}
-	}
-	value, problem := v.convert(v.value, v.rng, "the value in the plan")
-	if problem != nil {
-		v.wrong = true
-		return hcl.Diagnostics{problem}
-	}
-	v.value = value
-	return nil
-}
-
-// compare checks that a sensitive variable has the value that it had for the plan.
-func (v *variable) compare(r Variable) hcl.Diagnostics {
-	if v.wrong {
-		return nil
-	}
-	if d, err := saltedDigest(v.value, r.Salt); err != nil || d != r.Digest {
-		v.wrong = true
-		return hcl.Diagnostics{v.problem(v.rng, "it is sensitive, so the plan does not hold its value, and the value given now is another one than "+
-			"the plan was made with. Give the same value, or make a new plan.")}
-	}
-	return nil
-}
-
-// record is the form in which a plan keeps the variable.
-func (v *variable) record() (Variable, error) {
-	r := Variable{Name: v.name, Sensitive: v.sensitive}
-	value, _ := v.value.UnmarkDeep()
-	if !v.sensitive {
-		var err error
-		if r.Type, err = ctyjson.MarshalType(value.Type()); err != nil {
-			return r, err
-		}
-		r.Value, err = ctyjson.Marshal(value, value.Type())
-		return r, err
-	}
-	r.Salt = rand.Text()
-	var err error
-	r.Digest, err = saltedDigest(value, r.Salt)
-	return r, err
-}
-
-// saltedDigest is a digest over a salt, the type and the value.
-func saltedDigest(value cty.Value, salt string) (digest.Digest, error) {
-	value, _ = value.UnmarkDeep()
-	t, err := ctyjson.MarshalType(value.Type())
-	if err != nil {
-		return "", err
-	}
-	raw, err := ctyjson.Marshal(value, value.Type())
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(slices.Concat([]byte(salt), []byte{0}, t, []byte{0}, raw))
-	return digest.NewDigestFromEncoded(digest.SHA256, hex.EncodeToString(sum[:])), nil
 }
 
 // sentence makes an error the detail of a diagnostic.

@@ -153,7 +153,7 @@ func (d *decoder) objects(attrs map[string]*attribute, name string, allowed ...K
 		}
 		addr, ok := d.member(g, element, path, e, allowed)
 		if !ok {
-			g.reported = true
+			g.reported, g.ok = true, false
 			continue
 		}
 		addrs = append(addrs, addr)

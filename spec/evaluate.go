@@ -76,10 +76,10 @@ const maxInstances = 100_000
 // forEachProblem says why for_each cannot go through a value, "" if it can.
 func forEachProblem(v cty.Value) string {
 	const want = "for_each goes through a map, an object or a set of strings"
-	if isSensitive(v) {
-		return "for_each is sensitive, but its keys are part of addresses, which are shown."
-	}
 	t := v.Type()
+	if v.HasMark(sensitivity{}) { // the keys of a map, or a member of a set
+		return "for_each is sensitive, but its keys are part of addresses, which are shown. Sensitive values of a map with plain keys are allowed."
+	}
 	switch {
 	case v.IsNull():
 		return want + ", and this is null."
@@ -102,8 +102,8 @@ func forEachProblem(v cty.Value) string {
 	return ""
 }
 
-// evaluateGraph evaluates locals and for_each expressions in the order of the
-// graph. What cannot be evaluated is marked as wrong.
+// evaluateGraph evaluates variables, locals and for_each expressions in the
+// order of the graph. What cannot be evaluated is marked as wrong.
 func (p *program) evaluateGraph() hcl.Diagnostics {
 	g := p.graph()
 	order, wrong, diags := g.sort()
@@ -111,6 +111,12 @@ func (p *program) evaluateGraph() hcl.Diagnostics {
 	// All locals share one session, and with it one bound on what they produce.
 	s := newSession(p, nil)
 	for _, n := range order {
+		if n.variable != "" {
+			v := p.variables[n.variable]
+			v.wrong = v.wrong || wrong[n]
+			diags = append(diags, p.evaluateVariable(s, v)...)
+			continue
+		}
 		if n.local != "" {
 			l := p.locals[n.local]
 			if wrong[n] || p.skips(l.expr) {

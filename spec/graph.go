@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,14 +9,19 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// node is a local or a block in the reference graph.
+// node is a variable, a local or a block in the reference graph: one of its
+// fields is set.
 type node struct {
-	local string // the name of a local, "" for a block
-	block Address
+	variable string
+	local    string
+	block    Address
 }
 
 func (n node) String() string {
-	if n.local != "" {
+	switch {
+	case n.variable != "":
+		return "var." + n.variable
+	case n.local != "":
 		return "local." + n.local
 	}
 	return n.block.String()
@@ -29,18 +35,16 @@ type edge struct {
 	why string
 }
 
-// compareNodes puts locals before blocks, and orders both by name.
+// compareNodes puts variables before locals before blocks, and orders each by
+// name.
 func compareNodes(a, b node) int {
-	if a.local != "" || b.local != "" {
-		switch {
-		case b.local == "":
-			return -1
-		case a.local == "":
-			return 1
-		}
-		return strings.Compare(a.local, b.local)
-	}
-	return compareAddresses(a.block, b.block)
+	return cmp.Or(
+		cmp.Compare(boolInt(a.variable == ""), boolInt(b.variable == "")),
+		cmp.Compare(boolInt(a.local == ""), boolInt(b.local == "")),
+		strings.Compare(a.variable, b.variable),
+		strings.Compare(a.local, b.local),
+		compareAddresses(a.block, b.block),
+	)
 }
 
 // expressions lists all expressions of a block.
@@ -72,9 +76,16 @@ type graph struct {
 	edges map[node][]edge
 }
 
-// graph builds the reference graph over locals and blocks.
+// graph builds the reference graph over variables, locals and blocks.
 func (p *program) graph() *graph {
 	g := &graph{edges: map[node][]edge{}}
+	for _, name := range keysOf(p.variables) {
+		n := node{variable: name}
+		g.nodes = append(g.nodes, n)
+		if v := p.variables[name]; v.defaultExpr != nil && v.usesDefault() {
+			g.edges[n] = p.edges(v.defaultExpr)
+		}
+	}
 	for _, name := range keysOf(p.locals) {
 		n := node{local: name}
 		g.nodes = append(g.nodes, n)
@@ -97,6 +108,9 @@ func (p *program) edges(e *expression) []edge {
 	var edges []edge
 	for _, r := range e.refs {
 		name, _, _ := r.name()
+		if r.root() == rootVar && p.variables[name] != nil {
+			edges = append(edges, edge{to: node{variable: name}, rng: r.rng()})
+		}
 		if r.root() == rootLocal && p.locals[name] != nil {
 			edges = append(edges, edge{to: node{local: name}, rng: r.rng()})
 		}

@@ -27,6 +27,10 @@ const (
 	maxChain = 1000
 )
 
+// WithoutMark is a text without the byte order mark that some editors put before
+// UTF-8.
+func WithoutMark(text string) string { return strings.TrimPrefix(text, "\uFEFF") }
+
 // sourceProblem checks the encoding and the size of a text before it is parsed.
 func sourceProblem(name string, text []byte) *hcl.Diagnostic {
 	start := hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}
@@ -40,8 +44,6 @@ func sourceProblem(name string, text []byte) *hcl.Diagnostic {
 	switch {
 	case len(text) > MaxSourceSize:
 		return problem(fmt.Sprintf("The file is larger than %d bytes, the limit for a file of HCL or JSON.", MaxSourceSize), -1)
-	case bytes.HasPrefix(text, []byte{0xEF, 0xBB, 0xBF}):
-		return problem("The file starts with a Unicode byte order mark. Save it as UTF-8 without one.", -1)
 	case bytes.HasPrefix(text, []byte{0xFF, 0xFE}), bytes.HasPrefix(text, []byte{0xFE, 0xFF}):
 		return problem("The file is encoded in UTF-16. Save it as UTF-8.", -1)
 	}

@@ -33,7 +33,6 @@ func TestHostileText(t *testing.T) {
 		"directives":   {"x = <<E\n" + repeat("%{if a}", deepEnough) + "\nE\n", "nested too deeply"},
 		"for":          {"x = " + repeat("[for a in ", deepEnough), "nested too deeply"},
 		"large":        {repeat("# comment\n", MaxSourceSize/10+1), "larger than"},
-		"bom":          {"\xef\xbb\xbfx = 1", "byte order mark"},
 		"utf-16":       {"\xff\xfex\x00=\x001\x00", "UTF-16"},
 		"nul":          {"x = 1\n# \x00", "NUL character"},
 		"not utf-8":    {"x = \"\xff\"", "not valid UTF-8"},

@@ -150,9 +150,12 @@ func (l *loading) run() hcl.Diagnostics {
 	if unparsed {
 		return diags // names may be declared in what could not be read
 	}
-	diags = append(diags, l.p.settleVariables(l.dir, l.opts)...)
+	diags = append(diags, l.p.assignVariables(l.dir, l.opts)...)
 	diags = append(diags, l.p.checkAllNames()...)
 	diags = append(diags, l.p.evaluateGraph()...)
+	for _, name := range keysOf(l.p.variables) {
+		diags = append(diags, l.p.validate(l.p.variables[name])...)
+	}
 	diags = append(diags, l.p.header()...)
 	more, checks := l.objects()
 	diags = append(diags, more...)
@@ -193,7 +196,7 @@ func (l *loading) read() hcl.Diagnostics {
 			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: sentence(err)})
 			continue
 		}
-		l.sources = append(l.sources, Source{Name: name, Text: text})
+		l.sources = append(l.sources, Source{Name: name, Text: WithoutMark(text)})
 	}
 	return diags
 }
@@ -250,6 +253,9 @@ func listFiles(dir string) ([]string, *hcl.Diagnostic) {
 func (p *program) checkAllNames() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	object := append([]string{rootVar, rootLocal}, kindNames()...)
+	for _, name := range keysOf(p.variables) {
+		diags = append(diags, p.checkVariableNames(p.variables[name])...)
+	}
 	for _, name := range keysOf(p.locals) {
 		diags = append(diags, p.checkNames(p.locals[name].expr, scope{what: "A local value", roots: object})...)
 	}

@@ -43,7 +43,7 @@ func (d *decoder) repeat(n *nestedBlock) []Node {
 	}
 	d.need(n.dynamic.forEach, true)
 	v := g.value
-	if !g.set || !v.IsKnown() || isSensitive(v) || !v.CanIterateElements() {
+	if !g.set || !v.IsKnown() || v.HasMark(sensitivity{}) || !v.CanIterateElements() {
 		d.err(n.dynamic.forEach.rng(), "for_each of a dynamic block must be a list, set, map or object that is known when the plan is made and not sensitive.")
 		return nil
 	}

@@ -30,11 +30,9 @@ type program struct {
 	blocks     map[Address]*block
 	outputs    map[string]*output
 
-	// values is the object that var stands for.
-	values cty.Value
 	// root is the parent of every evaluation context.
 	root *hcl.EvalContext
-	// order lists locals and blocks, each after what it refers to.
+	// order lists variables, locals and blocks, each after what it refers to.
 	order []node
 	// instances are all objects by address, needed or not; addresses those that
 	// have to be built.

@@ -44,12 +44,8 @@ func newSession(p *program, known Known) *session {
 		blocks:  map[Address]cty.Value{},
 		loops:   map[Address]cty.Value{},
 	}
-	values := p.values
-	if values == cty.NilVal {
-		values = cty.EmptyObjectVal
-	}
 	s.ctx = p.root.NewChild()
-	s.ctx.Variables = map[string]cty.Value{rootVar: values, meterName: cty.CapsuleVal(meterType, s.meter)}
+	s.ctx.Variables = map[string]cty.Value{meterName: cty.CapsuleVal(meterType, s.meter)}
 	s.ctx.Functions = map[string]function.Function{"templatefile": s.templateFunc()}
 	return s
 }
@@ -98,6 +94,7 @@ func (s *session) expression(e *expression, in *env) (cty.Value, hcl.Diagnostics
 func (s *session) context(e *expression, in *env) (*hcl.EvalContext, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	names := map[string]cty.Value{}
+	variables := map[string]cty.Value{}
 	locals := map[string]cty.Value{}
 	objects := map[Kind]map[string]cty.Value{}
 	wanted := map[Address]map[string]bool{} // block → keys; nil for all
@@ -106,6 +103,8 @@ func (s *session) context(e *expression, in *env) (*hcl.EvalContext, hcl.Diagnos
 		switch {
 		case in != nil && in.iterator != "" && r.root() == in.iterator:
 			names[in.iterator] = in.item
+		case r.root() == rootVar:
+			variables[name] = s.p.variables[name].value
 		case r.root() == rootLocal:
 			v, more := s.local(name)
 			diags = append(diags, more...)
@@ -128,6 +127,9 @@ func (s *session) context(e *expression, in *env) (*hcl.EvalContext, hcl.Diagnos
 	}
 	for kind, values := range objects {
 		names[string(kind)] = cty.ObjectVal(values)
+	}
+	if len(variables) > 0 {
+		names[rootVar] = cty.ObjectVal(variables)
 	}
 	if len(locals) > 0 {
 		names[rootLocal] = cty.ObjectVal(locals)

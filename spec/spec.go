@@ -51,12 +51,25 @@ type Input struct {
 type Assignment struct {
 	// Name is the variable's name.
 	Name string
-	// Text is taken as it is for a variable of type string or without a type, and
-	// as an HCL expression without references for any other.
+	// Text is taken as it is for a variable of type string, number or bool or
+	// without a type. For a list or set of strings it may be comma-separated
+	// values, quoted as in CSV; an empty text is then the empty list. For any other
+	// type, and where it begins with a bracket, it is an HCL expression that refers
+	// to nothing and calls no function.
 	Text string
 	// Origin says for messages where the text comes from: --var, or the name of
 	// an environment variable.
 	Origin string
+}
+
+// Argument is an argument of the command line that gives variables values: a
+// file of values where File is set, and an assignment otherwise.
+type Argument struct {
+	// File is relative to the working directory and holds HCL attributes, or a JSON
+	// object when its name ends in .json. Either is data: it refers to nothing,
+	// calls no function, and strings in JSON are no templates.
+	File string
+	Assignment
 }
 
 // LoadOptions shape Load. The zero value loads all spec files of the directory.
@@ -71,15 +84,13 @@ type LoadOptions struct {
 	// other source of values, except for sensitive ones, whose values must be
 	// given again and be the same.
 	Recorded []Variable
-	// Environ are the assignments of the environment. Names that the spec does
-	// not declare are ignored.
+	// Environ are the assignments of the environment. They win over defaults alone.
+	// Names that the spec does not declare are ignored.
 	Environ []Assignment
-	// VarFiles are files of variable values, relative to the working directory:
-	// HCL attributes, or a JSON object when the name ends in .json. Later ones win.
-	VarFiles []string
-	// Vars are the assignments of the command line. They win over all others;
+	// Arguments are those of the command line, in their order. They win over
+	// layform.layformvars and *.auto.layformvars, which win over the environment;
 	// later ones win.
-	Vars []Assignment
+	Arguments []Argument
 	// Version is the version of layform that required_version is held against.
 	// One that is empty or no version number, such as "dev", passes every constraint.
 	Version string

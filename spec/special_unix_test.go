@@ -46,7 +46,7 @@ func TestSpecialFiles(t *testing.T) {
 		t.Errorf("a symlink inside gives %s", got)
 	}
 	opts := source("variable \"v\" { default = 1 }")
-	opts.VarFiles = []string{filepath.Join(dir, "fifo")}
+	opts.Arguments = fromFiles(filepath.Join(dir, "fifo"))
 	mustFail(t, dir, opts, "is a FIFO")
 	if got := values(t, mustLoad(t, dir, source(`output "o" { value = fileset(".", "**/*[gl]") }`)))["o"]; got != `["big","real"]` {
 		t.Errorf("fileset lists %s", got)

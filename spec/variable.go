@@ -19,14 +19,23 @@ type variable struct {
 	typ         cty.Type // the constraint; any without a type argument
 	untyped     bool     // there is no type argument
 	defaults    *typeexpr.Defaults
-	fallback    cty.Value // cty.NilVal when there is no default
+	fallback    cty.Value // cty.NilVal when there is no default, or defaultExpr
 	fallbackRng hcl.Range
+	// defaultExpr is a default that refers to other variables or locals.
+	defaultExpr *expression
 	sensitive   bool
 	nullable    bool
-	validations []*validation
-	// wrong is set when the declaration is; the value is then unknown.
+	// saysNullable is set where nullable = true is written: without a value, the
+	// variable is then null.
+	saysNullable bool
+	validations  []*validation
+	// wrong is set when the declaration or the value is; the value is then unknown.
 	wrong bool
-	value cty.Value
+	// candidates are the values given for the variable, of which the last wins, and
+	// recorded is the one of a saved plan.
+	candidates []candidate
+	recorded   *Variable
+	value      cty.Value
 }
 
 // validation is a validation block of a variable.
@@ -104,6 +113,7 @@ func (p *program) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnosti
 	}
 	flag("sensitive", &v.sensitive)
 	flag("nullable", &v.nullable)
+	v.saysNullable = attrs["nullable"] != nil && v.nullable
 	if a, ok := attrs["description"]; ok {
 		e, more := newExpression(a.Expr)
 		diags = append(diags, more...)
@@ -115,20 +125,39 @@ func (p *program) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnosti
 
 func (p *program) variableDefault(v *variable, a *hcl.Attribute) hcl.Diagnostics {
 	e, diags := newExpression(a.Expr)
+	v.fallbackRng = a.Expr.Range()
+	if len(e.refs) > 0 {
+		v.defaultExpr = e
+		return diags
+	}
 	value, more := p.constant(e, cty.DynamicPseudoType, "A variable's default")
 	diags = append(diags, more...)
 	if diags.HasErrors() || v.wrong {
 		return diags
 	}
-	converted, problem := v.convert(value, a.Expr.Range(), "its default")
-	if problem != nil {
-		return append(diags, problem)
+	converted, more := v.asDefault(value)
+	if diags = append(diags, more...); !diags.HasErrors() {
+		v.fallback = converted
 	}
-	if converted.IsNull() && !v.nullable {
-		return append(diags, v.problem(a.Expr.Range(), "its default is null, and nullable is false."))
-	}
-	v.fallback, v.fallbackRng = converted, a.Expr.Range()
 	return diags
+}
+
+// asDefault checks a default and brings it to the variable's type.
+func (v *variable) asDefault(value cty.Value) (cty.Value, hcl.Diagnostics) {
+	converted, problem := v.convert(value, v.fallbackRng, "its default")
+	switch {
+	case problem != nil:
+	case isSensitive(converted) && !v.sensitive:
+		problem = v.problem(v.fallbackRng, "its default comes from something sensitive. Add sensitive = true to the variable.")
+	case !converted.IsWhollyKnown():
+		problem = v.problem(v.fallbackRng, "its default depends on something that is known after apply.")
+	case converted.IsNull() && !v.nullable:
+		problem = v.problem(v.fallbackRng, "its default is null, and nullable is false.")
+	}
+	if problem != nil {
+		return cty.UnknownVal(v.typ), hcl.Diagnostics{problem}
+	}
+	return converted, nil
 }
 
 // constant evaluates an expression that may refer to nothing.
@@ -161,6 +190,9 @@ func wrongType(rng hcl.Range, what string, err error) *hcl.Diagnostic {
 
 // convert brings a value to the variable's type.
 func (v *variable) convert(value cty.Value, rng hcl.Range, which string) (cty.Value, *hcl.Diagnostic) {
+	if _, problem := valueSize(value); problem != "" {
+		return cty.UnknownVal(v.typ), v.problem(rng, problem)
+	}
 	if v.defaults != nil && !value.IsNull() {
 		value = v.defaults.Apply(value)
 	}
@@ -203,48 +235,128 @@ func (v *variable) problem(rng hcl.Range, text string) *hcl.Diagnostic {
 	}
 }
 
-// settle gives a variable its value out of the candidates, of which the last wins.
-func (v *variable) settle(candidates []candidate) hcl.Diagnostics {
+// evaluateVariable gives a variable its value: the one of a saved plan, else the
+// last of those that were given, else its default.
+func (p *program) evaluateVariable(s *session, v *variable) hcl.Diagnostics {
 	v.value = cty.UnknownVal(v.typ)
 	if v.wrong {
 		return nil
 	}
 	var diags hcl.Diagnostics
-	chosen := candidate{value: v.fallback, rng: v.fallbackRng}
-	for _, c := range candidates {
-		value, more := c.resolve(v)
-		diags = append(diags, more...)
-		if !more.HasErrors() && !(value.IsNull() && !v.nullable) {
-			chosen = candidate{value: value, rng: c.rng}
+	if r := v.recorded; r != nil && !v.sensitive && !r.Sensitive {
+		diags = v.restore(*r)
+	} else {
+		diags = p.choose(s, v)
+		if r != nil && !diags.HasErrors() {
+			diags = append(diags, v.compare(*r)...)
 		}
 	}
-	if diags.HasErrors() {
-		v.wrong = true
-		return diags
+	v.wrong = v.wrong || diags.HasErrors()
+	return diags
+}
+
+// usesDefault reports whether the value of the variable may be its default: none
+// was given, or one that may be a null that is not allowed.
+func (v *variable) usesDefault() bool {
+	restored := v.recorded != nil && !v.sensitive && !v.recorded.Sensitive
+	return !restored && (len(v.candidates) == 0 || !v.nullable)
+}
+
+// choose takes the last of the values that were given for a variable, or its
+// default: where there is none, and in place of a null that is not allowed.
+func (p *program) choose(s *session, v *variable) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	value, rng := cty.NilVal, v.rng
+	if n := len(v.candidates); n > 0 {
+		last := v.candidates[n-1]
+		if value, diags = p.resolve(last, v); diags.HasErrors() {
+			return diags
+		}
+		rng = last.rng
 	}
-	if chosen.value == cty.NilVal {
-		v.wrong = true
-		return append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Missing value for variable", Subject: &v.rng,
-			Detail: fmt.Sprintf("var.%s has no default and was given no value. Set it with --var %s=VALUE, LAYFORM_VAR_%s in the environment, "+
-				"or a *.auto.layformvars file.", v.name, v.name, v.name),
-		})
+	if value == cty.NilVal || value.IsNull() && !v.nullable {
+		given := value != cty.NilVal
+		var more hcl.Diagnostics
+		value, more = p.defaultOf(s, v)
+		if diags = append(diags, more...); diags.HasErrors() {
+			return diags
+		}
+		switch {
+		case value != cty.NilVal:
+		case given:
+			return append(diags, v.problem(rng, "the value is null, nullable is false, and there is no default."))
+		case v.saysNullable:
+			value = cty.NullVal(v.typ)
+		default:
+			return append(diags, v.missing())
+		}
 	}
-	v.value = chosen.value
+	v.value = value
 	if v.sensitive {
 		v.value = v.value.Mark(sensitivity{})
 	}
 	return diags
 }
 
+// defaultOf is the default of a variable, cty.NilVal where it has none.
+func (p *program) defaultOf(s *session, v *variable) (cty.Value, hcl.Diagnostics) {
+	if v.defaultExpr == nil {
+		return v.fallback, nil
+	}
+	if p.skips(v.defaultExpr) {
+		v.wrong = true
+		return cty.UnknownVal(v.typ), nil
+	}
+	value, diags := s.expression(v.defaultExpr, nil)
+	if diags.HasErrors() {
+		return cty.UnknownVal(v.typ), diags
+	}
+	value, more := v.asDefault(value)
+	return value, append(diags, more...)
+}
+
+func (v *variable) missing() *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Missing value for variable", Subject: &v.rng,
+		Detail: fmt.Sprintf("var.%s has no default and was given no value. Set it with --var %s=VALUE, LAYFORM_VAR_%s in the environment, "+
+			"or a *.auto.layformvars file.", v.name, v.name, v.name),
+	}
+}
+
+// checkVariableNames checks what the default and the validations of a variable
+// refer to.
+func (p *program) checkVariableNames(v *variable) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	roots := []string{rootVar, rootLocal}
+	if v.defaultExpr != nil {
+		diags = append(diags, p.checkNames(v.defaultExpr, scope{what: "A variable's default", roots: roots})...)
+		v.wrong = v.wrong || v.defaultExpr.wrong
+	}
+	for _, rule := range v.validations {
+		s := scope{what: "A validation", roots: roots}
+		more := append(p.checkNames(rule.condition, s), p.checkNames(rule.message, s)...)
+		if !more.HasErrors() && !rule.condition.refersTo(v) {
+			more = append(more, v.problem(rule.condition.rng(), fmt.Sprintf("the condition of its validation does not use var.%s. Write what must hold for var.%s.", v.name, v.name)))
+			rule.condition.wrong = true
+		}
+		diags = append(diags, more...)
+	}
+	return diags
+}
+
+// refersTo reports whether an expression names a variable.
+func (e *expression) refersTo(v *variable) bool {
+	return slices.ContainsFunc(e.refs, func(r reference) bool {
+		name, _, _ := r.name()
+		return r.root() == rootVar && name == v.name
+	})
+}
+
 // validate holds the variable's validation blocks against its value.
 func (p *program) validate(v *variable) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, rule := range v.validations {
-		s := scope{what: "A validation", roots: []string{rootVar}}
-		more := append(p.checkNames(rule.condition, s), p.checkNames(rule.message, s)...)
-		diags = append(diags, more...)
-		if more.HasErrors() || v.wrong || p.anyWrong(rule.condition) || p.anyWrong(rule.message) {
+		if v.wrong || p.skips(rule.condition) || p.skips(rule.message) {
 			continue
 		}
 		ses := newSession(p, nil)
@@ -277,12 +389,4 @@ func validationText(message cty.Value) string {
 		return text
 	}
 	return "a validation of this variable failed."
-}
-
-// anyWrong reports whether an expression refers to a variable whose value is unknown.
-func (p *program) anyWrong(e *expression) bool {
-	return e.wrong || slices.ContainsFunc(e.refs, func(r reference) bool {
-		name, _, ok := r.name()
-		return ok && r.root() == rootVar && p.variables[name] != nil && p.variables[name].wrong
-	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,9 +108,30 @@ func TestEpoch(t *testing.T) {
 	}
 }
 
+// TestArgumentsAreBytes has strings that are not UTF-8 on the command line.
+func TestArgumentsAreBytes(t *testing.T) {
+	g := &grammar{}
+	parser, err := newParser(g, &app{stdout: io.Discard, stderr: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "caf\xe9"
+	if _, err := parser.Parse([]string{"-C", name, "plan", "--out=" + name, "--var-file", name, "-f", name, "--var", "a=" + name, "--target", name}); err != nil {
+		t.Fatal(err)
+	}
+	p := g.Plan
+	for flag, got := range map[string]string{
+		"-C": g.Chdir, "--out": p.Out, "--var-file": p.VarFile[0].text, "-f": p.File, "--var": strings.TrimPrefix(p.Var[0].text, "a="), "--target": p.Target[0],
+	} {
+		if got != name {
+			t.Errorf("%s is %q", flag, got)
+		}
+	}
+}
+
 func TestValues(t *testing.T) {
 	a := &app{environ: []string{"LAYFORM_VAR_a=1=2", "LAYFORM_VAR_=x", "OTHER=y", "LAYFORM_VAR_b="}}
-	got, err := a.values(valueFlags{Var: []string{"c=d=e", " f =g"}, VarFile: []string{"v"}})
+	got, err := a.values(valueFlags{Var: valueArgs{{"c=d=e", 4}, {" f =g", 0}}, VarFile: valueArgs{{"v", 2}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,9 +140,12 @@ func TestValues(t *testing.T) {
 			{Name: "a", Text: "1=2", Origin: "LAYFORM_VAR_a"},
 			{Name: "b", Text: "", Origin: "LAYFORM_VAR_b"},
 		},
-		VarFiles: []string{"v"},
-		Vars:     []spec.Assignment{{Name: "c", Text: "d=e", Origin: "--var"}, {Name: "f", Text: "g", Origin: "--var"}},
-		Version:  version(),
+		Arguments: []spec.Argument{
+			{Assignment: spec.Assignment{Name: "c", Text: "d=e", Origin: "--var"}},
+			{File: "v"},
+			{Assignment: spec.Assignment{Name: "f", Text: "g", Origin: "--var"}},
+		},
+		Version: version(),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("values differ (-want +got):\n%s", diff)

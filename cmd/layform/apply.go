@@ -114,9 +114,9 @@ func (c *applyCmd) refuseShape() error {
 
 // refuseVars refuses --var for a variable whose value the plan holds. Sensitive
 // ones are not in the plan and must be given again.
-func refuseVars(p *planner.Plan, vars []string) error {
-	for _, text := range vars {
-		name, _, _ := strings.Cut(text, "=")
+func refuseVars(p *planner.Plan, vars valueArgs) error {
+	for _, arg := range vars {
+		name, _, _ := strings.Cut(arg.text, "=")
 		for _, v := range p.Spec.Variables {
 			if v.Name == strings.TrimSpace(name) && !v.Sensitive {
 				return &failure{

@@ -38,8 +38,8 @@ type specFlags struct {
 
 // valueFlags give variables their values.
 type valueFlags struct {
-	Var     []string `name:"var" sep:"none" placeholder:"NAME=VALUE" help:"Set a variable. Repeatable; the last one wins."`
-	VarFile []string `name:"var-file" sep:"none" placeholder:"FILE" help:"Read variables from a file. Repeatable; later files win."`
+	Var     valueArgs `name:"var" placeholder:"NAME=VALUE" help:"Set a variable. Repeatable; of --var and --var-file, the last one wins."`
+	VarFile valueArgs `name:"var-file" placeholder:"FILE" help:"Read variables from a file. Repeatable; of --var and --var-file, the last one wins."`
 }
 
 // shapeFlags shape a plan. They go with a plan that is made, not with a saved one.

@@ -38,22 +38,26 @@ func (a *app) load(f specFlags, v valueFlags) (*spec.Spec, error) {
 
 // values gathers what the environment and the command line say about variables.
 func (a *app) values(v valueFlags) (spec.LoadOptions, error) {
-	opts := spec.LoadOptions{VarFiles: v.VarFile, Version: version()}
+	opts := spec.LoadOptions{Version: version()}
 	for _, entry := range a.environ {
 		key, value, _ := strings.Cut(entry, "=")
 		if name, ok := strings.CutPrefix(key, "LAYFORM_VAR_"); ok && name != "" {
 			opts.Environ = append(opts.Environ, spec.Assignment{Name: name, Text: value, Origin: key})
 		}
 	}
-	for _, text := range v.Var {
-		name, value, ok := strings.Cut(text, "=")
+	for _, given := range v.inOrder() {
+		if given.file {
+			opts.Arguments = append(opts.Arguments, spec.Argument{File: given.text})
+			continue
+		}
+		name, value, ok := strings.Cut(given.text, "=")
 		if name = strings.TrimSpace(name); !ok || name == "" {
 			return opts, &failure{
-				message: fmt.Sprintf("--var %q has no value", text),
+				message: fmt.Sprintf("--var %q has no value", given.text),
 				hint:    "write --var NAME=VALUE",
 			}
 		}
-		opts.Vars = append(opts.Vars, spec.Assignment{Name: name, Text: value, Origin: "--var"})
+		opts.Arguments = append(opts.Arguments, spec.Argument{Assignment: spec.Assignment{Name: name, Text: value, Origin: "--var"}})
 	}
 	return opts, nil
 }

@@ -14,6 +14,7 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"syscall"
@@ -130,6 +131,7 @@ func newParser(g *grammar, a *app) (*kong.Kong, error) {
 		kong.Name("layform"),
 		kong.Description(description),
 		kong.Vars{"version": version()},
+		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Writers(a.stdout, a.stderr),
 	)

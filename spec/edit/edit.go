@@ -17,7 +17,7 @@ import (
 )
 
 // Format gives a spec file its canonical layout: indentation, spaces and aligned
-// equals signs, with lines that end in LF and one at the end. Formatting what it
+// equals signs, with lines that end in LF and one at the end, and no byte order mark. Formatting what it
 // returns changes nothing, and it means the same as before. A file that does not parse is returned as it is, with
 // the errors; so is a file of JSON, without errors when it parses.
 func Format(src []byte, filename string) ([]byte, hcl.Diagnostics) {
@@ -25,7 +25,7 @@ func Format(src []byte, filename string) ([]byte, hcl.Diagnostics) {
 	if diags.HasErrors() || strings.HasSuffix(filename, ".json") {
 		return src, diags
 	}
-	text := bytes.Clone(src)
+	text := []byte(spec.WithoutMark(string(src)))
 	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
 		text = append(text, '\n')
 	}

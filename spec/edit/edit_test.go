@@ -19,6 +19,7 @@ func TestFormat(t *testing.T) {
 		"comments": {"# top\na = 1 # one\n\n\n/* two */ b = 2\n", "# top\na = 1 # one\n\n\n/* two */ b = 2\n"},
 		"crlf":     {"a = 1\r\nb = 2\r\n", "a = 1\nb = 2\n"},
 		"heredoc":  {"a = <<E\n  x\n E\n", "a = <<E\n  x\n E\n"},
+		"mark":     {"\uFEFFa=1\n", "a = 1\n"},
 		"empty":    {"", ""},
 	} {
 		got, diags := Format([]byte(test.text), "x.layform.hcl")

@@ -11,11 +11,11 @@ variable "2x" {}
 variable "rule" {
   default = 1
   validation {
-    condition     = local.x == 1
+    condition     = var.rule == layer.x.digest
     error_message = "no"
   }
   validation {
-    condition     = "maybe"
+    condition     = "maybe ${var.rule}"
     error_message = "no"
   }
 }
