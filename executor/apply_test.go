@@ -3,6 +3,7 @@ package executor_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -79,10 +80,10 @@ func TestOneByteChanged(t *testing.T) {
 	var files []string
 	for _, c := range p.Changes {
 		for _, f := range c.Files {
-			files = append(files, c.Address+" "+f.Path+" "+strings.Join(f.What, ","))
+			files = append(files, fmt.Sprint(c.Address, " ", f.Path, " ", f.What))
 		}
 	}
-	if diff := cmp.Diff([]string{"layer.app /srv/conf/x content"}, files); diff != "" {
+	if diff := cmp.Diff([]string{"layer.app /srv/conf/x [content]"}, files); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	if p.Summary.DeleteBlobs != 4 || p.Summary.WriteBlobs != 4 {

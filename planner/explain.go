@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dustin/go-humanize"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
@@ -196,21 +195,15 @@ func diffFiles(was []layer.Entry, now []source.Entry) []FileChange {
 	}
 	var out []FileChange
 	for _, diff := range source.Diff(was, entries) {
-		c := fileChange(diff)
-		if c.Unknown = diff.New != nil && unknown[diff.Path]; c.Unknown {
-			c.SizeAfter = 0
-			if i := slices.Index(c.What, string(source.PropertyContent)); i >= 0 {
-				c.After[i] = "known after apply"
-			}
-		}
-		out = append(out, c)
+		out = append(out, fileChange(diff, unknown[diff.Path]))
 	}
 	return out
 }
 
-// fileChange says a difference of two entries in words.
-func fileChange(diff source.Difference) FileChange {
-	c := FileChange{Path: "/" + diff.Path, Action: Update}
+// fileChange is the change that a difference makes. With unknown, the content
+// of the new entry is known after apply.
+func fileChange(diff source.Difference, unknown bool) FileChange {
+	c := FileChange{Path: "/" + diff.Path, Action: Update, What: diff.What}
 	if diff.Path == "." {
 		c.Path = "/"
 	}
@@ -220,41 +213,22 @@ func fileChange(diff source.Difference) FileChange {
 	case source.Removed:
 		c.Action = Delete
 	}
-	if diff.Old != nil {
-		c.Type, c.SizeBefore = string(diff.Old.Type), diff.Old.Size
+	compared := slices.Contains(diff.What, layer.PropertyContent)
+	side := func(e *layer.Entry) *layer.Properties {
+		if e == nil {
+			return nil
+		}
+		p := e.Properties()
+		if !compared {
+			p.Digest = ""
+		}
+		return &p
 	}
-	if diff.New != nil {
-		c.Type, c.SizeAfter = string(diff.New.Type), diff.New.Size
-	}
-	for _, what := range diff.What {
-		c.What = append(c.What, string(what))
-		c.Before = append(c.Before, property(diff.Old, what))
-		c.After = append(c.After, property(diff.New, what))
+	c.Before, c.After = side(diff.Old), side(diff.New)
+	if c.Unknown = unknown && c.After != nil; c.Unknown {
+		c.After.Size, c.After.Digest = 0, ""
 	}
 	return c
-}
-
-// property says one property of an entry in words.
-func property(e *layer.Entry, what source.Property) string {
-	switch what {
-	case source.PropertyType:
-		return string(e.Type)
-	case source.PropertyContent:
-		return humanize.Bytes(uint64(max(e.Size, 0)))
-	case source.PropertyMode:
-		return fmt.Sprintf("%04o", e.Mode)
-	case source.PropertyOwner:
-		return fmt.Sprintf("%d:%d", e.UID, e.GID)
-	case source.PropertyMtime:
-		return e.Time().Format("2006-01-02T15:04:05Z")
-	case source.PropertyTarget:
-		return e.Linkname
-	case source.PropertyXattrs:
-		return strings.Join(slices.Sorted(maps.Keys(e.Xattrs)), " ")
-	case source.PropertyDevice:
-		return fmt.Sprintf("%d,%d", e.Devmajor, e.Devminor)
-	}
-	return ""
 }
 
 // countOf writes a number with its noun: 1 file, 2 files.

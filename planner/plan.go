@@ -7,6 +7,7 @@ package planner
 import (
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -222,21 +223,17 @@ type FieldChange struct {
 
 // FileChange is one entry of a layer that changes.
 type FileChange struct {
+	// Path is absolute and clean, as the entry's is in the image.
 	Path   string `json:"path"`
 	Action Action `json:"action"`
-	// Type is the entry's type: file, directory, symlink, …
-	Type string `json:"type"`
-	// What lists which properties of an updated entry differ: content, mode,
-	// owner, mtime, type, target, xattrs, device.
-	What []string `json:"what,omitempty"`
-	// Before and After say the properties in What, and sizes of content, in
-	// words: "0644", "1.2 kB"; in the order of What.
-	Before []string `json:"before,omitempty"`
-	After  []string `json:"after,omitempty"`
-	// SizeBefore and SizeAfter are content lengths in bytes.
-	SizeBefore int64 `json:"size_before,omitempty"`
-	SizeAfter  int64 `json:"size_after,omitempty"`
-	// Unknown is set when the content is known after apply; SizeAfter is 0 then.
+	// What lists which properties of an updated entry differ.
+	What []layer.Property `json:"what,omitempty"`
+	// Before is nil for a created entry, After for a deleted one. Digests of
+	// content are given where What has it.
+	Before *layer.Properties `json:"before,omitempty"`
+	After  *layer.Properties `json:"after,omitempty"`
+	// Unknown is set when the content is known after apply; After then has
+	// neither its size nor its digest.
 	Unknown bool `json:"unknown,omitempty"`
 }
 

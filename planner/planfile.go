@@ -55,6 +55,30 @@ func (c Change) check() error {
 	default:
 		return fmt.Errorf("action %q does not exist", c.Action)
 	}
+	for _, f := range c.Files {
+		if err := f.check(); err != nil {
+			return fmt.Errorf("file %q: %w", f.Path, err)
+		}
+	}
+	return nil
+}
+
+// check finds changes of files that Diff never makes.
+func (f FileChange) check() error {
+	var before, after bool
+	switch f.Action {
+	case Create:
+		after = true
+	case Update:
+		before, after = true, true
+	case Delete:
+		before = true
+	default:
+		return fmt.Errorf("action %q does not exist", f.Action)
+	}
+	if before != (f.Before != nil) || after != (f.After != nil) {
+		return fmt.Errorf("action %q has not the properties before and after it that it must have", f.Action)
+	}
 	return nil
 }
 

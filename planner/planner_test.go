@@ -19,6 +19,7 @@ import (
 func TestDecodeRefusesWhatEncodeDoesNotWrite(t *testing.T) {
 	good, err := Encode(&Plan{FormatVersion: FormatVersion, Changes: []Change{
 		{Address: "layer.a", Kind: spec.KindLayer, Action: Create, After: &State{}},
+		{Address: "layer.b", Kind: spec.KindLayer, Action: Create, After: &State{}, Files: []FileChange{{Path: "/b", Action: Create, After: &layer.Properties{Type: layer.Regular, Mode: 0o644}}}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -27,16 +28,19 @@ func TestDecodeRefusesWhatEncodeDoesNotWrite(t *testing.T) {
 		t.Fatalf("a plan that Encode wrote: %v", err)
 	}
 	for name, text := range map[string]string{
-		"nothing":               "",
-		"something else":        `{"a":1}`,
-		"a newer version":       strings.Replace(string(good), `"format_version":1`, `"format_version":2`, 1),
-		"a truncated plan":      string(good[:len(good)/2]),
-		"trailing data":         string(good) + "{}",
-		"a member twice":        strings.Replace(string(good), `"format_version":1`, `"format_version":1,"format_version":1`, 1),
-		"an unknown action":     strings.Replace(string(good), `"create"`, `"explode"`, 1),
-		"a change to nothing":   strings.Replace(string(good), `"after":{}`, `"needs":[]`, 1),
-		"a change from nothing": strings.Replace(string(good), `"create"`, `"delete"`, 1),
-		"NUL":                   "\x00",
+		"nothing":                "",
+		"something else":         `{"a":1}`,
+		"a newer version":        strings.Replace(string(good), `"format_version":1`, `"format_version":2`, 1),
+		"a truncated plan":       string(good[:len(good)/2]),
+		"trailing data":          string(good) + "{}",
+		"a member twice":         strings.Replace(string(good), `"format_version":1`, `"format_version":1,"format_version":1`, 1),
+		"an unknown action":      strings.Replace(string(good), `"create"`, `"explode"`, 1),
+		"a change to nothing":    strings.Replace(string(good), `"after":{}`, `"needs":[]`, 1),
+		"a change from nothing":  strings.Replace(string(good), `"create"`, `"delete"`, 1),
+		"a file from nothing":    strings.Replace(string(good), `"/b","action":"create"`, `"/b","action":"update"`, 1),
+		"an unknown file action": strings.Replace(string(good), `"/b","action":"create"`, `"/b","action":"no-op"`, 1),
+		"a mode in decimal":      strings.Replace(string(good), `"0644"`, `420`, 1),
+		"NUL":                    "\x00",
 	} {
 		if _, err := Decode([]byte(text)); err == nil {
 			t.Errorf("%s was taken", name)
@@ -50,7 +54,7 @@ func TestDecodeRefusesWhatEncodeDoesNotWrite(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	good, err := Encode(&Plan{FormatVersion: FormatVersion, Spec: Record{Name: "x", Sources: []spec.Source{{Name: "layform.hcl", Text: "layout {}"}}}, Changes: []Change{
-		{Address: "layer.a", Kind: spec.KindLayer, Action: Update, Before: &State{}, After: &State{Fields: []spec.Field{{Path: "a", Value: "1"}}}, Files: []FileChange{{Path: "/a", Action: Create}}},
+		{Address: "layer.a", Kind: spec.KindLayer, Action: Update, Before: &State{}, After: &State{Fields: []spec.Field{{Path: "a", Value: "1"}}}, Files: []FileChange{{Path: "/a", Action: Create, After: &layer.Properties{Type: layer.Regular, Mode: 0o644, Mtime: 1}}}},
 	}})
 	if err != nil {
 		f.Fatal(err)
@@ -110,25 +114,30 @@ func TestDiffFields(t *testing.T) {
 func TestFileChangeSaysWhatDiffers(t *testing.T) {
 	before := &layer.Entry{Path: "srv/a", Type: layer.Regular, Mode: 0o644, Size: 10, Digest: digest.FromString("1")}
 	after := &layer.Entry{Path: "srv/a", Type: layer.Regular, Mode: 0o4755, UID: 7, Size: 2000, Digest: digest.FromString("2")}
-	got := fileChange(source.Difference{
-		Path: "srv/a", Kind: source.Changed, Old: before, New: after,
-		What: []source.Property{source.PropertyContent, source.PropertyMode, source.PropertyOwner},
-	})
-	want := FileChange{
-		Path: "/srv/a", Action: Update, Type: "file",
-		What:       []string{"content", "mode", "owner"},
-		Before:     []string{"10 B", "0644", "0:0"},
-		After:      []string{"2.0 kB", "4755", "7:0"},
-		SizeBefore: 10, SizeAfter: 2000,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	what := []layer.Property{layer.PropertyContent, layer.PropertyMode, layer.PropertyOwner}
+	changed := source.Difference{Path: "srv/a", Kind: source.Changed, Old: before, New: after, What: what}
+	old, made := before.Properties(), after.Properties()
+	want := FileChange{Path: "/srv/a", Action: Update, What: what, Before: &old, After: &made}
+	if diff := cmp.Diff(want, fileChange(changed, false)); diff != "" {
 		t.Errorf("change (-want +got):\n%s", diff)
 	}
-	hidden := fileChange(source.Difference{Path: ".profile", Kind: source.Added, New: &layer.Entry{Path: ".profile", Type: layer.Regular}})
+	// Content that no apply has made yet has neither size nor digest.
+	made.Size, made.Digest = 0, ""
+	want.Unknown = true
+	if diff := cmp.Diff(want, fileChange(changed, true)); diff != "" {
+		t.Errorf("change to unknown content (-want +got):\n%s", diff)
+	}
+	// Where content is not compared its digest says nothing.
+	old.Digest = ""
+	gone := FileChange{Path: "/srv/a", Action: Delete, Before: &old}
+	if diff := cmp.Diff(gone, fileChange(source.Difference{Path: "srv/a", Kind: source.Removed, Old: before}, true)); diff != "" {
+		t.Errorf("deletion (-want +got):\n%s", diff)
+	}
+	hidden := fileChange(source.Difference{Path: ".profile", Kind: source.Added, New: &layer.Entry{Path: ".profile", Type: layer.Regular}}, false)
 	if hidden.Path != "/.profile" {
 		t.Errorf("hidden file: %+v", hidden)
 	}
-	root := fileChange(source.Difference{Path: ".", Kind: source.Added, New: &layer.Entry{Path: ".", Type: layer.Directory}})
+	root := fileChange(source.Difference{Path: ".", Kind: source.Added, New: &layer.Entry{Path: ".", Type: layer.Directory}}, false)
 	if root.Path != "/" || root.Action != Create {
 		t.Errorf("root: %+v", root)
 	}

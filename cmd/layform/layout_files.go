@@ -32,7 +32,7 @@ func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
 	listed := []view.File{}
 	for _, f := range files {
 		if at.Path == "." || f.Path == at.Path || strings.HasPrefix(f.Path, at.Path+"/") {
-			listed = append(listed, view.File{Entry: f.Entry, Layer: f.Layer})
+			listed = append(listed, view.NewFile(f.Entry, f.Layer))
 		}
 	}
 	if a.json {

@@ -59,6 +59,7 @@ func (a *app) state(ctx context.Context, f specFlags, v valueFlags, check bool) 
 	out := &view.State{
 		Layout: view.LayoutPath(f.dir(), sp.LayoutPath), Exists: store.Initialised(), Spec: sp.Name,
 		Serial: st.Serial, Index: index.Digest(), Outputs: outputsOf(st),
+		Objects: []view.Object{},
 	}
 	for _, key := range slices.Sorted(maps.Keys(st.Objects)) {
 		o, err := stagedObject(ctx, store, key, st.Objects[key], check)

@@ -18,28 +18,13 @@ const (
 	Changed DifferenceKind = "changed"
 )
 
-// Property is one property in which two entries of a path can differ.
-type Property string
-
-// The properties of an entry, in the order in which differences list them.
-const (
-	PropertyType    Property = "type"
-	PropertyContent Property = "content"
-	PropertyMode    Property = "mode"
-	PropertyOwner   Property = "owner"
-	PropertyMtime   Property = "mtime"
-	PropertyTarget  Property = "target"
-	PropertyXattrs  Property = "xattrs"
-	PropertyDevice  Property = "device"
-)
-
 // Difference is one path in which two lists of entries differ.
 type Difference struct {
 	Path string
 	Kind DifferenceKind
 	// What lists the properties that differ, in the order above; only where
 	// Kind is Changed.
-	What []Property
+	What []layer.Property
 	// Old is nil for an added entry and New for a removed one. They point into
 	// the lists.
 	Old, New *layer.Entry
@@ -102,23 +87,23 @@ func ordered(entries []layer.Entry) []*layer.Entry {
 }
 
 // properties lists in which properties two entries differ.
-func properties(a, b *layer.Entry) []Property {
-	var what []Property
-	add := func(differs bool, p Property) {
+func properties(a, b *layer.Entry) []layer.Property {
+	var what []layer.Property
+	add := func(differs bool, p layer.Property) {
 		if differs {
 			what = append(what, p)
 		}
 	}
 	same := a.Type == b.Type
 	regular := same && a.Type == layer.Regular
-	add(!same, PropertyType)
-	add(regular && (a.Digest != b.Digest || a.Digest == "" || a.Size != b.Size), PropertyContent)
-	add(a.Mode != b.Mode, PropertyMode)
-	add(a.UID != b.UID || a.GID != b.GID, PropertyOwner)
-	add(a.Mtime != b.Mtime, PropertyMtime)
-	add(same && a.Linkname != b.Linkname, PropertyTarget)
-	add(!maps.Equal(a.Xattrs, b.Xattrs), PropertyXattrs)
-	add(same && (a.Devmajor != b.Devmajor || a.Devminor != b.Devminor), PropertyDevice)
+	add(!same, layer.PropertyType)
+	add(regular && (a.Digest != b.Digest || a.Digest == "" || a.Size != b.Size), layer.PropertyContent)
+	add(a.Mode != b.Mode, layer.PropertyMode)
+	add(a.UID != b.UID || a.GID != b.GID, layer.PropertyOwner)
+	add(a.Mtime != b.Mtime, layer.PropertyMtime)
+	add(same && a.Linkname != b.Linkname, layer.PropertyTarget)
+	add(!maps.Equal(a.Xattrs, b.Xattrs), layer.PropertyXattrs)
+	add(same && (a.Devmajor != b.Devmajor || a.Devminor != b.Devminor), layer.PropertyDevice)
 	return what
 }
 

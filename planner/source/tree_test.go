@@ -41,18 +41,18 @@ func TestDiff(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		after layer.Entry
-		want  []Property
+		want  []layer.Property
 	}{
 		{"same", base, nil},
-		{"content", change(func(e *layer.Entry) { e.Digest = digest.FromString("y") }), []Property{PropertyContent}},
-		{"unhashed", change(func(e *layer.Entry) { e.Digest = "" }), []Property{PropertyContent}},
-		{"mode", change(func(e *layer.Entry) { e.Mode = 0o600 }), []Property{PropertyMode}},
-		{"owner and time", change(func(e *layer.Entry) { e.GID, e.Mtime = 3, 6 }), []Property{PropertyOwner, PropertyMtime}},
-		{"xattrs", change(func(e *layer.Entry) { e.Xattrs = map[string]string{"user.a": "1"} }), []Property{PropertyXattrs}},
-		{"type", change(func(e *layer.Entry) { e.Type, e.Linkname, e.Digest, e.Mode = layer.Symlink, "t", "", 0o777 }), []Property{PropertyType, PropertyMode}},
+		{"content", change(func(e *layer.Entry) { e.Digest = digest.FromString("y") }), []layer.Property{layer.PropertyContent}},
+		{"unhashed", change(func(e *layer.Entry) { e.Digest = "" }), []layer.Property{layer.PropertyContent}},
+		{"mode", change(func(e *layer.Entry) { e.Mode = 0o600 }), []layer.Property{layer.PropertyMode}},
+		{"owner and time", change(func(e *layer.Entry) { e.GID, e.Mtime = 3, 6 }), []layer.Property{layer.PropertyOwner, layer.PropertyMtime}},
+		{"xattrs", change(func(e *layer.Entry) { e.Xattrs = map[string]string{"user.a": "1"} }), []layer.Property{layer.PropertyXattrs}},
+		{"type", change(func(e *layer.Entry) { e.Type, e.Linkname, e.Digest, e.Mode = layer.Symlink, "t", "", 0o777 }), []layer.Property{layer.PropertyType, layer.PropertyMode}},
 		{"offset", change(func(e *layer.Entry) { e.Offset = 512 }), nil},
 	} {
-		var got []Property
+		var got []layer.Property
 		if d := Diff([]layer.Entry{base}, []layer.Entry{c.after}); len(d) > 0 {
 			got = d[0].What
 		}
@@ -62,7 +62,7 @@ func TestDiff(t *testing.T) {
 	}
 	link := func(target string) layer.Entry { return layer.Entry{Path: "l", Type: layer.Symlink, Linkname: target} }
 	device := func(minor int64) layer.Entry { return layer.Entry{Path: "n", Type: layer.Char, Devminor: minor} }
-	if d := Diff([]layer.Entry{link("a"), device(1)}, []layer.Entry{link("b"), device(2)}); len(d) != 2 || d[0].What[0] != PropertyTarget || d[1].What[0] != PropertyDevice {
+	if d := Diff([]layer.Entry{link("a"), device(1)}, []layer.Entry{link("b"), device(2)}); len(d) != 2 || d[0].What[0] != layer.PropertyTarget || d[1].What[0] != layer.PropertyDevice {
 		t.Errorf("targets and devices: %v", d)
 	}
 }

@@ -3,8 +3,11 @@ package view
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner"
 )
 
@@ -64,55 +67,80 @@ func filePath(f planner.FileChange) string {
 	if f.Path == "." {
 		path = "/"
 	}
-	if f.Type == "directory" && !strings.HasSuffix(path, "/") {
+	if p := properties(f); p.Type == layer.Directory && !strings.HasSuffix(path, "/") {
 		path += "/"
 	}
 	return Escape(path)
 }
 
+// properties are those of the entry after the change, or of a deleted one.
+func properties(f planner.FileChange) layer.Properties {
+	switch {
+	case f.After != nil:
+		return *f.After
+	case f.Before != nil:
+		return *f.Before
+	}
+	return layer.Properties{}
+}
+
 // fileText says what of an entry changes.
 func fileText(f planner.FileChange) string {
-	switch f.Action {
-	case planner.Create:
-		return newFileText(f, f.SizeAfter)
-	case planner.Delete:
-		return newFileText(f, f.SizeBefore)
+	if f.Action != planner.Update || f.Before == nil || f.After == nil {
+		return newFileText(f)
 	}
 	parts := make([]string, 0, len(f.What))
-	for i, what := range f.What {
-		before, after := at(f.Before, i), at(f.After, i)
+	for _, what := range f.What {
+		before, after := property(f.Before, what), property(f.After, what)
 		switch {
-		case what == "content" && f.Unknown:
-			parts = append(parts, "content "+Escape(before)+" → "+afterApply)
-		case what == "content" && before == after:
-			parts = append(parts, "content ("+Escape(after)+")")
+		case what == layer.PropertyContent && f.Unknown:
+			parts = append(parts, "content "+before+" → "+afterApply)
+		case what == layer.PropertyContent && before == after:
+			parts = append(parts, "content ("+after+")")
 		case before == "" && after == "":
-			parts = append(parts, Escape(what))
+			parts = append(parts, Escape(string(what)))
 		default:
-			parts = append(parts, Escape(what)+" "+Escape(before)+" → "+Escape(after))
+			parts = append(parts, Escape(string(what))+" "+before+" → "+after)
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-func newFileText(f planner.FileChange, size int64) string {
-	switch f.Type {
-	case "file":
+// property says one property in words.
+func property(p *layer.Properties, what layer.Property) string {
+	switch what {
+	case layer.PropertyType:
+		return Escape(string(p.Type))
+	case layer.PropertyContent:
+		return Bytes(max(p.Size, 0))
+	case layer.PropertyMode:
+		return p.Mode.String()
+	case layer.PropertyOwner:
+		return fmt.Sprintf("%d:%d", p.UID, p.GID)
+	case layer.PropertyMtime:
+		return p.Mtime.String()
+	case layer.PropertyTarget:
+		return Escape(p.Target)
+	case layer.PropertyXattrs:
+		return Escape(strings.Join(slices.Sorted(maps.Keys(p.Xattrs)), " "))
+	case layer.PropertyDevice:
+		return fmt.Sprintf("%d,%d", p.Devmajor, p.Devminor)
+	}
+	return ""
+}
+
+func newFileText(f planner.FileChange) string {
+	p := properties(f)
+	switch p.Type {
+	case layer.Regular:
 		if f.Unknown {
 			return afterApply
 		}
-		return Bytes(size)
-	case "directory":
+		return Bytes(p.Size)
+	case layer.Directory:
 		return ""
 	}
-	return Escape(f.Type)
-}
-
-func at(list []string, i int) string {
-	if i < len(list) {
-		return list[i]
-	}
-	return ""
+	return Escape(string(p.Type))
 }
 
 // fields lists the values that change.

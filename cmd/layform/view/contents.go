@@ -3,16 +3,22 @@ package view
 import (
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/layform/layform/layout/layer"
 )
 
 // File is one file of an image.
 type File struct {
-	layer.Entry
+	// Path is relative, clean and slash-separated; "." is the root.
+	Path string `json:"path"`
+	layer.Properties
 	// Layer is the index of the layer that it comes from, bottom first.
 	Layer int `json:"layer"`
+}
+
+// NewFile describes an entry of a layer, given the layer's index.
+func NewFile(e layer.Entry, layer int) File {
+	return File{Path: e.Path, Properties: e.Properties(), Layer: layer}
 }
 
 // Contents lists the files of an image, one a line: type and mode, owner, size,
@@ -32,11 +38,11 @@ func Contents(w io.Writer, files []File, style Style) error {
 		text := Escape(name)
 		switch f.Type {
 		case layer.Symlink:
-			text += " -> " + Escape(f.Linkname)
+			text += " -> " + Escape(f.Target)
 		case layer.Hardlink:
-			text += " = " + Escape("/"+f.Linkname)
+			text += " = " + Escape("/"+f.Target)
 		}
-		pg.line("%s%04o  %-*s  %*d  %s  %s", typeMark(f.Type), f.Mode, owner, fmt.Sprintf("%d:%d", f.UID, f.GID), size, f.Size, f.Time().Format(time.RFC3339), text)
+		pg.line("%s%s  %-*s  %*d  %s  %s", typeMark(f.Type), f.Mode, owner, fmt.Sprintf("%d:%d", f.UID, f.GID), size, f.Size, f.Mtime, text)
 	}
 	return pg.close()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -41,6 +42,11 @@ func golden(t *testing.T, name string, got []byte) {
 
 func dgst(s string) digest.Digest { return digest.FromString(s) }
 
+// file is a regular file with mode 0644.
+func file(size int64) *layer.Properties {
+	return &layer.Properties{Type: layer.Regular, Mode: 0o644, Size: size}
+}
+
 // updatePlan is a plan in which one layer brings changes to all that is above it.
 func updatePlan() *planner.Plan {
 	cause := func(key string) planner.Reason {
@@ -57,12 +63,12 @@ func updatePlan() *planner.Plan {
 				After:   &planner.State{Content: 41_000},
 				Reasons: []planner.Reason{{Kind: planner.ReasonFiles, Text: "4 files changed"}},
 				Files: []planner.FileChange{
-					{Path: "/srv/app.js", Action: planner.Update, Type: "file", What: []string{"content"}, Before: []string{"1.2 kB"}, After: []string{"1.3 kB"}, SizeBefore: 1200, SizeAfter: 1300},
-					{Path: "/srv/lib", Action: planner.Create, Type: "directory"},
-					{Path: "/srv/new.js", Action: planner.Create, Type: "file", SizeAfter: 80},
-					{Path: "/srv/run", Action: planner.Update, Type: "file", What: []string{"mode", "owner"}, Before: []string{"0644", "0:0"}, After: []string{"0755", "10:10"}},
-					{Path: "/srv/same", Action: planner.Update, Type: "file", What: []string{"content"}, Before: []string{"9 B"}, After: []string{"9 B"}},
-					{Path: "/srv/link", Action: planner.Delete, Type: "symlink"},
+					{Path: "/srv/app.js", Action: planner.Update, What: []layer.Property{"content"}, Before: file(1200), After: file(1300)},
+					{Path: "/srv/lib", Action: planner.Create, After: &layer.Properties{Type: layer.Directory, Mode: 0o755}},
+					{Path: "/srv/new.js", Action: planner.Create, After: file(80)},
+					{Path: "/srv/run", Action: planner.Update, What: []layer.Property{"mode", "owner"}, Before: file(9), After: &layer.Properties{Type: layer.Regular, Mode: 0o755, UID: 10, GID: 10, Size: 9}},
+					{Path: "/srv/same", Action: planner.Update, What: []layer.Property{"content"}, Before: file(9), After: file(9)},
+					{Path: "/srv/link", Action: planner.Delete, Before: &layer.Properties{Type: layer.Symlink, Mode: 0o777, Target: "a"}},
 				},
 			},
 			{
@@ -136,7 +142,7 @@ func TestPlan(t *testing.T) {
 	}
 	for i := range 25 {
 		created.Changes[0].Files = append(created.Changes[0].Files, planner.FileChange{
-			Path: "/data/" + strings.Repeat("x", i), Action: planner.Create, Type: "file", SizeAfter: int64(i),
+			Path: "/data/" + strings.Repeat("x", i), Action: planner.Create, After: file(int64(i)),
 		})
 	}
 	hostile := &planner.Plan{
@@ -146,7 +152,7 @@ func TestPlan(t *testing.T) {
 			Before:  &planner.State{Digest: "sha256:\x1b]0;title\x07"},
 			After:   &planner.State{},
 			Reasons: []planner.Reason{{Kind: planner.ReasonFiles, Text: "\x1b[2J"}, {Kind: planner.ReasonCause, Cause: "layer.a\u202eb"}},
-			Files:   []planner.FileChange{{Path: "/x\r\x00\xff", Action: planner.Update, Type: "file", What: []string{"\x1b"}, Before: []string{"\x07"}, After: []string{"\u200b"}}},
+			Files:   []planner.FileChange{{Path: "/x\r\x00\xff", Action: planner.Update, What: []layer.Property{"\x1b", "target"}, Before: &layer.Properties{Type: "\x1b", Target: "\x07"}, After: &layer.Properties{Target: "\u200b"}}},
 			Fields:  []planner.FieldChange{{Path: "\x1b", Before: "\"\u2028\"", After: "\"\u2066\""}, {Path: "config", Before: `"\u001b"`, After: `"a"`}},
 		}},
 		Tags:     []planner.TagChange{{Ref: "a\x1bb", Action: planner.Create, Address: "\x1b"}},
