@@ -72,6 +72,7 @@ func Diff(sp *spec.Spec, prior *Prior, opts Options) (*Plan, error) {
 	if sp.Dir == "." {
 		d.plan.Spec.Dir = ""
 	}
+	d.plan.Warnings = append(d.plan.Warnings, prior.Warnings...)
 	d.summarise()
 	return d.plan, nil
 }

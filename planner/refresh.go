@@ -70,6 +70,8 @@ type Prior struct {
 	// Observed is what stands behind the layers of the spec. A tree with which
 	// nothing is to be done may come Unchanged, without its entries.
 	Observed map[spec.Address]*source.Observed
+	// Warnings are what the user should know of the sources: each with its place.
+	Warnings []string
 	// Blobs is the state of the blobs that the staging state knows.
 	Blobs map[digest.Digest]layout.BlobState
 	// Contents are the files of earlier layers, by blob, as far as they are
@@ -271,6 +273,7 @@ func (p *Prior) observe(ctx context.Context, sp *spec.Spec, units *Units, opts R
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	p.warn(diags)
 	return layers, nil
 }
 

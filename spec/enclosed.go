@@ -54,8 +54,11 @@ func (p *program) enclosedSets() hcl.Diagnostics {
 	}
 	var diags hcl.Diagnostics
 	for _, set := range p.reader.list() {
-		n := Node{From: set.Path, Include: []string{path.Clean(set.Pattern)}}
-		if set.Function != "fileset" || !slices.ContainsFunc(layoutFiles, func(name string) bool { return n.holds(path.Join(layout, name)) }) {
+		n, pattern := Node{From: set.Path}, path.Clean(set.Pattern)
+		if set.Function != "fileset" || !slices.ContainsFunc(layoutFiles, func(name string) bool {
+			rel := n.below(path.Join(layout, name))
+			return rel != "" && doublestar.MatchUnvalidated(pattern, rel)
+		}) {
 			continue
 		}
 		diags = append(diags, &hcl.Diagnostic{
@@ -100,17 +103,12 @@ func (n Node) holds(file string) bool {
 	if n.From == file || rel == "" {
 		return n.From == file
 	}
-	included := len(n.Include) == 0
-	for i := range len(rel) + 1 {
-		if i < len(rel) && rel[i] != '/' {
-			continue
-		}
-		matches := func(pattern string) bool { return doublestar.MatchUnvalidated(pattern, rel[:i]) }
-		if slices.ContainsFunc(n.Exclude, matches) {
-			return false
-		}
-		included = included || i == len(rel) && slices.ContainsFunc(n.Include, matches)
+	selection, err := NewSelection(&n)
+	if err != nil {
+		return false // which is reported where the patterns are decoded
 	}
+	dir, name := splitLast(rel)
+	included, _ := selection.Folder(dir).Take(name)
 	return included
 }
 

@@ -164,6 +164,7 @@ func (d *decoder) copyNode(b *nestedBlock, n *Node) {
 	}
 	n.Include = d.globs(b.attrs, "include")
 	n.Exclude = d.globs(b.attrs, "exclude")
+	d.ignoreFile(b, n)
 	n.DirMode = d.mode(b.attrs, "dir_mode")
 	n.Metadata = Normalize
 	if text, g := d.knownText(b.attrs, "metadata"); g.ok {
@@ -178,11 +179,16 @@ func (d *decoder) globs(attrs map[string]*attribute, name string) []string {
 	list, g := d.texts(attrs, name)
 	d.mustKnow(g)
 	for i, pattern := range list {
+		pattern, negated := strings.CutPrefix(pattern, "!")
 		switch {
 		case pattern == "" || !doublestar.ValidatePattern(pattern):
-			d.err(g.rng, "%s contains %s, which is no pattern: * ? [a-z] {a,b} and ** match parts of paths.", name, g.quote(pattern))
+			d.err(g.rng, "%s contains %s, which is no pattern: * ? [a-z] {a,b} and ** match parts of paths.", name, g.quote(list[i]))
+		case negated && i == 0:
+			d.err(g.rng, "%s begins with %s, but there is no pattern before it that it could be an exception from.", name, g.quote(list[i]))
 		case path.IsAbs(pattern) || slices.Contains(strings.Split(pattern, "/"), ".."):
 			d.err(g.rng, "%s contains %s. Patterns are relative to from and stay in it.", name, g.quote(pattern))
+		case negated:
+			list[i] = "!" + path.Clean(pattern)
 		default:
 			list[i] = path.Clean(pattern)
 		}

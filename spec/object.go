@@ -131,8 +131,13 @@ type Node struct {
 	// From is what a copy copies and Source the file that gives a file's
 	// content: cleaned paths relative to the spec's directory, with slashes.
 	From, Source string
-	// Include and Exclude are doublestar globs over paths below From.
+	// Include and Exclude are doublestar globs over paths below From, those that
+	// choose the other way round with "!" before them; see Selection.
 	Include, Exclude []string
+	// IgnoreFile is the path of a file like .dockerignore, relative to the spec's
+	// directory, and Ignore are its lines.
+	IgnoreFile string
+	Ignore     []string
 	// Mode is the mode of files (and of the entry itself for all but copy),
 	// DirMode that of a copy's directories; nil where the spec sets none.
 	// Permission bits with setuid (04000), setgid (02000) and sticky (01000).

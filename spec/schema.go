@@ -57,7 +57,7 @@ var (
 
 	nestedSchemas = map[string]*hcl.BodySchema{
 		"compression": schemaOf("algorithm", "level"),
-		string(NodeCopy): schemaOf("from", "to", "include", "exclude", "mode", "dir_mode", "uid", "gid", "mtime", "metadata", "xattrs",
+		string(NodeCopy): schemaOf("from", "to", "include", "exclude", "ignore_file", "mode", "dir_mode", "uid", "gid", "mtime", "metadata", "xattrs",
 			"capabilities"),
 		string(NodeFile):      schemaOf("content", "source", "mode", "uid", "gid", "mtime", "xattrs", "capabilities"),
 		string(NodeDirectory): schemaOf("mode", "uid", "gid", "mtime", "xattrs"),

@@ -4,12 +4,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
-
-	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
@@ -28,24 +24,20 @@ func (o *observer) copy(i int, n *spec.Node) *walk {
 		o.report(i, "Unusable copy source", "Nothing can be copied from %q: %s.", n.From, err)
 		return nil
 	}
-	for _, pattern := range slices.Concat(n.Include, n.Exclude) {
-		if !doublestar.ValidatePattern(pattern) {
-			o.report(i, "Invalid pattern", "%q is not a valid glob pattern.", pattern)
-			return nil
-		}
+	selection, err := spec.NewSelection(n)
+	if err != nil {
+		o.report(i, "Invalid pattern", "Nothing can be chosen from %q: %s.", n.From, err)
+		return nil
 	}
-	w := newWalk(o, i, n, from)
+	w := &walk{o: o, node: i, n: n, from: from, selection: selection}
 	if info.IsDir() {
 		w.tree(info)
 	} else {
 		w.file(info)
 	}
-	for p, ok := range w.matched {
-		if !ok {
-			o.report(i, "Pattern matches nothing", "The include pattern %q matches nothing below %q that is not excluded.", n.Include[p], n.From)
-		}
-	}
-	if !w.prune() {
+	kept := w.prune()
+	w.checkPatterns()
+	if !kept {
 		return nil
 	}
 	return w
@@ -53,15 +45,12 @@ func (o *observer) copy(i int, n *spec.Node) *walk {
 
 // walk reads one copied tree, several directories at once.
 type walk struct {
-	o    *observer
-	node int
-	n    *spec.Node
-	from string
-	// exclude and include are the block's patterns.
-	exclude, include []pattern
+	o         *observer
+	node      int
+	n         *spec.Node
+	from      string
+	selection *spec.Selection
 
-	mu      sync.Mutex
-	matched []bool // by include pattern
 	// scratch is what reading a directory needs for a moment.
 	scratch sync.Pool
 	// top is what From names: nil after an error.
@@ -74,17 +63,6 @@ type walk struct {
 	count int
 	// unread is set where a file has to be read for its digest.
 	unread atomic.Bool
-}
-
-func newWalk(o *observer, node int, n *spec.Node, from string) *walk {
-	w := &walk{o: o, node: node, n: n, from: from, matched: make([]bool, len(n.Include))}
-	for _, text := range n.Exclude {
-		w.exclude = append(w.exclude, newPattern(text))
-	}
-	for _, text := range n.Include {
-		w.include = append(w.include, newPattern(text))
-	}
-	return w
 }
 
 // found is one thing that a walk came upon. There is one for each file of a
@@ -145,9 +123,8 @@ type listing struct {
 
 // file copies a source that is not a directory.
 func (w *walk) file(info fs.FileInfo) {
-	if len(w.n.Include)+len(w.n.Exclude) > 0 {
-		w.o.report(w.node, "Patterns without a directory", "%q is %s: include and exclude choose among what a directory holds. Remove them.", w.n.From, spec.FileType(info.Mode()))
-		w.matched = nil
+	if !w.selection.Everything() {
+		w.o.report(w.node, "Patterns without a directory", "%q is %s: include, exclude and ignore_file choose among what a directory holds. Remove them.", w.n.From, spec.FileType(info.Mode()))
 		return
 	}
 	w.to = w.n.To
@@ -197,63 +174,6 @@ func (w *walk) tree(info fs.FileInfo) {
 	}
 	w.top.below = &listing{}
 	w.descend(top, w.top.below)
-}
-
-// takes reports whether a walk takes name in the directory rel: excluded things
-// it does not; of the others, included says whether the entry is wanted for
-// itself, and descend whether there may be wanted ones below it.
-func (w *walk) takes(rel, name string) (included, descend, ok bool) {
-	for i := range w.exclude {
-		if w.exclude[i].matches(rel, name) {
-			return false, false, false
-		}
-	}
-	if len(w.include) == 0 {
-		return true, true, true
-	}
-	for i := range w.include {
-		if w.include[i].matches(rel, name) {
-			included = true
-			w.mu.Lock()
-			w.matched[i] = true
-			w.mu.Unlock()
-		}
-	}
-	return included, included || w.reaches(join(rel, name)), true
-}
-
-// reaches reports whether an include pattern may match something below rel.
-func (w *walk) reaches(rel string) bool {
-	for _, pattern := range w.n.Include {
-		base, _ := doublestar.SplitPattern(pattern)
-		if base == "." || strings.HasPrefix(rel+"/", base+"/") || strings.HasPrefix(base+"/", rel+"/") {
-			return true
-		}
-	}
-	return false
-}
-
-// pattern is one glob of a copy block.
-type pattern struct {
-	text string
-	// plain is set for a pattern that matches itself alone.
-	plain bool
-}
-
-func newPattern(text string) pattern {
-	return pattern{text, !strings.ContainsAny(text, "*?[{\\")}
-}
-
-// matches reports whether the pattern matches name in the directory rel.
-func (p *pattern) matches(rel, name string) bool {
-	if !p.plain {
-		return doublestar.MatchUnvalidated(p.text, join(rel, name))
-	}
-	if rel == "" {
-		return p.text == name
-	}
-	return len(p.text) == len(rel)+1+len(name) && p.text[len(rel)] == '/' &&
-		strings.HasPrefix(p.text, rel) && strings.HasSuffix(p.text, name)
 }
 
 // problem reports what is wrong at a path below From.

@@ -35,9 +35,10 @@ func (d portable) list(w *walk, rel string) ([]found, error) {
 	slices.Sort(names)
 	dir := path.Join(w.from, rel)
 	here := make([]found, 0, len(names))
+	folder := w.selection.Folder(rel)
 	for _, name := range names {
-		included, descend, ok := w.takes(rel, name)
-		if !ok {
+		included, descend := folder.Take(name)
+		if !included && !descend {
 			continue
 		}
 		info, err := d.root.Lstat(name)

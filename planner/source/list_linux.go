@@ -119,9 +119,10 @@ func (d *quick) list(w *walk, rel string) ([]found, error) {
 		return nil, err
 	}
 	here := make([]found, 0, len(s.names))
+	folder := w.selection.Folder(rel)
 	for _, n := range s.names {
-		included, descend, ok := w.takes(rel, n.name)
-		if !ok {
+		included, descend := folder.Take(n.name)
+		if !included && !descend {
 			continue
 		}
 		f := found{name: n.name, included: included}

@@ -63,20 +63,31 @@ type observer struct {
 // report adds an error that belongs to a block of the layer's tree, or to the
 // layer itself for node -1.
 func (o *observer) report(node int, summary, format string, args ...any) {
+	o.add(hcl.DiagError, node, summary, format, args...)
+}
+
+// warn adds a warning, as report adds an error.
+func (o *observer) warn(node int, summary, format string, args ...any) {
+	o.add(hcl.DiagWarning, node, summary, format, args...)
+}
+
+func (o *observer) add(severity hcl.DiagnosticSeverity, node int, summary, format string, args ...any) {
 	subject := o.opts.Range
 	if node >= 0 {
 		subject = o.layer.Tree[node].Range
 	}
+	detail := fmt.Sprintf(format, args...)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.counts[node]++
-	detail := fmt.Sprintf(format, args...)
-	if n := o.counts[node]; n > maxProblems {
-		return
-	} else if n == maxProblems {
-		detail += " There are more problems of this block; they are left out."
+	if severity == hcl.DiagError {
+		o.counts[node]++
+		if n := o.counts[node]; n > maxProblems {
+			return
+		} else if n == maxProblems {
+			detail += " There are more problems of this block; they are left out."
+		}
 	}
-	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail}
+	d := &hcl.Diagnostic{Severity: severity, Summary: summary, Detail: detail}
 	if subject != (hcl.Range{}) {
 		d.Subject = subject.Ptr()
 	}

@@ -200,7 +200,7 @@ func TestObserveProblems(t *testing.T) {
 		{"source is a directory", 1, "cannot be read: it is a directory, not a regular file", []spec.Node{{Kind: spec.NodeFile, To: "x", Source: "d"}}},
 		{"no match", 2, `"*.go" matches nothing`, []spec.Node{file("f"), {Kind: spec.NodeCopy, From: "d", Include: []string{"*.go"}}}},
 		{"bad pattern", 1, `"[" is not a valid glob`, []spec.Node{{Kind: spec.NodeCopy, From: "d", Exclude: []string{"["}}}},
-		{"patterns for a file", 1, "include and exclude choose", []spec.Node{{Kind: spec.NodeCopy, From: "plain", Include: []string{"*"}}}},
+		{"patterns for a file", 1, "include, exclude and ignore_file choose", []spec.Node{{Kind: spec.NodeCopy, From: "plain", Include: []string{"*"}}}},
 		{"whiteout name", 1, ".wh.", []spec.Node{{Kind: spec.NodeCopy, From: "wh"}}},
 		{"invalid name", 1, "not valid UTF-8", []spec.Node{{Kind: spec.NodeCopy, From: "utf"}}},
 		{"long name", 1, "longer than Linux allows", []spec.Node{file(strings.Repeat("x", 256))}},

@@ -1,0 +1,31 @@
+package source
+
+import (
+	"path"
+)
+
+// checkPatterns reports what is wrong with the patterns of a copy, once all that
+// they choose from was seen. An include pattern without a match is an error, for
+// something that was asked for is missing; an exclude pattern without one warns,
+// for a misspelt one leaves in what it should keep out.
+func (w *walk) checkPatterns() {
+	if w.top == nil || w.selection.Everything() || w.o.ctx.Err() != nil {
+		return
+	}
+	if name := w.selection.Misread(); name != "" {
+		w.o.report(w.node, "Name in another Unicode form",
+			"%q is written with combining characters. Patterns are in composed form, for HCL composes all text, and choose otherwise when only their letters are compared. Rename the file, or match these characters with * or ?.",
+			path.Join(w.from, name))
+		return
+	}
+	exclude, include := w.selection.Unused()
+	for _, pattern := range include {
+		w.o.report(w.node, "Pattern matches nothing", "The include pattern %q matches nothing below %q that is not excluded.", pattern, w.n.From)
+	}
+	for _, pattern := range exclude {
+		w.o.warn(w.node, "Pattern matches nothing", "The exclude pattern %q matches nothing below %q.", pattern, w.n.From)
+	}
+	if len(include) == 0 && w.top.below != nil && w.top.below.count == 0 {
+		w.o.warn(w.node, "Empty copy", "The patterns leave nothing of %q.", w.n.From)
+	}
+}
