@@ -11,6 +11,8 @@ import (
 	"path"
 	"strings"
 	"syscall"
+
+	"github.com/layform/layform/layout/printable"
 )
 
 // The modes of what a Store writes, whatever the umask.
@@ -108,7 +110,7 @@ type notPlainError struct{ name, what, want string }
 
 // Error says what stands where.
 func (e *notPlainError) Error() string {
-	return fmt.Sprintf("%s is %s, not %s", Printable(e.name), e.what, e.want)
+	return fmt.Sprintf("%s is %s, not %s", printable.Line(e.name), e.what, e.want)
 }
 
 // Unwrap gives ErrNotPlain.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/printable"
 )
 
 // DefaultMinAge is how old a blob that nothing reaches must be before GC
@@ -257,7 +259,7 @@ func (c *collection) foreign() ([]string, error) {
 		dir := blobsDir + "/" + e.Name()
 		algorithm := digest.Algorithm(e.Name())
 		if !e.IsDir() || algorithm != digest.SHA256 && algorithm != digest.SHA512 {
-			found = append(found, Printable(dir))
+			found = append(found, printable.Line(dir))
 			continue
 		}
 		files, err := c.d.list(dir)
@@ -266,7 +268,7 @@ func (c *collection) foreign() ([]string, error) {
 		}
 		for _, f := range files {
 			if !isBlob(algorithm, f) {
-				found = append(found, Printable(dir+"/"+f.Name()))
+				found = append(found, printable.Line(dir+"/"+f.Name()))
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/jsondoc"
+	"github.com/layform/layform/layout/printable"
 )
 
 // tornDir is where Repair puts what is damaged and cannot be made again.
@@ -56,7 +57,7 @@ type Mended struct {
 
 // NewMended gives a Mended that is safe for a terminal.
 func NewMended(object, problem string, remedy Remedy, note string) Mended {
-	return Mended{Object: Printable(object), Problem: Printable(problem), Remedy: remedy, Note: Printable(note)}
+	return Mended{Object: printable.Line(object), Problem: printable.Line(problem), Remedy: remedy, Note: printable.Line(note)}
 }
 
 // Repair mends what can be mended without knowing what the layout should hold,

@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"iter"
 	"runtime"
-	"strconv"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/printable"
 )
 
 // ValidateOptions choose what Validate checks.
@@ -180,24 +180,8 @@ func (a *audit) report(f Finding) {
 	}
 	text := a.texts[f.Rule]
 	f.Severity, f.Advice = text.Severity, text.Advice
-	f.Object, f.Place, f.Problem = Printable(f.Object), Printable(f.Place), Printable(f.Problem)
+	f.Object, f.Place, f.Problem = printable.Line(f.Object), printable.Line(f.Place), printable.Line(f.Problem)
 	a.stopped = !a.yield(f, nil)
-}
-
-// Printable escapes what a terminal could act on: names come from anybody.
-func Printable(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if strconv.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-	}
-	return b.String()
 }
 
 // fail ends the run with an error that is no fault of the layout.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 )
 
@@ -22,7 +23,7 @@ func (a *app) ask(ctx context.Context, p *planner.Plan) error {
 	if p.Options.Destroy {
 		what = "Do you really want to remove all of this from"
 	}
-	question := fmt.Sprintf("\n%s %s?\n  Only 'yes' will be accepted.\n\n  Enter a value: ", what, view.Escape(view.PlanLayout(p)))
+	question := fmt.Sprintf("\n%s %s?\n  Only 'yes' will be accepted.\n\n  Enter a value: ", what, printable.Line(view.PlanLayout(p)))
 	answer, err := a.readLine(ctx, question)
 	if err != nil {
 		return err

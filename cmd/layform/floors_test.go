@@ -21,7 +21,8 @@ var floors = map[string][]string{
 	"layout/imagespec": {},
 	"layout/jsondoc":   {},
 	"layout/layer":     {},
-	"layout":           {"layout/jsondoc", "layout/layer"},
+	"layout/printable": {},
+	"layout":           {"layout/jsondoc", "layout/layer", "layout/printable"},
 	"layout/stage":     {"layout", "layout/jsondoc", "layout/layer"},
 	"spec":             {"layout/imagespec"},
 	"spec/edit":        {"spec"},
@@ -30,8 +31,8 @@ var floors = map[string][]string{
 	"executor/image":   {"layout/jsondoc", "spec"},
 	"executor/encode":  {"layout/imagespec", "layout/layer", "planner/source", "spec"},
 	"executor":         {"executor/encode", "executor/image", "layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
-	"cmd/layform/view": {"executor", "layout", "layout/layer", "layout/stage", "planner", "spec"},
-	"cmd/layform":      {"cmd/layform/view", "executor", "executor/encode", "layout", "layout/layer", "layout/stage", "planner", "planner/source", "spec", "spec/edit"},
+	"cmd/layform/view": {"executor", "layout", "layout/layer", "layout/printable", "planner", "spec"},
+	"cmd/layform":      {"cmd/layform/view", "executor", "executor/encode", "layout", "layout/layer", "layout/printable", "layout/stage", "planner", "planner/source", "spec", "spec/edit"},
 }
 
 // owners tells which packages may import a heavy library. Exactly one does,

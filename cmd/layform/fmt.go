@@ -13,6 +13,7 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/spec/edit"
 )
 
@@ -110,7 +111,7 @@ func (c *fmtCmd) file(a *app, name string) (bool, error) {
 		return false, err
 	}
 	if c.List && !a.json {
-		if err := writeTo(a.stdout, view.Escape(name)+"\n"); err != nil {
+		if err := writeTo(a.stdout, printable.Line(name)+"\n"); err != nil {
 			return true, err
 		}
 	}
@@ -136,7 +137,7 @@ func (a *app) format(src []byte, name string) ([]byte, error) {
 
 func (c *fmtCmd) printDiff(a *app, name string, src, out []byte) error {
 	text := diff.Diff("old/"+name, src, "new/"+name, out)
-	return writeTo(a.stdout, view.EscapeText(string(text)))
+	return writeTo(a.stdout, printable.Lines(string(text)))
 }
 
 // rewrite replaces a file's content, whole or not at all, and keeps its mode. A

@@ -117,7 +117,7 @@ func TestHostileImages(t *testing.T) {
 		if !strings.Contains(out, want) || ok != (strings.Trim(want, "./") == strings.Trim(out, "./")) {
 			t.Errorf("cat %q gives %q, %v; want %q", path, out, ok, want)
 		}
-		printable(t, out)
+		checkPrintable(t, out)
 	}
 	for _, args := range [][]string{
 		{"ls", dir + ":x"}, {"ls", dir + ":x", "/l"}, {"ls", "--json", dir + ":x"}, {"show", dir}, {"validate", dir}, {"validate", "--json", dir}, {"gc", "--dry-run", dir},
@@ -129,12 +129,12 @@ func TestHostileImages(t *testing.T) {
 		if args[0] == "ls" && len(args) == 2 && strings.Count(out, "\n") != 15 {
 			t.Errorf("ls has other lines than one for each entry:\n%s", out)
 		}
-		printable(t, out)
+		checkPrintable(t, out)
 	}
 }
 
-// printable checks that a terminal can bear a text.
-func printable(t *testing.T, text string) {
+// checkPrintable checks that a terminal can bear a text.
+func checkPrintable(t *testing.T, text string) {
 	t.Helper()
 	for _, r := range text {
 		if !unicode.IsPrint(r) && r != '\n' {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/layout/stage"
 )
 
@@ -87,7 +88,7 @@ func (c *outputCmd) one(a *app, st *stage.Stage) error {
 		v := view.Output{Name: c.Name, Description: o.Description, Value: json.RawMessage(o.Value)}
 		return a.print(view.Document{Type: view.TypeOutputs, Outputs: []view.Output{v}})
 	}
-	return writeTo(a.stdout, view.Escape(o.Value)+"\n")
+	return writeTo(a.stdout, printable.Line(o.Value)+"\n")
 }
 
 // rawValue is a string, number or bool without quotes. It is meant for

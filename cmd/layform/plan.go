@@ -12,6 +12,7 @@ import (
 	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
@@ -48,7 +49,7 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.Out != "" && !a.json {
-		hint := fmt.Sprintf("\nSaved the plan to %s. To carry out exactly this:\n  layform apply %s\n", view.Escape(c.Out), view.Escape(c.Out))
+		hint := fmt.Sprintf("\nSaved the plan to %s. To carry out exactly this:\n  layform apply %s\n", printable.Line(c.Out), printable.Line(c.Out))
 		if err := writeTo(a.stderr, hint); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/layform/layform/executor"
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 )
 
@@ -41,17 +42,17 @@ func Outputs(w io.Writer, outputs []Output, style Style) error {
 func (p *page) outputValues(outputs []Output) {
 	width := 0
 	for _, o := range outputs {
-		width = max(width, len([]rune(Escape(o.Name))))
+		width = max(width, len([]rune(printable.Line(o.Name))))
 	}
 	for _, o := range outputs {
-		text := Escape(string(o.Value))
+		text := printable.Line(string(o.Value))
 		switch {
 		case o.Sensitive:
 			text = withheld
 		case len(o.Value) == 0:
 			text = "(not known)"
 		}
-		p.line("%s = %s", pad(Escape(o.Name), width), text)
+		p.line("%s = %s", pad(printable.Line(o.Name), width), text)
 	}
 }
 
@@ -61,7 +62,7 @@ func Step(e executor.Event, style Style) string {
 	if e.Kind != executor.EventDone {
 		return ""
 	}
-	key := style.paint(bold, Escape(e.Key))
+	key := style.paint(bold, printable.Line(e.Key))
 	switch {
 	case e.Action == planner.Delete:
 		return key + ": removed"

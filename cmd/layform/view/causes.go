@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 )
 
@@ -55,7 +56,7 @@ func (cs *causes) lines(c planner.Change) []string {
 				passed[r.Cause] = true
 			}
 		default:
-			out = append(out, "because "+Escape(r.Text))
+			out = append(out, "because "+printable.Line(r.Text))
 		}
 	}
 	return out
@@ -101,7 +102,7 @@ func (cs *causes) measure(key string, depth int) int {
 // chainText writes a chain and what happens at its end.
 func (cs *causes) chainText(chain []string) string {
 	first := cs.changes[chain[0]]
-	text := Escape(chain[0])
+	text := printable.Line(chain[0])
 	switch first.Action {
 	case planner.Create:
 		text += " is new"
@@ -111,7 +112,7 @@ func (cs *causes) chainText(chain []string) string {
 		text += " changes"
 	}
 	for _, key := range chain[1:] {
-		text += " ← " + Escape(key)
+		text += " ← " + printable.Line(key)
 	}
 	if root := cs.changes[chain[len(chain)-1]]; root.Action != planner.Create {
 		text += rootText(root)
@@ -127,13 +128,13 @@ func rootText(c planner.Change) string {
 	case len(c.Files) > 1:
 		return fmt.Sprintf(" ← %s and %d more", filePath(c.Files[0]), len(c.Files)-1)
 	case len(c.Fields) == 1:
-		return " ← " + Escape(c.Fields[0].Path)
+		return " ← " + printable.Line(c.Fields[0].Path)
 	case len(c.Fields) > 1:
-		return fmt.Sprintf(" ← %s and %d more", Escape(c.Fields[0].Path), len(c.Fields)-1)
+		return fmt.Sprintf(" ← %s and %d more", printable.Line(c.Fields[0].Path), len(c.Fields)-1)
 	}
 	for _, r := range c.Reasons {
 		if r.Kind != planner.ReasonCause && r.Text != "" {
-			return " (" + Escape(r.Text) + ")"
+			return " (" + printable.Line(r.Text) + ")"
 		}
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 )
 
@@ -21,9 +22,9 @@ const (
 // change writes one object: its mark, address and place, why it changes, and
 // what of it changes.
 func (p *page) change(c planner.Change, why *causes) {
-	head := p.style.symbol(c.Action) + " " + p.style.paint(bold, Escape(c.Key()))
+	head := p.style.symbol(c.Action) + " " + p.style.paint(bold, printable.Line(c.Key()))
 	if c.Place != "" {
-		head += "  " + p.style.paint(faint, "("+Escape(c.Place)+")")
+		head += "  " + p.style.paint(faint, "("+printable.Line(c.Place)+")")
 	}
 	p.line("  %s", head)
 	p.reasons(c, why)
@@ -70,7 +71,7 @@ func filePath(f planner.FileChange) string {
 	if p := properties(f); p.Type == layer.Directory && !strings.HasSuffix(path, "/") {
 		path += "/"
 	}
-	return Escape(path)
+	return printable.Line(path)
 }
 
 // properties are those of the entry after the change, or of a deleted one.
@@ -98,9 +99,9 @@ func fileText(f planner.FileChange) string {
 		case what == layer.PropertyContent && before == after:
 			parts = append(parts, "content ("+after+")")
 		case before == "" && after == "":
-			parts = append(parts, Escape(string(what)))
+			parts = append(parts, printable.Line(string(what)))
 		default:
-			parts = append(parts, Escape(string(what))+" "+before+" → "+after)
+			parts = append(parts, printable.Line(string(what))+" "+before+" → "+after)
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -110,7 +111,7 @@ func fileText(f planner.FileChange) string {
 func property(p *layer.Properties, what layer.Property) string {
 	switch what {
 	case layer.PropertyType:
-		return Escape(string(p.Type))
+		return printable.Line(string(p.Type))
 	case layer.PropertyContent:
 		return Bytes(max(p.Size, 0))
 	case layer.PropertyMode:
@@ -120,9 +121,9 @@ func property(p *layer.Properties, what layer.Property) string {
 	case layer.PropertyMtime:
 		return p.Mtime.String()
 	case layer.PropertyTarget:
-		return Escape(p.Target)
+		return printable.Line(p.Target)
 	case layer.PropertyXattrs:
-		return Escape(strings.Join(slices.Sorted(maps.Keys(p.Xattrs)), " "))
+		return printable.Line(strings.Join(slices.Sorted(maps.Keys(p.Xattrs)), " "))
 	case layer.PropertyDevice:
 		return fmt.Sprintf("%d,%d", p.Devmajor, p.Devminor)
 	}
@@ -140,7 +141,7 @@ func newFileText(f planner.FileChange) string {
 	case layer.Directory:
 		return ""
 	}
-	return Escape(string(p.Type))
+	return printable.Line(string(p.Type))
 }
 
 // fields lists the values that change.
@@ -150,7 +151,7 @@ func (p *page) fields(c planner.Change) {
 	}
 	width := 0
 	for _, f := range c.Fields {
-		width = max(width, len([]rune(Escape(f.Path))))
+		width = max(width, len([]rune(printable.Line(f.Path))))
 	}
 	for i, f := range c.Fields {
 		if limit := 2 * p.style.maxLines(); i == limit {
@@ -189,7 +190,7 @@ func (p *page) field(f planner.FieldChange, a planner.Action, width int) string 
 	case a == planner.Delete:
 		text = before
 	}
-	return p.style.symbol(a) + " " + pad(Escape(f.Path), width) + " = " + text
+	return p.style.symbol(a) + " " + pad(printable.Line(f.Path), width) + " = " + text
 }
 
 // refers reports whether a value is the address of an object, which is no
@@ -205,7 +206,7 @@ func bare(text string) string {
 	if json.Unmarshal([]byte(text), &s) != nil {
 		return text
 	}
-	return Escape(s)
+	return printable.Line(s)
 }
 
 // value is canonical JSON for a terminal. Long values are cut.
@@ -213,7 +214,7 @@ func value(text string) string {
 	if text == "" {
 		return "(not set)"
 	}
-	text = Escape(text)
+	text = printable.Line(text)
 	if runes := []rune(text); len(runes) > longest {
 		text = fmt.Sprintf("%s … (%d characters)", string(runes[:longest]), len(runes))
 	}

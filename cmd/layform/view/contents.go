@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/printable"
 )
 
 // File is one file of an image.
@@ -35,12 +36,12 @@ func Contents(w io.Writer, files []File, style Style) error {
 		if f.Path == "." {
 			name = "/"
 		}
-		text := Escape(name)
+		text := printable.Line(name)
 		switch f.Type {
 		case layer.Symlink:
-			text += " -> " + Escape(f.Target)
+			text += " -> " + printable.Line(f.Target)
 		case layer.Hardlink:
-			text += " = " + Escape("/"+f.Target)
+			text += " = " + printable.Line("/"+f.Target)
 		}
 		pg.line("%s%s  %-*s  %*d  %s  %s", typeMark(f.Type), f.Mode, owner, fmt.Sprintf("%d:%d", f.UID, f.GID), size, f.Size, f.Mtime, text)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/layform/layform/layout/printable"
 )
 
 // Diagnostic is one error or warning, in the form that --json prints.
@@ -100,7 +102,7 @@ func (p *page) diagnostic(d *hcl.Diagnostic, files map[string]*hcl.File) error {
 	if d.Severity == hcl.DiagWarning {
 		color, title = yellow, "Warning:"
 	}
-	p.line("%s %s", p.style.paint(color, title), p.style.paint(bold, Escape(d.Summary)))
+	p.line("%s %s", p.style.paint(color, title), p.style.paint(bold, printable.Line(d.Summary)))
 	p.line("")
 	if d.Subject != nil {
 		p.place(d, files[d.Subject.Filename])
@@ -118,7 +120,7 @@ func (p *page) diagnostic(d *hcl.Diagnostic, files map[string]*hcl.File) error {
 		return err
 	}
 	for line := range strings.Lines(strings.TrimPrefix(plain.String(), head)) {
-		p.line("%s", EscapeText(strings.TrimSuffix(line, "\n")))
+		p.line("%s", printable.Lines(strings.TrimSuffix(line, "\n")))
 	}
 	return nil
 }
@@ -126,9 +128,9 @@ func (p *page) diagnostic(d *hcl.Diagnostic, files map[string]*hcl.File) error {
 // Error writes an error that has no place in a spec, and a hint on a line of its own.
 func Error(w io.Writer, message, hint string, style Style) error {
 	pg := newPage(w, style)
-	pg.line("layform: %s %s", style.paint(red, "error:"), indent(EscapeText(message)))
+	pg.line("layform: %s %s", style.paint(red, "error:"), indent(printable.Lines(message)))
 	if hint != "" {
-		pg.line("layform: %s  %s", style.paint(bold, "hint:"), indent(EscapeText(hint)))
+		pg.line("layform: %s  %s", style.paint(bold, "hint:"), indent(printable.Lines(hint)))
 	}
 	return pg.close()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/layform/layform/executor"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -76,7 +77,7 @@ type Document struct {
 // terminal could act on is written as \u escapes, beyond those that JSON asks for.
 func JSON(w io.Writer, d Document) error {
 	d.FormatVersion = FormatVersion
-	e := json.NewEncoder(tame{w})
+	e := json.NewEncoder(printable.JSON(w))
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(d)

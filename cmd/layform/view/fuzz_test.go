@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/layform/layform/planner"
 )
@@ -36,22 +35,6 @@ func FuzzPlan(f *testing.F) {
 		noControls(t, out.String())
 		if err := JSON(io.Discard, Document{Type: TypePlan, Plan: p}); err != nil {
 			t.Fatal(err)
-		}
-	})
-}
-
-// FuzzEscape holds that escaped text is one line, is printable, and escapes to itself.
-func FuzzEscape(f *testing.F) {
-	for _, seed := range []string{"", "plain", "\x1b[31m", "a\nb", "\u202e", "\xff", "日本\u0301", "\U000e0041", `\x1b`} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		once := Escape(s)
-		if !utf8.ValidString(once) || !printable(once) {
-			t.Errorf("Escape(%q) = %q is not printable", s, once)
-		}
-		if twice := Escape(once); twice != once {
-			t.Errorf("Escape(%q) = %q, escaped again %q", s, once, twice)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/printable"
 )
 
 // LayoutTree writes what a layout holds, from index.json down to the layers.
@@ -17,7 +18,7 @@ func LayoutTree(w io.Writer, l *Layout, style Style) error {
 	if n := len(l.Entries); n != 1 {
 		entries = fmt.Sprintf("%d entries", n)
 	}
-	pg.line("Layout %s, %s in index.json:", Escape(l.Path), entries)
+	pg.line("Layout %s, %s in index.json:", printable.Line(l.Path), entries)
 	for _, n := range l.Entries {
 		pg.line("")
 		pg.node(n, "")
@@ -32,12 +33,12 @@ func (p *page) node(n Node, margin string) {
 		name = p.style.paint(bold, refName(n.Ref))
 	}
 	d := n.Descriptor
-	text := name + "  " + Escape(string(d.Digest)) + "  " + Bytes(d.Size) + "  " + Escape(d.MediaType)
+	text := name + "  " + printable.Line(string(d.Digest)) + "  " + Bytes(d.Size) + "  " + printable.Line(d.MediaType)
 	if d.Platform != nil {
-		text += "  " + Escape(Platform(d.Platform))
+		text += "  " + printable.Line(Platform(d.Platform))
 	}
 	if d.ArtifactType != "" {
-		text += "  " + Escape(d.ArtifactType)
+		text += "  " + printable.Line(d.ArtifactType)
 	}
 	if n.Missing {
 		text += "  " + p.style.paint(red, "(blob is missing)")
@@ -67,22 +68,22 @@ func Findings(w io.Writer, path string, findings []layout.Finding, style Style) 
 			musts++
 			code = red
 		}
-		object := Escape(f.Object)
+		object := printable.Line(f.Object)
 		if f.Place != "" {
-			object += " " + Escape(f.Place)
+			object += " " + printable.Line(f.Place)
 		}
-		pg.line("%s %s  %s: %s", style.paint(code, pad(Escape(string(f.Severity)), 6)), Escape(string(f.Rule)), object, Escape(f.Problem))
+		pg.line("%s %s  %s: %s", style.paint(code, pad(printable.Line(string(f.Severity)), 6)), printable.Line(string(f.Rule)), object, printable.Line(f.Problem))
 		if f.Advice != "" {
-			pg.line("         %s", style.paint(faint, Escape(f.Advice)))
+			pg.line("         %s", style.paint(faint, printable.Line(f.Advice)))
 		}
 	}
 	switch {
 	case len(findings) == 0:
-		pg.line("%s is a valid layout.", Escape(path))
+		pg.line("%s is a valid layout.", printable.Line(path))
 	case musts == 0:
-		pg.line("%s is a valid layout, with %s.", Escape(path), count(len(findings), "remark"))
+		pg.line("%s is a valid layout, with %s.", printable.Line(path), count(len(findings), "remark"))
 	default:
-		pg.line("%s is not a valid layout: %s.", Escape(path), count(len(findings), "finding"))
+		pg.line("%s is not a valid layout: %s.", printable.Line(path), count(len(findings), "finding"))
 	}
 	return pg.close()
 }

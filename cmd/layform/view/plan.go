@@ -4,6 +4,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 )
 
@@ -20,9 +21,9 @@ func Plan(w io.Writer, p *planner.Plan, style Style) error {
 	if p.Empty() {
 		pg.warnings(p.Warnings)
 		if p.Options.Destroy {
-			pg.line("No changes. The layout %s holds nothing of this spec.", Escape(PlanLayout(p)))
+			pg.line("No changes. The layout %s holds nothing of this spec.", printable.Line(PlanLayout(p)))
 		} else {
-			pg.line("No changes. The layout %s holds what the spec describes.", Escape(PlanLayout(p)))
+			pg.line("No changes. The layout %s holds what the spec describes.", printable.Line(PlanLayout(p)))
 		}
 		return pg.close()
 	}
@@ -67,7 +68,7 @@ func (p *page) drift(plan *planner.Plan) {
 const entryEdited = "its entry in index.json was edited"
 
 func driftText(d planner.Drift) string {
-	key, ref := Escape(d.Key), refName(d.Ref)
+	key, ref := printable.Line(d.Key), refName(d.Ref)
 	switch d.Kind {
 	case planner.DriftMissing:
 		return key + ": blob " + Short(d.Was) + " is missing"
@@ -82,7 +83,7 @@ func driftText(d planner.Drift) string {
 	case planner.DriftNoLayout:
 		return "the file oci-layout is gone; apply puts it back"
 	}
-	return Escape(string(d.Kind)) + ": " + key
+	return printable.Line(string(d.Kind)) + ": " + key
 }
 
 // changes lists the objects that change, in the order in which they are built.
@@ -94,7 +95,7 @@ func (p *page) changes(plan *planner.Plan) {
 			continue
 		}
 		if !listed {
-			p.line("layform will make these changes in %s:", Escape(PlanLayout(plan)))
+			p.line("layform will make these changes in %s:", printable.Line(PlanLayout(plan)))
 			p.line("")
 			listed = true
 		}
@@ -123,7 +124,7 @@ func (p *page) tags(plan *planner.Plan) {
 		}
 		text := pad(refName(t.Ref), width) + "  " + tagMove(t)
 		if t.Address != "" {
-			text += "  " + Escape(t.Address)
+			text += "  " + printable.Line(t.Address)
 		}
 		if t.Adopted {
 			text += "  " + p.style.paint(yellow, adopted(plan.Options.Adopt))
@@ -137,7 +138,7 @@ func refName(ref string) string {
 	if ref == "" {
 		return "(no ref name)"
 	}
-	return Escape(ref)
+	return printable.Line(ref)
 }
 
 func tagMove(t planner.TagChange) string {
@@ -181,7 +182,7 @@ func (p *page) outputs(plan *planner.Plan) {
 
 func (p *page) warnings(warnings []string) {
 	for _, text := range warnings {
-		p.line("%s %s", p.style.paint(yellow, "Warning:"), Escape(text))
+		p.line("%s %s", p.style.paint(yellow, "Warning:"), printable.Line(text))
 	}
 	if len(warnings) > 0 {
 		p.line("")

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/layform/layform/layout/printable"
 )
 
 // The size to which the snippet of a diagnostic is kept: files of one long line,
@@ -21,7 +23,7 @@ const (
 func (p *page) place(d *hcl.Diagnostic, f *hcl.File) {
 	subject := *d.Subject
 	if f == nil || f.Bytes == nil || subject.Start.Byte > len(f.Bytes) {
-		p.line("  on %s line %d:", Escape(subject.Filename), subject.Start.Line)
+		p.line("  on %s line %d:", printable.Line(subject.Filename), subject.Start.Line)
 		p.line("  (source code not available)")
 		p.line("")
 		return
@@ -29,7 +31,7 @@ func (p *page) place(d *hcl.Diagnostic, f *hcl.File) {
 	around := ""
 	if nav, ok := f.Nav.(interface{ ContextString(offset int) string }); ok {
 		if text := nav.ContextString(subject.Start.Byte); text != "" {
-			around = ", in " + Escape(text)
+			around = ", in " + printable.Line(text)
 		}
 	}
 	extent := subject
@@ -41,7 +43,7 @@ func (p *page) place(d *hcl.Diagnostic, f *hcl.File) {
 	if _, clipped := clip(first); clipped {
 		column = fmt.Sprintf(", column %d", subject.Start.Column)
 	}
-	p.line("  on %s line %d%s%s:", Escape(subject.Filename), subject.Start.Line, column, around)
+	p.line("  on %s line %d%s%s:", printable.Line(subject.Filename), subject.Start.Line, column, around)
 	start, number := first.start, subject.Start.Line
 	for range min(maxBefore, number-extent.Start.Line) {
 		start, number = lineAt(f.Bytes, start-1).start, number-1
@@ -56,7 +58,7 @@ func (p *page) place(d *hcl.Diagnostic, f *hcl.File) {
 			l = first
 		}
 		if text, _ := clip(l); text != "" {
-			p.line("%4d: %s", number, EscapeText(text))
+			p.line("%4d: %s", number, printable.Lines(text))
 		}
 		start, number = start+len(l.text)+1, number+1
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/spec"
 )
 
@@ -14,13 +15,13 @@ func Status(w io.Writer, s *State, style Style) error {
 	pg.heading(s)
 	width := 0
 	for _, o := range s.Objects {
-		width = max(width, len([]rune(Escape(o.Key))))
+		width = max(width, len([]rune(printable.Line(o.Key))))
 	}
 	width = min(width, 48)
 	for _, o := range s.Objects {
-		text := pad(Escape(o.Key), width) + "  " + pg.standing(o.Standing)
+		text := pad(printable.Line(o.Key), width) + "  " + pg.standing(o.Standing)
 		if o.Digest != "" {
-			text += "  " + Short(o.Digest) + "  " + pad(Bytes(o.Size), 7) + "  " + Escape(o.MediaType)
+			text += "  " + Short(o.Digest) + "  " + pad(Bytes(o.Size), 7) + "  " + printable.Line(o.MediaType)
 		}
 		pg.line("  %s", text)
 	}
@@ -62,33 +63,33 @@ func Show(w io.Writer, s *State, style Style) error {
 func (p *page) heading(s *State) {
 	switch {
 	case !s.Exists:
-		p.line("Layout %s does not exist yet. Spec %s:", Escape(s.Layout), Escape(s.Spec))
+		p.line("Layout %s does not exist yet. Spec %s:", printable.Line(s.Layout), printable.Line(s.Spec))
 	default:
-		p.line("Layout %s, spec %s, serial %d:", Escape(s.Layout), Escape(s.Spec), s.Serial)
+		p.line("Layout %s, spec %s, serial %d:", printable.Line(s.Layout), printable.Line(s.Spec), s.Serial)
 	}
 	p.line("")
 }
 
 func (p *page) object(o Object) {
-	p.line("  %s", p.style.paint(bold, Escape(o.Key)))
+	p.line("  %s", p.style.paint(bold, printable.Line(o.Key)))
 	width := len("media_type")
 	for _, f := range o.Fields {
-		width = max(width, len([]rune(Escape(f.Path))))
+		width = max(width, len([]rune(printable.Line(f.Path))))
 	}
 	width = min(width, 48)
 	set := func(name, value string) { p.line("      %s = %s", pad(name, width), value) }
-	set("media_type", Escape(o.MediaType))
-	set("digest", Escape(string(o.Digest)))
+	set("media_type", printable.Line(o.MediaType))
+	set("digest", printable.Line(string(o.Digest)))
 	set("size", strconv.FormatInt(o.Size, 10))
 	if o.DiffID != "" {
-		set("diff_id", Escape(string(o.DiffID)))
+		set("diff_id", printable.Line(string(o.DiffID)))
 	}
 	for i, f := range o.Fields {
 		if limit := 2 * p.style.maxLines(); i == limit {
 			p.line("      … and %s; --json lists all", count(len(o.Fields)-i, "more value"))
 			break
 		}
-		set(Escape(f.Path), fieldValue(f))
+		set(printable.Line(f.Path), fieldValue(f))
 	}
 }
 
@@ -119,7 +120,7 @@ func (p *page) tagList(tags []Tag) {
 	for _, t := range tags {
 		text := pad(refName(t.Ref), width) + "  " + p.standing(t.Standing) + "  " + Short(t.Digest)
 		if t.Key != "" {
-			text += "  " + Escape(t.Key)
+			text += "  " + printable.Line(t.Key)
 		}
 		if t.Is != "" {
 			text += "  (leads to " + Short(t.Is) + " now)"

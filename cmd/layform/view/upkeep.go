@@ -4,19 +4,20 @@ import (
 	"io"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/printable"
 )
 
 // GC writes what a garbage collection deleted or would delete.
 func GC(w io.Writer, r *layout.GCResult, dryRun bool, style Style) error {
 	pg := newPage(w, style)
 	for _, b := range r.Blobs {
-		pg.line("- %s  %s", Escape(string(b.Digest)), Bytes(b.Size))
+		pg.line("- %s  %s", printable.Line(string(b.Digest)), Bytes(b.Size))
 	}
 	for _, d := range r.Missing {
-		pg.line("%s %s is referred to and not in the layout", pg.style.paint(yellow, "note:"), Escape(string(d)))
+		pg.line("%s %s is referred to and not in the layout", pg.style.paint(yellow, "note:"), printable.Line(string(d)))
 	}
 	for _, f := range r.Foreign {
-		pg.line("%s %s is no blob, and stays", pg.style.paint(yellow, "note:"), Escape(f))
+		pg.line("%s %s is no blob, and stays", pg.style.paint(yellow, "note:"), printable.Line(f))
 	}
 	verb := "Deleted"
 	if dryRun {
@@ -35,15 +36,15 @@ func Repair(w io.Writer, dir string, lines []layout.Mended, dryRun bool, style S
 		if l.Remedy == layout.Left {
 			code = red
 		}
-		text := Escape(l.Object) + ": " + Escape(l.Problem)
+		text := printable.Line(l.Object) + ": " + printable.Line(l.Problem)
 		if l.Note != "" {
-			text += "; " + Escape(l.Note)
+			text += "; " + printable.Line(l.Note)
 		}
 		pg.line("%s  %s", pg.style.paint(code, pad(string(l.Remedy), 8)), text)
 	}
 	switch {
 	case len(lines) == 0:
-		pg.line("%s needs no repair.", Escape(dir))
+		pg.line("%s needs no repair.", printable.Line(dir))
 	case dryRun:
 		pg.line("Nothing was written: this was a dry run.")
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -193,7 +194,7 @@ func TestPlan(t *testing.T) {
 func noControls(t *testing.T, text string) {
 	t.Helper()
 	for line := range strings.SplitSeq(text, "\n") {
-		if Escape(line) != line {
+		if printable.Line(line) != line {
 			t.Errorf("the line %q holds characters that are not printable", line)
 		}
 	}
@@ -209,29 +210,6 @@ func TestPlanReturnsWriteError(t *testing.T) {
 type failingWriter struct{ err error }
 
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
-
-func TestEscape(t *testing.T) {
-	tests := []struct{ in, want string }{
-		{"", ""},
-		{"plain, ünïcode → 日本", "plain, ünïcode → 日本"},
-		{"a\nb\tc\rd", `a\nb\tc\rd`},
-		{"\x1b[31m", `\x1b[31m`},
-		{"\x7f\u0085\u009b", `\x7f\u0085\u009b`},
-		{"\u200e\u202e\u2066\ufeff", `\u200e\u202e\u2066\ufeff`},
-		{"\u2028\u2029\u00a0", `\u2028\u2029\u00a0`},
-		{"\U000e0041", `\U000e0041`},
-		{"\xff\xfe", `\xff\xfe`},
-		{"\ufffd", "\ufffd"},
-	}
-	for _, tt := range tests {
-		if got := Escape(tt.in); got != tt.want {
-			t.Errorf("Escape(%q) = %q, want %q", tt.in, got, tt.want)
-		}
-	}
-	if got, want := EscapeText("a\n\tb\x1b"), "a\n    b\\x1b"; got != want {
-		t.Errorf("EscapeText gives %q, want %q", got, want)
-	}
-}
 
 func TestDiagnostics(t *testing.T) {
 	src := []byte("layer \"app\" {\n\tfoo = \"\x1b[31m\"\n}\n")
@@ -283,7 +261,7 @@ func TestDiagnosticsOfSpecs(t *testing.T) {
 		if err := hcl.NewDiagnosticTextWriter(&want, s.Files, 0, false).WriteDiagnostics(diags); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(EscapeText(want.String()), got.String()); diff != "" {
+		if diff := cmp.Diff(printable.Lines(want.String()), got.String()); diff != "" {
 			t.Errorf("%s differs (-hcl +got):\n%s", name, diff)
 		}
 	}
