@@ -130,18 +130,50 @@ func property(p *layer.Properties, what layer.Property) string {
 	return ""
 }
 
+// newFileText says what a created or deleted entry is: all but the mode and the
+// owner that most have.
 func newFileText(f planner.FileChange) string {
 	p := properties(f)
+	var parts []string
 	switch p.Type {
 	case layer.Regular:
 		if f.Unknown {
-			return afterApply
+			parts = append(parts, afterApply)
+		} else {
+			parts = append(parts, Bytes(p.Size))
 		}
-		return Bytes(p.Size)
 	case layer.Directory:
-		return ""
+	default:
+		text := printable.Line(string(p.Type))
+		if p.Target != "" {
+			text += " → " + printable.Line(p.Target)
+		}
+		parts = append(parts, text)
 	}
-	return printable.Line(string(p.Type))
+	if !plainMode(p) {
+		parts = append(parts, "mode "+p.Mode.String())
+	}
+	if p.UID != 0 || p.GID != 0 {
+		parts = append(parts, "owner "+property(&p, layer.PropertyOwner))
+	}
+	if p.Type == layer.Char || p.Type == layer.Block {
+		parts = append(parts, property(&p, layer.PropertyDevice))
+	}
+	return strings.Join(parts, "  ")
+}
+
+// plainMode reports whether an entry has the mode that needs no mention. That of
+// a symlink means nothing, and a hard link has its target's.
+func plainMode(p layer.Properties) bool {
+	switch p.Type {
+	case layer.Symlink, layer.Hardlink:
+		return true
+	case layer.Regular:
+		return p.Mode == 0o644 || p.Mode == 0o755
+	case layer.Directory:
+		return p.Mode == 0o755
+	}
+	return false
 }
 
 // fields lists the values that change.
