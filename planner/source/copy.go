@@ -37,6 +37,7 @@ func (o *observer) copy(i int, n *spec.Node) *walk {
 	}
 	kept := w.prune()
 	w.checkPatterns()
+	w.warnOfLoss()
 	if !kept {
 		return nil
 	}
@@ -61,6 +62,8 @@ type walk struct {
 	to string
 	// count is the number of entries.
 	count int
+	// lossy is set where something has a loss.
+	lossy atomic.Bool
 	// unread is set where a file has to be read for its digest.
 	unread atomic.Bool
 }
@@ -80,7 +83,9 @@ type found struct {
 	// below is what a directory holds, in canonical order.
 	below *listing
 	mode  uint32
-	kind  kind
+	// loss is what normalising loses of a source.
+	loss loss
+	kind kind
 	// included is not set for directories that appear only for what is in them.
 	included bool
 }

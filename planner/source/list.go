@@ -102,6 +102,9 @@ func (w *walk) look(f *found, dir *os.Root, name, full string, info fs.FileInfo)
 		return err
 	}
 	if w.n.Metadata != spec.Preserve {
+		if f.kind != kindSymlink {
+			w.lose(f, lossIn(dir, name, info, f.mode))
+		}
 		return nil
 	}
 	if f.kept == nil {

@@ -133,6 +133,9 @@ func (d *quick) list(w *walk, rel string) ([]found, error) {
 			}
 		} else {
 			f.kind, f.mode = kindDirectory, 0o755
+			if unix.Fstatat(d.fd, n.name, &s.stat, unix.AT_SYMLINK_NOFOLLOW) == nil {
+				w.lose(&f, lossOf(s.stat.Mode, f.mode, false))
+			}
 		}
 		if !included && !(descend && f.kind == kindDirectory) || !w.o.checkName(w, rel, n.name) {
 			continue
@@ -156,6 +159,7 @@ func (d *quick) look(w *walk, f *found, known *stage.Folder, s *scratch) error {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		f.kind, f.mode, f.size = kindRegular, fileMode(st.Mode&0o100 != 0), st.Size
+		w.lose(f, lossOf(st.Mode, f.mode, st.Mode&0o111 != 0 && d.capable(f.name)))
 		if known != nil {
 			f.sum = known.Lookup(f.name, statOf(st))
 		}
@@ -165,6 +169,7 @@ func (d *quick) look(w *walk, f *found, known *stage.Folder, s *scratch) error {
 		return nil
 	case unix.S_IFDIR:
 		f.kind, f.mode = kindDirectory, 0o755
+		w.lose(f, lossOf(st.Mode, f.mode, false))
 		return nil
 	case unix.S_IFLNK:
 		target, err := readlink(d.fd, f.name)

@@ -189,6 +189,9 @@ func (o *observer) content(i int, n *spec.Node, e *Entry) bool {
 		return false
 	}
 	e.Mode = fileMode(info.Mode()&0o100 != 0)
+	if l := lossIn(o.root, name, info, e.Mode); l != 0 && n.Mode == nil && (l&lossCapability == 0 || n.Capabilities == "") {
+		o.warnOfLoss(i, 1, name, l.text(e.Mode))
+	}
 	e.File, e.Size, e.Digest = name, info.Size(), o.remembered(name, info)
 	return true
 }

@@ -159,7 +159,7 @@ func TestObserve(t *testing.T) {
 			l := at(c.nodes...)
 			if c.want == nil {
 				o, diags := Observe(context.Background(), root, l, Options{})
-				if o != nil || !strings.Contains(diags.Error(), "none*") {
+				if o != nil || !strings.Contains(fmt.Sprint(diags.Errs()), "none*") {
 					t.Errorf("a pattern without a match gives %v", diags)
 				}
 				l.Tree = l.Tree[:2]

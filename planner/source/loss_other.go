@@ -1,0 +1,8 @@
+//go:build !linux
+
+package source
+
+import "os"
+
+// hasCapability reports false: files have no capabilities here.
+func hasCapability(*os.Root, string) bool { return false }
