@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/layout/printable"
 )
@@ -345,7 +346,7 @@ func (r *repair) rebuilt(ctx context.Context) ([]byte, int, error) {
 		}
 		desc, err := r.s.Describe(ctx, blob.Digest)
 		var bad *BlobError
-		if errors.As(err, &bad) || err == nil && !IsManifest(desc.MediaType) {
+		if errors.As(err, &bad) || err == nil && !imagespec.IsManifest(desc.MediaType) {
 			continue
 		}
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // repair repairs, after a dry run that must tell the same and write nothing.
@@ -206,7 +207,7 @@ func TestRepairRebuildsTheIndex(t *testing.T) {
 	var got []digest.Digest
 	for _, d := range entries(t, s) {
 		got = append(got, d.Digest)
-		if !layout.IsManifest(d.MediaType) {
+		if !imagespec.IsManifest(d.MediaType) {
 			t.Errorf("%+v", d)
 		}
 	}

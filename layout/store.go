@@ -13,6 +13,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 )
 
@@ -65,29 +66,27 @@ type Limits struct {
 	Layer int64
 }
 
-const defaultDescriptors = 100_000
-
 // Limits are the bounds that the Store keeps, with no field left at zero.
 func (s *Store) Limits() Limits { return s.limits }
 
 func (l Limits) withDefaults() Limits {
 	if l.Index == 0 {
-		l.Index = 16 << 20
+		l.Index = imagespec.MaxIndexJSON
 	}
 	if l.Manifest == 0 {
-		l.Manifest = 4 << 20
+		l.Manifest = imagespec.MaxDocument
 	}
 	if l.JSONDepth == 0 {
-		l.JSONDepth = jsondoc.DefaultDepth
+		l.JSONDepth = imagespec.MaxJSONDepth
 	}
 	if l.GraphDepth == 0 {
-		l.GraphDepth = 8
+		l.GraphDepth = imagespec.MaxGraphDepth
 	}
 	if l.Descriptors == 0 {
-		l.Descriptors = defaultDescriptors
+		l.Descriptors = imagespec.MaxDescriptors
 	}
 	if l.Layer == 0 {
-		l.Layer = 256 << 30
+		l.Layer = imagespec.MaxLayer
 	}
 	return l
 }
@@ -102,7 +101,7 @@ func (l Limits) index() jsondoc.Limits {
 
 // elements bounds the memory that one document takes. A smaller limit for walks
 // is for them to tell.
-func (l Limits) elements() int { return max(l.Descriptors, defaultDescriptors) }
+func (l Limits) elements() int { return max(l.Descriptors, imagespec.MaxDescriptors) }
 
 // Store is one layout. Its methods may be called by several goroutines at once.
 // Methods that only read never write anything, not even a lock.

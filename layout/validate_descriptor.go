@@ -7,24 +7,17 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-)
 
-var (
-	// mediaTypeForm is the form of media types (RFC 6838, 4.2).
-	mediaTypeForm = pattern(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
-	// refNameForm is the grammar of ref names in the image spec.
-	refNameForm = pattern(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // descriptor checks what one descriptor says, and that its blob is there.
 func (a *audit) descriptor(e edge) {
 	d := e.desc
-	if !mediaTypeForm().MatchString(d.MediaType) {
+	if !imagespec.IsMediaType(d.MediaType) {
 		a.find(RuleDescriptorMediaType, e.object, e.place+".mediaType", fmt.Sprintf("%q is no media type", d.MediaType))
 	}
 	for i, u := range d.URLs {
@@ -32,13 +25,13 @@ func (a *audit) descriptor(e edge) {
 			a.find(RuleDescriptorURL, e.object, fmt.Sprintf("%s.urls[%d]", e.place, i), fmt.Sprintf("%q is no URL", u))
 		}
 	}
-	if d.ArtifactType != "" && !mediaTypeForm().MatchString(d.ArtifactType) {
+	if d.ArtifactType != "" && !imagespec.IsMediaType(d.ArtifactType) {
 		a.find(RuleArtifactType, e.object, e.place+".artifactType", fmt.Sprintf("%q is no media type", d.ArtifactType))
 	}
 	if d.MediaType == ocispec.MediaTypeEmptyJSON && (d.Digest != ocispec.DescriptorEmptyJSON.Digest || d.Size != ocispec.DescriptorEmptyJSON.Size) {
 		a.find(RuleEmptyDescriptor, e.object, e.place, fmt.Sprintf("the empty media type describes %s of %d bytes", d.Digest, d.Size))
 	}
-	if e.role == roleSubject && !IsManifest(d.MediaType) {
+	if e.role == roleSubject && !imagespec.IsManifest(d.MediaType) {
 		a.find(RuleSubjectType, e.object, e.place+".mediaType", fmt.Sprintf("%q is not the media type of a manifest", d.MediaType))
 	}
 	if _, ok := d.Annotations[ocispec.AnnotationRefName]; ok && e.role != roleEntry {
@@ -94,8 +87,8 @@ func (a *audit) annotations(object, place string, annotations map[string]string)
 		if key != ocispec.AnnotationCreated {
 			continue
 		}
-		if _, err := time.Parse(time.RFC3339, annotations[key]); err != nil {
-			a.find(RuleAnnotationCreated, object, place, fmt.Sprintf("%s is %q", key, annotations[key]))
+		if err := imagespec.CheckAnnotation(key, annotations[key]); err != nil {
+			a.find(RuleAnnotationCreated, object, place, fmt.Sprintf("%s is %q, which %v", key, annotations[key], err))
 		}
 	}
 }
@@ -107,27 +100,21 @@ func (a *audit) platform(object, place string, p ocispec.Platform) {
 		return
 	}
 	// Build attestations are marked as of an unknown platform.
-	if p.OS == "unknown" && p.Architecture == "unknown" {
+	if p.OS == imagespec.Unknown && p.Architecture == imagespec.Unknown {
 		return
 	}
-	if !slices.Contains(strings.Fields(knownSystems), p.OS) {
+	if !imagespec.KnownSystem(p.OS) {
 		a.find(RulePlatformValue, object, place+".os", fmt.Sprintf("%q is no operating system that Go knows", p.OS))
 	}
-	if !slices.Contains(strings.Fields(knownArchitectures), p.Architecture) {
+	if !imagespec.KnownArchitecture(p.Architecture) {
 		a.find(RulePlatformValue, object, place+".architecture", fmt.Sprintf("%q is no architecture that Go knows", p.Architecture))
 	}
 }
 
-// The values of GOOS and GOARCH that Go has or had.
-const (
-	knownSystems       = "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris wasip1 windows zos"
-	knownArchitectures = "386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm"
-)
-
 // platforms checks that the manifests of an index are for different platforms.
 func (a *audit) platforms(doc *Document, object string) {
 	for i, d := range doc.Manifests {
-		if d.Platform == nil || d.Platform.OS == "unknown" {
+		if d.Platform == nil || d.Platform.OS == imagespec.Unknown {
 			continue
 		}
 		for j, other := range doc.Manifests[:i] {
@@ -145,8 +132,7 @@ func samePlatform(a, b *ocispec.Platform) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.OS == b.OS && a.Architecture == b.Architecture && a.Variant == b.Variant &&
-		a.OSVersion == b.OSVersion && slices.Equal(a.OSFeatures, b.OSFeatures)
+	return imagespec.SamePlatform(*a, *b)
 }
 
 // isEmptyJSON reports whether a descriptor stands for {}.

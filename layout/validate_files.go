@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 )
 
@@ -62,8 +63,6 @@ func (a *audit) layoutFile() {
 	}
 }
 
-var algorithmName = pattern(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
-
 // blobFiles checks what stands in blobs, and takes down the blobs.
 func (a *audit) blobFiles() {
 	dirs, err := a.tree.list(blobsDir)
@@ -87,7 +86,7 @@ func (a *audit) blobFiles() {
 			a.find(RuleAlgorithmDirectory, name, "", notPlain(name, wantDir, dir.mode).Error())
 		case known:
 			a.algorithm(digest.Algorithm(dir.name), name)
-		case !algorithmName().MatchString(dir.name) || dir.name == "uploads":
+		case !imagespec.IsDigestAlgorithm(dir.name) || dir.name == "uploads":
 			a.find(RuleAlgorithmDirectory, name, "", "the name is not that of a digest algorithm")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 )
 
@@ -86,7 +87,7 @@ func (a *audit) document(object string, data []byte, mediaType string, limits js
 	if doc.MediaType == "" {
 		a.find(RuleMediaTypeAbsent, object, "mediaType", "it does not say its mediaType")
 	}
-	if doc.ArtifactType != "" && !mediaTypeForm().MatchString(doc.ArtifactType) {
+	if doc.ArtifactType != "" && !imagespec.IsMediaType(doc.ArtifactType) {
 		a.find(RuleArtifactType, object, "artifactType", fmt.Sprintf("%q is no media type", doc.ArtifactType))
 	}
 	a.annotations(object, "annotations", doc.Annotations)
@@ -123,7 +124,7 @@ func (a *audit) follow(e edge) []edge {
 	if e.role == roleConfig || e.role == roleLayer {
 		return nil
 	}
-	if !IsManifest(desc.MediaType) {
+	if !imagespec.IsManifest(desc.MediaType) {
 		a.disguised(e)
 		return nil
 	}
@@ -139,7 +140,7 @@ func (a *audit) follow(e edge) []edge {
 	if doc == nil {
 		return nil
 	}
-	if isList(desc.MediaType) {
+	if imagespec.IsIndex(desc.MediaType) {
 		a.platforms(doc, name)
 	} else {
 		a.manifest(doc, name, desc)
@@ -157,7 +158,7 @@ func (a *audit) disguised(e edge) {
 	var doc struct {
 		MediaType string `json:"mediaType"`
 	}
-	if data == nil || jsondoc.Decode(data, a.limits.manifest(), &doc) != nil || !IsManifest(doc.MediaType) {
+	if data == nil || jsondoc.Decode(data, a.limits.manifest(), &doc) != nil || !imagespec.IsManifest(doc.MediaType) {
 		return
 	}
 	a.find(RuleMediaTypeMismatch, e.object, e.place+".mediaType", fmt.Sprintf("it is %q, but the document says that it is %q", e.desc.MediaType, doc.MediaType))
@@ -199,7 +200,7 @@ func (a *audit) refNames(entries []ocispec.Descriptor) {
 			continue
 		}
 		place := fmt.Sprintf("manifests[%d]", i)
-		if !refNameForm().MatchString(ref) {
+		if !imagespec.IsRefName(ref) {
 			a.find(RuleRefNameGrammar, indexFile, place, fmt.Sprintf("the ref name %q is not of the form that the image spec gives", ref))
 		}
 		j, twice := first[ref]

@@ -3,65 +3,26 @@ package layout
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
-)
-
-// The media types of Docker's images.
-const (
-	dockerConfig     = "application/vnd.docker.container.image.v1+json"
-	dockerLayer      = "application/vnd.docker.image.rootfs.diff.tar"
-	dockerForeign    = "application/vnd.docker.image.rootfs.foreign.diff.tar"
-	nondistributable = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 )
 
 // layerUse is one place where a blob is used as a layer.
 type layerUse struct {
 	object, place string
-	compression   compression
+	algorithm     imagespec.Algorithm
 	// diffID is what the config says of the layer, empty when there is none.
 	diffID digest.Digest
 	config string
 }
 
-// compression is how a layer is compressed.
-type compression string
-
-const (
-	compressedNot  compression = ""
-	compressedGzip compression = "gzip"
-	compressedZstd compression = "zstd"
-)
-
-// layerCompression tells the compression of a layer by its media type; false
-// for what is no layer of an image.
-func layerCompression(mediaType string) (compression, bool) {
-	base, suffix, _ := strings.Cut(mediaType, "+")
-	switch base {
-	case ocispec.MediaTypeImageLayer, nondistributable:
-		switch suffix {
-		case "", "gzip", "zstd":
-			return compression(suffix), true
-		}
-	}
-	base, suffix, _ = strings.Cut(strings.Replace(mediaType, ".tar.", ".tar+", 1), "+")
-	switch base {
-	case dockerLayer, dockerForeign:
-		switch suffix {
-		case "", "gzip", "zstd":
-			return compression(suffix), true
-		}
-	}
-	return "", false
-}
-
 // manifest checks an image manifest or artifact.
 func (a *audit) manifest(doc *Document, object string, desc ocispec.Descriptor) {
-	if desc.MediaType == artifactManifest {
+	if desc.MediaType == imagespec.MediaTypeArtifactManifest {
 		return
 	}
 	if doc.Config == nil {
@@ -73,16 +34,16 @@ func (a *audit) manifest(doc *Document, object string, desc ocispec.Descriptor) 
 	if len(doc.Layers) == 0 {
 		a.find(RuleLayersEmpty, object, "layers", "there is no layer")
 	}
-	isImage := doc.Config.MediaType == ocispec.MediaTypeImageConfig || doc.Config.MediaType == dockerConfig
+	isImage := imagespec.IsImageConfig(doc.Config.MediaType)
 	uses := make([]layerUse, len(doc.Layers))
 	for i, l := range doc.Layers {
 		place := fmt.Sprintf("layers[%d]", i)
-		c, ok := layerCompression(l.MediaType)
-		uses[i] = layerUse{object: object, place: place, compression: c}
+		c, ok := imagespec.LayerCompression(l.MediaType)
+		uses[i] = layerUse{object: object, place: place, algorithm: c}
 		switch {
 		case !ok && isImage:
 			a.find(RuleLayerMediaType, object, place+".mediaType", fmt.Sprintf("%q is not a layer that every reader knows", l.MediaType))
-		case strings.HasPrefix(l.MediaType, nondistributable):
+		case imagespec.IsNondistributable(l.MediaType):
 			a.find(RuleLayerNondistributed, object, place+".mediaType", "nondistributable layers should not be used any more")
 		}
 	}
@@ -90,13 +51,11 @@ func (a *audit) manifest(doc *Document, object string, desc ocispec.Descriptor) 
 		a.config(*doc.Config, object, uses, desc)
 	}
 	for i, l := range doc.Layers {
-		if _, ok := layerCompression(l.MediaType); ok {
+		if _, ok := imagespec.LayerCompression(l.MediaType); ok {
 			a.layers[l.Digest] = append(a.layers[l.Digest], uses[i])
 		}
 	}
 }
-
-var portForm = pattern(`^[0-9]{1,5}(/(tcp|udp))?$`)
 
 // config checks the config of an image and takes from it what its layers are.
 func (a *audit) config(desc ocispec.Descriptor, manifest string, uses []layerUse, image ocispec.Descriptor) {
@@ -153,13 +112,13 @@ func (a *audit) configFields(name string, img ocispec.Image) {
 	}
 	slices.Sort(ports)
 	for _, p := range ports {
-		if !portForm().MatchString(p) {
-			a.find(RuleConfigPort, name, "config.ExposedPorts", fmt.Sprintf("%q is no port", p))
+		if err := imagespec.CheckPort(p); err != nil {
+			a.find(RuleConfigPort, name, "config.ExposedPorts", fmt.Sprintf("%q %v", p, err))
 		}
 	}
 	for i, v := range img.Config.Env {
-		if key, _, ok := strings.Cut(v, "="); !ok || key == "" {
-			a.find(RuleConfigEnv, name, fmt.Sprintf("config.Env[%d]", i), fmt.Sprintf("%q is not NAME=value", v))
+		if err := imagespec.CheckVariable(v); err != nil {
+			a.find(RuleConfigEnv, name, fmt.Sprintf("config.Env[%d]", i), fmt.Sprintf("%q %v", v, err))
 		}
 	}
 }
@@ -172,23 +131,16 @@ func (a *audit) platformsOfImages() {
 		if !ok || img.OS == "" || img.Architecture == "" || p.OS == "" || p.Architecture == "" {
 			continue // what is missing is reported elsewhere
 		}
-		differs := p.OS != img.OS || p.Architecture != img.Architecture ||
-			p.Variant != img.Variant && p.Variant != "" && img.Variant != "" ||
-			p.OSVersion != img.OSVersion && p.OSVersion != "" && img.OSVersion != ""
-		if differs {
-			a.find(RulePlatformMismatch, e.object, e.place+".platform", fmt.Sprintf("it says %s, but the config of the image says %s", platformText(p), platformText(img)))
+		// What one of them leaves open is no difference.
+		if p.Variant == "" || img.Variant == "" {
+			p.Variant, img.Variant = "", ""
+		}
+		if p.OSVersion == "" || img.OSVersion == "" {
+			p.OSVersion, img.OSVersion = "", ""
+		}
+		p.OSFeatures, img.OSFeatures = nil, nil
+		if !imagespec.SamePlatform(p, img) {
+			a.find(RulePlatformMismatch, e.object, e.place+".platform", fmt.Sprintf("it says %q, but the config of the image says %q", imagespec.PlatformText(*e.desc.Platform), imagespec.PlatformText(a.images[e.desc.Digest])))
 		}
 	}
-}
-
-// platformText writes a platform as linux/arm64/v8.
-func platformText(p ocispec.Platform) string {
-	parts := []string{p.OS, p.Architecture}
-	if p.Variant != "" {
-		parts = append(parts, p.Variant)
-	}
-	if p.OSVersion != "" {
-		parts = append(parts, p.OSVersion)
-	}
-	return fmt.Sprintf("%q", strings.Join(parts, "/"))
 }

@@ -14,22 +14,17 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 )
 
-// The bounds of what a layer may decompress to before it is given up as one
-// that is made to fill disks.
 const (
-	ratioFree  = 256 << 20 // bytes that any layer may have
-	ratioLimit = 1000
-	// windowLimit is the largest zstd window in bytes.
-	windowLimit = 64 << 20
 	// sameRule is how many findings of one rule are reported for one layer.
 	sameRule = 20
 )
 
 var (
-	errRatio = errors.New("the layer decompresses to more than 1000 times its size")
+	errRatio = fmt.Errorf("the layer decompresses to more than %d times its size", imagespec.MaxRatio)
 	errTotal = errors.New("the layer decompresses to more bytes than the limit allows")
 )
 
@@ -59,8 +54,8 @@ func auditLayer(name string, in *hashing, limit int64, uses []layerUse, buf []by
 	src := bufio.NewReaderSize(in, 64<<10)
 	is := detect(src)
 	for _, u := range uses {
-		if u.compression != is {
-			l.find(RuleLayerCompression, "", fmt.Sprintf("the layer is %s, but %s of %s says that it is %s", is.text(), u.place, u.object, u.compression.text()))
+		if u.algorithm != is {
+			l.find(RuleLayerCompression, "", fmt.Sprintf("the layer is %s, but %s of %s says that it is %s", compressionText(is), u.place, u.object, compressionText(u.algorithm)))
 			break
 		}
 	}
@@ -83,39 +78,39 @@ func auditLayer(name string, in *hashing, limit int64, uses []layerUse, buf []by
 	return l.done()
 }
 
-// text names a compression in a message.
-func (c compression) text() string {
-	if c == compressedNot {
+// compressionText names a compression in a message.
+func compressionText(c imagespec.Algorithm) string {
+	if c == imagespec.Uncompressed {
 		return "not compressed"
 	}
 	return "compressed with " + string(c)
 }
 
 // detect tells the compression by the first bytes.
-func detect(r *bufio.Reader) compression {
+func detect(r *bufio.Reader) imagespec.Algorithm {
 	head, _ := r.Peek(4) // a shorter file is not compressed
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		return compressedGzip
+		return imagespec.Gzip
 	case bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		return compressedZstd
+		return imagespec.Zstd
 	case len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18}):
-		return compressedZstd // a frame that is skipped
+		return imagespec.Zstd // a frame that is skipped
 	}
-	return compressedNot
+	return imagespec.Uncompressed
 }
 
 // decompress gives the layer's tar stream.
-func decompress(r *bufio.Reader, c compression) (io.Reader, func(), error) {
+func decompress(r *bufio.Reader, c imagespec.Algorithm) (io.Reader, func(), error) {
 	switch c {
-	case compressedGzip:
+	case imagespec.Gzip:
 		z, err := gzip.NewReader(r)
 		if err != nil {
 			return nil, nil, err
 		}
 		return z, func() { z.Close() }, nil
-	case compressedZstd:
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(windowLimit))
+	case imagespec.Zstd:
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(imagespec.MaxWindow))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -137,7 +132,7 @@ type rationed struct {
 func (r *rationed) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
 	r.n += int64(n)
-	if r.n > ratioFree && r.n/ratioLimit > r.in.size {
+	if imagespec.GrowsTooMuch(r.in.size, r.n) {
 		return n, errRatio
 	}
 	if r.n > r.limit {
@@ -175,7 +170,7 @@ func (l *layerAudit) unreadable(out *hashing) bool {
 		// The stream itself is whole: it has a diffID.
 		out.err = nil
 	case errors.Is(out.err, zstd.ErrWindowSizeExceeded), errors.Is(out.err, zstd.ErrDecoderSizeExceeded):
-		l.find(RuleLayerUnreadable, "", fmt.Sprintf("its zstd frames have a window of more than %d bytes, which readers refuse", windowLimit))
+		l.find(RuleLayerUnreadable, "", fmt.Sprintf("its zstd frames have a window of more than %d bytes, which readers refuse", imagespec.MaxWindow))
 	default:
 		l.find(RuleLayerUnreadable, "", "it cannot be decompressed: "+out.err.Error())
 	}
@@ -239,9 +234,9 @@ func (l *layerAudit) diffIDs(uses []layerUse, got digest.Digest) {
 func (l *layerAudit) entry(h *tar.Header) {
 	name := strings.TrimSuffix(h.Name, "/")
 	clean := path.Clean("/" + name)[1:]
-	if layer.TooLong(clean) {
+	if imagespec.TooLong(clean) {
 		// What nobody can unpack leads nowhere, and would take long to look at.
-		l.find(RuleLayerPath, shortened(h.Name), fmt.Sprintf("the path is longer than Linux allows: %d bytes for a name, %d for a path", layer.MaxName, layer.MaxPath))
+		l.find(RuleLayerPath, shortened(h.Name), fmt.Sprintf("the path is longer than Linux allows: %d bytes for a name, %d for a path", imagespec.MaxName, imagespec.MaxPath))
 		return
 	}
 	if layer.Outside(name) {
@@ -265,7 +260,7 @@ func (l *layerAudit) entry(h *tar.Header) {
 	if h.Typeflag == tar.TypeLink {
 		l.hardlink(h)
 	}
-	if strings.HasPrefix(path.Base(clean), layer.WhiteoutPrefix) {
+	if imagespec.IsWhiteout(path.Base(clean)) {
 		l.whiteout(h, clean)
 		return
 	}
@@ -294,12 +289,12 @@ func (l *layerAudit) whiteout(h *tar.Header, clean string) {
 	if h.Typeflag != tar.TypeReg || h.Size != 0 {
 		l.find(RuleWhiteoutForm, h.Name, "the whiteout is no empty regular file")
 	}
-	hidden := strings.TrimPrefix(base, layer.WhiteoutPrefix)
-	if base != layer.OpaqueName {
-		if hidden == "" || hidden == "." || hidden == ".." || strings.HasPrefix(hidden, layer.WhiteoutPrefix) {
-			l.find(RuleWhiteoutName, h.Name, "the whiteout does not name a file")
-			return
-		}
+	hidden, err := imagespec.Hidden(base)
+	if err != nil {
+		l.find(RuleWhiteoutName, h.Name, "the whiteout "+err.Error())
+		return
+	}
+	if hidden != "" {
 		l.hidden.Add(dir+hidden, struct{}{})
 		if l.seen.Has(dir + hidden) {
 			l.find(RuleWhiteoutOwn, h.Name, "the file that it hides is in the same layer")

@@ -14,32 +14,9 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 )
-
-// The media types of documents with descriptors in them, beyond those of the
-// image spec's present version.
-const (
-	dockerManifest   = "application/vnd.docker.distribution.manifest.v2+json"
-	dockerList       = "application/vnd.docker.distribution.manifest.list.v2+json"
-	artifactManifest = "application/vnd.oci.artifact.manifest.v1+json"
-)
-
-// IsManifest reports whether content of the media type holds descriptors:
-// manifests and indexes of OCI and Docker.
-func IsManifest(mediaType string) bool { return isList(mediaType) || isImage(mediaType) }
-
-func isList(mediaType string) bool {
-	return mediaType == ocispec.MediaTypeImageIndex || mediaType == dockerList
-}
-
-func isImage(mediaType string) bool {
-	switch mediaType {
-	case ocispec.MediaTypeImageManifest, dockerManifest, artifactManifest:
-		return true
-	}
-	return false
-}
 
 // Document is what is understood of a manifest or an index.
 type Document struct {
@@ -112,7 +89,7 @@ func readDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Docume
 		return nil, nil, err
 	}
 	var breaches []breach
-	if mediaType != artifactManifest && doc.SchemaVersion != 2 {
+	if mediaType != imagespec.MediaTypeArtifactManifest && doc.SchemaVersion != 2 {
 		breaches = append(breaches, breach{RuleSchemaVersion, "schemaVersion", fmt.Sprintf("its schemaVersion is %d, not 2", doc.SchemaVersion)})
 	}
 	if doc.MediaType != "" && doc.MediaType != mediaType {
@@ -120,9 +97,9 @@ func readDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Docume
 	}
 	wanted, barred := []string{"config", "layers"}, []string{"manifests", "blobs"}
 	switch {
-	case isList(mediaType):
+	case imagespec.IsIndex(mediaType):
 		wanted, barred = []string{"manifests"}, []string{"config", "layers", "blobs"}
-	case mediaType == artifactManifest:
+	case mediaType == imagespec.MediaTypeArtifactManifest:
 		wanted, barred = nil, []string{"config", "layers", "manifests"}
 	}
 	for _, name := range wanted {
@@ -172,7 +149,7 @@ func (s *Store) Roots(x *Index) ([]ocispec.Descriptor, error) {
 // read, and stands in the given place.
 func (s *Store) unknownAlgorithm(desc ocispec.Descriptor, place string) error {
 	a := desc.Digest.Algorithm()
-	if !IsManifest(desc.MediaType) || a == digest.SHA256 || a == digest.SHA512 {
+	if !imagespec.IsManifest(desc.MediaType) || a == digest.SHA256 || a == digest.SHA512 {
 		return nil
 	}
 	_, err := blobPath(desc.Digest)
@@ -213,7 +190,7 @@ func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.
 			for _, l := range level {
 				desc := l.desc
 				v := visit{digest: desc.Digest}
-				if IsManifest(desc.MediaType) {
+				if imagespec.IsManifest(desc.MediaType) {
 					v.document = desc.MediaType
 				}
 				if seen[v] {
@@ -245,7 +222,7 @@ func (s *Store) successors(ctx context.Context, desc ocispec.Descriptor) ([]ocis
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if !IsManifest(desc.MediaType) {
+	if !imagespec.IsManifest(desc.MediaType) {
 		return nil, nil
 	}
 	doc, err := s.Document(ctx, desc)
@@ -285,7 +262,7 @@ func (s *Store) Describe(ctx context.Context, dgst digest.Digest) (ocispec.Descr
 		return desc, &BlobError{Digest: dgst, Problem: "cannot be understood: " + err.Error(), Err: err}
 	}
 	switch {
-	case IsManifest(doc.MediaType):
+	case imagespec.IsManifest(doc.MediaType):
 		desc.MediaType = doc.MediaType
 	case doc.MediaType == "" && doc.SchemaVersion == 2 && doc.Manifests != nil:
 		desc.MediaType = ocispec.MediaTypeImageIndex

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
@@ -313,7 +314,7 @@ func (p *Prior) readContents(ctx context.Context, store *layout.Store, layers ma
 			continue
 		}
 		derive := opts.Contents
-		if !isLayer(before.Descriptor.MediaType) {
+		if !imagespec.IsLayer(before.Descriptor.MediaType) {
 			derive = nil
 		}
 		toc, err := stage.Contents(ctx, store, before.Descriptor, derive)
@@ -325,13 +326,4 @@ func (p *Prior) readContents(ctx context.Context, store *layout.Store, layers ma
 		}
 	}
 	return nil
-}
-
-// isLayer reports whether a media type is one of the image spec's layer types.
-func isLayer(mediaType string) bool {
-	switch mediaType {
-	case ocispec.MediaTypeImageLayer, ocispec.MediaTypeImageLayerGzip, ocispec.MediaTypeImageLayerZstd:
-		return true
-	}
-	return false
 }

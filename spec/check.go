@@ -7,6 +7,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // checker holds the objects of a spec against each other.
@@ -94,7 +96,7 @@ func (c *checker) manifests() {
 				continue
 			}
 			layer := c.objects[l].object.Body.(*Layer)
-			if layer.MediaType != "" && !isLayerType(layer.MediaType) {
+			if layer.MediaType != "" && !imagespec.IsLayer(layer.MediaType) {
 				c.err(b, "%s has the media type %s, which no runtime can unpack, but %s is an image with %s. "+
 					"Leave out config and set artifact_type, or give the layer the media type of a tar.", l, layer.MediaType, addr, m.Config)
 			}
@@ -112,7 +114,7 @@ func (c *checker) indexes() {
 		members := map[string][]Address{}
 		for _, member := range x.Manifests {
 			if p := c.platform(member); p != nil && p.OS != "" {
-				name := platformName(p)
+				name := imagespec.PlatformText(imagespec.NormalPlatform(*p))
 				members[name] = append(members[name], member)
 			}
 		}

@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // imageAttributes are the attributes that only an image config has.
@@ -94,7 +95,6 @@ func (d *decoder) image() *ocispec.Image {
 var (
 	userPattern   = pattern(`^[^:\s\x00]+(:[^:\s\x00]+)?$`)
 	signalPattern = pattern(`^(SIG[A-Z0-9]+([+-][0-9]+)?|[0-9]{1,3})$`)
-	portPattern   = pattern(`^([0-9]{1,5})(/(tcp|udp|sctp))?$`)
 )
 
 // absoluteOn reports whether a path is absolute on an operating system.
@@ -123,7 +123,7 @@ func (d *decoder) platform() *ocispec.Platform {
 	case osGot.ok && archGot.ok && (variantGot.ok || !variantGot.set):
 		p = &ocispec.Platform{OS: system, Architecture: architecture, Variant: variant}
 		problem, at = platformProblem(p), osGot
-		if slices.Contains(knownSystems, system) {
+		if imagespec.KnownSystem(system) {
 			at = archGot
 		}
 	}
@@ -136,11 +136,11 @@ func (d *decoder) platform() *ocispec.Platform {
 	if featuresGot.ok && featuresGot.sensitive {
 		features, featuresGot = nil, d.refuseSensitive(featuresGot)
 	}
-	if versionGot.ok && version != "" && !versionPattern().MatchString(version) {
+	if versionGot.ok && version != "" && !imagespec.IsOSFeature(version) {
 		d.err(versionGot.rng, "os_version is %s, but must be 1 to 128 printable characters of ASCII without spaces.", versionGot.quote(version))
 	}
 	for _, feature := range features {
-		if !versionPattern().MatchString(feature) {
+		if !imagespec.IsOSFeature(feature) {
 			d.err(featuresGot.rng, "os_features contains %s, but a feature is 1 to 128 printable characters of ASCII without spaces.", featuresGot.quote(feature))
 		}
 	}
@@ -163,13 +163,8 @@ func (d *decoder) ports() map[string]struct{} {
 	}
 	ports := map[string]struct{}{}
 	for _, text := range list {
-		m := portPattern().FindStringSubmatch(text)
-		n := 0
-		if m != nil {
-			n, _ = strconv.Atoi(m[1])
-		}
-		if n < 1 || n > 65535 {
-			d.err(g.rng, "exposed_ports contains %s, but a port is a number from 1 to 65535, with /tcp, /udp or /sctp after it or nothing.", g.quote(text))
+		if err := imagespec.CheckPort(text); err != nil {
+			d.err(g.rng, "exposed_ports contains %s, which %s.", g.quote(text), err)
 			continue
 		}
 		ports[text] = struct{}{}
@@ -260,7 +255,7 @@ func (d *decoder) envField(g got, i int, name, value string) {
 }
 
 func (d *decoder) checkVariable(g got, name, value string) {
-	if name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(value, 0) {
+	if strings.Contains(name, "=") || imagespec.CheckVariable(name+"="+value) != nil {
 		d.err(g.rng, "env sets %s, but the name of a variable is not empty and has no =, and neither it nor its value has a NUL character.", g.quote(name))
 	}
 }

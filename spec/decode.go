@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // decoder turns the attributes of one object into Go values. It goes on after a
@@ -265,8 +267,8 @@ func (d *decoder) annotations(attrs map[string]*attribute, name string) map[stri
 	if _, ok := m[""]; ok {
 		d.err(g.rng, "%s has an empty key.", name)
 	}
-	if size > maxAnnotations {
-		d.err(g.rng, "%s holds %d bytes of keys and values, and the limit is %d.", name, size, maxAnnotations)
+	if size > imagespec.MaxAnnotations {
+		d.err(g.rng, "%s holds %d bytes of keys and values, and the limit is %d.", name, size, imagespec.MaxAnnotations)
 		return nil
 	}
 	return m
@@ -303,7 +305,7 @@ func (d *decoder) moment(attrs map[string]*attribute, name string, seconds bool)
 	}
 	s := g.value.AsString()
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && seconds {
-		if n < 0 || n > maxSeconds {
+		if n < 0 || n > imagespec.MaxSeconds {
 			d.err(g.rng, "%s is out of range: seconds since 1970 up to the year 9999.", name)
 			return nil, g
 		}
@@ -323,15 +325,10 @@ func (d *decoder) moment(attrs map[string]*attribute, name string, seconds bool)
 	return &t, g
 }
 
-// maxSeconds is the last second of the year 9999.
-const maxSeconds = 253402300799
-
-var mediaTypePattern = pattern(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
-
 // typeName is an attribute that holds a media type.
 func (d *decoder) typeName(attrs map[string]*attribute, name string) (string, got) {
 	s, g := d.openText(attrs, name)
-	if g.ok && !mediaTypePattern().MatchString(s) {
+	if g.ok && !imagespec.IsMediaType(s) {
 		d.err(g.rng, "%s is %s, which is not a media type: two names of letters, digits and !#$&^_.+- with a slash between (RFC 6838).", name, g.quote(s))
 	}
 	return s, g

@@ -1,19 +1,9 @@
 package spec
 
-import "encoding/json"
+import (
+	"encoding/json"
 
-// The limits of the documents that a spec makes. Layouts are read with the same
-// limits, so what exceeds them would be of no use.
-const (
-	// maxAnnotations is what one map of annotations or labels may hold, in bytes
-	// of keys and values.
-	maxAnnotations = 1 << 20
-	// maxDocument is the size in bytes of a manifest or index, maxIndexJSON that
-	// of index.json.
-	maxDocument  = 4 << 20
-	maxIndexJSON = 16 << 20
-	// bareDescriptor is less than the size of any descriptor.
-	bareDescriptor = 150
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // documents checks that no manifest or index, nor index.json, becomes larger
@@ -28,15 +18,15 @@ func (c *checker) documents() {
 		case *Index:
 			size = c.indexSize(body)
 		}
-		if size > maxDocument {
+		if size > imagespec.MaxDocument {
 			c.err(c.objects[addr].object.Range, "%s would have more than %d bytes, the limit of a manifest or index: %d with the annotations of what it lists.",
-				addr, maxDocument, size)
+				addr, imagespec.MaxDocument, size)
 		}
 		entry := entryOf(c.objects[addr].object.Body)
-		within := listed <= maxIndexJSON
-		if listed += len(entry.Tags) * (bareDescriptor + textSize(entry.Annotations)); within && listed > maxIndexJSON {
+		within := listed <= imagespec.MaxIndexJSON
+		if listed += len(entry.Tags) * (imagespec.MinDescriptor + textSize(entry.Annotations)); within && listed > imagespec.MaxIndexJSON {
 			c.err(c.objects[addr].tagRange, "With the tags of %s, index.json would have more than %d bytes, its limit. Use fewer tags, or shorter descriptor_annotations.",
-				addr, maxIndexJSON)
+				addr, imagespec.MaxIndexJSON)
 		}
 	}
 }
@@ -44,7 +34,7 @@ func (c *checker) documents() {
 func (c *checker) manifestSize(m *Manifest) int {
 	size := textSize(m.Annotations) + extraSize(m.Extra)
 	for _, addr := range m.Layers {
-		size += bareDescriptor
+		size += imagespec.MinDescriptor
 		if o := c.objects[addr]; o != nil {
 			l := o.object.Body.(*Layer)
 			size += textSize(l.Annotations)
@@ -62,7 +52,7 @@ func (c *checker) manifestSize(m *Manifest) int {
 func (c *checker) indexSize(x *Index) int {
 	size := textSize(x.Annotations) + extraSize(x.Extra)
 	for _, addr := range x.Manifests {
-		size += bareDescriptor
+		size += imagespec.MinDescriptor
 		if o := c.objects[addr]; o != nil {
 			size += textSize(entryOf(o.object.Body).Annotations)
 		}

@@ -7,6 +7,8 @@ import (
 	version "github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // header evaluates the layform and layout blocks.
@@ -48,8 +50,11 @@ func (p *program) layformBlock(b *plainBlock) hcl.Diagnostics {
 		v, more := p.constant(a.expr, cty.String, "The name of a spec")
 		diags = append(diags, more...)
 		if name, ok := textOf(v); ok {
-			if problem := checkName("spec", name, a.expr.rng()); problem != nil {
-				diags = append(diags, problem)
+			if err := imagespec.CheckSpecName(name); err != nil {
+				diags = append(diags, &hcl.Diagnostic{
+					Severity: hcl.DiagError, Summary: "Invalid name", Subject: a.expr.rng().Ptr(),
+					Detail: fmt.Sprintf("The name of the spec is %s, which %s.", shown(name), err),
+				})
 			}
 			p.name = name
 		}

@@ -3,7 +3,6 @@ package spec
 import (
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -40,12 +39,6 @@ func (d *decoder) mediaType() string {
 		return ""
 	}
 	return compression.Algorithm.MediaType()
-}
-
-// isLayerType reports whether a runtime can unpack a layer of this media type.
-func isLayerType(mediaType string) bool {
-	return strings.HasPrefix(mediaType, "application/vnd.oci.image.layer.") ||
-		strings.HasPrefix(mediaType, "application/vnd.docker.image.rootfs.")
 }
 
 // layer decodes a layer block.
@@ -196,11 +189,11 @@ func (d *decoder) compressionMembers(attrs map[string]*attribute) (imagespec.Com
 	if g.ok {
 		c.Algorithm, ok = d.algorithm(g)
 	}
-	most := int64(9)
-	if c.Algorithm == imagespec.Zstd {
-		most = 22
+	most := c.Algorithm.MaxLevel()
+	if most == 0 {
+		most = imagespec.Zstd.MaxLevel() // that there is no level at all is said below
 	}
-	if level := d.whole(attrs, "level", 1, most); level != nil {
+	if level := d.whole(attrs, "level", 1, int64(most)); level != nil {
 		c.Level = *level
 	}
 	record(start)
@@ -213,9 +206,12 @@ func (d *decoder) compressionMembers(attrs map[string]*attribute) (imagespec.Com
 
 func (d *decoder) algorithm(g got) (imagespec.Algorithm, bool) {
 	a := imagespec.Algorithm(g.value.AsString())
-	known := []string{string(imagespec.Gzip), string(imagespec.Zstd), string(imagespec.Uncompressed)}
-	if slices.Contains(known, string(a)) {
+	if slices.Contains(imagespec.Algorithms(), a) {
 		return a, true
+	}
+	var known []string
+	for _, a := range imagespec.Algorithms() {
+		known = append(known, string(a))
 	}
 	d.err(g.rng, "%s is no compression.%s", g.quote(string(a)), suggestOr(string(a), known))
 	return imagespec.Gzip, false
@@ -234,18 +230,11 @@ func (d *decoder) checkLayerType(l *Layer, archive, blob, mediaType got) {
 		}
 		return
 	}
-	if archive.set || !mediaType.ok || !isLayerType(l.MediaType) {
+	if archive.set || !mediaType.ok {
 		return
 	}
 	want := l.Compression.Algorithm
-	is := imagespec.Uncompressed
-	switch {
-	case strings.HasSuffix(l.MediaType, "gzip"):
-		is = imagespec.Gzip
-	case strings.HasSuffix(l.MediaType, "zstd"):
-		is = imagespec.Zstd
-	}
-	if is != want {
+	if is, ok := imagespec.LayerCompression(l.MediaType); ok && is != want {
 		d.err(mediaType.rng, "media_type says that the layer is compressed with %s, but its compression is %s.", is, want)
 	}
 }

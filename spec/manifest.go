@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // manifest decodes a manifest block.
@@ -75,11 +77,8 @@ func (d *decoder) entry() Entry {
 		return e
 	}
 	for _, tag := range tags {
-		switch {
-		case len(tag) > maxTag:
-			d.err(g.rng, "A tag of %d characters is too long: the limit is %d.", len(tag), maxTag)
-		case !tagPattern().MatchString(tag):
-			d.err(g.rng, "%q is no ref name. It is made of letters and digits, with one of - . _ : @ + or -- between them, in parts between slashes.", tag)
+		if err := imagespec.CheckRefName(tag); err != nil {
+			d.err(g.rng, "The tag %s %s.", shown(tag), err)
 		}
 	}
 	slices.Sort(tags)
@@ -87,8 +86,3 @@ func (d *decoder) entry() Entry {
 	d.tagRange = g.rng
 	return e
 }
-
-// maxTag is the length that registries allow for a tag.
-const maxTag = 128
-
-var tagPattern = pattern(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -10,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 func literalSyntax(v cty.Value, rng hcl.Range) hclsyntax.Expression {
@@ -217,8 +220,8 @@ func (d *decoder) symlinkNode(b *nestedBlock, n *Node) {
 	switch {
 	case !g.set:
 		d.lacks(b.incomplete, b.rng, "A symlink needs a target: the text that it holds.")
-	case g.ok && (target == "" || strings.ContainsRune(target, 0) || len(target) > maxPathLength):
-		d.err(g.rng, "The target of a symlink has 1 to 4095 characters, none of them NUL.")
+	case g.ok && (target == "" || strings.ContainsRune(target, 0) || len(target) > imagespec.MaxPath):
+		d.err(g.rng, "The target of a symlink has 1 to %d bytes, none of them NUL.", imagespec.MaxPath)
 	default:
 		n.Target = target
 	}
@@ -236,10 +239,10 @@ func (d *decoder) imagePath(text string, rng hcl.Range, rootAllowed bool) (strin
 		problem = "must be absolute: start it with a slash"
 	case slices.Contains(parts, ".."):
 		problem = "must not contain \"..\""
-	case slices.ContainsFunc(parts, func(s string) bool { return strings.HasPrefix(s, ".wh.") }):
-		problem = "has a part that starts with \".wh.\", which marks deletions in layers; use a whiteout block"
-	case slices.ContainsFunc(parts, func(s string) bool { return len(s) > 255 }) || len(text) > maxPathLength:
-		problem = "is too long: at most 4095 bytes, and 255 for each part"
+	case slices.ContainsFunc(parts, imagespec.IsWhiteout):
+		problem = fmt.Sprintf("has a part that starts with %q, which marks deletions in layers; use a whiteout block", imagespec.WhiteoutPrefix)
+	case imagespec.TooLong(text):
+		problem = fmt.Sprintf("is too long: at most %d bytes, and %d for each part", imagespec.MaxPath, imagespec.MaxName)
 	case path.Clean(text) == "/" && !rootAllowed:
 		problem = "must not be the root"
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // The limits of what functions read.
@@ -24,8 +26,6 @@ const (
 	// maxKept is how much file content a Spec keeps in memory; files beyond it
 	// are read again, and have to be the same.
 	maxKept = 64 << 20
-	// maxPathLength is the length of a path in bytes, as Linux has it.
-	maxPathLength = 4095
 	// maxFileset is the number of names that fileset may find.
 	maxFileset = 100_000
 )
@@ -83,8 +83,8 @@ func localPath(name string) (string, error) {
 		return "", errors.New("the path is empty")
 	case strings.ContainsRune(name, 0):
 		return "", errors.New("the path contains a NUL character")
-	case len(name) > maxPathLength:
-		return "", fmt.Errorf("the path has %d bytes, and the limit is %d", len(name), maxPathLength)
+	case len(name) > imagespec.MaxPath:
+		return "", fmt.Errorf("the path has %d bytes, and the limit is %d", len(name), imagespec.MaxPath)
 	case path.IsAbs(name):
 		return "", fmt.Errorf("%q is absolute; paths are relative to the directory of the spec and stay in it", name)
 	}

@@ -20,10 +20,10 @@ const module = "github.com/layform/layform/"
 var floors = map[string][]string{
 	"layout/imagespec": {},
 	"layout/jsondoc":   {},
-	"layout/layer":     {},
+	"layout/layer":     {"layout/imagespec"},
 	"layout/printable": {},
-	"layout":           {"layout/jsondoc", "layout/layer", "layout/printable"},
-	"layout/stage":     {"layout", "layout/jsondoc", "layout/layer"},
+	"layout":           {"layout/imagespec", "layout/jsondoc", "layout/layer", "layout/printable"},
+	"layout/stage":     {"layout", "layout/imagespec", "layout/jsondoc", "layout/layer"},
 	"spec":             {"layout/imagespec"},
 	"spec/edit":        {"spec"},
 	"planner/source":   {"layout/imagespec", "layout/layer", "layout/stage", "spec"},
@@ -32,7 +32,7 @@ var floors = map[string][]string{
 	"executor/encode":  {"layout/imagespec", "layout/layer", "planner/source", "spec"},
 	"executor":         {"executor/encode", "executor/image", "layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
 	"cmd/layform/view": {"executor", "layout", "layout/layer", "layout/printable", "planner", "spec"},
-	"cmd/layform":      {"cmd/layform/view", "executor", "executor/encode", "layout", "layout/layer", "layout/printable", "layout/stage", "planner", "planner/source", "spec", "spec/edit"},
+	"cmd/layform":      {"cmd/layform/view", "executor", "executor/encode", "layout", "layout/imagespec", "layout/layer", "layout/printable", "layout/stage", "planner", "planner/source", "spec", "spec/edit"},
 }
 
 // owners tells which packages may import a heavy library. Exactly one does,

@@ -13,6 +13,7 @@ import (
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 )
@@ -109,15 +110,15 @@ func indexEntry(index *layout.Index, ref string) (ocispec.Descriptor, error) {
 // manifest follows indexes to the manifest of a platform. The first entry that
 // matches wins, as the image specification has it.
 func (img *image) manifest(ctx context.Context, desc ocispec.Descriptor, platform string, depth int) (*layout.Document, error) {
-	if !layout.IsManifest(desc.MediaType) {
+	if !imagespec.IsManifest(desc.MediaType) {
 		return nil, &failure{message: fmt.Sprintf("%s is a %s, not a manifest or an index", desc.Digest, desc.MediaType)}
 	}
 	doc, err := img.store.Document(ctx, desc)
 	if err != nil || doc.Manifests == nil {
 		return doc, err
 	}
-	if depth == maxDepth {
-		return nil, &failure{message: fmt.Sprintf("indexes are nested more than %d deep", maxDepth)}
+	if depth == imagespec.MaxGraphDepth {
+		return nil, &failure{message: fmt.Sprintf("indexes are nested more than %d deep", imagespec.MaxGraphDepth)}
 	}
 	var names []string
 	for _, d := range doc.Manifests {

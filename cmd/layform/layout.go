@@ -10,6 +10,7 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // layoutCmd looks at any layout, whoever wrote it.
@@ -75,10 +76,7 @@ func openExisting(dir string, opts layout.Options) (*layout.Store, error) {
 }
 
 // maxNodes is the number of descriptors that a tree shows.
-const maxNodes = 100_000
-
-// maxDepth is how deep indexes may nest in a tree.
-const maxDepth = 8
+const maxNodes = imagespec.MaxDescriptors
 
 // tree reads the descriptors of a layout. Each document is read once: where it
 // stands a second time it has no children.
@@ -99,11 +97,11 @@ func (t *tree) node(ctx context.Context, role view.Role, d ocispec.Descriptor, d
 		return n, err
 	}
 	n.Missing = !there
-	if !there || !layout.IsManifest(d.MediaType) || t.seen[d.Digest] {
+	if !there || !imagespec.IsManifest(d.MediaType) || t.seen[d.Digest] {
 		return n, nil
 	}
-	if depth > maxDepth {
-		return n, &failure{message: fmt.Sprintf("indexes are nested more than %d deep", maxDepth)}
+	if depth > imagespec.MaxGraphDepth {
+		return n, &failure{message: fmt.Sprintf("indexes are nested more than %d deep", imagespec.MaxGraphDepth)}
 	}
 	t.seen[d.Digest] = true
 	doc, err := t.store.Document(ctx, d)

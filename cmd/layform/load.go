@@ -8,6 +8,7 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/spec"
 )
 
@@ -69,7 +70,7 @@ func (a *app) epoch() (*int64, error) {
 		return nil, nil
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 || n > maxEpoch {
+	if err != nil || n < 0 || n > imagespec.MaxSeconds {
 		return nil, &failure{
 			message: fmt.Sprintf("SOURCE_DATE_EPOCH=%q is not a time", text),
 			hint:    "give whole seconds since 1970 in decimal digits, or unset it",
@@ -77,9 +78,6 @@ func (a *app) epoch() (*int64, error) {
 	}
 	return &n, nil
 }
-
-// maxEpoch is the last second of the year 9999, the last that RFC 3339 can write.
-const maxEpoch = 253402300799
 
 // openLayout opens the layout of a spec whose directory is dir.
 func openLayout(dir, path string) (*layout.Store, error) {

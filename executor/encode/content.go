@@ -34,7 +34,7 @@ func Open(ctx context.Context, blob io.ReaderAt, toc *layer.TOC, mediaType, path
 		}
 	}
 	section := io.NewSectionReader(blob, start, length)
-	algorithm, ok := algorithmOf(mediaType)
+	algorithm, ok := imagespec.LayerCompression(mediaType)
 	if !ok {
 		if _, algorithm, err = sniff(io.NewSectionReader(blob, 0, toc.Size)); err != nil {
 			return nil, fmt.Errorf("a blob of type %q is no layer: it %w", mediaType, err)

@@ -14,16 +14,6 @@ import (
 	"github.com/layform/layform/planner/source"
 )
 
-// maxWindow bounds the memory that a zstd frame may ask for.
-const maxWindow = 64 << 20
-
-// The decompressed stream may be maxRatio times what was read for it, once it
-// is longer than ratioFloor. Gzip reaches 1032; trees of files stay far below.
-const (
-	maxRatio   = 500
-	ratioFloor = 256 << 20
-)
-
 // formatError says what is wrong with a tar or a compressed stream, which
 // nothing but another archive mends.
 type formatError struct{ err error }
@@ -97,7 +87,7 @@ func decompress(r io.Reader, algorithm imagespec.Algorithm) (*decompressor, erro
 		}
 		d.r = z
 	case imagespec.Zstd:
-		z, err := zstd.NewReader(buffered, zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+		z, err := zstd.NewReader(buffered, zstd.WithDecoderMaxWindow(imagespec.MaxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, d.wrong(err)
 		}
@@ -113,8 +103,8 @@ func decompress(r io.Reader, algorithm imagespec.Algorithm) (*decompressor, erro
 func (d *decompressor) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
 	d.out += int64(n)
-	if d.out > ratioFloor && d.out/maxRatio > d.read.count() {
-		return n, wrong("the %s stream grows to more than %d times its size; give the layer as a plain tar if that is meant", d.name, maxRatio)
+	if imagespec.GrowsTooMuch(d.read.count(), d.out) {
+		return n, wrong("the %s stream grows to more than %d times its size; give the layer as a plain tar if that is meant", d.name, imagespec.MaxRatio)
 	}
 	if err != nil && err != io.EOF {
 		err = d.wrong(err)
@@ -142,28 +132,9 @@ func (d *decompressor) wrong(err error) error {
 	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, zstd.ErrCRCMismatch):
 		return wrong("the %s stream is damaged: a checksum does not match", d.name)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return wrong("the zstd stream asks for a window of more than %d MiB; compress it without --long or --ultra", maxWindow>>20)
+		return wrong("the zstd stream asks for a window of more than %d MiB; compress it without --long or --ultra", imagespec.MaxWindow>>20)
 	}
 	return wrong("the %s stream is damaged: %w", d.name, err)
-}
-
-// algorithmOf is the algorithm of a layer media type.
-func algorithmOf(mediaType string) (imagespec.Algorithm, bool) {
-	switch mediaType {
-	case "application/vnd.oci.image.layer.v1.tar",
-		"application/vnd.oci.image.layer.nondistributable.v1.tar",
-		"application/vnd.docker.image.rootfs.diff.tar":
-		return imagespec.Uncompressed, true
-	case "application/vnd.oci.image.layer.v1.tar+gzip",
-		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-		"application/vnd.docker.image.rootfs.diff.tar.gzip",
-		"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip":
-		return imagespec.Gzip, true
-	case "application/vnd.oci.image.layer.v1.tar+zstd",
-		"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd":
-		return imagespec.Zstd, true
-	}
-	return "", false
 }
 
 // sniff finds the algorithm of a stream by its first bytes, which stay in the

@@ -249,7 +249,7 @@ func TestImportBomb(t *testing.T) {
 	if err := tw.WriteHeader(&tar.Header{Name: "zeros", Size: 1 << 30}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.CopyN(tw, zeros{}, ratioFloor+1<<20); err != nil {
+	if _, err := io.CopyN(tw, zeros{}, imagespec.RatioFree+1<<20); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.Close(); err != nil {

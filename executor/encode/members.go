@@ -38,7 +38,7 @@ func Recover(ctx context.Context, blob io.ReadSeeker, mediaType string, c images
 	if c.Algorithm == "" {
 		c.Algorithm = imagespec.Gzip
 	}
-	if algorithm, ok := algorithmOf(mediaType); ok && algorithm == c.Algorithm && algorithm != imagespec.Uncompressed {
+	if algorithm, ok := imagespec.LayerCompression(mediaType); ok && algorithm == c.Algorithm && algorithm != imagespec.Uncompressed {
 		toc, err := (&members{compression: c, enc: enc}).recover(ctx, blob)
 		if !errors.Is(err, errForeign) {
 			return toc, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 )
 
@@ -274,15 +275,15 @@ func (s *scanner) check(h *tar.Header, e *layer.Entry) error {
 		return wrong("%q is a sparse file in GNU's format, which not every runtime reads: make the tar without --sparse", h.Name)
 	case !utf8.ValidString(h.Name) || strings.IndexByte(h.Name, 0) >= 0:
 		return wrong("%q: the name is not valid UTF-8", h.Name)
-	case layer.TooLong(e.Path) || len(e.Linkname) > layer.MaxPath:
-		return wrong("%.64q… is longer than Linux allows, or a link to what is: %d bytes for a name, %d for a path", h.Name, layer.MaxName, layer.MaxPath)
+	case imagespec.TooLong(e.Path) || len(e.Linkname) > imagespec.MaxPath:
+		return wrong("%.64q… is longer than Linux allows, or a link to what is: %d bytes for a name, %d for a path", h.Name, imagespec.MaxName, imagespec.MaxPath)
 	case layer.Outside(h.Name) || e.Type == layer.Hardlink && layer.Outside(h.Linkname):
 		return wrong("%q leads out of the layer: paths in a layer are relative and have no %q", h.Name, "..")
 	}
 	if !s.types.Add(e.Path, e.Type) {
 		return wrong("%q stands in the tar twice; a layer holds one entry for a path", h.Name)
 	}
-	if strings.HasPrefix(path.Base(e.Path), layer.WhiteoutPrefix) && (e.Type != layer.Regular || e.Size != 0) {
+	if imagespec.IsWhiteout(path.Base(e.Path)) && (e.Type != layer.Regular || e.Size != 0) {
 		return wrong("%q is a whiteout, but no empty regular file", h.Name)
 	}
 	if e.Type == layer.Hardlink {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 )
 
@@ -26,7 +27,7 @@ func DeriveTOC(ctx context.Context, r io.Reader, mediaType string) (*layer.TOC, 
 	if known, ok := r.(interface{ Size() int64 }); ok {
 		size = known.Size
 	}
-	algorithm, ok := algorithmOf(mediaType)
+	algorithm, ok := imagespec.LayerCompression(mediaType)
 	var stream io.Reader = in
 	if !ok {
 		br, found, err := sniff(in)

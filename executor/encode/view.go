@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 )
 
@@ -41,10 +42,10 @@ func newOverlay(index int, toc *layer.TOC) *overlay {
 	for _, e := range toc.Entries {
 		dir, base := path.Split(e.Path)
 		switch {
-		case base == layer.OpaqueName:
+		case base == imagespec.OpaqueName:
 			o.emptied[path.Clean(dir)] = true
-		case strings.HasPrefix(base, layer.WhiteoutPrefix):
-			o.hidden[dir+strings.TrimPrefix(base, layer.WhiteoutPrefix)] = true
+		case imagespec.IsWhiteout(base):
+			o.hidden[dir+strings.TrimPrefix(base, imagespec.WhiteoutPrefix)] = true
 		default:
 			o.files = append(o.files, File{Layer: index, Entry: e})
 			o.byPath[e.Path] = e.Type
@@ -122,7 +123,7 @@ func Lookup(view []File, name string, follow bool) (File, error) {
 			at = f
 			continue
 		}
-		if len(f.Linkname) > layer.MaxPath {
+		if len(f.Linkname) > imagespec.MaxPath {
 			return File{}, fmt.Errorf("%q leads through a link that is longer than Linux allows", name)
 		}
 		if links++; links > maxLinks {

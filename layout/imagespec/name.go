@@ -21,8 +21,9 @@ var (
 	specName  = pattern(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 )
 
-// MaxRefName is the length in bytes of a ref name: what registries allow for a tag.
-const MaxRefName = 128
+// MaxRefName is the length in bytes of a ref name. The image spec has no limit; a
+// full reference of a registry, which may be a ref name, stays below this one.
+const MaxRefName = 4096
 
 // IsRefName reports whether s has the form that the image spec gives ref names:
 // letters and digits with one of - . _ : @ + or -- between them, in parts
@@ -33,7 +34,7 @@ func IsRefName(s string) bool { return refName().MatchString(s) }
 func CheckRefName(s string) error {
 	switch {
 	case len(s) > MaxRefName:
-		return fmt.Errorf("has %d characters: the limit is %d", len(s), MaxRefName)
+		return fmt.Errorf("is too long for a ref name: the limit is %d bytes", MaxRefName)
 	case !IsRefName(s):
 		return errors.New("is no ref name: it is made of letters and digits, with one of - . _ : @ + or -- between them, in parts between slashes")
 	}

@@ -1,12 +1,10 @@
 package layer
 
-import "strings"
+import (
+	"strings"
 
-// WhiteoutPrefix begins the names of whiteouts, and of nothing else in a layer.
-const WhiteoutPrefix = ".wh."
-
-// OpaqueName is the name of the whiteout that hides all of a directory.
-const OpaqueName = ".wh..wh..opq"
+	"github.com/layform/layform/layout/imagespec"
+)
 
 // Compare is the canonical order of paths in a layer: by components, so that
 // parents stand before their children and a directory's tree stands together;
@@ -48,7 +46,7 @@ func Compare(a, b string) int {
 }
 
 func compareWhiteout(a, b string) int {
-	wa, wb := strings.HasPrefix(a, WhiteoutPrefix), strings.HasPrefix(b, WhiteoutPrefix)
+	wa, wb := imagespec.IsWhiteout(a), imagespec.IsWhiteout(b)
 	switch {
 	case wa == wb:
 		return 0

@@ -2,20 +2,8 @@ package layer
 
 import (
 	"hash/maphash"
-	"path"
 	"strings"
 )
-
-// The limits of Linux, which unpacks layers, in bytes.
-const (
-	MaxPath = 4096
-	MaxName = 255
-)
-
-// TooLong reports whether no file of Linux can have the name.
-func TooLong(name string) bool {
-	return len(name) > MaxPath || len(path.Base(name)) > MaxName
-}
 
 // Outside reports whether a name is absolute or goes up.
 func Outside(name string) bool {

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 )
 
@@ -42,13 +42,10 @@ func (e *FileError) Error() string { return fmt.Sprintf("%s: %s", e.Path, e.Prob
 // Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
-var specName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-
-// CheckName checks the name of a spec: 1 to 64 of a-z, 0-9, dot, underscore and
-// hyphen, a letter or digit first.
+// CheckName checks the name of a spec, as imagespec.CheckSpecName does, and names it.
 func CheckName(name string) error {
-	if !specName.MatchString(name) {
-		return fmt.Errorf("the spec name %q is not made of 1 to 64 of a-z, 0-9, '.', '_' and '-' with a letter or digit first", name)
+	if err := imagespec.CheckSpecName(name); err != nil {
+		return fmt.Errorf("the spec name %q %w", name, err)
 	}
 	return nil
 }

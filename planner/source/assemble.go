@@ -9,14 +9,9 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
-)
-
-// maxPath and maxName are the limits of Linux, which unpacks the layer.
-const (
-	maxPath = 4096
-	maxName = 255
 )
 
 // entryPath is a spec path as an entry spells it.
@@ -30,10 +25,9 @@ func entryPath(to string) string {
 // whiteoutPath is the path of the marker that a whiteout block stands for.
 func whiteoutPath(n *spec.Node) (string, bool) {
 	if n.Opaque {
-		return path.Join(n.To, layer.OpaqueName), true
+		return imagespec.OpaquePath(n.To), true
 	}
-	dir, base := path.Split(n.To)
-	return dir + layer.WhiteoutPrefix + base, base != ""
+	return imagespec.WhiteoutPath(n.To)
 }
 
 // checkPath reports paths that no layer may hold.
@@ -42,10 +36,10 @@ func (o *observer) checkPath(node int, p string) bool {
 	switch {
 	case !utf8.ValidString(p):
 		o.report(node, "Invalid file name", "The name %q is not valid UTF-8. Rename the file, or exclude it.", p)
-	case strings.HasPrefix(base, layer.WhiteoutPrefix):
-		o.report(node, "Reserved file name", "The name of %q begins with %q, which marks deletions in layers. Rename the file, or exclude it.", "/"+p, layer.WhiteoutPrefix)
-	case len(p) > maxPath || len(base) > maxName:
-		o.report(node, "Path too long", "%q is longer than Linux allows: %d bytes for a name, %d for a path.", "/"+p, maxName, maxPath)
+	case imagespec.IsWhiteout(base):
+		o.report(node, "Reserved file name", "The name of %q begins with %q, which marks deletions in layers. Rename the file, or exclude it.", "/"+p, imagespec.WhiteoutPrefix)
+	case imagespec.TooLong(p):
+		o.report(node, "Path too long", "%q is longer than Linux allows: %d bytes for a name, %d for a path.", "/"+p, imagespec.MaxName, imagespec.MaxPath)
 	default:
 		return true
 	}

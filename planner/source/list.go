@@ -7,8 +7,8 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
@@ -77,7 +77,7 @@ func readNames(dir *os.Root) ([]string, error) {
 // checkName reports names that no layer may hold.
 func (o *observer) checkName(w *walk, rel, name string) bool {
 	long := len(w.n.To) + len(rel) + len(name) + 2
-	if plainName(name) && long <= maxPath {
+	if plainName(name) && long <= imagespec.MaxPath {
 		return true
 	}
 	return o.checkPath(w.node, join(w.n.To, join(rel, name)))
@@ -85,7 +85,7 @@ func (o *observer) checkName(w *walk, rel, name string) bool {
 
 // plainName reports whether a name is of printable ASCII, short, and no whiteout.
 func plainName(name string) bool {
-	if len(name) > maxName || strings.HasPrefix(name, layer.WhiteoutPrefix) {
+	if len(name) > imagespec.MaxName || imagespec.IsWhiteout(name) {
 		return false
 	}
 	for i := range len(name) {

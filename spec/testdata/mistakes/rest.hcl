@@ -79,11 +79,6 @@ manifest "other_block" {
   subject       = index.nothing
 }
 
-index "long" {
-  manifests = []
-  tags      = ["a123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"]
-}
-
 index "none" {}
 
 output "no_value" {}
