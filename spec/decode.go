@@ -257,21 +257,54 @@ func (d *decoder) textMap(attrs map[string]*attribute, name string) (map[string]
 	return m, g
 }
 
-// annotations is a map of strings whose keys are not empty.
+// annotations is a map of annotations or labels, as layouts hold them: a date
+// becomes an RFC 3339 time. Elements that are known are checked even where others
+// are known after apply.
 func (d *decoder) annotations(attrs map[string]*attribute, name string) map[string]string {
-	m, g := d.textMap(attrs, name)
-	size := 0
-	for key, value := range m {
-		size += len(key) + len(value)
+	start := len(d.fields)
+	g := d.get(attrs, name, cty.Map(cty.String))
+	if !g.set || g.reported || !g.value.IsKnown() || g.value.LengthInt() == 0 {
+		return nil
 	}
-	if _, ok := m[""]; ok {
-		d.err(g.rng, "%s has an empty key.", name)
+	m := map[string]string{}
+	size := 0
+	for it := g.value.ElementIterator(); it.Next(); {
+		k, v := it.Element()
+		if !v.IsKnown() {
+			continue
+		}
+		key, text := k.AsString(), v.AsString()
+		size += len(key) + len(text)
+		if key == "" {
+			d.err(g.rng, "%s has an empty key.", name)
+			continue
+		}
+		written, err := imagespec.WriteAnnotation(key, text)
+		if err != nil {
+			d.err(g.rng, "%s[%q] is %s, which %s.", name, key, g.quote(text), err)
+			continue
+		}
+		if m[key] = written; written != text {
+			d.rewriteField(start, name+indexText(k), written)
+		}
 	}
 	if size > imagespec.MaxAnnotations {
 		d.err(g.rng, "%s holds %d bytes of keys and values, and the limit is %d.", name, size, imagespec.MaxAnnotations)
 		return nil
 	}
+	if !g.ok {
+		return nil
+	}
 	return m
+}
+
+// rewriteField records another value for a field that was recorded since start.
+func (d *decoder) rewriteField(start int, path, value string) {
+	for i := start; i < len(d.fields); i++ {
+		if f := &d.fields[i]; f.Path == path && !f.Sensitive {
+			f.Value = jsonText(value)
+		}
+	}
 }
 
 // flag is a bool attribute.
@@ -296,7 +329,7 @@ func (d *decoder) whole(attrs map[string]*attribute, name string, least, most in
 	return &small
 }
 
-// moment is a time: RFC 3339 text or, when seconds is set, whole seconds since 1970.
+// moment is a time: RFC 3339 text, a date or, when seconds is set, whole seconds since 1970.
 // Fractions of seconds are dropped.
 func (d *decoder) moment(attrs map[string]*attribute, name string, seconds bool) (*time.Time, got) {
 	g := d.get(attrs, name, cty.String)
@@ -312,13 +345,13 @@ func (d *decoder) moment(attrs map[string]*attribute, name string, seconds bool)
 		t := time.Unix(n, 0).UTC()
 		return &t, g
 	}
-	t, err := time.Parse(time.RFC3339, s)
+	t, err := imagespec.ParseMoment(s)
 	if err != nil || seconds && t.Unix() < 0 {
 		also := ""
 		if seconds {
-			also = " or whole seconds since 1970"
+			also = ", or whole seconds since 1970"
 		}
-		d.err(g.rng, "%s is %s, but must be an RFC 3339 time such as \"2026-01-31T12:00:00Z\"%s.", name, g.quote(s), also)
+		d.err(g.rng, "%s is %s, but must be an RFC 3339 time such as \"2026-01-31T12:00:00Z\", or a date such as \"2026-01-31\", which is midnight UTC%s.", name, g.quote(s), also)
 		return nil, g
 	}
 	t = t.UTC().Truncate(time.Second)

@@ -35,7 +35,34 @@ func (d *decoder) tree() []Node {
 		}
 		nodes = append(nodes, d.repeat(n)...)
 	}
+	d.checkWhiteouts(nodes)
 	return nodes
+}
+
+// checkWhiteouts reports whiteouts of paths at or below which another block has
+// an entry. What copies find is known to the plan alone, which checks it as well.
+func (d *decoder) checkWhiteouts(nodes []Node) {
+	hidden := map[string]*Node{}
+	for i, n := range nodes {
+		if n.Kind == NodeWhiteout && !n.Opaque && n.To != "" {
+			hidden[n.To] = &nodes[i]
+		}
+	}
+	if len(hidden) == 0 {
+		return
+	}
+	for _, n := range nodes {
+		for p := n.To; p != "" && p != "."; p = path.Dir(p) {
+			w := hidden[p]
+			if w == nil || n.Kind == NodeCopy || n.Kind == NodeWhiteout && !n.Opaque && n.To == p {
+				continue
+			}
+			d.err(w.Range, "The path %s is whited out here, and at %s there is a %s block for %s. "+
+				"A whiteout hides lower layers alone, and what a layer has at a path replaces what they have: remove the whiteout. "+
+				"To hide what lower layers have in a directory, set opaque = true.",
+				shown("/"+p), place(n.Range), n.Kind, shown("/"+n.To))
+		}
+	}
 }
 
 // repeat decodes a dynamic block, once for each element.

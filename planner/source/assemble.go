@@ -59,6 +59,7 @@ func (o *observer) assemble(all []Entry) []Entry {
 		checked = len(all)
 	}
 	all = o.addParents(all, checked)
+	o.checkWhiteouts(all)
 	if slices.ContainsFunc(o.layer.Tree, mayLink) {
 		o.tie(all)
 	}
