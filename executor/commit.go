@@ -41,7 +41,7 @@ func (r *run) commit(ctx context.Context) error {
 		return err
 	}
 	next.Blobs = union(next.Blobs, ownedBy(others, used(next)))
-	_, after, err := r.store.Swap(ctx, func(x *layout.Index) error {
+	before, after, err := r.store.Swap(ctx, func(x *layout.Index) error {
 		if err := r.edit(x, next, others, entries); err != nil {
 			return err
 		}
@@ -53,8 +53,15 @@ func (r *run) commit(ctx context.Context) error {
 	r.swapped = true
 	// From here on, what is left undone is only untidy.
 	ctx = context.WithoutCancel(ctx)
-	if err := r.sweep(ctx, next); err != nil {
+	now, err := r.store.Index(ctx)
+	if err != nil {
 		return err
+	}
+	swept := now.Digest() == after && (r.plan.Layout.Index == "" || before == r.plan.Layout.Index)
+	if swept {
+		if swept, err = r.sweep(ctx, next); err != nil {
+			return err
+		}
 	}
 	handOver(next, ownedBy(others, next.Blobs), used(next))
 	if r.plan.Recover {
@@ -69,6 +76,11 @@ func (r *run) commit(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if !swept {
+		// Another tool wrote index.json during this apply, and may be about to refer
+		// to what was replaced. The journal makes the next apply sweep it.
+		return nil
 	}
 	return stage.ClearJournal(r.store, next.Spec)
 }
@@ -233,23 +245,28 @@ func (r *run) checkOwner(x *layout.Index, d ocispec.Descriptor) error {
 func (r *run) undo(ctx context.Context) error {
 	before := *r.stage
 	before.Blobs = r.created
-	if err := r.sweep(ctx, &before); err != nil {
+	swept, err := r.sweep(ctx, &before)
+	if err != nil {
 		return err
 	}
 	*r.result = Result{}
+	if !swept {
+		return nil
+	}
 	return stage.ClearJournal(r.store, r.plan.Spec.Name)
 }
 
 // sweep removes the blobs that the spec owns and that nothing reaches any more,
-// and with them what was remembered of them.
-func (r *run) sweep(ctx context.Context, next *stage.Stage) error {
+// and with them what was remembered of them. It reports false when it stopped
+// because another tool wrote index.json meanwhile.
+func (r *run) sweep(ctx context.Context, next *stage.Stage) (bool, error) {
 	var keep []ocispec.Descriptor
 	for _, o := range next.Objects {
 		keep = append(append(keep, o.Descriptor), o.Implied...)
 	}
 	others, err := r.others(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, other := range others {
 		for _, o := range other.Objects {
@@ -258,16 +275,18 @@ func (r *run) sweep(ctx context.Context, next *stage.Stage) error {
 	}
 	swept, err := r.store.Sweep(ctx, next.Blobs, keep)
 	if err != nil {
-		return err
+		return false, err
 	}
 	r.result.DeletedBlobs, r.result.DeletedBytes = len(swept.Blobs), swept.Bytes
+	gone := map[digest.Digest]bool{}
 	for _, dgst := range swept.Blobs {
+		gone[dgst] = true
 		if err := stage.RemoveTOC(ctx, r.store, dgst); err != nil {
-			return err
+			return false, err
 		}
 	}
-	next.Blobs = slices.DeleteFunc(next.Blobs, func(d digest.Digest) bool { return slices.Contains(swept.Blobs, d) })
-	return nil
+	next.Blobs = slices.DeleteFunc(next.Blobs, func(d digest.Digest) bool { return gone[d] })
+	return !swept.Stopped, nil
 }
 
 // forgetMissing forgets the blobs that an interrupted sweep removed without

@@ -109,10 +109,50 @@ func (s *Store) replaceIndex(d *disk, old, next []byte) (bool, error) {
 	if !bytes.Equal(now, old) {
 		return false, nil
 	}
+	if err := s.inPlace(d, false); err != nil {
+		return false, err
+	}
 	if err := t.rename(indexFile); err != nil {
 		return false, err
 	}
-	return true, d.syncDir(".")
+	if err := d.syncDir("."); err != nil {
+		return false, err
+	}
+	return true, s.inPlace(d, true)
+}
+
+// ReplacedError says that the path of a layout no longer leads to the directory
+// that was opened: somebody moved it away, or put another one in its place.
+type ReplacedError struct {
+	// Dir is the path of the layout.
+	Dir string
+	// Swapped is set when index.json had been replaced, in the directory that was
+	// opened, before this was noticed.
+	Swapped bool
+}
+
+// Error names the path and says where the changes are.
+func (e *ReplacedError) Error() string {
+	if e.Swapped {
+		return fmt.Sprintf("%s was moved away or replaced while it was written to; the changes are in the directory that was there before. Run the command again for the one that is there now", e.Dir)
+	}
+	return fmt.Sprintf("%s was moved away or replaced while it was written to; its index.json was not changed. Run the command again for the directory that is there now", e.Dir)
+}
+
+// inPlace makes sure that the path of the layout leads to the open directory.
+func (s *Store) inPlace(d *disk, swapped bool) error {
+	mine, err := d.root.Stat(".")
+	if err != nil {
+		return err
+	}
+	named, err := os.Stat(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err != nil || !os.SameFile(mine, named) {
+		return &ReplacedError{Dir: s.dir, Swapped: swapped}
+	}
+	return nil
 }
 
 // lockForeign takes BuildKit's lock when its file exists. It never makes one,

@@ -33,9 +33,10 @@ type Plan struct {
 	Drift []Drift `json:"drift,omitempty"`
 	// Outputs are the output values.
 	Outputs []OutputChange `json:"outputs,omitempty"`
-	// Recover is set when an interrupted apply left work behind: blobs that
-	// nothing refers to yet, or a sweep that was not finished. Applying the plan
-	// finishes it, even where nothing else changes.
+	// Recover is set when an earlier apply left work behind: blobs that nothing
+	// refers to yet, or a sweep that was not finished, because it was interrupted or
+	// because another tool wrote index.json during it. Applying the plan finishes
+	// it, even where nothing else changes.
 	Recover bool `json:"recover,omitempty"`
 	// Warnings are notes for the reader, one sentence each.
 	Warnings []string `json:"warnings,omitempty"`

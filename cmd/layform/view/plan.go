@@ -15,7 +15,7 @@ func Plan(w io.Writer, p *planner.Plan, style Style) error {
 	pg := newPage(w, style)
 	pg.drift(p)
 	if p.Recover {
-		pg.line("An earlier apply was interrupted; the next one finishes what it left.")
+		pg.line("An earlier apply left work behind; the next one finishes it.")
 		pg.line("")
 	}
 	if p.Empty() {

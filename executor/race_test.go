@@ -1,0 +1,157 @@
+package executor_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/executor"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/planner"
+)
+
+// Another tool adds a tag to an image while an apply replaces that image: the
+// blobs that its new entry refers to stay, whenever it writes.
+func TestSweepLeavesWhatAnotherToolTagged(t *testing.T) {
+	var swapped bool
+	for name, at := range map[string]func(layout.Step) bool{
+		"before the swap":  func(s layout.Step) bool { return s.Op == layout.OpWrite && strings.Contains(s.Name, "index.json") },
+		"before the sweep": func(s layout.Step) bool { return s.Op == layout.OpSync && s.Name == "." },
+		"while the sweep looks at what is in use": func(s layout.Step) bool {
+			swapped = swapped || s.Op == layout.OpRename && s.Name == "index.json"
+			return swapped && s.Op == layout.OpOpen && strings.HasPrefix(s.Name, "blobs/")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := imageWorld(t)
+			w.apply()
+			dir := filepath.Join(w.dir, "out")
+			old := resolveTag(t, w, "v1")
+			w.write("app/run", "another app")
+			done := false
+			fault := func(s layout.Step) error {
+				if done || !at(s) {
+					return nil
+				}
+				done = true
+				return tagInPlace(dir, old, "theirs")
+			}
+			if err := applyWith(t.Context(), w.dir, false, layout.Options{Fault: fault}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if !done {
+				t.Fatal("the other tool did not write")
+			}
+			w.accepted()
+			// The next apply finishes, with the new entry in view.
+			p := w.plan(planner.Options{})
+			if !p.Recover {
+				t.Error("the next plan does not finish the sweep")
+			}
+			w.carryOut(p)
+			w.accepted()
+			if p := w.plan(planner.Options{}); !p.Empty() || p.Recover {
+				t.Errorf("then the plan is %v, recover %v", actions(p), p.Recover)
+			}
+			if now := resolveTag(t, w, "theirs"); now.Digest != old.Digest {
+				t.Errorf("their tag leads to %s, not %s", now.Digest, old.Digest)
+			}
+		})
+	}
+}
+
+func resolveTag(t *testing.T, w *world, ref string) ocispec.Descriptor {
+	t.Helper()
+	index, err := w.open().Index(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := index.Resolve(ref)
+	if len(found) != 1 {
+		t.Fatalf("%d entries %q", len(found), ref)
+	}
+	return found[0]
+}
+
+// tagInPlace adds a tag as tools do that know nothing of locks.
+func tagInPlace(dir string, d ocispec.Descriptor, ref string) error {
+	store, err := layout.Open(dir, layout.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	index, err := store.Index(context.Background())
+	if err != nil {
+		return err
+	}
+	d.Annotations = map[string]string{ocispec.AnnotationRefName: ref}
+	if err := index.Set(d); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "index.json"), index.Encode(), 0o644)
+}
+
+// A layout's directory that is replaced during an apply is noticed, before the
+// swap and after it: exit 0 means that the path holds what the spec describes.
+func TestReplacedDirectoryIsNoticed(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		at      func(layout.Step) bool
+		swapped bool
+	}{
+		{"before the swap", func(s layout.Step) bool { return s.Op == layout.OpWrite && strings.Contains(s.Name, "index.json") }, false},
+		{"after the swap", func(s layout.Step) bool { return s.Op == layout.OpRename && s.Name == "index.json" }, true},
+	} {
+		for _, how := range []string{"another", "none", "link"} {
+			t.Run(tt.name+" by "+how, func(t *testing.T) {
+				w := imageWorld(t)
+				w.apply()
+				dir := filepath.Join(w.dir, "out")
+				other := dir + ".other"
+				if err := os.CopyFS(other, os.DirFS(dir)); err != nil {
+					t.Fatal(err)
+				}
+				before := indexOf(t, w.dir)
+				w.write("app/run", "another app")
+				fault := func(s layout.Step) error {
+					if !tt.at(s) {
+						return nil
+					}
+					if _, err := os.Lstat(dir + ".away"); err == nil {
+						return nil
+					}
+					if err := os.Rename(dir, dir+".away"); err != nil {
+						return err
+					}
+					switch how {
+					case "another":
+						return os.Rename(other, dir)
+					case "link":
+						return os.Symlink(other, dir)
+					}
+					return nil
+				}
+				var replaced *layout.ReplacedError
+				err := applyWith(t.Context(), w.dir, false, layout.Options{Fault: fault}, nil)
+				if !errors.As(err, &replaced) || replaced.Swapped != tt.swapped {
+					t.Fatalf("got %v", err)
+				}
+				if how == "none" {
+					return
+				}
+				if now := indexOf(t, w.dir); now != before {
+					t.Error("the directory that was put there changed")
+				}
+				if err := applyWith(t.Context(), w.dir, false, layout.Options{}, &executor.Result{}); err != nil {
+					t.Fatal(err)
+				}
+				w.accepted()
+			})
+		}
+	}
+}

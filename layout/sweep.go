@@ -1,0 +1,144 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Swept is what Sweep deleted.
+type Swept struct {
+	// Blobs are the deleted blobs, in the order of the candidates.
+	Blobs []digest.Digest
+	// Bytes is the sum of their sizes.
+	Bytes int64
+	// Stopped is set when somebody who ignores the lock wrote index.json meanwhile:
+	// the candidates that are left were not looked at, for that writer may be about
+	// to refer to them. Sweep them another time.
+	Stopped bool
+}
+
+// Sweep deletes those of the candidates that nothing in index.json and keep can
+// reach, and nothing else. When a document that could lead to a candidate cannot
+// be read, nothing is deleted and the error says which; one that is missing
+// leads nowhere. The caller holds the lock. Others may ignore it: index.json is
+// looked at once more right before each deletion, and when it changed Sweep stops.
+// When an error comes while blobs are being deleted, Swept tells which are gone.
+func (s *Store) Sweep(ctx context.Context, candidates []digest.Digest, keep []ocispec.Descriptor) (Swept, error) {
+	var swept Swept
+	if len(candidates) == 0 {
+		return swept, nil
+	}
+	d, err := s.disk()
+	if err != nil {
+		return swept, ignoreMissing(err)
+	}
+	index := &watch{s: s, d: d}
+	live, err := index.mark(ctx, keep)
+	if err != nil {
+		return swept, fmt.Errorf("nothing was deleted, for not all that is in use can be told: %w", err)
+	}
+	for _, dgst := range candidates {
+		if live[dgst] {
+			continue
+		}
+		live[dgst] = true // a candidate that is listed twice is deleted once
+		if swept.Stopped = index.moved(); swept.Stopped {
+			return swept, nil
+		}
+		size, ok, err := d.removeBlob(dgst)
+		if err != nil {
+			return swept, err
+		}
+		if ok {
+			swept.Blobs = append(swept.Blobs, dgst)
+			swept.Bytes += size
+		}
+	}
+	return swept, nil
+}
+
+// watch notices when index.json is no longer what marks were made from.
+type watch struct {
+	s *Store
+	d *disk
+	// raw are the bytes of index.json, nil where there is none, and info is what the
+	// file system said of it before they were read.
+	raw  []byte
+	info fs.FileInfo
+}
+
+// mark lists all that index.json and keep reach.
+func (w *watch) mark(ctx context.Context, keep []ocispec.Descriptor) (map[digest.Digest]bool, error) {
+	var err error
+	if w.info, err = w.d.lstat(indexFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if w.raw, err = w.s.readIndex(); err != nil {
+		return nil, err
+	}
+	x, err := w.s.parseIndex(w.raw)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := w.s.Roots(x)
+	if err != nil {
+		return nil, err
+	}
+	live := map[digest.Digest]bool{}
+	for desc, err := range w.s.Reachable(ctx, append(roots, keep...)) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		live[desc.Digest] = true
+	}
+	return live, nil
+}
+
+// settled is the age from which on the times of a file tell every later write:
+// more than the coarsest tick of a file system's clock.
+const settled = 3 * time.Second
+
+// moved reports whether index.json changed since it was read. Within one tick of
+// the file system's clock a write in place leaves the times as they were, so that
+// the bytes of a young file are compared; those of an older one would only cost
+// time.
+func (w *watch) moved() bool {
+	now, err := w.d.lstat(indexFile)
+	if errors.Is(err, fs.ErrNotExist) && w.info == nil {
+		return false
+	}
+	if err != nil || w.info == nil {
+		return true
+	}
+	same := os.SameFile(now, w.info) && now.Size() == w.info.Size() &&
+		now.ModTime().Equal(w.info.ModTime()) && changed(now).Equal(changed(w.info))
+	if same && time.Since(changed(now)) > settled {
+		return false
+	}
+	raw, err := w.s.readIndex()
+	return err != nil || !bytes.Equal(raw, w.raw)
+}
+
+// removeBlob deletes the file of a blob, and gives its size.
+func (d *disk) removeBlob(dgst digest.Digest) (int64, bool, error) {
+	name, err := blobPath(dgst)
+	if err != nil {
+		return 0, false, err
+	}
+	info, err := d.lstat(name)
+	if err != nil {
+		return 0, false, ignoreMissing(err)
+	}
+	if err := d.remove(name); err != nil {
+		return 0, false, err
+	}
+	return info.Size(), true, nil
+}
