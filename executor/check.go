@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -51,6 +52,10 @@ func (r *run) checkLayout(ctx context.Context) error {
 	}
 	if stDigest != r.plan.Layout.Stage {
 		return &planner.StaleError{What: "the staging state of the spec", Layout: true}
+	}
+	var place *stage.PlaceError
+	if err := st.CheckPlace(r.store, r.opts.Dir); err != nil && !(errors.As(err, &place) && st.Dir == r.plan.TakenOver) {
+		return err
 	}
 	r.stage = st
 	records, err := stage.Built(r.store, r.plan.Spec.Name)

@@ -100,8 +100,13 @@ func (r *run) saveStage(ctx context.Context, next *stage.Stage, state stage.Stat
 // nextStage is the staging state after this apply, and the entries of
 // index.json that the plan puts there.
 func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
+	dir, err := stage.Place(r.store, r.spec.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
 	next := &stage.Stage{
 		Spec:     r.plan.Spec.Name,
+		Dir:      dir,
 		Serial:   r.stage.Serial,
 		Objects:  maps.Clone(r.stage.Objects),
 		Tags:     maps.Clone(r.stage.Tags),

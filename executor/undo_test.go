@@ -35,7 +35,7 @@ func TestFailedFirstApplyMakesNoLayout(t *testing.T) {
 	if err == nil || away == "" {
 		t.Fatalf("the apply went well without %q", away)
 	}
-	if diff := cmp.Diff([]string{".layform/lock"}, slices.Sorted(maps.Keys(w.snapshot(true)))); diff != "" {
+	if diff := cmp.Diff([]string{".layform/.gitignore", ".layform/lock"}, slices.Sorted(maps.Keys(w.snapshot(true)))); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	if w.open().Initialised() {

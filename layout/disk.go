@@ -313,9 +313,12 @@ func (d *disk) list(name string) ([]fs.DirEntry, error) {
 	return fs.ReadDir(d.root.FS(), name)
 }
 
+// randomLength is the number of hexadecimal digits that randomName appends.
+const randomLength = 24
+
 // randomName is a name that no other file has.
 func randomName(prefix string) string {
-	var b [12]byte
+	var b [randomLength / 2]byte
 	rand.Read(b[:]) // never fails, says crypto/rand
 	return strings.TrimSuffix(prefix, "-") + "-" + hex.EncodeToString(b[:])
 }

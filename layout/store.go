@@ -25,6 +25,7 @@ const (
 	privateDir = ".layform"
 	ingestDir  = privateDir + "/ingest"
 	lockFile   = privateDir + "/lock"
+	ignoreFile = privateDir + "/.gitignore"
 )
 
 // Options shape a Store. The zero value is what users get.
@@ -281,7 +282,27 @@ func (s *Store) create() (*disk, error) {
 	if _, err := d.mkdir(ingestDir); err != nil {
 		return nil, s.noFolder(s.unwritable(err))
 	}
+	if err := d.ignore(); err != nil {
+		return nil, s.unwritable(err)
+	}
 	return d, nil
+}
+
+// ignore keeps our folder out of git repositories: what is in there is believed,
+// and has no business in a checkout. A file that exists is kept.
+func (d *disk) ignore() error {
+	_, err := d.root.Lstat(ignoreFile)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	t, err := d.createTemp(ingestDir, ".gitignore")
+	if err != nil {
+		return err
+	}
+	if _, err := t.Write([]byte("*\n")); err != nil {
+		return errors.Join(err, t.abort())
+	}
+	return t.publish(ignoreFile, fileMode, false)
 }
 
 // makeDir makes the layout's directory and its missing parents, and makes

@@ -260,14 +260,15 @@ func TestInit(t *testing.T) {
 	}
 	unlock()
 	want := map[string]string{
-		".":               "drwxr-xr-x ",
-		".layform":        "drwxr-xr-x ",
-		".layform/ingest": "drwxr-xr-x ",
-		".layform/lock":   "-rw-r--r-- ",
-		"blobs":           "drwxr-xr-x ",
-		"blobs/sha256":    "drwxr-xr-x ",
-		"index.json":      `-rw-r--r-- {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}` + "\n",
-		"oci-layout":      `-rw-r--r-- {"imageLayoutVersion":"1.0.0"}` + "\n",
+		".":                   "drwxr-xr-x ",
+		".layform":            "drwxr-xr-x ",
+		".layform/ingest":     "drwxr-xr-x ",
+		".layform/lock":       "-rw-r--r-- ",
+		".layform/.gitignore": "-rw-r--r-- *\n",
+		"blobs":               "drwxr-xr-x ",
+		"blobs/sha256":        "drwxr-xr-x ",
+		"index.json":          `-rw-r--r-- {"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}` + "\n",
+		"oci-layout":          `-rw-r--r-- {"imageLayoutVersion":"1.0.0"}` + "\n",
 	}
 	if diff := cmp.Diff(want, snapshot(t, dir)); diff != "" {
 		t.Error(diff)

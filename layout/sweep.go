@@ -50,8 +50,8 @@ func (s *Store) Sweep(ctx context.Context, candidates []digest.Digest, keep []oc
 			continue
 		}
 		live[dgst] = true // a candidate that is listed twice is deleted once
-		if swept.Stopped = index.moved(); swept.Stopped {
-			return swept, nil
+		if swept.Stopped, err = index.moved(); err != nil || swept.Stopped {
+			return swept, err
 		}
 		size, ok, err := d.removeBlob(dgst)
 		if err != nil {
@@ -110,21 +110,21 @@ const settled = 3 * time.Second
 // the file system's clock a write in place leaves the times as they were, so that
 // the bytes of a young file are compared; those of an older one would only cost
 // time.
-func (w *watch) moved() bool {
+func (w *watch) moved() (bool, error) {
 	now, err := w.d.lstat(indexFile)
-	if errors.Is(err, fs.ErrNotExist) && w.info == nil {
-		return false
+	if errors.Is(err, fs.ErrNotExist) {
+		return w.info != nil, nil
 	}
 	if err != nil || w.info == nil {
-		return true
+		return true, err
 	}
 	same := os.SameFile(now, w.info) && now.Size() == w.info.Size() &&
 		now.ModTime().Equal(w.info.ModTime()) && changed(now).Equal(changed(w.info))
 	if same && time.Since(changed(now)) > settled {
-		return false
+		return false, nil
 	}
 	raw, err := w.s.readIndex()
-	return err != nil || !bytes.Equal(raw, w.raw)
+	return !bytes.Equal(raw, w.raw), err
 }
 
 // removeBlob deletes the file of a blob, and gives its size.

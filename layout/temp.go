@@ -268,24 +268,3 @@ func (d *disk) sweepTemp(name string, look bool) (dead bool, err error) {
 	}
 	return err == nil, err
 }
-
-// WriteFile writes the file name in root so that it holds, at any instant and
-// after a power cut, either what it held before or all of data: a temporary
-// file beside it is written, synced, given the mode perm whatever the umask,
-// and renamed over it; then the directory is synced. A symbolic link at name is
-// replaced, not followed.
-func WriteFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
-	d := &disk{root: root}
-	name = path.Clean(name)
-	t, err := d.createTemp(path.Dir(name), "."+path.Base(name))
-	if err != nil {
-		return err
-	}
-	if _, err := t.Write(data); err != nil {
-		return errors.Join(err, t.abort())
-	}
-	if err := t.publish(name, perm, true); err != nil {
-		return err
-	}
-	return d.syncDir(path.Dir(name))
-}

@@ -41,6 +41,7 @@ func Diff(sp *spec.Spec, prior *Prior, opts Options) (*Plan, error) {
 			Layout:        LayoutRecord{Path: sp.LayoutPath, Index: prior.Index, Stage: prior.StageDigest},
 			Changes:       []Change{},
 			Recover:       prior.Interrupted,
+			TakenOver:     prior.TakenOver,
 		},
 	}
 	d.index()

@@ -24,6 +24,9 @@ type Plan struct {
 	Options Options `json:"options"`
 	// Layout is the layout that the plan was made against.
 	Layout LayoutRecord `json:"layout"`
+	// TakenOver is the directory, relative to the layout, from which a spec of the
+	// same name put there what this spec takes over; empty for its own objects.
+	TakenOver string `json:"taken_over,omitempty"`
 	// Changes has one element for every object, unchanged ones included: in the
 	// order in which they are built, then what is deleted.
 	Changes []Change `json:"changes"`
@@ -87,6 +90,9 @@ type Options struct {
 	// Adopt takes over tags that the spec names and that stand in the layout
 	// without belonging to any spec.
 	Adopt bool `json:"adopt,omitempty"`
+	// TakeOver takes over what a spec of the same name put into the layout from
+	// another directory, as when the spec moved.
+	TakeOver bool `json:"take_over,omitempty"`
 }
 
 // Action is what happens to an object. Its value is its name in JSON.
@@ -332,5 +338,5 @@ func (p *Plan) Empty() bool {
 			return false
 		}
 	}
-	return true
+	return p.TakenOver == ""
 }

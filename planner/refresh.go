@@ -57,6 +57,8 @@ type Prior struct {
 	// where there is none.
 	Stage       *stage.Stage
 	StageDigest digest.Digest
+	// TakenOver is the Dir of the staging state when it is that of another directory.
+	TakenOver string
 	// Unmarked is set when the directory holds what the spec put there, but the
 	// file oci-layout is gone.
 	Unmarked bool
@@ -103,6 +105,13 @@ func Refresh(ctx context.Context, sp *spec.Spec, store *layout.Store, opts Refre
 	}
 	if err := p.readLayout(ctx, sp.Name, store); err != nil {
 		return nil, err
+	}
+	if err := p.Stage.CheckPlace(store, sp.Dir); err != nil {
+		var other *stage.PlaceError
+		if !opts.Plan.TakeOver || !errors.As(err, &other) {
+			return nil, err
+		}
+		p.TakenOver = p.Stage.Dir
 	}
 	if err := p.readHeld(ctx, store); err != nil {
 		return nil, err

@@ -98,6 +98,7 @@ func (c *applyCmd) refuseShape() error {
 		{"--target", len(c.Target) > 0},
 		{"--replace", len(c.Replace) > 0},
 		{"--adopt", c.Adopt},
+		{"--take-over", c.TakeOver},
 		{"--destroy", c.Destroy},
 		{"--no-stat-cache", c.NoCache},
 	}

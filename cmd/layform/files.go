@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"syscall"
+
+	"github.com/layform/layform/layout"
 )
 
 // readRegular reads a regular file of at most limit bytes. It never waits for
@@ -24,6 +27,16 @@ func readRegular(name string, limit int64) ([]byte, error) {
 		return nil, errors.New("is not a regular file")
 	}
 	return readAll(f, limit)
+}
+
+// removeTemporaries removes what killed runs left beside a file that they wrote.
+func removeTemporaries(name string) error {
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return layout.RemoveTemporaries(root, filepath.Base(name))
 }
 
 // readAll reads a stream of at most limit bytes.

@@ -107,6 +107,9 @@ func (c *fmtCmd) file(a *app, name string) (bool, error) {
 		return false, &failure{message: fmt.Sprintf("%s: %v", name, cause(err))}
 	}
 	out, err := a.format(src, name)
+	if err == nil && c.Write && !c.Check {
+		err = removeTemporaries(name)
+	}
 	if err != nil || bytes.Equal(src, out) {
 		return false, err
 	}

@@ -44,10 +44,11 @@ type valueFlags struct {
 
 // shapeFlags shape a plan. They go with a plan that is made, not with a saved one.
 type shapeFlags struct {
-	Target  []string `name:"target" sep:"none" placeholder:"ADDRESS" help:"Only this object and what it needs. Repeatable."`
-	Replace []string `name:"replace" sep:"none" placeholder:"ADDRESS" help:"Build this object again even if nothing changed. Repeatable."`
-	Adopt   bool     `name:"adopt" help:"Take over tags of the spec that stand in the layout and belong to no spec."`
-	NoCache bool     `name:"no-stat-cache" help:"Read every source file, even those whose size and times did not change."`
+	Target   []string `name:"target" sep:"none" placeholder:"ADDRESS" help:"Only this object and what it needs. Repeatable."`
+	Replace  []string `name:"replace" sep:"none" placeholder:"ADDRESS" help:"Build this object again even if nothing changed. Repeatable."`
+	Adopt    bool     `name:"adopt" help:"Take over tags of the spec that stand in the layout and belong to no spec."`
+	TakeOver bool     `name:"take-over" help:"Take over what a spec of the same name put into the layout from another directory, as when the spec moved."`
+	NoCache  bool     `name:"no-stat-cache" help:"Read every source file, even those whose size and times did not change."`
 }
 
 // runFlags say how a plan is made or applied.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/spec"
 	"github.com/layform/layform/spec/edit"
 )
@@ -98,24 +99,17 @@ func (a *app) checkStarter(text []byte) error {
 	return nil
 }
 
-// writeNew writes a file that must not exist. After an error it does not exist.
+// writeNew writes a file that must not exist into the working directory: whole or
+// not at all.
 func writeNew(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		return &failure{message: name + " exists already", hint: "init overwrites nothing"}
-	}
+	root, err := os.OpenRoot(".")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		os.Remove(name)
+	defer root.Close()
+	err = layout.WriteNewFile(root, name, data, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return &failure{message: name + " exists already", hint: "init overwrites nothing"}
 	}
 	return err
 }

@@ -58,7 +58,10 @@ func (a *app) stage(ctx context.Context, f specFlags, v valueFlags) (*stage.Stag
 	}
 	defer store.Close()
 	st, _, err := stage.Load(ctx, store, sp.Name)
-	return st, err
+	if err != nil {
+		return nil, err
+	}
+	return st, st.CheckPlace(store, sp.Dir)
 }
 
 // one prints the named output.

@@ -84,9 +84,14 @@ type planned struct {
 	cache *stage.Cache
 }
 
-// saveCache writes the stat cache. One that cannot be written, as in a layout
-// that is read-only, costs time alone.
+// saveCache writes the stat cache, and removes what runs that were killed while
+// they wrote it left, in a layout that a spec owns something in. One that cannot be
+// written, as in a layout that is read-only, costs time alone.
 func (p *planned) saveCache(ctx context.Context) {
+	if specs, err := p.store.ListState("stage"); err != nil || len(specs) == 0 {
+		return
+	}
+	_ = p.store.RemoveTemporaries()
 	if p.cache != nil {
 		_ = p.cache.Save(context.WithoutCancel(ctx))
 	}
@@ -114,7 +119,7 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 		return nil, err
 	}
 	made := &planned{store: store, dir: s.dir()}
-	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, Destroy: mode.destroy}
+	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, TakeOver: shape.TakeOver, Destroy: mode.destroy}
 	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now, Contents: encode.DeriveTOC}
 	if !shape.NoCache {
 		made.cache = stage.OpenCache(store)

@@ -56,6 +56,9 @@ func (a *app) state(ctx context.Context, f specFlags, v valueFlags, check bool) 
 	if err != nil {
 		return nil, err
 	}
+	if err := st.CheckPlace(store, sp.Dir); err != nil {
+		return nil, err
+	}
 	out := &view.State{
 		Layout: view.LayoutPath(f.dir(), sp.LayoutPath), Exists: store.Initialised(), Spec: sp.Name,
 		Serial: st.Serial, Index: index.Digest(), Outputs: outputsOf(st),

@@ -12,6 +12,9 @@ import (
 type Stage struct {
 	Version int    `json:"version"`
 	Spec    string `json:"spec"`
+	// Dir is the spec's directory as Place gives it; empty in a state of a version
+	// that did not know it.
+	Dir string `json:"dir,omitempty"`
 	// Serial grows by one with every write.
 	Serial int64 `json:"serial"`
 	// State is Pending around the swap of index.json and Done after it.

@@ -18,6 +18,10 @@ func Plan(w io.Writer, p *planner.Plan, style Style) error {
 		pg.line("An earlier apply left work behind; the next one finishes it.")
 		pg.line("")
 	}
+	if p.TakenOver != "" {
+		pg.line("What this spec has in the layout was put there from another directory, %s, and is taken over.", printable.Line(filepath.Join(PlanLayout(p), filepath.FromSlash(p.TakenOver))))
+		pg.line("")
+	}
 	if p.Empty() {
 		pg.warnings(p.Warnings)
 		if p.Options.Destroy {

@@ -1,0 +1,56 @@
+package stage
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/layform/layform/layout"
+)
+
+// Place is the directory dir of a spec relative to the layout, slash-separated:
+// it stays when both are moved or copied together. Links are resolved, so that
+// one directory has one Place. Both directories exist.
+func Place(store *layout.Store, dir string) (string, error) {
+	base, err := filepath.EvalSymlinks(store.Dir())
+	if err != nil {
+		return "", err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", err
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(base, dir)
+	return filepath.ToSlash(rel), err
+}
+
+// PlaceError says that a staging state belongs to the spec of another directory.
+type PlaceError struct {
+	// Spec is the name that both specs have.
+	Spec string
+	// Layout is the layout, Was the directory of the spec that the state belongs
+	// to, and Is that of the spec at hand.
+	Layout, Was, Is string
+}
+
+// Error names both directories and the ways out.
+func (e *PlaceError) Error() string {
+	return fmt.Sprintf("what the spec named %q has in the layout %s was put there from the directory %s, and this spec is in %s: "+
+		"give one of the two a name of its own with layform { name = \"…\" } or, when it is one spec that moved, plan and apply once with --take-over",
+		e.Spec, e.Layout, e.Was, e.Is)
+}
+
+// CheckPlace makes sure that the staging state belongs to the spec in the
+// directory dir. The error is a *PlaceError when it belongs to another one.
+func (s *Stage) CheckPlace(store *layout.Store, dir string) error {
+	if s.Dir == "" {
+		return nil
+	}
+	is, err := Place(store, dir)
+	if err != nil || is == s.Dir {
+		return err
+	}
+	at := func(place string) string { return filepath.Join(store.Dir(), filepath.FromSlash(place)) }
+	return &PlaceError{Spec: s.Spec, Layout: store.Dir(), Was: at(s.Dir), Is: at(is)}
+}
