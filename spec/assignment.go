@@ -299,24 +299,32 @@ func (g *given) hidden(f *hcl.File, attrs hcl.Attributes) *hcl.File {
 // ParseFile parses one file of HCL or JSON, after measuring it. A byte order mark
 // at its start is no part of the text. The file is never nil.
 func ParseFile(name, text string) (*hcl.File, hcl.Diagnostics) {
+	f, _, diags := parseFile(name, text)
+	return f, diags
+}
+
+// parseFile is ParseFile, and counts the tokens of the file.
+func parseFile(name, text string) (f *hcl.File, tokens int, diags hcl.Diagnostics) {
 	src := []byte(WithoutMark(text))
 	if problem := sourceProblem(name, src); problem != nil {
-		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, hcl.Diagnostics{problem}
+		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, 0, hcl.Diagnostics{problem}
 	}
 	if strings.HasSuffix(name, ".json") {
 		if problem := jsonProblem(name, src); problem != nil {
-			return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, hcl.Diagnostics{problem}
+			return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, 0, hcl.Diagnostics{problem}
 		}
 		f, diags := hcljson.Parse(src, name)
 		if f == nil {
 			f = &hcl.File{Bytes: src, Body: hcl.EmptyBody()}
 		}
-		return f, diags
+		return f, jsonTokens(src), diags
 	}
-	if problem := sourceNesting(name, src); problem != nil {
-		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, hcl.Diagnostics{problem}
+	tokens, problem := sourceNesting(name, src)
+	if problem != nil {
+		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, tokens, hcl.Diagnostics{problem}
 	}
-	return hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	f, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	return f, tokens, diags
 }
 
 // assign takes an assignment of the environment or the command line.

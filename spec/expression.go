@@ -17,6 +17,8 @@ type expression struct {
 	// or could not be evaluated. The mistake has been reported; the value is
 	// unknown, and nothing that follows from it is reported.
 	wrong bool
+	// costly is set when the expression calls a function that has a cost.
+	costly bool
 }
 
 func (e *expression) rng() hcl.Range { return e.syntax.Range() }
@@ -30,7 +32,8 @@ func newExpression(e hcl.Expression) (*expression, hcl.Diagnostics) {
 	}
 	diags = append(diags, duplicateMembers(syntax)...)
 	refs := findReferences(syntax)
-	return &expression{syntax: addMeters(syntax), refs: refs}, diags
+	costly := callsCostly(syntax)
+	return &expression{syntax: addMeters(syntax), refs: refs, costly: costly}, diags
 }
 
 // duplicateMembers reports members of one object that have the same name: the
@@ -107,6 +110,10 @@ func nativeExpression(e hcl.Expression) (hclsyntax.Expression, hcl.Diagnostics) 
 	// Without a context, a JSON expression evaluates to what it is.
 	v, diags := e.Value(nil)
 	if diags.HasErrors() || v.IsNull() || v.Type() != cty.String {
+		if _, problem := valueSize(v); problem != "" {
+			v = cty.DynamicVal
+			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Expression too large", Detail: problem, Subject: e.Range().Ptr()})
+		}
 		return &hclsyntax.LiteralValueExpr{Val: v, SrcRange: e.Range()}, diags
 	}
 	start := e.Range().Start

@@ -25,6 +25,19 @@ const (
 	// maxChain is the number of operators and index brackets that one expression
 	// may string together on one level of nesting.
 	maxChain = 1000
+	// maxTokens is the number of tokens of one file, but for comments: each takes a hundred bytes
+	// and more in the parser, and what becomes of it stays in the memory.
+	maxTokens = 400_000
+	// maxSpecSize and maxSpecTokens are the limits of all files of a spec together.
+	maxSpecSize   = 16 << 20
+	maxSpecTokens = 1_000_000
+	// maxLines is the number of lines of one heredoc, which the parser joins one by
+	// one, and of pieces between the interpolations of a string.
+	maxLines = 10_000
+	// maxDecimal is the largest decimal exponent, as maxExponent has it.
+	maxDecimal = "2466"
+	// maxDigits is the length of a number, which is exact to 512 bits.
+	maxDigits = 1000
 )
 
 // WithoutMark is a text without the byte order mark that some editors put before
@@ -95,7 +108,23 @@ func jsonProblem(name string, text []byte) *hcl.Diagnostic {
 			Detail: fmt.Sprintf("%s is half of a surrogate pair, which is no character. Write the character itself, or both halves.", text[at:at+6]),
 		}
 	}
+	if jsonTokens(text) > maxTokens {
+		rng := positionRange(name, text, 0)
+		return &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Expression too large", Subject: &rng,
+			Detail: fmt.Sprintf("A file may have %d names, values and punctuation marks at most. Divide the spec into several files.", maxTokens),
+		}
+	}
 	return nil
+}
+
+// jsonTokens counts the tokens of a JSON text, from the marks between them.
+func jsonTokens(text []byte) int {
+	count := 0
+	for _, mark := range []string{",", ":", "[", "{"} {
+		count += 2 * bytes.Count(text, []byte(mark))
+	}
+	return count
 }
 
 // loneSurrogate is the offset of the first escape of a JSON text that is half of
@@ -155,6 +184,8 @@ type nesting struct {
 	quoted int // levels of the stack that belong to quotes, heredocs and templates
 	unary  int
 	levels int // template control sequences that are open
+	count  int // tokens so far
+	lines  int // pieces of text in a row
 }
 
 // nestingLevel is one open bracket, quote or template sequence.
@@ -168,8 +199,8 @@ type nestingLevel struct {
 func tokenNesting(tokens hclsyntax.Tokens) *hcl.Diagnostic {
 	n := newNesting()
 	for i, t := range tokens {
-		if !n.step(t, tokens[i+1:]) {
-			return nestingProblem(t.Range)
+		if problem := n.problem(t, tokens[i+1:]); problem != nil {
+			return problem
 		}
 	}
 	return nil
@@ -185,7 +216,8 @@ const lexedAtOnce = 64 << 10
 // sourceNesting is tokenNesting for a file of the native syntax. A token takes
 // about a hundred times the memory of a bracket, so the file is lexed piece by
 // piece, cut after a line that ends outside of quotes, heredocs and templates.
-func sourceNesting(name string, src []byte) *hcl.Diagnostic {
+// tokens is how many there are.
+func sourceNesting(name string, src []byte) (tokens int, problem *hcl.Diagnostic) {
 	start, settled := hcl.InitialPos, newNesting()
 	for size := lexedAtOnce; ; {
 		piece := src[:min(size, len(src))]
@@ -198,8 +230,8 @@ func sourceNesting(name string, src []byte) *hcl.Diagnostic {
 			if !whole && cutsComment(tokens, i, src[t.Range.Start.Byte-start.Byte:]) {
 				break
 			}
-			if !n.step(t, tokens[i+1:]) {
-				return nestingProblem(t.Range)
+			if problem := n.problem(t, tokens[i+1:]); problem != nil {
+				return n.count, problem
 			}
 			if n.quoted == 0 && endsLine(t) {
 				cut, settled = t.Range.End, n
@@ -208,7 +240,7 @@ func sourceNesting(name string, src []byte) *hcl.Diagnostic {
 		}
 		switch {
 		case whole:
-			return nil
+			return n.count, nil
 		case cut == start:
 			size *= 2
 		default:
@@ -235,6 +267,42 @@ func nestingProblem(rng hcl.Range) *hcl.Diagnostic {
 			"Split the expression with locals.", MaxNesting, maxChain),
 		Subject: &rng,
 	}
+}
+
+// problem takes the next token and says which limit it breaks, nil if none.
+func (n *nesting) problem(t hclsyntax.Token, rest hclsyntax.Tokens) *hcl.Diagnostic {
+	tooLarge := func(detail string) *hcl.Diagnostic {
+		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Expression too large", Detail: detail, Subject: &t.Range}
+	}
+	if t.Type != hclsyntax.TokenComment && t.Type != hclsyntax.TokenNewline {
+		n.count++
+	}
+	if t.Type == hclsyntax.TokenStringLit || t.Type == hclsyntax.TokenQuotedLit {
+		n.lines++
+	} else {
+		n.lines = 0
+	}
+	switch {
+	case n.count > maxTokens:
+		return tooLarge(fmt.Sprintf("A file may have %d names, values and punctuation marks at most. Divide the spec into several files.", maxTokens))
+	case n.lines > maxLines:
+		return tooLarge(fmt.Sprintf("A text may have %d lines at most. Put it into a file of its own, and read it with file or templatefile.", maxLines))
+	case t.Type == hclsyntax.TokenNumberLit && !shortNumber(t.Bytes):
+		return tooLarge("A number here is too large, too small or too long.")
+	case !n.step(t, rest):
+		return nestingProblem(t.Range)
+	}
+	return nil
+}
+
+// shortNumber reports whether a number can be worked with: those with a long
+// exponent have millions of digits when they are written out.
+func shortNumber(text []byte) bool {
+	exponent := ""
+	if at := bytes.IndexAny(text, "eE"); at >= 0 {
+		exponent = strings.TrimLeft(string(text[at+1:]), "+-0")
+	}
+	return len(text) <= maxDigits && (len(exponent) < 4 || len(exponent) == 4 && exponent <= maxDecimal)
 }
 
 // step takes the next token and reports whether the limits still hold.

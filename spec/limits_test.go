@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -40,6 +40,13 @@ func TestHostileText(t *testing.T) {
 		"escape":       {`x = "\ud800"`, "U+d800"},
 		"end of file":  {repeat("# comment\n", 7000) + repeat("b {\n", deep), "nested too deeply"},
 		"no comment":   {"x = 1 /*" + repeat("\n", lexedAtOnce) + repeat("(", deep), "nested too deeply"},
+		"heredoc":      {"x = <<E\n" + repeat("a\n", maxLines+1) + "E\n", "lines at most"},
+		"indented":     {"x = <<-E\n" + repeat(" a\n", maxLines+1) + "E\n", "lines at most"},
+		"tokens":       {"x = [" + repeat("1,", maxTokens/2) + "]", "Divide the spec"},
+		"many lines":   {repeat("x=1\n", maxTokens/3+1), "Divide the spec"},
+		"exponent":     {"x = 1e20000000", "too large, too small"},
+		"small":        {"x = -1E-2467", "too large, too small"},
+		"digits":       {"x = 0." + repeat("9", maxDigits), "too large, too small"},
 		"no newline":   {"x = \"" + repeat("a", lexedAtOnce) + repeat("${(", deep), "nested too deeply"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +54,7 @@ func TestHostileText(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			s, diags := Load(t.TempDir(), LoadOptions{Sources: []Source{{Name: "layform.hcl", Text: test[0]}}})
 			runtime.ReadMemStats(&after)
-			if grown := after.TotalAlloc - before.TotalAlloc; grown > 96<<20 {
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 512<<20 {
 				t.Errorf("%d MiB were allocated", grown>>20)
 			}
 			mustSay(t, s, diags, test[1], "layform.hcl line")
@@ -64,6 +71,23 @@ func TestHostileText(t *testing.T) {
 			mustFail(t, t.TempDir(), LoadOptions{Sources: []Source{{Name: "layform.json", Text: text}}}, "nested too deeply", "layform.json line")
 		})
 	}
+}
+
+// TestSpecSize: what all files of a spec hold together is bounded.
+func TestSpecSize(t *testing.T) {
+	large, dense := LoadOptions{}, LoadOptions{}
+	for i := range 18 {
+		name := fmt.Sprintf("f%02d.layform.hcl", i)
+		large.Sources = append(large.Sources, Source{Name: name, Text: strings.Repeat("# comment\n", 100_000)})
+		dense.Sources = append(dense.Sources, Source{Name: name, Text: fmt.Sprintf("locals {\n a%d = [%s]\n}\n", i, strings.Repeat("1,", 50_000))})
+	}
+	mustFail(t, t.TempDir(), large, "Spec too large", "f16.layform.hcl line 1")
+	mustFail(t, t.TempDir(), dense, "Spec too large", "f10.layform.hcl line 1")
+	file := source("")
+	file.Sources[0] = Source{Name: "layform.json", Text: `{"layout": {"path": "out"}, "output": {"o": {"value": 1e20000000}}}`}
+	mustFail(t, t.TempDir(), file, "number", "layform.json line 1")
+	file.Sources[0].Text = `{"output": {"o": {"value": [` + strings.Repeat("1,", maxTokens) + `1]}}}`
+	mustFail(t, t.TempDir(), file, "Divide the spec", "layform.json line 1")
 }
 
 // TestSurrogates: halves of surrogate pairs are refused wherever JSON is read,
@@ -187,26 +211,62 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestStop ends an evaluation from outside.
-func TestStop(t *testing.T) {
+// TestSilence: the last resort ends what counts nothing, and nothing else.
+func TestSilence(t *testing.T) {
 	s := mustLoad(t, t.TempDir(), source("layer \"a\" {\n file \"/a\" { content = \"${upper(\"x\")}!\" }\n}\nmanifest \"m\" {\n artifact_type = \"a/b\"\n layers = [layer.a]\n}\n"))
-	var stop atomic.Bool
-	stop.Store(true)
 	ses := newSession(s.program, nil)
-	ses.meter.stop = &stop
+	ses.meter.watch = new(watch)
+	ses.meter.watch.stop.Store(true)
 	_, diags := ses.evaluate(s.program.instances[Address{Kind: KindLayer, Name: "a"}])
-	if !diags.HasErrors() || !strings.Contains(diags[0].Detail, "takes longer than 10s") || diags[0].Subject == nil {
+	if !diags.HasErrors() || !strings.Contains(diags[0].Detail, silence) || diags[0].Subject == nil {
 		t.Errorf("diagnostics %v", diags)
+	}
+	w, hang := new(watch), make(chan struct{})
+	diags, finished := guardedFor(w, time.Nanosecond, func() hcl.Diagnostics { <-hang; return nil })
+	if close(hang); finished || !diags.HasErrors() || !w.stop.Load() {
+		t.Errorf("finished %v, diagnostics %v", finished, diags)
 	}
 }
 
 // TestPanic turns a panic into a diagnostic.
 func TestPanic(t *testing.T) {
-	var stop atomic.Bool
-	diags, finished := guarded(&stop, func() hcl.Diagnostics { panic("oh") })
+	diags, finished := guarded(new(watch), func() hcl.Diagnostics { panic("oh") })
 	if !finished || !diags.HasErrors() || !strings.Contains(diags[0].Detail, "oh") {
 		t.Errorf("diagnostics %v", diags)
 	}
+}
+
+// TestCostlyFunctions: functions whose work grows faster than what they are given
+// are stopped by a count, and nothing that is of use is.
+func TestCostlyFunctions(t *testing.T) {
+	loop := func(call string) string {
+		return "locals {\n list = range(1000)\n text = join(\"\", [for i in range(1000) : \"xxxxxxxxxx\"])\n}\noutput \"o\" { value = length([for a in range(700) : " + call + "]) }"
+	}
+	dir := files(t, map[string]string{
+		"t.tftpl": "%{ for a in range(700) }${length(distinct(list))}%{ endfor }",
+		"list":    strings.Repeat("some/path\n", 20_000),
+	})
+	for name, call := range map[string]string{
+		"distinct":      "distinct(local.list)",
+		"hidden by try": "try(distinct(local.list), 1)",
+		"matchkeys":     "matchkeys(local.list, local.list, local.list)",
+		"setunion":      "setunion(local.list, [a])",
+		"regexall":      `regexall("x{900}y", local.text)`,
+		"replace":       `replace(local.text, "/x{900}y/", "")`,
+		"template":      `templatefile("t.tftpl", { list = local.list })`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			mustFail(t, dir, source(loop(call)), "produce", "of values", "layform.hcl line")
+		})
+	}
+	mustFail(t, dir, source(`output "o" { value = regex(join("", [for i in range(200) : "0123456789012345678901234567890123456789012345678901"]), "x") }`), "at most 10000 bytes")
+	mustLoad(t, dir, source(`output "o" {
+ value = [
+  length(distinct([for i in range(1000) : "${i}"])), length(toset([for i in range(1000) : "${i}"])),
+  length(regexall("(?m)^some/(path)$", file("list"))), replace("v1.2.3", "/^v([0-9]+)\\..*$/", "$1"), distinct(sensitive([1])),
+]
+ sensitive = true
+}`))
 }
 
 func TestValueSize(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -18,10 +17,15 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// guarded runs f and waits for it, but not longer than MaxEvaluation. f runs on
-// its own goroutine, which goes on until it next looks at stop; finished is then
-// false. A panic in f becomes a diagnostic.
-func guarded(stop *atomic.Bool, f func() hcl.Diagnostics) (diags hcl.Diagnostics, finished bool) {
+// guarded runs f and waits for it, as long as the meters that share w count.
+// f runs on its own goroutine. When nothing was counted for MaxSilence, f goes on
+// until it next looks at w.stop; finished is then false. A panic in f becomes a
+// diagnostic.
+func guarded(w *watch, f func() hcl.Diagnostics) (diags hcl.Diagnostics, finished bool) {
+	return guardedFor(w, MaxSilence, f)
+}
+
+func guardedFor(w *watch, silent time.Duration, f func() hcl.Diagnostics) (diags hcl.Diagnostics, finished bool) {
 	result := make(chan hcl.Diagnostics, 1)
 	go func() {
 		defer func() {
@@ -34,23 +38,24 @@ func guarded(stop *atomic.Bool, f func() hcl.Diagnostics) (diags hcl.Diagnostics
 		}()
 		result <- f()
 	}()
-	timer := time.NewTimer(MaxEvaluation)
-	defer timer.Stop()
-	select {
-	case diags := <-result:
-		return diags, true
-	case <-timer.C:
-	}
-	stop.Store(true)
-	// What counts its work notices soon, and then knows the place.
-	select {
-	case diags := <-result:
-		return diags, true
-	case <-time.After(time.Second):
-		return hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Expression too large",
-			Detail: fmt.Sprintf("The spec takes longer than %s to evaluate. Make its expressions smaller.", MaxEvaluation),
-		}}, false
+	ticker := time.NewTicker(silent)
+	defer ticker.Stop()
+	for counted := w.counted.Load(); ; {
+		select {
+		case diags := <-result:
+			return diags, true
+		case <-ticker.C:
+		}
+		now := w.counted.Load()
+		switch {
+		case w.stop.Load():
+			return hcl.Diagnostics{{
+				Severity: hcl.DiagError, Summary: "Expression too large", Detail: silence + " Make the expressions of the spec smaller.",
+			}}, false
+		case now == counted:
+			w.stop.Store(true) // an evaluation that counts again stops by itself, and knows the place
+		}
+		counted = now
 	}
 }
 
@@ -137,8 +142,14 @@ type loading struct {
 func (l *loading) run() hcl.Diagnostics {
 	diags := l.read()
 	unparsed := diags.HasErrors()
+	size, tokens := 0, 0
 	for _, src := range l.sources {
-		f, more := ParseFile(src.Name, src.Text)
+		if size += len(src.Text); size > maxSpecSize || tokens > maxSpecTokens {
+			return append(diags, tooManySources(src.Name))
+		}
+		f, count, more := parseFile(src.Name, src.Text)
+		tokens += count
+		l.p.watch.counted.Add(1)
 		diags = append(diags, more...)
 		l.p.files[src.Name] = f
 		if more.HasErrors() {
@@ -179,6 +190,15 @@ func (l *loading) run() hcl.Diagnostics {
 	return diags
 }
 
+// tooManySources says that the files of a spec are too large together.
+func tooManySources(name string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Spec too large",
+		Subject: &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos},
+		Detail:  fmt.Sprintf("With this file the spec has more than %d MiB, or %d names, values and punctuation marks. Make more of it with for_each, or put data into files that functions read.", maxSpecSize>>20, maxSpecTokens),
+	}
+}
+
 // read finds the sources and reads them.
 func (l *loading) read() hcl.Diagnostics {
 	if l.opts.Sources != nil {
@@ -190,11 +210,15 @@ func (l *loading) read() hcl.Diagnostics {
 		return hcl.Diagnostics{problem}
 	}
 	var diags hcl.Diagnostics
+	size := 0
 	for _, name := range names {
 		text, err := readInside(l.dir, name, MaxSourceSize)
 		if err != nil {
 			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: sentence(err)})
 			continue
+		}
+		if size += len(text); size > maxSpecSize {
+			return append(diags, tooManySources(name))
 		}
 		l.sources = append(l.sources, Source{Name: name, Text: WithoutMark(text)})
 	}

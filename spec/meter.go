@@ -15,9 +15,12 @@ import (
 // hostile or mistaken expression from taking the machine with it: a meter counts
 // what expressions produce while they run, and stops them.
 const (
-	// MaxEvaluation is how long loading a spec, or evaluating one object later,
-	// may take.
-	MaxEvaluation = 10 * time.Second
+	// MaxSilence is how long an evaluation may go without anything being counted.
+	// It is a last resort: what takes time is counted, so that what a spec may do
+	// does not depend on the machine or on its load.
+	MaxSilence = 2 * time.Minute
+	// maxLoaded is what all evaluations of one Load may produce together.
+	maxLoaded = 1 << 30
 	// maxProduced is what one evaluation may produce, and maxValue what one value
 	// may take, in bytes of strings and numbers plus valueCost for every element
 	// and, for what is produced, stepCost for every step.
@@ -39,8 +42,15 @@ type meter struct {
 	// try and can do not hide it.
 	limit string
 	at    hcl.Range
-	// stop is set from outside when the time is over.
-	stop *atomic.Bool
+	// watch is told of the progress, and stops the evaluation from outside.
+	watch *watch
+}
+
+// watch connects an evaluation with guarded, which waits for it.
+type watch struct {
+	// counted is what all meters of the evaluation have charged.
+	counted atomic.Int64
+	stop    atomic.Bool
 }
 
 // meterName is the variable that leads expressions to the meter. It is no
@@ -65,14 +75,20 @@ func (m *meter) charge(n int64, at hcl.Range) bool {
 		return false
 	}
 	m.produced += n
+	total := m.watch.counted.Add(n)
 	switch {
-	case m.stop != nil && m.stop.Load():
-		m.trip(fmt.Sprintf("This takes longer than %s to evaluate.", MaxEvaluation), at)
+	case m.watch.stop.Load():
+		m.trip(silence, at)
+	case total > maxLoaded:
+		m.trip(fmt.Sprintf("The expressions of the spec produce more than %d MiB of values in all.", maxLoaded>>20), at)
 	case m.produced > maxProduced:
 		m.trip(fmt.Sprintf("This produces more than %d MiB of values.", maxProduced>>20), at)
 	}
 	return m.limit == ""
 }
+
+// silence is the text of the last resort.
+var silence = fmt.Sprintf("A step of the evaluation takes longer than %s.", MaxSilence)
 
 func (m *meter) trip(limit string, at hcl.Range) {
 	if m.limit == "" {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -41,8 +40,8 @@ type program struct {
 
 	// templates are parsed template files by path.
 	templates sync.Map
-	// stop ends all evaluations during Load.
-	stop atomic.Bool
+	// watch is shared by all evaluations during Load.
+	watch *watch
 }
 
 // plainBlock is a layform or layout block.
@@ -131,6 +130,7 @@ func newProgram(dir string, version string) *program {
 		files:     map[string]*hcl.File{},
 		reader:    newReader(dir),
 		version:   version,
+		watch:     &watch{},
 		name:      "default",
 		variables: map[string]*variable{},
 		locals:    map[string]*local{},

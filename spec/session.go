@@ -22,6 +22,10 @@ type session struct {
 	blocks  map[Address]cty.Value
 	// loops are the values of for_each expressions that refer to objects.
 	loops map[Address]cty.Value
+	// costly are the functions of costlyFunctions, and at is the expression that
+	// calls them.
+	costly map[string]function.Function
+	at     hcl.Range
 }
 
 // env is what an expression may use besides the names of the spec.
@@ -38,7 +42,7 @@ func newSession(p *program, known Known) *session {
 	}
 	s := &session{
 		p: p, known: known,
-		meter:   &meter{stop: &p.stop},
+		meter:   &meter{watch: p.watch},
 		locals:  map[string]cty.Value{},
 		objects: map[Address]cty.Value{},
 		blocks:  map[Address]cty.Value{},
@@ -79,7 +83,10 @@ func (s *session) expression(e *expression, in *env) (cty.Value, hcl.Diagnostics
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
+	outer := s.at
+	s.at = e.rng()
 	v, more := e.syntax.Value(ctx)
+	s.at = outer
 	diags = append(diags, more...)
 	if problem := s.meter.problem(); problem != nil {
 		return cty.DynamicVal, hcl.Diagnostics{problem}
@@ -136,6 +143,9 @@ func (s *session) context(e *expression, in *env) (*hcl.EvalContext, hcl.Diagnos
 	}
 	ctx := s.ctx.NewChild()
 	ctx.Variables = names
+	if e.costly {
+		ctx.Functions = s.costlyFunctions()
+	}
 	return ctx, diags
 }
 

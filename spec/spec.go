@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
@@ -134,7 +133,7 @@ type Spec struct {
 // after an error only its Files may be used.
 func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 	l := &loading{p: newProgram(dir, opts.Version), dir: dir, opts: opts}
-	diags, finished := guarded(&l.p.stop, l.run)
+	diags, finished := guarded(l.p.watch, l.run)
 	if !finished {
 		// The evaluation may still be writing to the program, which is left to it.
 		return &Spec{Dir: dir, Files: map[string]*hcl.File{}}, diags
@@ -198,10 +197,9 @@ func (s *Spec) Outputs(known Known) ([]Output, hcl.Diagnostics) {
 
 // guarded runs an evaluation after Load.
 func (s *Spec) guarded(known Known, evaluate func(*session) hcl.Diagnostics) (hcl.Diagnostics, bool) {
-	stop := new(atomic.Bool)
 	ses := newSession(s.program, known)
-	ses.meter.stop = stop
-	return guarded(stop, func() hcl.Diagnostics { return evaluate(ses) })
+	ses.meter.watch = new(watch)
+	return guarded(ses.meter.watch, func() hcl.Diagnostics { return evaluate(ses) })
 }
 
 // Inputs lists what functions have read on disk since Load began: sorted,

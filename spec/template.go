@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -62,7 +63,8 @@ func (s *session) render(path string, vars cty.Value) (cty.Value, error) {
 	names[meterName] = cty.CapsuleVal(meterType, s.meter)
 	ctx := s.p.root.NewChild()
 	ctx.Variables = names
-	ctx.Functions = map[string]function.Function{"templatefile": refusedTemplate("a template may not render another template")}
+	ctx.Functions = maps.Clone(s.costlyFunctions())
+	ctx.Functions["templatefile"] = refusedTemplate("a template may not render another template")
 	v, diags := t.expr.Value(ctx)
 	if diags.HasErrors() {
 		return cty.NilVal, diagnosticError(diags)
