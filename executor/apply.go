@@ -240,7 +240,9 @@ func (r *run) known(a spec.Address) (spec.Built, bool) {
 	return m.built, ok
 }
 
-// sameValues checks that no value that the plan knew comes out differently.
+// sameValues checks that no value that the plan knew comes out differently. A
+// sensitive one is not in the plan: the variables and files that it comes from are
+// held against the plan instead.
 func sameValues(change planner.Change, object spec.Object) error {
 	now := map[string]spec.Field{}
 	for _, f := range object.Fields {
@@ -250,7 +252,7 @@ func sameValues(change planner.Change, object spec.Object) error {
 		if f.Unknown {
 			continue
 		}
-		if is, ok := now[f.Path]; !ok || is.Value != f.Value {
+		if is, ok := now[f.Path]; !ok || is.Sensitive != f.Sensitive || !f.Sensitive && is.Value != f.Value {
 			return &planner.StaleError{What: fmt.Sprintf("the value %s of %s", f.Path, change.Address)}
 		}
 	}

@@ -36,7 +36,7 @@ func (r *run) make(ctx context.Context, u planner.Unit, change planner.Change, o
 			return err
 		}
 	}
-	r.put(u.Key, made{object: object, built: spec.Built{Descriptor: rec.Descriptor, DiffID: rec.DiffID}, staged: staged(u, object, rec)})
+	r.put(u.Key, made{object: object, built: spec.Built{Descriptor: rec.Descriptor, DiffID: rec.DiffID}, staged: r.staged(u, object, rec)})
 	r.count(rec, change)
 	event.Kind, event.Bytes = EventDone, event.Total
 	event.Digest, event.Size = rec.Descriptor.Digest, rec.Descriptor.Size
@@ -82,7 +82,7 @@ func (r *run) count(rec stage.Record, change planner.Change) {
 }
 
 // staged is what the staging state keeps of an object.
-func staged(u planner.Unit, object spec.Object, rec stage.Record) stage.Object {
+func (r *run) staged(u planner.Unit, object spec.Object, rec stage.Record) stage.Object {
 	o := stage.Object{
 		Fingerprint: rec.Fingerprint,
 		Descriptor:  rec.Descriptor,
@@ -99,7 +99,7 @@ func staged(u planner.Unit, object spec.Object, rec stage.Record) stage.Object {
 	}
 	for _, f := range object.Fields {
 		if f.Sensitive {
-			o.Sensitive[f.Path] = f.Value
+			o.Sensitive[f.Path] = r.stage.Seal(f.Value)
 		} else {
 			o.Fields[f.Path] = f.Value
 		}

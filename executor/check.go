@@ -57,7 +57,7 @@ func (r *run) checkLayout(ctx context.Context) error {
 	if err := st.CheckPlace(r.store, r.opts.Dir); err != nil && !(errors.As(err, &place) && st.Dir == r.plan.TakenOver) {
 		return err
 	}
-	r.stage = st
+	r.stage = st.Salted()
 	records, err := stage.Built(r.store, r.plan.Spec.Name)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -13,6 +14,7 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
 )
 
 // ConflictError says that a tag that the spec asks for belongs to somebody else.
@@ -107,6 +109,7 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 	next := &stage.Stage{
 		Spec:     r.plan.Spec.Name,
 		Dir:      dir,
+		Salt:     r.stage.Salt,
 		Serial:   r.stage.Serial,
 		Objects:  maps.Clone(r.stage.Objects),
 		Tags:     maps.Clone(r.stage.Tags),
@@ -138,9 +141,9 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 				}
 				owner[w.Ref] = c.Address
 				d = image.Tagged(d, w.Ref)
-				next.Tags[w.Ref] = d
+				next.Tags[w.Ref] = kept(next, m.object, d)
 			} else {
-				next.Untagged = append(next.Untagged, d)
+				next.Untagged = append(next.Untagged, kept(next, m.object, d))
 			}
 			entries = append(entries, d)
 		}
@@ -152,6 +155,16 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 		}
 	}
 	return next, entries, nil
+}
+
+// kept is the form in which the staging state keeps the entry of an object.
+func kept(next *stage.Stage, object spec.Object, entry ocispec.Descriptor) ocispec.Descriptor {
+	for _, f := range object.Fields {
+		if f.Sensitive && strings.HasPrefix(f.Path, "descriptor_annotations") {
+			return next.SealEntry(entry)
+		}
+	}
+	return entry
 }
 
 // dropGone takes out of the staging state what the plan removes, and what it
@@ -192,7 +205,11 @@ func (r *run) outputs(next *stage.Stage) error {
 		return diags
 	}
 	for _, o := range list {
-		next.Outputs[o.Name] = stage.Output{Value: o.Value, Sensitive: o.Sensitive, Description: o.Description}
+		value := o.Value
+		if o.Sensitive {
+			value = next.Seal(value)
+		}
+		next.Outputs[o.Name] = stage.Output{Value: value, Sensitive: o.Sensitive, Description: o.Description}
 	}
 	r.result.Outputs = list
 	return nil

@@ -20,6 +20,8 @@ const (
 	fileMode fs.FileMode = 0o644
 	blobMode fs.FileMode = 0o444
 	dirMode  fs.FileMode = 0o755
+	// secretMode is for what its owner alone may read.
+	secretMode fs.FileMode = 0o600
 )
 
 // Op is a kind of file system operation.

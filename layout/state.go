@@ -48,17 +48,22 @@ func (s *Store) ReadState(name string, limit int64) ([]byte, error) {
 // SaveState writes a state file so that it holds, at any instant and after a
 // power cut, what it held before or all of data.
 func (s *Store) SaveState(name string, data []byte) error {
-	return s.writeState(name, true, data)
+	return s.writeState(name, fileMode, true, data)
+}
+
+// SaveSecret is SaveState for a file that its owner alone may read.
+func (s *Store) SaveSecret(name string, data []byte) error {
+	return s.writeState(name, secretMode, true, data)
 }
 
 // SaveCache writes a state file atomically, but does not wait until it is
 // durable: after a power cut it may be gone or damaged. It is for what can be
 // made again, and carries a checksum. The data is that of all parts in a row.
 func (s *Store) SaveCache(name string, parts ...[]byte) error {
-	return s.writeState(name, false, parts...)
+	return s.writeState(name, fileMode, false, parts...)
 }
 
-func (s *Store) writeState(name string, durable bool, parts ...[]byte) error {
+func (s *Store) writeState(name string, mode fs.FileMode, durable bool, parts ...[]byte) error {
 	file, err := statePath(name)
 	if err != nil {
 		return err
@@ -81,7 +86,7 @@ func (s *Store) writeState(name string, durable bool, parts ...[]byte) error {
 			return errors.Join(err, t.abort())
 		}
 	}
-	if err := t.publish(file, fileMode, durable); err != nil {
+	if err := t.publish(file, mode, durable); err != nil {
 		return err
 	}
 	if !durable {

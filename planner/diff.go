@@ -210,7 +210,7 @@ func (d *differ) diffUnit(u Unit, o spec.Object) (Change, *outcome, error) {
 		Fingerprint: content.fingerprint,
 		Content:     content.size,
 		Entries:     content.count,
-		Fields:      o.Fields,
+		Fields:      withheld(o.Fields),
 	}
 	if content.known {
 		change.After.Digest, change.After.Size = content.built.Descriptor.Digest, content.built.Descriptor.Size
@@ -260,9 +260,21 @@ func before(o stage.Object) *State {
 		s.Fields = append(s.Fields, spec.Field{Path: path, Value: o.Fields[path]})
 	}
 	for _, path := range slices.Sorted(maps.Keys(o.Sensitive)) {
-		s.Fields = append(s.Fields, spec.Field{Path: path, Value: o.Sensitive[path], Sensitive: true})
+		s.Fields = append(s.Fields, spec.Field{Path: path, Sensitive: true})
 	}
 	return s
+}
+
+// withheld are fields without the digests of sensitive values: a short value could
+// be guessed by its digest.
+func withheld(fields []spec.Field) []spec.Field {
+	out := slices.Clone(fields)
+	for i := range out {
+		if out[i].Sensitive {
+			out[i].Value = ""
+		}
+	}
+	return out
 }
 
 // replaces reports whether the user asked for a replacement of the unit.

@@ -21,7 +21,7 @@ func (d *differ) explain(change *Change, u Unit, o spec.Object, was stage.Object
 	if !staged {
 		change.Action = Create
 		change.Reasons = []Reason{{Kind: ReasonNew, Text: "the layout does not hold it yet"}}
-		change.Fields = diffFields(stage.Object{}, o.Fields)
+		change.Fields = diffFields(stage.Object{}, o.Fields, d.prior.Stage.Seal)
 		change.Files = diffFiles(nil, now.entries)
 		d.implied(change, u, staged)
 		return
@@ -31,7 +31,7 @@ func (d *differ) explain(change *Change, u Unit, o spec.Object, was stage.Object
 		change.add(ReasonDrift, "", driftText(drift.Kind))
 	}
 	d.implied(change, u, staged)
-	if change.Fields = diffFields(was, o.Fields); len(change.Fields) > 0 {
+	if change.Fields = diffFields(was, o.Fields, d.prior.Stage.Seal); len(change.Fields) > 0 {
 		change.add(ReasonFields, "", countOf(len(change.Fields), "value")+" changed")
 	}
 	if !now.known || now.built.Descriptor.Digest != was.Descriptor.Digest {
@@ -148,8 +148,9 @@ func unseenCause(kind spec.Kind) string {
 	return text
 }
 
-// diffFields compares the values of the last apply with those of the spec.
-func diffFields(was stage.Object, now []spec.Field) []FieldChange {
+// diffFields compares the values of the last apply with those of the spec. seal
+// gives the form in which the last apply kept sensitive ones.
+func diffFields(was stage.Object, now []spec.Field, seal func(string) string) []FieldChange {
 	changes := map[string]FieldChange{}
 	for path, value := range was.Fields {
 		changes[path] = FieldChange{Path: path, Before: value}
@@ -163,7 +164,7 @@ func diffFields(was stage.Object, now []spec.Field) []FieldChange {
 		c := changes[f.Path]
 		old, had := hidden[f.Path]
 		switch {
-		case !f.Unknown && f.Sensitive && had && old == f.Value,
+		case !f.Unknown && f.Sensitive && had && old == seal(f.Value),
 			!f.Unknown && !f.Sensitive && !had && c.Path != "" && c.Before == f.Value:
 			delete(changes, f.Path)
 			continue

@@ -106,7 +106,7 @@ func TestDiffFields(t *testing.T) {
 		{Path: "t", Sensitive: true},
 		{Path: "u", Sensitive: true},
 	}
-	if diff := cmp.Diff(want, diffFields(was, now)); diff != "" {
+	if diff := cmp.Diff(want, diffFields(was, now, (&stage.Stage{}).Seal)); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }
@@ -191,7 +191,7 @@ func TestTagDrift(t *testing.T) {
 		"edited in one":   {[]ocispec.Descriptor{same, edited, same}, DriftTagEdited, was.Digest},
 		"same, and again": {[]ocispec.Descriptor{same, was}, "", ""},
 	} {
-		got, ok := TagDrift("v1", was, tc.now)
+		got, ok := TagDrift(&stage.Stage{Tags: map[string]ocispec.Descriptor{"v1": was}}, "v1", tc.now)
 		if ok != (tc.want != "") {
 			t.Errorf("%s: drift is %v", name, ok)
 		}

@@ -97,6 +97,9 @@ func (d *differ) diffOutputs() error {
 	for _, name := range slices.Compact(names) {
 		was, had := d.prior.Stage.Outputs[name]
 		is, has := now[name]
+		if is.Sensitive && has {
+			is.Value = d.prior.Stage.Seal(is.Value)
+		}
 		c := OutputChange{Name: name, Action: NoOp, Before: was.Value, After: is.Value, Unknown: is.Unknown, Sensitive: is.Sensitive || was.Sensitive}
 		switch {
 		case !had:

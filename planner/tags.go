@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
 )
 
@@ -113,8 +113,8 @@ func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Dia
 			Subject:  out.object.Range.Ptr(),
 		}}
 	}
-	was, owned := d.prior.Stage.Tags[w.Ref]
-	drift, drifted := TagDrift(w.Ref, was, entries)
+	_, owned := d.prior.Stage.Tags[w.Ref]
+	drift, drifted := TagDrift(d.prior.Stage, w.Ref, entries)
 	if owned && drifted {
 		drift.Key = key
 		d.drift(drift)
@@ -132,10 +132,12 @@ func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Dia
 	return t, nil
 }
 
-// TagDrift compares was, the entry that the last apply gave the tag ref, with
-// those that have this ref name in index.json now. It tells the first that
-// differs, or that there is none, and reports whether there is such a drift.
-func TagDrift(ref string, was ocispec.Descriptor, now []ocispec.Descriptor) (Drift, bool) {
+// TagDrift compares the entry that the last apply gave the tag ref, as the staging
+// state keeps it, with those that have this ref name in index.json now. It tells
+// the first that differs, or that there is none, and reports whether there is such
+// a drift.
+func TagDrift(st *stage.Stage, ref string, now []ocispec.Descriptor) (Drift, bool) {
+	was := st.Tags[ref]
 	drift := Drift{Kind: DriftTagGone, Ref: ref, Was: was.Digest}
 	for _, is := range now {
 		drift.Is = is.Digest
@@ -143,7 +145,7 @@ func TagDrift(ref string, was ocispec.Descriptor, now []ocispec.Descriptor) (Dri
 		case is.Digest != was.Digest:
 			drift.Kind = DriftTagMoved
 			return drift, true
-		case !layout.SameEntry(was, is):
+		case !st.SameEntry(was, is):
 			drift.Kind = DriftTagEdited
 			return drift, true
 		}

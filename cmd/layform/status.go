@@ -142,7 +142,7 @@ func tagsOf(st *stage.Stage, index *layout.Index) []view.Tag {
 	for _, ref := range slices.Sorted(maps.Keys(st.Tags)) {
 		was := st.Tags[ref]
 		t := view.Tag{Ref: ref, Key: keys[was.Digest], Digest: was.Digest, Standing: view.Intact}
-		if drift, ok := planner.TagDrift(ref, was, index.Resolve(ref)); ok {
+		if drift, ok := planner.TagDrift(st, ref, index.Resolve(ref)); ok {
 			switch drift.Kind {
 			case planner.DriftTagMoved:
 				t.Standing, t.Is = view.Moved, drift.Is

@@ -222,7 +222,8 @@ func union(a, b []digest.Digest) []digest.Digest {
 }
 
 // Save writes the staging state, atomically and durably, and adds one to its
-// serial. The caller holds the lock of the layout.
+// serial. Where it keeps anything of a sensitive value, the file is readable by
+// its owner alone. The caller holds the lock of the layout.
 func Save(ctx context.Context, store *layout.Store, st *Stage) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -237,11 +238,18 @@ func Save(ctx context.Context, store *layout.Store, st *Stage) error {
 	if err := next.check(st.Spec); err != nil {
 		return err
 	}
+	if !next.Sensitive() && (next.Was == nil || !next.Was.Sensitive()) {
+		next.Salt = ""
+	}
 	data, err := jsondoc.Encode(&next)
 	if err != nil {
 		return err
 	}
-	if err := store.SaveState(stateFile(st.Spec, ".json"), data); err != nil {
+	save := store.SaveState
+	if next.Salt != "" {
+		save = store.SaveSecret
+	}
+	if err := save(stateFile(st.Spec, ".json"), data); err != nil {
 		return err
 	}
 	st.Version, st.Serial = next.Version, next.Serial

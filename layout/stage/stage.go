@@ -15,6 +15,9 @@ type Stage struct {
 	// Dir is the spec's directory as Place gives it; empty in a state of a version
 	// that did not know it.
 	Dir string `json:"dir,omitempty"`
+	// Salt is a random text under which sensitive values are sealed; see Seal. Empty
+	// in a state that keeps none, or of a version that knew no salt.
+	Salt string `json:"salt,omitempty"`
 	// Serial grows by one with every write.
 	Serial int64 `json:"serial"`
 	// State is Pending around the swap of index.json and Done after it.
@@ -65,7 +68,7 @@ type Object struct {
 	Content int64 `json:"content,omitempty"`
 	Entries int   `json:"entries,omitempty"`
 	// Fields are the values that the object was made of, by path, as canonical
-	// JSON. A sensitive one is left out and stands in Sensitive as its digest.
+	// JSON. A sensitive one is left out and stands in Sensitive as Seal gives it.
 	Fields    map[string]string `json:"fields,omitempty"`
 	Sensitive map[string]string `json:"sensitive,omitempty"`
 	// Needs are the keys of the objects that this one was built from.
@@ -77,8 +80,7 @@ type Object struct {
 
 // Output is one output value.
 type Output struct {
-	// Value is JSON. Of a sensitive value it is a string with the value's
-	// digest, enough to tell whether it changed.
+	// Value is JSON. Of a sensitive value it is what Seal gives.
 	Value       string `json:"value"`
 	Sensitive   bool   `json:"sensitive,omitempty"`
 	Description string `json:"description,omitempty"`

@@ -376,3 +376,25 @@ func FuzzStage(f *testing.F) {
 		}
 	})
 }
+
+// A state of a version that knew no salt is compared as it was written, and gets
+// a salt with the next write.
+func TestStateWithoutSalt(t *testing.T) {
+	old := &stage.Stage{
+		Objects: map[string]stage.Object{"config.c": {Sensitive: map[string]string{"env": `"sha256:1"`}}},
+		Outputs: map[string]stage.Output{"o": {Value: `"sha256:2"`, Sensitive: true}, "p": {Value: "3"}},
+	}
+	if got := old.Seal(`"sha256:1"`); got != `"sha256:1"` {
+		t.Errorf("without a salt a value is sealed as %s", got)
+	}
+	now := old.Salted()
+	if got, want := now.Objects["config.c"].Sensitive["env"], now.Seal(`"sha256:1"`); got != want || got == `"sha256:1"` {
+		t.Errorf("the field became %s, want %s", got, want)
+	}
+	if got, want := now.Outputs["o"].Value, now.Seal(`"sha256:2"`); got != want || now.Outputs["p"].Value != "3" {
+		t.Errorf("the outputs became %v", now.Outputs)
+	}
+	if old.Salt != "" || old.Outputs["o"].Value != `"sha256:2"` || now.Salted() != now {
+		t.Error("the state itself changed, or was salted twice")
+	}
+}
