@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/cmd/layform/view/text"
 )
 
 // app is what every command needs of its surroundings.
@@ -22,7 +23,7 @@ type app struct {
 	environ        []string
 	// terminal tells which of standard input, output and error is one.
 	terminal struct{ in, out, err bool }
-	out, err view.Style
+	out, err text.Style
 	json     bool
 	// files are the parsed files of the spec, for the snippets of diagnostics.
 	files map[string]*hcl.File
@@ -75,13 +76,16 @@ func (a *app) print(d view.Document) error {
 	return view.JSON(a.stdout, d)
 }
 
+// show writes a report that is the command's result.
+func (a *app) show(r *view.Report) error { return text.Render(a.stdout, r, a.out) }
+
 // warn shows warnings of the spec and keeps them for the JSON document.
 func (a *app) warn(diags hcl.Diagnostics) error {
 	if len(diags) == 0 {
 		return nil
 	}
 	a.notes = append(a.notes, view.NewDiagnostics(diags, a.files)...)
-	return view.Diagnostics(a.stderr, diags, a.files, a.err)
+	return text.Diagnostics(a.stderr, diags, a.files, a.err)
 }
 
 // failure is an error with a hint on what to do next.
@@ -119,10 +123,10 @@ func (a *app) fail(ctx context.Context, err error) int {
 	if f == nil || !f.quiet {
 		// Nothing is left to be done about an error in reporting an error.
 		if len(diags) > 0 {
-			_ = view.Diagnostics(a.stderr, diags, a.files, a.err)
+			_ = text.Diagnostics(a.stderr, diags, a.files, a.err)
 		}
 		if message != "" {
-			_ = view.Error(a.stderr, message, hint, a.err)
+			_ = text.Error(a.stderr, message, hint, a.err)
 		}
 	}
 	if a.json && !a.printed {

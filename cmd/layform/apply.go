@@ -79,7 +79,7 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 	}
 	defer store.Close()
 	if !a.json {
-		if err := view.Plan(a.stdout, p, a.out); err != nil {
+		if err := a.show(view.PlanReport(p, view.DefaultRows)); err != nil {
 			return err
 		}
 	}
@@ -165,7 +165,7 @@ func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape sha
 // and carries the plan out.
 func (a *app) confirmAndExecute(ctx context.Context, made *planned, values spec.LoadOptions, r runFlags, approved bool) error {
 	if !a.json {
-		if err := view.Plan(a.stdout, made.plan, a.out); err != nil {
+		if err := a.show(view.PlanReport(made.plan, view.DefaultRows)); err != nil {
 			return err
 		}
 	}
@@ -206,7 +206,7 @@ func (a *app) execute(ctx context.Context, made *planned, values spec.LoadOption
 	if err := writeTo(a.stdout, "\n"); err != nil {
 		return err
 	}
-	return view.Applied(a.stdout, done, p.Options.Destroy, a.out)
+	return a.show(view.DoneReport(done, p.Options.Destroy))
 }
 
 // applyError adds to an error how far the apply got.

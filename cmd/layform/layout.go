@@ -59,7 +59,7 @@ func (c *layoutShowCmd) Run(ctx context.Context, a *app) error {
 	if a.json {
 		return a.print(view.Document{Type: view.TypeLayout, Layout: out})
 	}
-	return view.LayoutTree(a.stdout, out, a.out)
+	return a.show(view.LayoutReport(out))
 }
 
 // openExisting opens a layout that must be there.

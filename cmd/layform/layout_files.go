@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/cmd/layform/view/text"
 	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout/layer"
 )
@@ -38,7 +39,7 @@ func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
 	if a.json {
 		return a.print(view.Document{Type: view.TypeContents, Contents: listed})
 	}
-	return view.Contents(a.stdout, listed, a.out)
+	return text.Contents(a.stdout, listed, a.out)
 }
 
 // layoutCatCmd prints a file of an image.

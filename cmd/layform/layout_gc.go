@@ -57,7 +57,7 @@ func (c *layoutGCCmd) Run(ctx context.Context, a *app) (err error) {
 	if a.json {
 		return a.print(view.Document{Type: view.TypeGC, GC: &result})
 	}
-	return view.GC(a.stdout, &result, c.DryRun, a.out)
+	return a.show(view.GCReport(&result, c.DryRun))
 }
 
 // options gathers what is to be kept.
@@ -134,7 +134,7 @@ func (c *layoutRepairCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if !a.json {
-		if err := view.Repair(a.stdout, c.Dir, lines, c.DryRun, a.out); err != nil {
+		if err := a.show(view.RepairReport(c.Dir, lines, c.DryRun)); err != nil {
 			return err
 		}
 	} else if left == 0 {

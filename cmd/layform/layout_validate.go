@@ -39,7 +39,7 @@ func (c *layoutValidateCmd) Run(ctx context.Context, a *app) error {
 	case a.json && valid:
 		return a.print(doc)
 	case !a.json:
-		if err := view.Findings(a.stdout, c.Path, findings, a.out); err != nil {
+		if err := a.show(view.FindingsReport(c.Path, findings)); err != nil {
 			return err
 		}
 	}

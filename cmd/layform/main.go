@@ -22,7 +22,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/cmd/layform/view/text"
 )
 
 // Exit codes.
@@ -182,4 +182,4 @@ func writeTo(w io.Writer, text string) error {
 }
 
 // style is how a stream is drawn.
-func style(color bool) view.Style { return view.Style{Color: color} }
+func style(color bool) text.Style { return text.Style{Color: color} }

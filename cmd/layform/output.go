@@ -43,7 +43,7 @@ func (c *outputCmd) Run(ctx context.Context, a *app) error {
 	if len(outputs) == 0 {
 		return writeTo(a.stderr, "layform: the last apply left no outputs\n")
 	}
-	return view.Outputs(a.stdout, outputs, a.out)
+	return a.show(view.OutputsReport(outputs))
 }
 
 // stage reads the staging state of the spec.

@@ -65,7 +65,7 @@ func (a *app) showPlan(p *planner.Plan) error {
 	if a.json {
 		return a.print(view.Document{Type: view.TypePlan, Plan: p})
 	}
-	return view.Plan(a.stdout, p, a.out)
+	return a.show(view.PlanReport(p, view.DefaultRows))
 }
 
 // planned is a plan with the layout that it was made against.

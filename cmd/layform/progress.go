@@ -7,7 +7,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/cmd/layform/view/text"
 	"github.com/layform/layform/executor"
 	"github.com/layform/layform/planner"
 )
@@ -16,7 +16,7 @@ import (
 // that is done and, on a terminal, a bar once it takes longer than a second.
 type progress struct {
 	w        io.Writer
-	style    view.Style
+	style    text.Style
 	terminal bool
 	total    int64
 	start    time.Time
@@ -44,7 +44,7 @@ func (p *progress) event(e executor.Event) {
 		p.draw()
 		return
 	}
-	if line := view.Step(e, p.style); line != "" {
+	if line := text.Step(e, p.style); line != "" {
 		p.clear()
 		// A closed standard error does not stop an apply.
 		_ = writeTo(p.w, line+"\n")

@@ -46,5 +46,5 @@ func (c *showCmd) showLayout(ctx context.Context, a *app) error {
 	if a.json {
 		return a.print(view.Document{Type: view.TypeState, State: state})
 	}
-	return view.Show(a.stdout, state, a.out)
+	return a.show(view.StateReport(state, view.DefaultRows))
 }

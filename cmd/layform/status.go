@@ -33,7 +33,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if a.json {
 		return a.print(view.Document{Type: view.TypeState, State: state})
 	}
-	return view.Status(a.stdout, state, a.out)
+	return a.show(view.StatusReport(state))
 }
 
 // state reads what the layout holds for the spec. With check, every blob is

@@ -28,3 +28,13 @@ func Encode(v any) ([]byte, error) {
 	}
 	return append(data, '\n'), nil
 }
+
+// Print writes v as JSON for readers of any kind: like Encode but indented, and
+// with U+FFFD for bytes in strings that are not UTF-8.
+func Print(v any) ([]byte, error) {
+	data, err := json.Marshal(v, options(), jsontext.AllowInvalidUTF8(true), jsontext.WithIndent("  "))
+	if err != nil {
+		return nil, &Error{Problem: "not to be written as JSON: " + err.Error(), Err: err}
+	}
+	return append(data, '\n'), nil
+}

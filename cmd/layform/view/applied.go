@@ -1,81 +1,49 @@
 package view
 
-import (
-	"fmt"
-	"io"
-	"time"
-
-	"github.com/layform/layform/executor"
-	"github.com/layform/layform/layout/printable"
-	"github.com/layform/layform/planner"
-)
-
-// Applied writes the end of an apply or, when destroy is set, of a destroy:
+// DoneReport reports the end of an apply or, when destroy is set, of a destroy:
 // what was done, the blobs and bytes that it took, and the outputs.
-func Applied(w io.Writer, d *Done, destroy bool, style Style) error {
-	pg := newPage(w, style)
+func DoneReport(d *Done, destroy bool) *Report {
+	good := func(text string) Span { return Span{Nature: NatureGood, Text: text} }
+	head := Text{
+		good("Apply complete!"), Words(" Objects: "), number(d.Added), Words(" added, "),
+		number(d.Changed), Words(" changed, "), number(d.Destroyed), Words(" destroyed."),
+	}
 	if destroy {
-		pg.line("%s Objects: %d destroyed.", style.paint(green, "Destroy complete!"), d.Destroyed)
-	} else {
-		pg.line("%s Objects: %d added, %d changed, %d destroyed.",
-			style.paint(green, "Apply complete!"), d.Added, d.Changed, d.Destroyed)
+		head = Text{good("Destroy complete!"), Words(" Objects: "), number(d.Destroyed), Words(" destroyed.")}
 	}
-	pg.line("Wrote %s (%s), deleted %s (%s).",
-		count(d.WrittenBlobs, "blob"), Bytes(d.WrittenBytes),
-		count(d.DeletedBlobs, "blob"), Bytes(d.DeletedBytes))
-	if len(d.Outputs) > 0 && !destroy {
-		pg.line("")
-		pg.line("Outputs:")
-		pg.line("")
-		pg.outputValues(d.Outputs)
+	r := &Report{}
+	r.add(Section{Kind: KindNotes, Closing: []Text{head, {
+		Words("Wrote "), Count(d.WrittenBlobs, "blob"), Words(" ("), Size(d.WrittenBytes), Words("), deleted "),
+		Count(d.DeletedBlobs, "blob"), Words(" ("), Size(d.DeletedBytes), Words(")."),
+	}}})
+	if !destroy {
+		r.add(valueSection(d.Outputs, Text{Words("Outputs:")}))
 	}
-	return pg.close()
+	return r
 }
 
-// Outputs writes output values, one a line.
-func Outputs(w io.Writer, outputs []Output, style Style) error {
-	pg := newPage(w, style)
-	pg.outputValues(outputs)
-	return pg.close()
+// OutputsReport reports output values, one a row.
+func OutputsReport(outputs []Output) *Report {
+	r := &Report{}
+	r.add(valueSection(outputs, nil))
+	return r
 }
 
-func (p *page) outputValues(outputs []Output) {
-	width := 0
+// valueSection lists output values. There is no title where there are none.
+func valueSection(outputs []Output, title Text) Section {
+	s := Section{Kind: KindValues}
 	for _, o := range outputs {
-		width = max(width, len([]rune(printable.Line(o.Name))))
-	}
-	for _, o := range outputs {
-		text := printable.Line(string(o.Value))
+		value := Text{{Nature: NatureWholeValue, Text: string(o.Value)}}
 		switch {
 		case o.Sensitive:
-			text = withheld
+			value = Text{Words(withheld)}
 		case len(o.Value) == 0:
-			text = "(not known)"
+			value = Text{Words("(not known)")}
 		}
-		p.line("%s = %s", pad(printable.Line(o.Name), width), text)
+		s.Rows = append(s.Rows, Row{Cells: []Text{{Name(o.Name)}, value}})
 	}
-}
-
-// Step is one line about an object that an apply has finished, without a line
-// feed, or "" for events that no line is written for.
-func Step(e executor.Event, style Style) string {
-	if e.Kind != executor.EventDone {
-		return ""
+	if len(s.Rows) > 0 {
+		s.Title = title
 	}
-	key := style.paint(bold, printable.Line(e.Key))
-	switch {
-	case e.Action == planner.Delete:
-		return key + ": removed"
-	case e.Reused:
-		return fmt.Sprintf("%s: %s stands there already", key, Short(e.Digest))
-	}
-	return fmt.Sprintf("%s: built %s in %s (%s)", key, Short(e.Digest), took(e.Elapsed), Bytes(e.Size))
-}
-
-// took is a duration as people read it.
-func took(d time.Duration) string {
-	if d < time.Second {
-		return d.Round(time.Millisecond).String()
-	}
-	return d.Round(100 * time.Millisecond).String()
+	return s
 }

@@ -1,10 +1,8 @@
 package view
 
 import (
-	"fmt"
 	"slices"
 
-	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 )
 
@@ -31,32 +29,32 @@ func newCauses(changes []planner.Change) *causes {
 	return cs
 }
 
-// lines are the reasons of a change, one line each. A cause is followed to
-// where it comes from: "because manifest.app changes ← layer.app ← /srv/app.js".
-// A cause that another line's chain passes through is not said twice.
-func (cs *causes) lines(c planner.Change) []string {
-	chains := map[string][]string{}
+// chains are the reasons of a change, one chain each. A cause is followed to
+// where it comes from: manifest.app changes, layer.app, /srv/app.js. A cause that
+// another chain passes through is not reported twice.
+func (cs *causes) chains(c planner.Change) [][]Text {
+	keys := map[string][]string{}
 	passed := map[string]bool{}
 	for _, r := range c.Reasons {
 		if r.Kind == planner.ReasonCause {
 			chain := cs.chain(r.Cause)
-			chains[r.Cause] = chain
+			keys[r.Cause] = chain
 			for _, key := range chain[1:] {
 				passed[key] = true
 			}
 		}
 	}
-	var out []string
+	var out [][]Text
 	for _, r := range c.Reasons {
 		switch {
 		case r.Kind == planner.ReasonNew && c.Action == planner.Create:
 		case r.Kind == planner.ReasonCause:
 			if !passed[r.Cause] {
-				out = append(out, "because "+cs.chainText(chains[r.Cause]))
+				out = append(out, cs.links(keys[r.Cause]))
 				passed[r.Cause] = true
 			}
 		default:
-			out = append(out, "because "+printable.Line(r.Text))
+			out = append(out, []Text{{Name(r.Text)}})
 		}
 	}
 	return out
@@ -99,43 +97,51 @@ func (cs *causes) measure(key string, depth int) int {
 	return best + 1
 }
 
-// chainText writes a chain and what happens at its end.
-func (cs *causes) chainText(chain []string) string {
-	first := cs.changes[chain[0]]
-	text := printable.Line(chain[0])
-	switch first.Action {
+// links are the links of a chain, and what happens at its end.
+func (cs *causes) links(chain []string) []Text {
+	head := " changes"
+	switch cs.changes[chain[0]].Action {
 	case planner.Create:
-		text += " is new"
+		head = " is new"
 	case planner.Delete:
-		text += " goes away"
-	default:
-		text += " changes"
+		head = " goes away"
 	}
+	links := []Text{{Name(chain[0]), Words(head)}}
 	for _, key := range chain[1:] {
-		text += " ← " + printable.Line(key)
+		links = append(links, Text{Name(key)})
 	}
-	if root := cs.changes[chain[len(chain)-1]]; root.Action != planner.Create {
-		text += rootText(root)
+	root := cs.changes[chain[len(chain)-1]]
+	if root.Action == planner.Create {
+		return links
 	}
-	return text
-}
-
-// rootText names what changes in the object in which a chain of causes begins.
-func rootText(c planner.Change) string {
-	switch {
-	case len(c.Files) == 1:
-		return " ← " + filePath(c.Files[0])
-	case len(c.Files) > 1:
-		return fmt.Sprintf(" ← %s and %d more", filePath(c.Files[0]), len(c.Files)-1)
-	case len(c.Fields) == 1:
-		return " ← " + printable.Line(c.Fields[0].Path)
-	case len(c.Fields) > 1:
-		return fmt.Sprintf(" ← %s and %d more", printable.Line(c.Fields[0].Path), len(c.Fields)-1)
+	if last := rootText(root); last != nil {
+		return append(links, last)
 	}
-	for _, r := range c.Reasons {
+	for _, r := range root.Reasons {
 		if r.Kind != planner.ReasonCause && r.Text != "" {
-			return " (" + printable.Line(r.Text) + ")"
+			last := &links[len(links)-1]
+			*last = append(*last, Words(" ("), Name(r.Text), Words(")"))
+			break
 		}
 	}
-	return ""
+	return links
+}
+
+// rootText names what changes in the object in which a chain of causes begins;
+// nil where nothing is known of it.
+func rootText(c planner.Change) Text {
+	first, n := "", 0
+	switch {
+	case len(c.Files) > 0:
+		first, n = filePath(c.Files[0]), len(c.Files)
+	case len(c.Fields) > 0:
+		first, n = c.Fields[0].Path, len(c.Fields)
+	}
+	switch n {
+	case 0:
+		return nil
+	case 1:
+		return Text{Name(first)}
+	}
+	return Text{Name(first), Words(" and "), number(n - 1), Words(" more")}
 }

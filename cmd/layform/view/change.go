@@ -1,65 +1,70 @@
 package view
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/layform/layform/layout/layer"
-	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 )
 
 const (
 	afterApply = "(known after apply)"
 	withheld   = "(sensitive)"
-	// longest is the number of characters of a value that are shown.
-	longest = 160
+	notSet     = "(not set)"
+	// maxReasons is the number of reasons that a change shows.
+	maxReasons = 5
 )
 
-// change writes one object: its mark, address and place, why it changes, and
-// what of it changes.
-func (p *page) change(c planner.Change, why *causes) {
-	head := p.style.symbol(c.Action) + " " + p.style.paint(bold, printable.Line(c.Key()))
+// number is a number without a noun.
+func number(n int) Span { return Words(strconv.Itoa(n)) }
+
+// changeRow is one object: its mark, key and place, why it changes, and what of
+// it changes.
+func changeRow(c planner.Change, why *causes, rows int) Row {
+	row := Row{Mark: markOf(c.Action), Cells: []Text{{{Nature: NatureSubject, Text: c.Key()}}}}
 	if c.Place != "" {
-		head += "  " + p.style.paint(faint, "("+printable.Line(c.Place)+")")
+		row.Notes = []Text{{{Nature: NatureFaint, Text: "(" + c.Place + ")"}}}
 	}
-	p.line("  %s", head)
-	p.reasons(c, why)
-	p.files(c)
-	p.fields(c)
-	p.state(c)
+	for _, s := range []Section{
+		reasonSection(why.chains(c), rows),
+		fileSection(c.Files, rows),
+		fieldSection(c, 2*rows),
+		factSection(c),
+	} {
+		if len(s.Rows) > 0 {
+			row.Sections = append(row.Sections, s)
+		}
+	}
+	return row
 }
 
-// reasons says why an object changes. That a created object is new, the mark says.
-func (p *page) reasons(c planner.Change, why *causes) {
-	lines := why.lines(c)
-	for i, text := range lines {
-		if limit := min(5, p.style.maxLines()); i == limit && len(lines) > limit+1 {
-			p.line("      %s", p.style.paint(faint, fmt.Sprintf("… and for %s; --json lists all", count(len(lines)-i, "more reason"))))
-			return
-		}
-		p.line("      %s", p.style.paint(faint, text))
+// reasonSection says why an object changes. That a created object is new, the
+// mark says.
+func reasonSection(chains [][]Text, rows int) Section {
+	s := Section{Kind: KindReasons}
+	shown := len(chains)
+	if limit := min(maxReasons, rows); shown > limit+1 {
+		shown, s.Fold = fold(shown, limit, "more reason")
 	}
+	for _, chain := range chains[:shown] {
+		s.Rows = append(s.Rows, Row{Cells: chain})
+	}
+	return s
 }
 
-// files lists the entries of a layer that change.
-func (p *page) files(c planner.Change) {
-	limit := p.style.maxLines()
-	width := 0
-	for _, f := range c.Files[:min(limit, len(c.Files))] {
-		width = max(width, len([]rune(filePath(f))))
+// fileSection lists the entries of a layer that change.
+func fileSection(files []planner.FileChange, rows int) Section {
+	s := Section{Kind: KindFiles}
+	var shown int
+	shown, s.Fold = fold(len(files), rows, "")
+	for _, f := range files[:shown] {
+		s.Rows = append(s.Rows, fileRow(f))
 	}
-	width = min(width, 60)
-	for i, f := range c.Files {
-		if i == limit {
-			p.line("      … and %d more; --json lists all", len(c.Files)-i)
-			return
-		}
-		p.line("      %s", strings.TrimRight(p.style.symbol(f.Action)+" "+pad(filePath(f), width)+"  "+fileText(f), " "))
-	}
+	return s
 }
 
 // filePath is the entry's path as it is in the image, a directory's with a slash.
@@ -71,7 +76,7 @@ func filePath(f planner.FileChange) string {
 	if p := properties(f); p.Type == layer.Directory && !strings.HasSuffix(path, "/") {
 		path += "/"
 	}
-	return printable.Line(path)
+	return path
 }
 
 // properties are those of the entry after the change, or of a deleted one.
@@ -85,81 +90,56 @@ func properties(f planner.FileChange) layer.Properties {
 	return layer.Properties{}
 }
 
-// fileText says what of an entry changes.
-func fileText(f planner.FileChange) string {
+// fileRow is one entry of a layer: the properties that change, or what a new or
+// deleted entry is.
+func fileRow(f planner.FileChange) Row {
+	row := Row{Mark: markOf(f.Action), Cells: []Text{{Name(filePath(f))}}}
 	if f.Action != planner.Update || f.Before == nil || f.After == nil {
-		return newFileText(f)
+		row.Deltas, row.Notes = wholeFile(f)
+		return row
 	}
-	parts := make([]string, 0, len(f.What))
 	for _, what := range f.What {
-		before, after := property(f.Before, what), property(f.After, what)
-		switch {
-		case what == layer.PropertyContent && f.Unknown:
-			parts = append(parts, "content "+before+" → "+afterApply)
-		case what == layer.PropertyContent && before == after:
-			parts = append(parts, "content ("+after+")")
-		case before == "" && after == "":
-			parts = append(parts, printable.Line(string(what)))
-		default:
-			parts = append(parts, printable.Line(string(what))+" "+before+" → "+after)
+		d := Delta{Label: string(what), Before: property(f.Before, what), After: property(f.After, what)}
+		if what == layer.PropertyContent && f.Unknown {
+			d.After = Text{Words(afterApply)}
 		}
+		row.Deltas = append(row.Deltas, d)
 	}
-	return strings.Join(parts, ", ")
+	return row
 }
 
-// property says one property in words.
-func property(p *layer.Properties, what layer.Property) string {
-	switch what {
-	case layer.PropertyType:
-		return printable.Line(string(p.Type))
-	case layer.PropertyContent:
-		return Bytes(max(p.Size, 0))
-	case layer.PropertyMode:
-		return p.Mode.String()
-	case layer.PropertyOwner:
-		return fmt.Sprintf("%d:%d", p.UID, p.GID)
-	case layer.PropertyMtime:
-		return p.Mtime.String()
-	case layer.PropertyTarget:
-		return printable.Line(p.Target)
-	case layer.PropertyXattrs:
-		return printable.Line(strings.Join(slices.Sorted(maps.Keys(p.Xattrs)), " "))
-	case layer.PropertyDevice:
-		return fmt.Sprintf("%d,%d", p.Devmajor, p.Devminor)
-	}
-	return ""
-}
-
-// newFileText says what a created or deleted entry is: all but the mode and the
-// owner that most have.
-func newFileText(f planner.FileChange) string {
+// wholeFile says what a new or deleted entry is: in notes, the mode and the owner
+// where they are not those that most entries have.
+func wholeFile(f planner.FileChange) (deltas []Delta, notes []Text) {
 	p := properties(f)
-	var parts []string
-	switch p.Type {
-	case layer.Regular:
-		if f.Unknown {
-			parts = append(parts, afterApply)
-		} else {
-			parts = append(parts, Bytes(p.Size))
-		}
-	case layer.Directory:
+	is := Text{Name(string(p.Type))}
+	switch {
+	case p.Type == layer.Directory:
+		is = nil
+	case p.Type == layer.Regular && f.Unknown:
+		is = Text{Words(afterApply)}
+	case p.Type == layer.Regular:
+		is = Text{Size(p.Size)}
+	case p.Target != "":
+		is = append(is, Words(" → "), Name(p.Target))
+	}
+	switch {
+	case is == nil:
+	case f.Action == planner.Delete:
+		deltas = []Delta{{Before: is}}
 	default:
-		text := printable.Line(string(p.Type))
-		if p.Target != "" {
-			text += " → " + printable.Line(p.Target)
-		}
-		parts = append(parts, text)
+		deltas = []Delta{{After: is}}
 	}
 	if !plainMode(p) {
-		parts = append(parts, "mode "+p.Mode.String())
+		notes = append(notes, append(Text{Words("mode ")}, property(&p, layer.PropertyMode)...))
 	}
 	if p.UID != 0 || p.GID != 0 {
-		parts = append(parts, "owner "+property(&p, layer.PropertyOwner))
+		notes = append(notes, append(Text{Words("owner ")}, property(&p, layer.PropertyOwner)...))
 	}
 	if p.Type == layer.Char || p.Type == layer.Block {
-		parts = append(parts, property(&p, layer.PropertyDevice))
+		notes = append(notes, property(&p, layer.PropertyDevice))
 	}
-	return strings.Join(parts, "  ")
+	return deltas, notes
 }
 
 // plainMode reports whether an entry has the mode that needs no mention. That of
@@ -176,22 +156,41 @@ func plainMode(p layer.Properties) bool {
 	return false
 }
 
-// fields lists the values that change.
-func (p *page) fields(c planner.Change) {
+// property is one property of an entry.
+func property(p *layer.Properties, what layer.Property) Text {
+	switch what {
+	case layer.PropertyType:
+		return Text{Name(string(p.Type))}
+	case layer.PropertyContent:
+		return Text{Size(p.Size)}
+	case layer.PropertyMode:
+		return Text{Words(p.Mode.String())}
+	case layer.PropertyOwner:
+		return Text{Words(fmt.Sprintf("%d:%d", p.UID, p.GID))}
+	case layer.PropertyMtime:
+		return Text{Words(p.Mtime.String())}
+	case layer.PropertyTarget:
+		return Text{Name(p.Target)}
+	case layer.PropertyXattrs:
+		return Text{Name(strings.Join(slices.Sorted(maps.Keys(p.Xattrs)), " "))}
+	case layer.PropertyDevice:
+		return Text{Words(fmt.Sprintf("%d,%d", p.Devmajor, p.Devminor))}
+	}
+	return nil
+}
+
+// fieldSection lists the values that change.
+func fieldSection(c planner.Change, rows int) Section {
+	s := Section{Kind: KindFields}
 	if c.Action == planner.Delete {
-		return
+		return s
 	}
-	width := 0
-	for _, f := range c.Fields {
-		width = max(width, len([]rune(printable.Line(f.Path))))
+	var shown int
+	shown, s.Fold = fold(len(c.Fields), rows, "more value")
+	for _, f := range c.Fields[:shown] {
+		s.Rows = append(s.Rows, fieldRow(fieldAction(f), f))
 	}
-	for i, f := range c.Fields {
-		if limit := 2 * p.style.maxLines(); i == limit {
-			p.line("      … and %s; --json lists all", count(len(c.Fields)-i, "more value"))
-			return
-		}
-		p.line("      %s", p.field(f, fieldAction(f), min(width, 48)))
-	}
+	return s
 }
 
 func fieldAction(f planner.FieldChange) planner.Action {
@@ -204,83 +203,77 @@ func fieldAction(f planner.FieldChange) planner.Action {
 	return planner.Update
 }
 
-// field is one value: + path = new, ~ path = old → new, - path = old.
-func (p *page) field(f planner.FieldChange, a planner.Action, width int) string {
-	before, after := value(f.Before), value(f.After)
-	if refers(f.Path) {
-		before, after = bare(before), bare(after)
-	}
+// fieldRow is one value that is created, changed or deleted.
+func fieldRow(a planner.Action, f planner.FieldChange) Row {
+	before, after := fieldText(f.Path, f.Before), fieldText(f.Path, f.After)
 	if f.Unknown {
-		after = afterApply
+		after = Text{Words(afterApply)}
 	}
-	text := before + " → " + after
+	d := Delta{Before: before, After: after}
 	switch {
 	case f.Sensitive:
-		text = withheld
+		d = Delta{After: Text{Words(withheld)}}
 	case a == planner.Create:
-		text = after
+		d.Before = nil
 	case a == planner.Delete:
-		text = before
+		d.After = nil
 	}
-	return p.style.symbol(a) + " " + pad(printable.Line(f.Path), width) + " = " + text
+	return Row{Mark: markOf(a), Cells: []Text{{Name(f.Path)}}, Deltas: []Delta{d}}
 }
 
-// refers reports whether a value is the address of an object, which is no
-// string to the reader of a spec.
+// fieldText is a value in canonical JSON. The address of an object is no string
+// to the reader of a spec: it has no quotes.
+func fieldText(path, json string) Text {
+	if json == "" {
+		return Text{Words(notSet)}
+	}
+	if refers(path) {
+		if address, ok := jsonString(json); ok {
+			return Text{Name(address)}
+		}
+	}
+	return Text{Value(json)}
+}
+
+// refers reports whether a value is the address of an object.
 func refers(path string) bool {
 	return path == "config" || path == "subject" ||
 		strings.HasPrefix(path, "layers[") || strings.HasPrefix(path, "manifests[")
 }
 
-// bare is a JSON string without its quotes; other JSON stays as it is.
-func bare(text string) string {
-	var s string
-	if json.Unmarshal([]byte(text), &s) != nil {
-		return text
+// factSection says which blob is the object before and after.
+func factSection(c planner.Change) Section {
+	s := Section{Kind: KindFacts}
+	add := func(name string, d Delta, notes ...Text) {
+		s.Rows = append(s.Rows, Row{Cells: []Text{{Words(name)}}, Deltas: []Delta{d}, Notes: notes})
 	}
-	return printable.Line(s)
-}
-
-// value is canonical JSON for a terminal. Long values are cut.
-func value(text string) string {
-	if text == "" {
-		return "(not set)"
-	}
-	text = printable.Line(text)
-	if runes := []rune(text); len(runes) > longest {
-		text = fmt.Sprintf("%s … (%d characters)", string(runes[:longest]), len(runes))
-	}
-	return text
-}
-
-// state says which blob stands for the object before and after.
-func (p *page) state(c planner.Change) {
 	if c.After != nil && c.After.Content > 0 && (c.Before == nil || c.Before.Content != c.After.Content) {
-		text := Bytes(c.After.Content) + " before compression"
+		d := Delta{After: Text{Size(c.After.Content), Words(" before compression")}}
 		if c.Before != nil && c.Before.Content > 0 {
-			text = Bytes(c.Before.Content) + " → " + text
+			d.Before = Text{Size(c.Before.Content)}
 		}
-		p.line("        content: %s", text)
+		add("content", d)
 	}
 	switch {
 	case c.Before == nil && c.After == nil:
 	case c.After == nil:
-		p.line("        digest: %s", stateText(c.Before))
+		add("digest", Delta{Before: stateText(c.Before)})
 	case c.Before == nil || c.Before.Digest == "":
-		p.line("        digest: %s", stateText(c.After))
+		add("digest", Delta{After: stateText(c.After)})
 	case c.Before.Digest == c.After.Digest:
-		p.line("        digest: %s (the same bytes again)", stateText(c.After))
+		add("digest", Delta{After: append(stateText(c.After), Words(" (the same bytes again)"))})
 	default:
-		p.line("        digest: %s → %s", stateText(c.Before), stateText(c.After))
+		add("digest", Delta{Before: stateText(c.Before), After: stateText(c.After)})
 	}
+	return s
 }
 
-func stateText(s *planner.State) string {
+func stateText(s *planner.State) Text {
 	if s.Digest == "" {
-		return afterApply
+		return Text{Words(afterApply)}
 	}
 	if s.Size == 0 {
-		return Short(s.Digest)
+		return Text{Digest(s.Digest)}
 	}
-	return Short(s.Digest) + " (" + Bytes(s.Size) + ")"
+	return Text{Digest(s.Digest), Words(" ("), Size(s.Size), Words(")")}
 }

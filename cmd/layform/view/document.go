@@ -9,6 +9,7 @@ import (
 
 	"github.com/layform/layform/executor"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
@@ -73,14 +74,17 @@ type Document struct {
 	Version *Version `json:"version,omitempty"`
 }
 
-// JSON writes the document with indentation and a line feed at its end. What a
-// terminal could act on is written as \u escapes, beyond those that JSON asks for.
+// JSON writes the document with indentation and a line feed at its end. Lists
+// without elements are [], never null. What a terminal could act on is written as
+// \u escapes, beyond those that JSON asks for.
 func JSON(w io.Writer, d Document) error {
 	d.FormatVersion = FormatVersion
-	e := json.NewEncoder(printable.JSON(w))
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(d)
+	data, err := jsondoc.Print(d)
+	if err != nil {
+		return err
+	}
+	_, err = printable.JSON(w).Write(data)
+	return err
 }
 
 // Done is what an apply has done; after an error, how far it got.

@@ -1,52 +1,55 @@
 package view
 
 import (
-	"fmt"
-	"io"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
-	"github.com/layform/layform/layout/printable"
 )
 
-// LayoutTree writes what a layout holds, from index.json down to the layers.
-func LayoutTree(w io.Writer, l *Layout, style Style) error {
-	pg := newPage(w, style)
-	entries := "1 entry"
-	if n := len(l.Entries); n != 1 {
-		entries = fmt.Sprintf("%d entries", n)
+// LayoutReport reports what a layout holds, from index.json down to the layers.
+func LayoutReport(l *Layout) *Report {
+	entries := Words("1 entry")
+	if len(l.Entries) != 1 {
+		entries = Span{Nature: NatureWords, Text: number(len(l.Entries)).Text + " entries"}
 	}
-	pg.line("Layout %s, %s in index.json:", printable.Line(l.Path), entries)
+	s := Section{Kind: KindTree, Title: Text{Words("Layout "), Name(l.Path), Words(", "), entries, Words(" in index.json:")}}
 	for _, n := range l.Entries {
-		pg.line("")
-		pg.node(n, "")
+		s.Rows = append(s.Rows, nodeRow(n))
 	}
-	return pg.close()
+	r := &Report{}
+	r.add(s)
+	return r
 }
 
-// node writes one descriptor and what hangs on it.
-func (p *page) node(n Node, margin string) {
-	name := string(n.Role)
+// nodeRow is one descriptor and what hangs on it.
+func nodeRow(n Node) Row {
+	name := Words(string(n.Role))
 	if n.Role == RoleEntry {
-		name = p.style.paint(bold, refName(n.Ref))
+		if name = (Span{Nature: NatureSubject, Text: n.Ref}); n.Ref == "" {
+			name = Span{Nature: NatureStrong, Text: refName("").Text}
+		}
 	}
 	d := n.Descriptor
-	text := name + "  " + printable.Line(string(d.Digest)) + "  " + Bytes(d.Size) + "  " + printable.Line(d.MediaType)
+	row := Row{Cells: []Text{{name}, {{Nature: NatureWholeDigest, Text: string(d.Digest)}}, {Size(d.Size)}, {Name(d.MediaType)}}}
 	if d.Platform != nil {
-		text += "  " + printable.Line(Platform(d.Platform))
+		row.Cells = append(row.Cells, Text{Name(Platform(d.Platform))})
 	}
 	if d.ArtifactType != "" {
-		text += "  " + printable.Line(d.ArtifactType)
+		row.Cells = append(row.Cells, Text{Name(d.ArtifactType)})
 	}
 	if n.Missing {
-		text += "  " + p.style.paint(red, "(blob is missing)")
+		row.Notes = []Text{{{Nature: NatureBad, Text: "(blob is missing)"}}}
 	}
-	p.line("  %s%s", margin, text)
-	for _, child := range n.Children {
-		p.node(child, margin+"  ")
+	if len(n.Children) > 0 {
+		children := Section{Kind: KindTree}
+		for _, child := range n.Children {
+			children.Rows = append(children.Rows, nodeRow(child))
+		}
+		row.Sections = []Section{children}
 	}
+	return row
 }
 
 // Platform writes a platform as specs do: os/arch, with the variant if it has one.
@@ -58,32 +61,33 @@ func Platform(p *ocispec.Platform) string {
 	return strings.Join(parts, "/")
 }
 
-// Findings writes what is wrong with a layout, and a line that counts it.
-func Findings(w io.Writer, path string, findings []layout.Finding, style Style) error {
-	pg := newPage(w, style)
+// FindingsReport reports what is wrong with the layout at path, and counts it.
+func FindingsReport(path string, findings []layout.Finding) *Report {
+	s := Section{Kind: KindFindings}
 	musts := 0
 	for _, f := range findings {
-		code := yellow
+		severity := Span{Nature: NatureCaution, Text: string(f.Severity)}
 		if f.Severity == layout.Must {
 			musts++
-			code = red
+			severity.Nature = NatureBad
 		}
-		object := printable.Line(f.Object)
+		object := Text{Name(f.Object)}
 		if f.Place != "" {
-			object += " " + printable.Line(f.Place)
+			object = append(object, Words(" "), Name(f.Place))
 		}
-		pg.line("%s %s  %s: %s", style.paint(code, pad(printable.Line(string(f.Severity)), 6)), printable.Line(string(f.Rule)), object, printable.Line(f.Problem))
+		row := Row{Cells: []Text{{severity}, {Words(string(f.Rule))}, append(object, Words(": "), Name(f.Problem))}}
 		if f.Advice != "" {
-			pg.line("         %s", style.paint(faint, printable.Line(f.Advice)))
+			row.Sections = []Section{{Kind: KindAdvice, Rows: []Row{{Cells: []Text{{{Nature: NatureFaint, Text: f.Advice}}}}}}}
 		}
+		s.Rows = append(s.Rows, row)
 	}
 	switch {
 	case len(findings) == 0:
-		pg.line("%s is a valid layout.", printable.Line(path))
+		s.Closing = []Text{{Name(path), Words(" is a valid layout.")}}
 	case musts == 0:
-		pg.line("%s is a valid layout, with %s.", printable.Line(path), count(len(findings), "remark"))
+		s.Closing = []Text{{Name(path), Words(" is a valid layout, with "), Count(len(findings), "remark"), Words(".")}}
 	default:
-		pg.line("%s is not a valid layout: %s.", printable.Line(path), count(len(findings), "finding"))
+		s.Closing = []Text{{Name(path), Words(" is not a valid layout: "), Count(len(findings), "finding"), Words(".")}}
 	}
-	return pg.close()
+	return &Report{Sections: []Section{s}}
 }

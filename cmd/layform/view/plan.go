@@ -1,42 +1,52 @@
 package view
 
 import (
-	"io"
 	"path/filepath"
 
-	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 )
 
-// Plan writes a plan for people: what somebody else changed in the layout, what
-// will change and why, the tags, the outputs, warnings, and two lines that sum
-// it up. Objects that stay as they are are not listed.
-func Plan(w io.Writer, p *planner.Plan, style Style) error {
-	pg := newPage(w, style)
-	pg.drift(p)
+// PlanReport reports a plan: what somebody else changed in the layout, what will
+// change and why, the tags, the outputs, warnings, and two lines that sum it up.
+// Objects that stay as they are are not listed. Lists inside a change show rows
+// of them at most, fields twice as many; DefaultRows is a good number.
+func PlanReport(p *planner.Plan, rows int) *Report {
+	r := &Report{}
+	r.add(driftSection(p.Drift, rows))
 	if p.Recover {
-		pg.line("An earlier apply left work behind; the next one finishes it.")
-		pg.line("")
+		r.add(notes(Words("An earlier apply left work behind; the next one finishes it.")))
 	}
 	if p.TakenOver != "" {
-		pg.line("What this spec has in the layout was put there from another directory, %s, and is taken over.", printable.Line(filepath.Join(PlanLayout(p), filepath.FromSlash(p.TakenOver))))
-		pg.line("")
+		from := filepath.Join(PlanLayout(p), filepath.FromSlash(p.TakenOver))
+		r.add(notes(Words("What this spec has in the layout was put there from another directory, "), Name(from), Words(", and is taken over.")))
 	}
 	if p.Empty() {
-		pg.warnings(p.Warnings)
+		r.add(warningSection(p.Warnings))
+		end := " holds what the spec describes."
 		if p.Options.Destroy {
-			pg.line("No changes. The layout %s holds nothing of this spec.", printable.Line(PlanLayout(p)))
-		} else {
-			pg.line("No changes. The layout %s holds what the spec describes.", printable.Line(PlanLayout(p)))
+			end = " holds nothing of this spec."
 		}
-		return pg.close()
+		r.add(notes(Words("No changes. The layout "), Name(PlanLayout(p)), Words(end)))
+		return r
 	}
-	pg.changes(p)
-	pg.tags(p)
-	pg.outputs(p)
-	pg.warnings(p.Warnings)
-	pg.summary(p.Summary)
-	return pg.close()
+	r.add(changeSection(p, rows))
+	r.add(tagSection(p))
+	r.add(outputSection(p.Outputs))
+	r.add(warningSection(p.Warnings))
+	r.add(summarySection(p.Summary))
+	return r
+}
+
+// add appends a section that says anything.
+func (r *Report) add(s Section) {
+	if len(s.Title) > 0 || len(s.Rows) > 0 || len(s.Closing) > 0 {
+		r.Sections = append(r.Sections, s)
+	}
+}
+
+// notes is a section of one sentence.
+func notes(sentence ...Span) Section {
+	return Section{Kind: KindNotes, Rows: []Row{{Cells: []Text{sentence}}}}
 }
 
 // LayoutPath is the way to a layout from the working directory: path is as the
@@ -51,160 +61,145 @@ func LayoutPath(dir, path string) string {
 // PlanLayout is the way to a plan's layout from the directory in which it was made.
 func PlanLayout(p *planner.Plan) string { return LayoutPath(p.Spec.Dir, p.Layout.Path) }
 
-// drift lists what somebody else changed since the last apply.
-func (p *page) drift(plan *planner.Plan) {
-	if len(plan.Drift) == 0 {
-		return
+// driftSection lists what somebody else changed since the last apply.
+func driftSection(drift []planner.Drift, rows int) Section {
+	if len(drift) == 0 {
+		return Section{}
 	}
-	p.line("Changed in the layout by somebody else since the last apply:")
-	p.line("")
-	for i, d := range plan.Drift {
-		if i == p.style.maxLines() {
-			p.line("    … and %d more; --json lists all", len(plan.Drift)-i)
-			break
-		}
-		p.line("  %s %s", p.style.paint(yellow, "!"), driftText(d))
+	s := Section{Kind: KindDrift, Title: Text{Words("Changed in the layout by somebody else since the last apply:")}}
+	var shown int
+	shown, s.Fold = fold(len(drift), rows, "")
+	for _, d := range drift[:shown] {
+		s.Rows = append(s.Rows, Row{Mark: MarkDrifted, Cells: []Text{driftText(d)}})
 	}
-	p.line("")
+	return s
 }
 
 // entryEdited says that somebody changed what the entry of a tag says.
 const entryEdited = "its entry in index.json was edited"
 
-func driftText(d planner.Drift) string {
-	key, ref := printable.Line(d.Key), refName(d.Ref)
+func driftText(d planner.Drift) Text {
+	was, is := Digest(d.Was), Digest(d.Is)
 	switch d.Kind {
 	case planner.DriftMissing:
-		return key + ": blob " + Short(d.Was) + " is missing"
+		return Text{Name(d.Key), Words(": blob "), was, Words(" is missing")}
 	case planner.DriftTorn:
-		return key + ": blob " + Short(d.Was) + " is not what its name says"
+		return Text{Name(d.Key), Words(": blob "), was, Words(" is not what its name says")}
 	case planner.DriftTagMoved:
-		return "tag " + ref + " was moved: " + Short(d.Was) + " → " + Short(d.Is)
+		return Text{Words("tag "), refName(d.Ref), Words(" was moved: "), was, Words(" → "), is}
 	case planner.DriftTagEdited:
-		return "tag " + ref + " still leads to " + Short(d.Is) + ", but " + entryEdited
+		return Text{Words("tag "), refName(d.Ref), Words(" still leads to "), is, Words(", but " + entryEdited)}
 	case planner.DriftTagGone:
-		return "tag " + ref + " is gone; it led to " + Short(d.Was)
+		return Text{Words("tag "), refName(d.Ref), Words(" is gone; it led to "), was}
 	case planner.DriftNoLayout:
-		return "the file oci-layout is gone; apply puts it back"
+		return Text{Words("the file oci-layout is gone; apply puts it back")}
 	}
-	return printable.Line(string(d.Kind)) + ": " + key
+	return Text{Name(string(d.Kind)), Words(": "), Name(d.Key)}
 }
 
-// changes lists the objects that change, in the order in which they are built.
-func (p *page) changes(plan *planner.Plan) {
-	why := newCauses(plan.Changes)
-	listed := false
-	for _, c := range plan.Changes {
-		if c.Action == planner.NoOp {
-			continue
+// changeSection lists the objects that change, in the order in which they are built.
+func changeSection(p *planner.Plan, rows int) Section {
+	s := Section{Kind: KindChanges}
+	causes := newCauses(p.Changes)
+	for _, c := range p.Changes {
+		if c.Action != planner.NoOp {
+			s.Rows = append(s.Rows, changeRow(c, causes, rows))
 		}
-		if !listed {
-			p.line("layform will make these changes in %s:", printable.Line(PlanLayout(plan)))
-			p.line("")
-			listed = true
-		}
-		p.change(c, why)
-		p.line("")
 	}
+	if len(s.Rows) > 0 {
+		s.Title = Text{Words("layform will make these changes in "), Name(PlanLayout(p)), Words(":")}
+	}
+	return s
 }
 
-// tags lists the entries of index.json that change.
-func (p *page) tags(plan *planner.Plan) {
-	width, any := 0, false
-	for _, t := range plan.Tags {
-		if t.Action != planner.NoOp || t.Adopted {
-			any = true
-			width = max(width, len([]rune(refName(t.Ref))))
-		}
-	}
-	if !any {
-		return
-	}
-	p.line("Entries of index.json:")
-	p.line("")
-	for _, t := range plan.Tags {
+// tagSection lists the entries of index.json that change.
+func tagSection(p *planner.Plan) Section {
+	s := Section{Kind: KindTags}
+	for _, t := range p.Tags {
 		if t.Action == planner.NoOp && !t.Adopted {
 			continue
 		}
-		text := pad(refName(t.Ref), width) + "  " + tagMove(t)
+		row := Row{Mark: markOf(t.Action), Cells: []Text{{refName(t.Ref)}}, Deltas: []Delta{tagDelta(t)}}
 		if t.Address != "" {
-			text += "  " + printable.Line(t.Address)
+			row.Notes = append(row.Notes, Text{Name(t.Address)})
 		}
 		if t.Adopted {
-			text += "  " + p.style.paint(yellow, adopted(plan.Options.Adopt))
+			row.Notes = append(row.Notes, Text{adopted(p.Options.Adopt)})
 		}
-		p.line("  %s %s", p.style.symbol(t.Action), text)
+		s.Rows = append(s.Rows, row)
 	}
-	p.line("")
+	if len(s.Rows) > 0 {
+		s.Title = Text{Words("Entries of index.json:")}
+	}
+	return s
 }
 
-func refName(ref string) string {
+// refName is the name of an entry of index.json.
+func refName(ref string) Span {
 	if ref == "" {
-		return "(no ref name)"
+		return Words("(no ref name)")
 	}
-	return printable.Line(ref)
+	return Name(ref)
 }
 
-func tagMove(t planner.TagChange) string {
-	after := Short(t.After)
+// tagDelta is where an entry leads before and after, or where it stays.
+func tagDelta(t planner.TagChange) Delta {
+	before, after := Text{Digest(t.Before)}, Text{Digest(t.After)}
 	if t.After == "" {
-		after = afterApply
+		after = Text{Words(afterApply)}
 	}
 	switch {
 	case t.Action == planner.Delete:
-		return Short(t.Before)
-	case t.Action == planner.Create || t.Before == "":
-		return after
-	case t.Before == t.After:
-		return after
+		return Delta{Before: before}
+	case t.Action == planner.Create, t.Before == "", t.Before == t.After:
+		return Delta{After: after}
 	}
-	return Short(t.Before) + " → " + after
+	return Delta{Before: before, After: after}
 }
 
-// outputs lists the output values that change.
-func (p *page) outputs(plan *planner.Plan) {
-	any := false
-	for _, o := range plan.Outputs {
+// adopted says what becomes of an entry that is there without being ours.
+func adopted(asked bool) Span {
+	text := "(stands there already; refused unless it leads to the same digest, or with --adopt)"
+	if asked {
+		text = "(stands there already; taken over)"
+	}
+	return Span{Nature: NatureCaution, Text: text}
+}
+
+// outputSection lists the output values that change.
+func outputSection(outputs []planner.OutputChange) Section {
+	s := Section{Kind: KindOutputs}
+	for _, o := range outputs {
 		if o.Action == planner.NoOp {
 			continue
 		}
-		if !any {
-			p.line("Outputs:")
-			p.line("")
-			any = true
-		}
-		f := planner.FieldChange{
-			Path: o.Name, Before: o.Before, After: o.After,
-			Unknown: o.Unknown, Sensitive: o.Sensitive,
-		}
-		p.line("  %s", p.field(f, o.Action, 0))
+		s.Rows = append(s.Rows, fieldRow(o.Action, planner.FieldChange{
+			Path: o.Name, Before: o.Before, After: o.After, Unknown: o.Unknown, Sensitive: o.Sensitive,
+		}))
 	}
-	if any {
-		p.line("")
+	if len(s.Rows) > 0 {
+		s.Title = Text{Words("Outputs:")}
 	}
+	return s
 }
 
-func (p *page) warnings(warnings []string) {
+func warningSection(warnings []string) Section {
+	s := Section{Kind: KindWarnings}
 	for _, text := range warnings {
-		p.line("%s %s", p.style.paint(yellow, "Warning:"), printable.Line(text))
+		s.Rows = append(s.Rows, Row{Cells: []Text{{Name(text)}}})
 	}
-	if len(warnings) > 0 {
-		p.line("")
-	}
+	return s
 }
 
-func (p *page) summary(s planner.Summary) {
-	p.line("%s %d to add, %d to change, %d to destroy.",
-		p.style.paint(bold, "Plan:"), s.Add, s.Change, s.Destroy)
-	p.line("Writes %s (%s of content before compression), deletes %s (%s).",
-		count(s.WriteBlobs, "blob"), Bytes(s.WriteContent),
-		count(s.DeleteBlobs, "blob"), Bytes(s.DeleteBytes))
-}
-
-// adopted says what becomes of an entry that stands there without being ours.
-func adopted(asked bool) string {
-	if asked {
-		return "(stands there already; taken over)"
-	}
-	return "(stands there already; refused unless it leads to the same digest, or with --adopt)"
+func summarySection(s planner.Summary) Section {
+	return Section{Kind: KindNotes, Closing: []Text{
+		{
+			{Nature: NatureStrong, Text: "Plan:"}, Words(" "), number(s.Add), Words(" to add, "),
+			number(s.Change), Words(" to change, "), number(s.Destroy), Words(" to destroy."),
+		},
+		{
+			Words("Writes "), Count(s.WriteBlobs, "blob"), Words(" ("), Size(s.WriteContent), Words(" of content before compression), deletes "),
+			Count(s.DeleteBlobs, "blob"), Words(" ("), Size(s.DeleteBytes), Words(")."),
+		},
+	}}
 }

@@ -1,148 +1,130 @@
 package view
 
 import (
-	"io"
+	"encoding/json"
 	"strconv"
 
-	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/spec"
 )
 
-// Status writes how the objects and tags of a spec stand in its layout: one
-// line each.
-func Status(w io.Writer, s *State, style Style) error {
-	pg := newPage(w, style)
-	pg.heading(s)
-	width := 0
+// StatusReport reports how the objects and tags of a spec are in its layout, one
+// row each.
+func StatusReport(s *State) *Report {
+	objects := Section{Kind: KindObjects, Title: stateTitle(s)}
 	for _, o := range s.Objects {
-		width = max(width, len([]rune(printable.Line(o.Key))))
-	}
-	width = min(width, 48)
-	for _, o := range s.Objects {
-		text := pad(printable.Line(o.Key), width) + "  " + pg.standing(o.Standing)
+		row := Row{Cells: []Text{{Name(o.Key)}, {standing(o.Standing)}}}
 		if o.Digest != "" {
-			text += "  " + Short(o.Digest) + "  " + pad(Bytes(o.Size), 7) + "  " + printable.Line(o.MediaType)
+			row.Cells = append(row.Cells, Text{Digest(o.Digest)}, Text{Size(o.Size)}, Text{Name(o.MediaType)})
 		}
-		pg.line("  %s", text)
+		objects.Rows = append(objects.Rows, row)
 	}
 	if len(s.Objects) == 0 {
-		pg.line("  no objects")
+		objects.Rows = []Row{{Cells: []Text{{Words("no objects")}}}}
 	}
-	pg.tagList(s.Tags)
-	return pg.close()
+	r := &Report{}
+	r.add(objects)
+	r.add(entrySection(s.Tags))
+	return r
 }
 
-// Show writes what a layout holds for a spec: every object with the values
-// that it was made of, tags and outputs.
-func Show(w io.Writer, s *State, style Style) error {
-	pg := newPage(w, style)
-	pg.heading(s)
-	shown := 0
+// StateReport reports what a layout holds for a spec: every object that is built
+// with the values that it was made of, at most twice rows of them, tags and outputs.
+func StateReport(s *State, rows int) *Report {
+	objects := Section{Kind: KindStaged, Title: stateTitle(s)}
 	for _, o := range s.Objects {
-		if o.Digest == "" {
-			continue
+		if o.Digest != "" {
+			objects.Rows = append(objects.Rows, stagedRow(o, 2*rows))
 		}
-		if shown++; shown > 1 {
-			pg.line("")
-		}
-		pg.object(o)
 	}
-	if shown == 0 {
-		pg.line("  nothing built yet")
+	if len(objects.Rows) == 0 {
+		objects.Rows = []Row{{Cells: []Text{{Words("nothing built yet")}}}}
 	}
-	pg.tagList(s.Tags)
-	if len(s.Outputs) > 0 {
-		pg.line("")
-		pg.line("Outputs:")
-		pg.line("")
-		pg.outputValues(s.Outputs)
-	}
-	return pg.close()
+	r := &Report{}
+	r.add(objects)
+	r.add(entrySection(s.Tags))
+	r.add(valueSection(s.Outputs, Text{Words("Outputs:")}))
+	return r
 }
 
-func (p *page) heading(s *State) {
-	switch {
-	case !s.Exists:
-		p.line("Layout %s does not exist yet. Spec %s:", printable.Line(s.Layout), printable.Line(s.Spec))
-	default:
-		p.line("Layout %s, spec %s, serial %d:", printable.Line(s.Layout), printable.Line(s.Spec), s.Serial)
+func stateTitle(s *State) Text {
+	if !s.Exists {
+		return Text{Words("Layout "), Name(s.Layout), Words(" does not exist yet. Spec "), Name(s.Spec), Words(":")}
 	}
-	p.line("")
+	return Text{
+		Words("Layout "), Name(s.Layout), Words(", spec "), Name(s.Spec),
+		Words(", serial " + strconv.FormatInt(s.Serial, 10) + ":"),
+	}
 }
 
-func (p *page) object(o Object) {
-	p.line("  %s", p.style.paint(bold, printable.Line(o.Key)))
-	width := len("media_type")
-	for _, f := range o.Fields {
-		width = max(width, len([]rune(printable.Line(f.Path))))
+// stagedRow is an object with its attributes, its values among them.
+func stagedRow(o Object, rows int) Row {
+	s := Section{Kind: KindAttributes}
+	add := func(name string, value Span) {
+		s.Rows = append(s.Rows, Row{Cells: []Text{{Name(name)}, {value}}})
 	}
-	width = min(width, 48)
-	set := func(name, value string) { p.line("      %s = %s", pad(name, width), value) }
-	set("media_type", printable.Line(o.MediaType))
-	set("digest", printable.Line(string(o.Digest)))
-	set("size", strconv.FormatInt(o.Size, 10))
+	add("media_type", Name(o.MediaType))
+	add("digest", Span{Nature: NatureWholeDigest, Text: string(o.Digest)})
+	add("size", Words(strconv.FormatInt(o.Size, 10)))
 	if o.DiffID != "" {
-		set("diff_id", printable.Line(string(o.DiffID)))
+		add("diff_id", Span{Nature: NatureWholeDigest, Text: string(o.DiffID)})
 	}
-	for i, f := range o.Fields {
-		if limit := 2 * p.style.maxLines(); i == limit {
-			p.line("      … and %s; --json lists all", count(len(o.Fields)-i, "more value"))
-			break
-		}
-		set(printable.Line(f.Path), fieldValue(f))
+	var shown int
+	shown, s.Fold = fold(len(o.Fields), rows, "more value")
+	for _, f := range o.Fields[:shown] {
+		s.Rows = append(s.Rows, Row{Cells: []Text{{Name(f.Path)}, stagedValue(f)}})
 	}
+	return Row{Cells: []Text{{{Nature: NatureSubject, Text: o.Key}}}, Sections: []Section{s}}
 }
 
-func fieldValue(f spec.Field) string {
+func stagedValue(f spec.Field) Text {
 	switch {
 	case f.Sensitive:
-		return withheld
+		return Text{Words(withheld)}
 	case f.Unknown:
-		return afterApply
-	case refers(f.Path):
-		return bare(f.Value)
+		return Text{Words(afterApply)}
 	}
-	return value(f.Value)
+	return fieldText(f.Path, f.Value)
 }
 
-// tagList lists entries of index.json.
-func (p *page) tagList(tags []Tag) {
-	if len(tags) == 0 {
-		return
-	}
-	width := 0
+// jsonString is the string that a JSON value is.
+func jsonString(text string) (string, bool) {
+	var s string
+	err := json.Unmarshal([]byte(text), &s)
+	return s, err == nil
+}
+
+// entrySection lists entries of index.json.
+func entrySection(tags []Tag) Section {
+	s := Section{Kind: KindEntries}
 	for _, t := range tags {
-		width = max(width, len([]rune(refName(t.Ref))))
-	}
-	p.line("")
-	p.line("Entries of index.json:")
-	p.line("")
-	for _, t := range tags {
-		text := pad(refName(t.Ref), width) + "  " + p.standing(t.Standing) + "  " + Short(t.Digest)
+		row := Row{Cells: []Text{{refName(t.Ref)}, {standing(t.Standing)}, {Digest(t.Digest)}}}
 		if t.Key != "" {
-			text += "  " + printable.Line(t.Key)
+			row.Notes = append(row.Notes, Text{Name(t.Key)})
 		}
 		if t.Is != "" {
-			text += "  (leads to " + Short(t.Is) + " now)"
+			row.Notes = append(row.Notes, Text{Words("(leads to "), Digest(t.Is), Words(" now)")})
 		}
 		if t.Standing == Edited {
-			text += "  (" + entryEdited + ")"
+			row.Notes = append(row.Notes, Text{Words("(" + entryEdited + ")")})
 		}
-		p.line("  %s", text)
+		s.Rows = append(s.Rows, row)
 	}
+	if len(s.Rows) > 0 {
+		s.Title = Text{Words("Entries of index.json:")}
+	}
+	return s
 }
 
-// standing is one word on how something stands, in its colour.
-func (p *page) standing(s Standing) string {
-	code := ""
+// standing is one word on how something is in the layout.
+func standing(s Standing) Span {
+	nature := NatureWords
 	switch s {
 	case Intact:
-		code = green
+		nature = NatureGood
 	case Missing, Torn:
-		code = red
+		nature = NatureBad
 	case Moved, Edited, NotBuilt:
-		code = yellow
+		nature = NatureCaution
 	}
-	text := string(s)
-	return p.style.paint(code, text) + pad("", len(Intact)+1-len(text))
+	return Span{Nature: nature, Text: string(s)}
 }

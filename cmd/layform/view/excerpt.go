@@ -2,55 +2,68 @@ package view
 
 import (
 	"bytes"
-	"fmt"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
-
-	"github.com/layform/layform/layout/printable"
 )
 
-// The size to which the snippet of a diagnostic is kept: files of one long line,
+// The size to which the excerpt of a diagnostic is kept: files of one long line,
 // and expressions of thousands, would bury the message.
 const (
 	maxBefore   = 5  // lines above the place
-	maxSnippet  = 12 // lines
+	maxExcerpt  = 12 // lines
 	maxWidth    = 200
 	leftOfPlace = 60 // what is kept of a longer line on the left of the place
 )
 
-// place writes where a diagnostic belongs, with the lines of the file.
-func (p *page) place(d *hcl.Diagnostic, f *hcl.File) {
+// Excerpt is the place of a diagnostic in a spec, with the lines around it.
+type Excerpt struct {
+	Filename string
+	Line     int
+	// Column is given where the line is cut, and 0 otherwise.
+	Column int
+	// Block is the header of the block around the place, where it is known.
+	Block string
+	// Missing is set when the file cannot be shown.
+	Missing bool
+	// Lines are the lines that are not empty; More is set when others follow.
+	Lines []ExcerptLine
+	More  bool
+}
+
+// ExcerptLine is one line of a file, with … where something is left out.
+type ExcerptLine struct {
+	Number int
+	Text   string
+}
+
+// NewExcerpt finds the place of a diagnostic that has one in its file, which may
+// be nil.
+func NewExcerpt(d *hcl.Diagnostic, f *hcl.File) *Excerpt {
 	subject := *d.Subject
+	x := &Excerpt{Filename: subject.Filename, Line: subject.Start.Line}
 	if f == nil || f.Bytes == nil || subject.Start.Byte > len(f.Bytes) {
-		p.line("  on %s line %d:", printable.Line(subject.Filename), subject.Start.Line)
-		p.line("  (source code not available)")
-		p.line("")
-		return
+		x.Missing = true
+		return x
 	}
-	around := ""
 	if nav, ok := f.Nav.(interface{ ContextString(offset int) string }); ok {
-		if text := nav.ContextString(subject.Start.Byte); text != "" {
-			around = ", in " + printable.Line(text)
-		}
+		x.Block = nav.ContextString(subject.Start.Byte)
 	}
 	extent := subject
 	if d.Context != nil {
 		extent = hcl.RangeOver(subject, *d.Context)
 	}
 	first := lineAt(f.Bytes, subject.Start.Byte)
-	column := ""
 	if _, clipped := clip(first); clipped {
-		column = fmt.Sprintf(", column %d", subject.Start.Column)
+		x.Column = subject.Start.Column
 	}
-	p.line("  on %s line %d%s%s:", printable.Line(subject.Filename), subject.Start.Line, column, around)
 	start, number := first.start, subject.Start.Line
 	for range min(maxBefore, number-extent.Start.Line) {
 		start, number = lineAt(f.Bytes, start-1).start, number-1
 	}
 	for n := 0; start <= extent.End.Byte && start < len(f.Bytes); n++ {
-		if n == maxSnippet {
-			p.line("      …")
+		if n == maxExcerpt {
+			x.More = true
 			break
 		}
 		l := lineAt(f.Bytes, start)
@@ -58,11 +71,11 @@ func (p *page) place(d *hcl.Diagnostic, f *hcl.File) {
 			l = first
 		}
 		if text, _ := clip(l); text != "" {
-			p.line("%4d: %s", number, printable.Lines(text))
+			x.Lines = append(x.Lines, ExcerptLine{number, text})
 		}
 		start, number = start+len(l.text)+1, number+1
 	}
-	p.line("")
+	return x
 }
 
 // fileLine is one line of a file, and a place in it.

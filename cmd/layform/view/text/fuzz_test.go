@@ -1,19 +1,21 @@
-package view
+package text
 
 import (
 	"bytes"
 	"io"
 	"testing"
 
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/cmd/layform/view/internal/samples"
 	"github.com/layform/layform/planner"
 )
 
 // FuzzPlan holds that whatever stands in a plan file, showing it neither ends
 // in a panic nor writes a character that a terminal acts on.
 func FuzzPlan(f *testing.F) {
-	circle := updatePlan()
+	circle := samples.UpdatePlan()
 	circle.Changes[1].Reasons = []planner.Reason{{Kind: planner.ReasonCause, Cause: "index.app"}}
-	for _, p := range []*planner.Plan{updatePlan(), circle, {FormatVersion: planner.FormatVersion}} {
+	for _, p := range []*planner.Plan{samples.UpdatePlan(), circle, {FormatVersion: planner.FormatVersion}} {
 		data, err := planner.Encode(p)
 		if err != nil {
 			f.Fatal(err)
@@ -29,11 +31,11 @@ func FuzzPlan(f *testing.F) {
 			return
 		}
 		var out bytes.Buffer
-		if err := Plan(&out, p, Style{}); err != nil {
+		if err := Render(&out, view.PlanReport(p, view.DefaultRows), Style{}); err != nil {
 			t.Fatal(err)
 		}
 		noControls(t, out.String())
-		if err := JSON(io.Discard, Document{Type: TypePlan, Plan: p}); err != nil {
+		if err := view.JSON(io.Discard, view.Document{Type: view.TypePlan, Plan: p}); err != nil {
 			t.Fatal(err)
 		}
 	})
