@@ -110,7 +110,8 @@ const (
 type Metadata string
 
 // Normalize takes over nothing but the executable bit; Preserve takes over
-// owner, mode, time, xattrs and hard links.
+// owner, mode, time, hard links, device numbers, and of the xattrs those that mean
+// the same on any machine: user.*, access control lists and capabilities.
 const (
 	Normalize Metadata = "normalize"
 	Preserve  Metadata = "preserve"

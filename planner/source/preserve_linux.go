@@ -64,7 +64,7 @@ func device(f *found, info fs.FileInfo) error {
 }
 
 // readXattrs reads the xattrs of a regular file or directory, except those that
-// describe the host rather than the file.
+// only mean something on this machine.
 func readXattrs(dir *os.Root, name string, info fs.FileInfo) (map[string]string, error) {
 	file, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -87,14 +87,16 @@ func readXattrs(dir *os.Root, name string, info fs.FileInfo) (map[string]string,
 	}
 	xattrs := map[string]string{}
 	for key := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
-		if hostXattr(key) {
+		if !portableXattr(key) {
 			continue
 		}
 		value, err := sized(func(buf []byte) (int, error) { return unix.Fgetxattr(int(file.Fd()), key, buf) })
 		if err != nil {
 			return nil, fmt.Errorf("its xattr %q cannot be read: %w", key, err)
 		}
-		xattrs[key] = string(value)
+		if xattrs[key], err = portableValue(key, string(value)); err != nil {
+			return nil, fmt.Errorf("its xattr %q cannot be preserved: %w", key, err)
+		}
 	}
 	if len(xattrs) == 0 {
 		return nil, nil
@@ -118,14 +120,4 @@ func sized(read func([]byte) (int, error)) ([]byte, error) {
 			return nil, err
 		}
 	}
-}
-
-// hostXattr reports whether an xattr belongs to the machine that the file lies
-// on: labels, measurements and the bookkeeping of overlay file systems.
-func hostXattr(key string) bool {
-	switch key {
-	case "security.selinux", "security.ima", "security.evm", "system.nfs4_acl":
-		return true
-	}
-	return strings.HasPrefix(key, "trusted.overlay.") || strings.HasPrefix(key, "user.overlay.")
 }

@@ -114,6 +114,15 @@ func TestPreserveXattrs(t *testing.T) {
 	}
 	value, err := encodeCapabilities("net_bind_service=+ep")
 	must(t, err)
+	set("t/f", "trusted.note", "root alone sees it")
+	for _, stored := range []string{value, "\x01\x00\x00\x03" + value[4:] + "\xa0\x86\x01\x00"} {
+		set("t/f", capabilityXattr, stored)
+		for _, e := range observeTree(t, root, at(preserved("")), Options{}) {
+			if want := map[string]string{"user.note": "a\x00b", "user.empty": "", capabilityXattr: value}; e.Path == "f" && !cmp.Equal(e.Xattrs, want) {
+				t.Errorf("the layer has the xattrs %q, want %q", e.Xattrs, want)
+			}
+		}
+	}
 	set("t/f", capabilityXattr, value)
 	for _, e := range observeTree(t, root, at(preserved("")), Options{}) {
 		if e.Path == "f" && e.Xattrs[capabilityXattr] != value {
