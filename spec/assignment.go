@@ -296,16 +296,24 @@ func (g *given) hidden(f *hcl.File, attrs hcl.Attributes) *hcl.File {
 	return &shown
 }
 
-// ParseFile parses one file of HCL or JSON, after measuring it. A byte order mark
-// at its start is no part of the text. The file is never nil.
+// ParseFile parses one file of HCL or JSON, after measuring it. What is parsed is
+// its SourceText, all of which must be in composed form. The file is never nil.
 func ParseFile(name, text string) (*hcl.File, hcl.Diagnostics) {
 	f, _, diags := parseFile(name, text)
 	return f, diags
 }
 
 // parseFile is ParseFile, and counts the tokens of the file.
-func parseFile(name, text string) (f *hcl.File, tokens int, diags hcl.Diagnostics) {
-	src := []byte(WithoutMark(text))
+func parseFile(name, text string) (*hcl.File, int, hcl.Diagnostics) {
+	f, tokens, diags := parse(name, text)
+	if !diags.HasErrors() {
+		diags = append(diags, checkComposed(name, f)...)
+	}
+	return f, tokens, diags
+}
+
+func parse(name, text string) (f *hcl.File, tokens int, diags hcl.Diagnostics) {
+	src := []byte(SourceText(text))
 	if problem := sourceProblem(name, src); problem != nil {
 		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, 0, hcl.Diagnostics{problem}
 	}

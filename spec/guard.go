@@ -40,10 +40,6 @@ const (
 	maxDigits = 1000
 )
 
-// WithoutMark is a text without the byte order mark that some editors put before
-// UTF-8.
-func WithoutMark(text string) string { return strings.TrimPrefix(text, "\uFEFF") }
-
 // sourceProblem checks the encoding and the size of a text before it is parsed.
 func sourceProblem(name string, text []byte) *hcl.Diagnostic {
 	start := hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}

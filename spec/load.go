@@ -220,7 +220,7 @@ func (l *loading) read() hcl.Diagnostics {
 		if size += len(text); size > maxSpecSize {
 			return append(diags, tooManySources(name))
 		}
-		l.sources = append(l.sources, Source{Name: name, Text: WithoutMark(text)})
+		l.sources = append(l.sources, Source{Name: name, Text: SourceText(text)})
 	}
 	return diags
 }

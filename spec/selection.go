@@ -185,7 +185,7 @@ func (f *Folder) Take(name string) (included, descend bool) {
 		rel := below(f.rel, name)
 		if composed := norm.NFC.String(rel); composed != rel {
 			dir, base := splitLast(composed)
-			if other, _ := f.s.Folder(dir).take(base); other != included {
+			if i, d := f.s.Folder(dir).take(base); i != included || d != descend {
 				f.s.misread.CompareAndSwap(nil, &rel)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 type Source struct {
 	// Name is the file's name in the spec's directory.
 	Name string `json:"name"`
-	// Text is the file's content: UTF-8 without a byte order mark.
+	// Text is the file's content as it counts; see SourceText.
 	Text string `json:"text"`
 }
 

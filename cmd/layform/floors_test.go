@@ -50,7 +50,7 @@ var owners = map[string][]string{
 	"github.com/gofrs/flock":                 {"layout"},
 	"github.com/bmatcuk/doublestar":          {"spec"},
 	"github.com/moby/patternmatcher":         {"spec"},
-	"golang.org/x/text":                      {"spec"},
+	"golang.org/x/text":                      {"planner/source", "spec"},
 	"github.com/klauspost/compress":          {"executor/encode", "layout", "layout/stage"},
 	"github.com/hashicorp/hcl":               {"cmd/layform", "cmd/layform/view", "cmd/layform/view/text", "executor", "planner", "planner/source", "spec", "spec/edit"},
 	"github.com/zclconf/go-cty":              {"spec", "spec/edit"},

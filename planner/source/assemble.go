@@ -278,7 +278,11 @@ func (o *observer) tie(entries []Entry) {
 		at, ok := known[e.Linkname]
 		switch {
 		case !ok:
-			o.report(e.Node, "No such hard link target", "The layer has no entry %q for %q to share. A hard link needs its target in the same layer.", "/"+e.Linkname, "/"+e.Path)
+			hint := "A hard link needs its target in the same layer."
+			if at := slices.IndexFunc(entries, func(other Entry) bool { return composedTwin(other.Path, e.Linkname) }); at >= 0 {
+				hint = fmt.Sprintf("It has %+q, which is written with combining characters, while text in a spec is composed: rename the file.", "/"+entries[at].Path)
+			}
+			o.report(e.Node, "No such hard link target", "The layer has no entry %q for %q to share. %s", "/"+e.Linkname, "/"+e.Path, hint)
 			continue
 		case entries[at].Type == layer.Directory:
 			o.report(e.Node, "Invalid hard link target", "%q is a directory, which cannot be hard-linked.", "/"+e.Linkname)

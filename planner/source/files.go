@@ -207,7 +207,7 @@ func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
 		}
 		next := path.Join(done, part)
 		if info, err = root.Lstat(next); err != nil {
-			return "", nil, bare(err)
+			return "", nil, missing(root, done, part, bare(err))
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			done = next

@@ -5,7 +5,6 @@ package edit
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -25,11 +24,11 @@ func Format(src []byte, filename string) ([]byte, hcl.Diagnostics) {
 	if diags.HasErrors() || strings.HasSuffix(filename, ".json") {
 		return src, diags
 	}
-	text := []byte(spec.WithoutMark(string(src)))
-	if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
-		text = append(text, '\n')
+	whole := string(src)
+	if whole != "" && !strings.HasSuffix(whole, "\n") {
+		whole += "\n"
 	}
-	text = lineEnd.ReplaceAll(text, []byte("\n"))
+	text := []byte(spec.SourceText(whole))
 	// A comment that moves can change how its neighbours are aligned, so one
 	// pass is not always enough.
 	for range maxPasses {
@@ -51,8 +50,6 @@ func sameTokens(a, b []byte) bool {
 		return s.Type == t.Type && (s.Type == hclsyntax.TokenComment || bytes.Equal(s.Bytes, t.Bytes))
 	})
 }
-
-var lineEnd = regexp.MustCompile(`\r+\n`)
 
 // maxPasses bounds the passes of Format over one text.
 const maxPasses = 8
