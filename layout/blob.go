@@ -109,7 +109,7 @@ func (s *Store) openBlob(dgst digest.Digest) (*os.File, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, blobError(dgst, err)
 	}
-	f, info, err := d.open(name, os.O_RDONLY)
+	f, info, err := d.openLinked(name)
 	if err != nil {
 		return nil, nil, blobError(dgst, err)
 	}
@@ -256,7 +256,7 @@ func (s *Store) Exists(ctx context.Context, desc ocispec.Descriptor) (bool, erro
 	if err != nil {
 		return false, ignoreMissing(err)
 	}
-	info, err := d.lstat(name)
+	info, err := d.statLinked(name)
 	if err != nil {
 		return false, ignoreMissing(err)
 	}

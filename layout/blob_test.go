@@ -183,17 +183,34 @@ func TestHostileDigests(t *testing.T) {
 }
 
 // Whatever stands in the place of a blob, or of the directories above, is
-// refused at once. Even a link to the right bytes is.
+// refused at once. So is a link, but for one to a file in the layout.
 func TestBlobIsNoFile(t *testing.T) {
 	for name, place := range map[string]func(t *testing.T, s *layout.Store, file string){
 		"pipe":      func(t *testing.T, s *layout.Store, file string) { remove(t, file); mkfifo(t, file) },
 		"directory": func(t *testing.T, s *layout.Store, file string) { remove(t, file); mkdir(t, file) },
-		"link": func(t *testing.T, s *layout.Store, file string) {
-			real := filepath.Join(s.Dir(), "real")
-			if err := os.Rename(file, real); err != nil {
+		"link out": func(t *testing.T, s *layout.Store, file string) {
+			outside := filepath.Join(t.TempDir(), "real")
+			if err := os.Rename(file, outside); err != nil {
 				t.Fatal(err)
 			}
-			symlink(t, "../../real", file)
+			symlink(t, outside, file)
+		},
+		"link up and back": func(t *testing.T, s *layout.Store, file string) {
+			if err := os.Rename(file, filepath.Join(s.Dir(), "real")); err != nil {
+				t.Fatal(err)
+			}
+			symlink(t, "../../../"+filepath.Base(s.Dir())+"/real", file)
+		},
+		"dangling link": func(t *testing.T, _ *layout.Store, file string) { remove(t, file); symlink(t, "nowhere", file) },
+		"link to itself": func(t *testing.T, _ *layout.Store, file string) {
+			remove(t, file)
+			symlink(t, filepath.Base(file), file)
+		},
+		"link to a directory": func(t *testing.T, _ *layout.Store, file string) { remove(t, file); symlink(t, "..", file) },
+		"link to a pipe": func(t *testing.T, s *layout.Store, file string) {
+			remove(t, file)
+			mkfifo(t, filepath.Join(s.Dir(), "pipe"))
+			symlink(t, "../../pipe", file)
 		},
 		"link for blobs": func(t *testing.T, s *layout.Store, file string) {
 			if err := os.Rename(filepath.Join(s.Dir(), "blobs"), filepath.Join(s.Dir(), "real")); err != nil {
@@ -342,5 +359,45 @@ func TestStateFiles(t *testing.T) {
 	}
 	if err := s.RemoveState("stage/x.json"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Readers follow a link in the place of a blob that stays in the layout, and
+// verify what they find as ever. Writers put a file there.
+func TestLinkedBlob(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{})
+	desc := put(t, s, "x", []byte("content"))
+	file, real := blobFile(s, desc.Digest), filepath.Join(s.Dir(), "real")
+	if err := os.Rename(file, real); err != nil {
+		t.Fatal(err)
+	}
+	symlink(t, "../../real", file)
+	if data, err := s.ReadBlob(t.Context(), desc, 0); err != nil || string(data) != "content" {
+		t.Errorf("it reads %q, %v", data, err)
+	}
+	if ok, err := s.Exists(t.Context(), desc); !ok || err != nil {
+		t.Errorf("it exists: %v, %v", ok, err)
+	}
+	if state, err := s.Check(t.Context(), desc); state != layout.Intact || err != nil {
+		t.Errorf("it is %s, %v", state, err)
+	}
+	if err := os.Chmod(real, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(real, []byte("another"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ReadBlob(t.Context(), desc, 0); err == nil {
+		t.Error("other content is not noticed")
+	}
+	if state, err := s.Check(t.Context(), desc); state != layout.Torn || err != nil {
+		t.Errorf("with other content it is %s, %v", state, err)
+	}
+	put(t, s, "x", []byte("content"))
+	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
+		t.Errorf("what was written is %v, %v", info, err)
+	}
+	if data, err := os.ReadFile(real); err != nil || string(data) != "another" {
+		t.Errorf("the link's target became %q, %v", data, err)
 	}
 }

@@ -62,8 +62,9 @@ func (t *TornWrite) Error() string { return t.Err.Error() }
 func (t *TornWrite) Unwrap() error { return t.Err }
 
 // disk is the one place where a Store touches files. Every name is relative to
-// the layout and slash-separated. No symbolic link is ever followed, and
-// nothing but regular files and directories is ever opened.
+// the layout and slash-separated. No symbolic link is ever followed, but for those
+// of others in the place of a blob, to a file within the layout (openLinked). Nothing
+// but regular files and directories is ever opened.
 type disk struct {
 	root   *os.Root
 	noSync bool
@@ -158,14 +159,38 @@ func (d *disk) lstat(name string) (fs.FileInfo, error) {
 	return info, nil
 }
 
+// statLinked describes the regular file name, or the one within the layout that a
+// symbolic link of that name leads to. Every other link is ErrNotPlain.
+func (d *disk) statLinked(name string) (fs.FileInfo, error) {
+	info, err := d.lstat(name)
+	if !errors.Is(err, ErrNotPlain) || d.parents(name) != nil {
+		return info, err
+	}
+	target, statErr := d.root.Stat(name) // os.Root follows no link out of the layout
+	if statErr != nil || !target.Mode().IsRegular() {
+		return nil, err
+	}
+	return target, nil
+}
+
 // open opens the regular file name with flag, without creating it. It cannot
 // block: what is no regular file is refused before it is opened, and what
 // takes its place in between is opened without waiting and refused afterwards.
 func (d *disk) open(name string, flag int) (*os.File, fs.FileInfo, error) {
+	return d.openAs(name, flag, d.lstat)
+}
+
+// openLinked is open for reading what statLinked describes.
+func (d *disk) openLinked(name string) (*os.File, fs.FileInfo, error) {
+	return d.openAs(name, os.O_RDONLY, d.statLinked)
+}
+
+// openAs opens the file that look describes.
+func (d *disk) openAs(name string, flag int, look func(string) (fs.FileInfo, error)) (*os.File, fs.FileInfo, error) {
 	// A writer that replaces the file between the look and the opening is no
 	// mistake: whoever looks again finds the new one.
 	for range 1000 {
-		before, err := d.lstat(name)
+		before, err := look(name)
 		if err != nil {
 			return nil, nil, err
 		}

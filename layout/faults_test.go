@@ -107,12 +107,20 @@ func fileFaults() map[string]fault {
 			damage(t, s, layerOf(t, s), "")
 		}},
 		"a missing layer": {rules: []layout.Rule{layout.RuleBlobMissing}, quick: true, plant: func(t *testing.T, s *layout.Store) { remove(t, blobFile(s, layerOf(t, s))) }},
-		"a layer linked": {rules: []layout.Rule{layout.RuleBlobNotRegular}, quick: true, plant: func(t *testing.T, s *layout.Store) {
+		"a layer linked": {rules: []layout.Rule{layout.RuleBlobLink}, quick: true, plant: func(t *testing.T, s *layout.Store) {
 			name := blobFile(s, layerOf(t, s))
 			if err := os.Rename(name, filepath.Join(s.Dir(), "real")); err != nil {
 				t.Fatal(err)
 			}
 			symlink(t, "../../real", name)
+		}},
+		"a layer linked out": {rules: []layout.Rule{layout.RuleBlobNotRegular}, quick: true, plant: func(t *testing.T, s *layout.Store) {
+			name := blobFile(s, layerOf(t, s))
+			outside := filepath.Join(t.TempDir(), "real")
+			if err := os.Rename(name, outside); err != nil {
+				t.Fatal(err)
+			}
+			symlink(t, outside, name)
 		}},
 	}
 }
@@ -227,6 +235,13 @@ func descriptorFaults() map[string]fault {
 		"data: other content":       entry(layout.RuleDescriptorData, set("data", []byte("xx"))),
 		"data: no base64":           entry(layout.RuleDocumentUnreadable, set("data", "***")),
 		"url":                       entry(layout.RuleDescriptorURL, set("urls", []any{"http://x y/%zz"})),
+		"url: relative":             entry(layout.RuleDescriptorURL, set("urls", []any{"blobs/x"})),
+		"annotation null":           entry(layout.RuleElementNull, set("annotations", map[string]any{"a": nil})),
+		"annotations null":          entry(layout.RuleOptionalNull, set("annotations", nil)),
+		"artifact type empty":       entry(layout.RuleArtifactType, set("artifactType", "")),
+		"platform: os empty":        entry(layout.RulePlatformIncomplete, set("platform", map[string]any{"os": "", "architecture": "amd64"})),
+		"platform: no os":           entry(layout.RuleMemberMissing, set("platform", map[string]any{"architecture": "amd64"})),
+		"platform null":             entry(layout.RuleOptionalNull, set("platform", nil)),
 		"artifact type":             entry(layout.RuleArtifactType, set("artifactType", "no type")),
 		"empty that is not empty": {rules: []layout.Rule{layout.RuleEmptyDescriptor}, quick: true, index: func(t *testing.T, s *layout.Store, m map[string]any) {
 			d := put(t, s, "x", []byte("{ }"))
@@ -256,7 +271,12 @@ func imageFaults() map[string]fault {
 	return map[string]fault{
 		"config is no JSON object": config(layout.RuleConfigUnreadable, func(c, _, _ map[string]any) { c["os"] = 7 }),
 		"config: Architecture":     config(layout.RuleConfigUnreadable, func(c, _, _ map[string]any) { c["Architecture"] = "amd64" }),
-		"config: no os":            config(layout.RuleConfigPlatform, func(c, _, _ map[string]any) { delete(c, "os") }),
+		"config: no os":            config(layout.RuleMemberMissing, func(c, _, _ map[string]any) { delete(c, "os") }),
+		"config: os null":          config(layout.RuleMemberMissing, func(c, _, _ map[string]any) { c["os"] = nil }),
+		"config: os empty":         config(layout.RuleConfigPlatform, func(c, _, _ map[string]any) { c["os"] = "" }),
+		"config: author null":      config(layout.RuleOptionalNull, func(c, _, _ map[string]any) { c["author"] = nil }),
+		"config: null in a list":   config(layout.RuleElementNull, func(c, _, _ map[string]any) { c["os.features"] = []any{nil} }),
+		"config: port null":        config(layout.RuleElementNull, func(_, r, _ map[string]any) { r["ExposedPorts"] = map[string]any{"80/tcp": nil} }),
 		"config: rootfs type":      config(layout.RuleConfigRootFS, func(_, _, r map[string]any) { r["type"] = "x" }),
 		"config: malformed diffID": config(layout.RuleConfigDiffIDForm, func(_, _, r map[string]any) { r["diff_ids"] = []any{"sha256:x"} }),
 		"config: a diffID less":    config(layout.RuleConfigDiffIDCount, func(_, _, r map[string]any) { r["diff_ids"] = []any{} }),
@@ -267,7 +287,7 @@ func imageFaults() map[string]fault {
 		"layer: nondistributable":  layer("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", layout.RuleLayerNondistributed),
 		"no layers": {rules: []layout.Rule{layout.RuleLayersEmpty}, quick: true, change: func(_ *testing.T, _ *layout.Store, g *sample) {
 			g.manifest["layers"] = []any{}
-			g.config["history"] = nil
+			delete(g.config, "history")
 			g.config["rootfs"].(map[string]any)["diff_ids"] = []any{}
 		}},
 		"an artifact of no type": {rules: []layout.Rule{layout.RuleArtifactTypeMissing}, quick: true, change: func(t *testing.T, s *layout.Store, g *sample) {
@@ -308,7 +328,7 @@ func layerFaults(t *testing.T) map[string]fault {
 		"data after the tar":     raw(append(tarOf(t, file{name: "a"}), "hidden"...), layout.RuleLayerTrailing),
 		"out of the root":        entries(layout.RuleLayerPath, file{name: "../x"}),
 		"out of the root inside": entries(layout.RuleLayerPath, file{name: "a/../../x"}),
-		"absolute":               entries(layout.RuleLayerPath, file{name: "/etc/passwd"}),
+		"absolute":               entries(layout.RuleLayerAbsolute, file{name: "/etc/passwd"}),
 		"a long name":            entries(layout.RuleLayerPath, file{name: strings.Repeat("n", 256)}),
 		"a name of 64 KiB":       entries(layout.RuleLayerPath, file{name: strings.Repeat("n", 64<<10)}),
 		"escape codes":           entries(layout.RuleLayerPath, file{name: "../\x1b[2Jx"}),
@@ -317,8 +337,8 @@ func layerFaults(t *testing.T) map[string]fault {
 		"through a symlink":      entries(layout.RuleLayerThroughLink, file{name: "l", typ: tar.TypeSymlink, link: "/etc"}, file{name: "l/passwd"}),
 		"whiteout by a symlink":  entries(layout.RuleLayerThroughLink, file{name: "l", typ: tar.TypeSymlink, link: "/etc"}, file{name: "l/.wh.passwd"}),
 		"hard link out":          entries(layout.RuleLayerHardlink, file{name: "l", typ: tar.TypeLink, link: "../../etc/passwd"}),
-		"hard link absolute":     entries(layout.RuleLayerHardlink, file{name: "a"}, file{name: "l", typ: tar.TypeLink, link: "/a"}),
-		"hard link too early":    entries(layout.RuleLayerHardlink, file{name: "l", typ: tar.TypeLink, link: "z"}, file{name: "z"}),
+		"hard link absolute":     entries(layout.RuleLayerAbsolute, file{name: "a"}, file{name: "l", typ: tar.TypeLink, link: "/a"}),
+		"hard link too early":    entries(layout.RuleLayerHardlinkLower, file{name: "l", typ: tar.TypeLink, link: "z"}, file{name: "z"}),
 		"hard link by a symlink": entries(layout.RuleLayerHardlink, file{name: "s", typ: tar.TypeSymlink, link: "/"}, file{name: "l", typ: tar.TypeLink, link: "s/x"}),
 		"contiguous file":        entries(layout.RuleLayerEntryType, file{name: "a", typ: tar.TypeCont}),
 		"PAX size below":         raw(paxSized(t, "x", 512, 0), layout.RuleLayerEntrySize),

@@ -24,6 +24,7 @@ const (
 	RuleAlgorithmDirectory Rule = "algorithm-directory"
 	RuleBlobName           Rule = "blob-name"
 	RuleBlobNotRegular     Rule = "blob-not-regular"
+	RuleBlobLink           Rule = "blob-symlink"
 	RuleBlobDigest         Rule = "blob-digest"
 	RuleBlobMissing        Rule = "blob-missing"
 	RuleArchivePath        Rule = "archive-path"
@@ -40,6 +41,8 @@ const (
 	RuleMemberMissing       Rule = "member-missing"
 	RuleMemberNull          Rule = "member-null"
 	RuleMemberForeign       Rule = "member-foreign"
+	RuleElementNull         Rule = "element-null"
+	RuleOptionalNull        Rule = "optional-null"
 	RuleDescriptorMediaType Rule = "descriptor-media-type"
 	RuleDescriptorDigest    Rule = "descriptor-digest"
 	RuleDescriptorAlgorithm Rule = "descriptor-algorithm"
@@ -86,6 +89,8 @@ const (
 	RuleLayerEntryType      Rule = "layer-entry-type"
 	RuleLayerEntrySize      Rule = "layer-entry-size"
 	RuleLayerHardlink       Rule = "layer-hardlink"
+	RuleLayerHardlinkLower  Rule = "layer-hardlink-lower"
+	RuleLayerAbsolute       Rule = "layer-absolute"
 	RuleLayerThroughLink    Rule = "layer-through-symlink"
 	RuleWhiteoutForm        Rule = "whiteout-form"
 	RuleWhiteoutName        Rule = "whiteout-name"
@@ -121,6 +126,7 @@ func fileRules() []RuleText {
 		{RuleAlgorithmDirectory, Should, "move it out of blobs, which holds one directory for each digest algorithm"},
 		{RuleBlobName, Must, "move it out of the directory, which holds blobs under their digests alone"},
 		{RuleBlobNotRegular, Must, "put the content itself there, as a regular file"},
+		{RuleBlobLink, Should, "put the content itself there: not every reader follows links"},
 		{RuleBlobDigest, Must, "remove the blob and build or copy it again"},
 		{RuleBlobMissing, Must, "build or copy it again; a layout whose blobs are kept elsewhere is validated with --sparse"},
 		{RuleArchivePath, Must, "make the archive again from within the layout's directory"},
@@ -138,6 +144,8 @@ func documentRules() []RuleText {
 		{RuleMemberMissing, Must, makeAgain},
 		{RuleMemberNull, Must, "write an empty array, not null"},
 		{RuleMemberForeign, Must, "remove the member: other readers take the document for one of another kind"},
+		{RuleElementNull, Must, "give it a value, or leave it out"},
+		{RuleOptionalNull, Should, "leave the member out: not every reader takes null for that"},
 		{RuleDescriptorMediaType, Must, "give the descriptor a media type of the form type/subtype (RFC 6838)"},
 		{RuleDescriptorDigest, Must, "give the descriptor a digest of the form algorithm:encoded"},
 		{RuleDescriptorAlgorithm, Should, "use sha256 or sha512; what another algorithm stands for cannot be verified"},
@@ -153,7 +161,7 @@ func documentRules() []RuleText {
 		{RuleRefNameGrammar, Should, "rename the tag: letters, digits and single separators -._:@+/ between them"},
 		{RuleRefNameDuplicate, Should, "remove all but one of the entries: readers choose differently"},
 		{RuleRefNameNested, Should, "move the ref name to the entry in index.json"},
-		{RulePlatformIncomplete, Must, "set os and architecture, or leave out the platform"},
+		{RulePlatformIncomplete, Should, "set os and architecture, or leave out the platform"},
 		{RulePlatformValue, Should, "use the names that Go has for systems and architectures: linux, amd64, …"},
 		{RulePlatformDuplicate, Should, "keep one manifest for each platform: readers choose differently"},
 		{RulePlatformMismatch, Should, "let platform say what the image's config says"},
@@ -168,7 +176,7 @@ func imageRules() []RuleText {
 		{RuleLayerMediaType, Should, "use application/vnd.oci.image.layer.v1.tar, +gzip or +zstd"},
 		{RuleLayerNondistributed, Should, "use a distributable layer media type"},
 		{RuleConfigUnreadable, Must, makeAgain},
-		{RuleConfigPlatform, Must, "set os and architecture in the config"},
+		{RuleConfigPlatform, Should, "set os and architecture in the config"},
 		{RuleConfigRootFS, Must, `set rootfs.type to "layers"`},
 		{RuleConfigDiffIDForm, Must, "make the image again: diffIDs are digests of the uncompressed layers"},
 		{RuleConfigDiffIDCount, Must, "make the image again: there is one diffID for each layer"},
@@ -184,7 +192,9 @@ func imageRules() []RuleText {
 		{RuleLayerDuplicate, Must, "make the layer again with one entry for each path"},
 		{RuleLayerEntryType, Should, "make the layer again with files, directories, links, devices and pipes alone"},
 		{RuleLayerEntrySize, Should, "make the layer again: readers that know no PAX headers take other bytes for the entries that follow"},
-		{RuleLayerHardlink, Must, "make the layer again: a hard link comes after its target, in the same layer"},
+		{RuleLayerHardlink, Must, "make the layer again: the target of a hard link is a path in the layer that leads through no symbolic link"},
+		{RuleLayerHardlinkLower, Should, "make the layer again: a hard link comes after its target, in the same layer; others may fail"},
+		{RuleLayerAbsolute, Should, "make the layer again with relative paths"},
 		{RuleLayerThroughLink, Should, "make the layer again with the entry's true path"},
 		{RuleWhiteoutForm, Must, "make the layer again: a whiteout is an empty regular file"},
 		{RuleWhiteoutName, Should, "make the layer again: .wh. must be followed by a name"},

@@ -6,7 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"os"
 	"runtime"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -116,7 +118,11 @@ func (t dirTree) list(dir string) ([]node, error) {
 }
 
 func (t dirTree) open(name string) (io.ReadCloser, int64, error) {
-	f, info, err := t.d.open(name, 0)
+	open := func(name string) (*os.File, fs.FileInfo, error) { return t.d.open(name, os.O_RDONLY) }
+	if strings.HasPrefix(name, blobsDir+"/") {
+		open = t.d.openLinked
+	}
+	f, info, err := open(name)
 	if err != nil {
 		return nil, 0, err
 	}

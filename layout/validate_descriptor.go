@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -21,8 +20,8 @@ func (a *audit) descriptor(e edge) {
 		a.find(RuleDescriptorMediaType, e.object, e.place+".mediaType", fmt.Sprintf("%q is no media type", d.MediaType))
 	}
 	for i, u := range d.URLs {
-		if _, err := url.Parse(u); err != nil {
-			a.find(RuleDescriptorURL, e.object, fmt.Sprintf("%s.urls[%d]", e.place, i), fmt.Sprintf("%q is no URL", u))
+		if err := imagespec.CheckURL(u); err != nil {
+			a.find(RuleDescriptorURL, e.object, fmt.Sprintf("%s.urls[%d]", e.place, i), fmt.Sprintf("%q %v", u, err))
 		}
 	}
 	if d.ArtifactType != "" && !imagespec.IsMediaType(d.ArtifactType) {
@@ -96,8 +95,7 @@ func (a *audit) annotations(object, place string, annotations map[string]string)
 // platform checks the form of a platform.
 func (a *audit) platform(object, place string, p ocispec.Platform) {
 	if p.OS == "" || p.Architecture == "" {
-		a.find(RulePlatformIncomplete, object, place, fmt.Sprintf("os is %q and architecture %q", p.OS, p.Architecture))
-		return
+		return // reported with the shape of the document
 	}
 	// Build attestations are marked as of an unknown platform.
 	if p.OS == imagespec.Unknown && p.Architecture == imagespec.Unknown {

@@ -105,10 +105,23 @@ func (a *audit) algorithm(alg digest.Algorithm, dir string) {
 		switch {
 		case dgst.Validate() != nil:
 			a.find(RuleBlobName, name, "", "the name is not that of a "+string(alg)+" digest")
+		case f.mode&fs.ModeSymlink != 0 && a.linked(dgst, name):
+			a.find(RuleBlobLink, name, "", "it is a symbolic link to a file in the layout")
 		case !f.mode.IsRegular():
 			a.find(RuleBlobNotRegular, name, "", notPlain(name, "a regular file", f.mode).Error())
 		default:
 			a.blobs[dgst] = f.size
 		}
 	}
+}
+
+// linked takes down a blob that is a symbolic link to a file in the layout. It is
+// false for links to anything else.
+func (a *audit) linked(dgst digest.Digest, name string) bool {
+	r, size, err := a.tree.open(name)
+	if err != nil {
+		return false
+	}
+	a.blobs[dgst] = size
+	return r.Close() == nil
 }

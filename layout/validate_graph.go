@@ -84,6 +84,7 @@ func (a *audit) document(object string, data []byte, mediaType string, limits js
 	for _, b := range breaches {
 		a.find(b.rule, object, b.place, b.problem)
 	}
+	a.shape(object, data, documentShape)
 	if doc.MediaType == "" {
 		a.find(RuleMediaTypeAbsent, object, "mediaType", "it does not say its mediaType")
 	}

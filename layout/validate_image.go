@@ -68,6 +68,7 @@ func (a *audit) config(desc ocispec.Descriptor, manifest string, uses []layerUse
 		a.find(RuleConfigUnreadable, name, "", err.Error())
 		return
 	}
+	a.shape(name, data, configShape)
 	a.configFields(name, img)
 	if n := len(img.RootFS.DiffIDs); n != len(uses) {
 		a.find(RuleConfigDiffIDCount, name, "rootfs.diff_ids", fmt.Sprintf("there are %d diffIDs for the %d layers of %s", n, len(uses), manifest))
@@ -93,11 +94,7 @@ func (a *audit) config(desc ocispec.Descriptor, manifest string, uses []layerUse
 
 // configFields checks what stands in a config.
 func (a *audit) configFields(name string, img ocispec.Image) {
-	if img.OS == "" || img.Architecture == "" {
-		a.find(RuleConfigPlatform, name, "", fmt.Sprintf("os is %q and architecture %q", img.OS, img.Architecture))
-	} else {
-		a.platform(name, "", img.Platform)
-	}
+	a.platform(name, "", img.Platform)
 	if img.RootFS.Type != "layers" {
 		a.find(RuleConfigRootFS, name, "rootfs.type", fmt.Sprintf("the type is %q", img.RootFS.Type))
 	}

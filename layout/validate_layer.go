@@ -239,8 +239,11 @@ func (l *layerAudit) entry(h *tar.Header) {
 		l.find(RuleLayerPath, shortened(h.Name), fmt.Sprintf("the path is longer than Linux allows: %d bytes for a name, %d for a path", imagespec.MaxName, imagespec.MaxPath))
 		return
 	}
-	if layer.Outside(name) {
-		l.find(RuleLayerPath, h.Name, "the path is absolute or leaves the root")
+	switch {
+	case layer.Outside(strings.TrimLeft(name, "/")):
+		l.find(RuleLayerPath, h.Name, "the path leaves the root")
+	case layer.Outside(name):
+		l.find(RuleLayerAbsolute, h.Name, "the path is absolute")
 	}
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeDir, tar.TypeSymlink, tar.TypeLink, tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
@@ -274,12 +277,14 @@ func (l *layerAudit) entry(h *tar.Header) {
 func (l *layerAudit) hardlink(h *tar.Header) {
 	target := path.Clean("/" + h.Linkname)[1:]
 	switch link, through := l.throughLink(target); {
-	case layer.Outside(h.Linkname):
-		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q is absolute or leaves the root", shortened(h.Linkname)))
+	case layer.Outside(strings.TrimLeft(h.Linkname, "/")):
+		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q leaves the root", shortened(h.Linkname)))
 	case through:
 		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q lies behind the symbolic link %q", shortened(h.Linkname), shortened(link)))
 	case !l.seen.Has(target):
-		l.find(RuleLayerHardlink, h.Name, fmt.Sprintf("the target %q does not come before it in the layer", shortened(h.Linkname)))
+		l.find(RuleLayerHardlinkLower, h.Name, fmt.Sprintf("the target %q does not come before it in the layer", shortened(h.Linkname)))
+	case layer.Outside(h.Linkname):
+		l.find(RuleLayerAbsolute, h.Name, fmt.Sprintf("the target %q is absolute", shortened(h.Linkname)))
 	}
 }
 

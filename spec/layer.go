@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"net/url"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -65,8 +64,8 @@ func (d *decoder) layer() *Layer {
 	var urls got
 	l.URLs, urls = d.texts(attrs, "urls")
 	for _, u := range l.URLs {
-		if parsed, err := url.Parse(u); err != nil || parsed.Scheme == "" {
-			d.err(urls.rng, "urls contains %s, which is not an absolute URL.", urls.quote(u))
+		if err := imagespec.CheckURL(u); err != nil {
+			d.err(urls.rng, "urls contains %s, which %s.", urls.quote(u), err)
 		}
 	}
 	return l

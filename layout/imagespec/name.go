@@ -3,6 +3,7 @@ package imagespec
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"sync"
 
@@ -48,6 +49,14 @@ func IsDigestAlgorithm(s string) bool { return algorithm().MatchString(s) }
 // CheckDigest checks a digest. The error is digest.ErrDigestUnsupported where the
 // form is right and the algorithm is not known: content cannot be verified then.
 func CheckDigest(d digest.Digest) error { return d.Validate() }
+
+// CheckURL checks a URL from which content can be fetched: it is absolute (RFC 3986).
+func CheckURL(s string) error {
+	if u, err := url.Parse(s); err != nil || !u.IsAbs() {
+		return errors.New("is not an absolute URL")
+	}
+	return nil
+}
 
 // CheckSpecName checks the name of a spec, which is the name of its staging state
 // in a layout: 1 to 64 of a-z, 0-9, dot, underscore and hyphen, the first a
