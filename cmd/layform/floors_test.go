@@ -33,8 +33,9 @@ var floors = map[string][]string{
 	"executor":                          {"executor/encode", "executor/image", "layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
 	"cmd/layform/view":                  {"executor", "layout", "layout/jsondoc", "layout/layer", "layout/printable", "planner", "spec"},
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},
+	"cmd/layform/view/markdown":         {"cmd/layform/view", "cmd/layform/view/text"},
 	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "planner", "spec"},
-	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/text", "executor", "executor/encode", "layout", "layout/imagespec", "layout/layer", "layout/printable", "layout/stage", "planner", "planner/source", "spec", "spec/edit"},
+	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "executor/encode", "layout", "layout/imagespec", "layout/layer", "layout/printable", "layout/stage", "planner", "planner/source", "spec", "spec/edit"},
 }
 
 // owners tells which packages may import a heavy library. Exactly one does,

@@ -25,6 +25,7 @@ type planCmd struct {
 	valueFlags
 	shapeFlags
 	runFlags
+	formatFlag
 	Out      string `name:"out" placeholder:"FILE" help:"Save the plan, to be carried out by apply FILE."`
 	Destroy  bool   `name:"destroy" help:"Plan the removal of all that the spec owns."`
 	Detailed bool   `name:"detailed-exitcode" help:"Exit with 2 when there are changes."`
@@ -32,7 +33,10 @@ type planCmd struct {
 
 // Run makes a plan, saves it when asked, and shows it.
 func (c *planCmd) Run(ctx context.Context, a *app) error {
-	if err := c.check(); err != nil {
+	if err := c.runFlags.check(); err != nil {
+		return err
+	}
+	if err := c.formatFlag.check(a); err != nil {
 		return err
 	}
 	made, err := a.plan(ctx, c.specFlags, c.valueFlags, c.shapeFlags, c.runFlags, planMode{destroy: c.Destroy})
@@ -45,7 +49,7 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	if err := a.showPlan(made.plan); err != nil {
+	if err := a.showPlan(made.plan, c.formatFlag); err != nil {
 		return err
 	}
 	if c.Out != "" && !a.json {
@@ -61,11 +65,11 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 }
 
 // showPlan prints a plan as the command's result.
-func (a *app) showPlan(p *planner.Plan) error {
+func (a *app) showPlan(p *planner.Plan, format formatFlag) error {
 	if a.json {
 		return a.print(view.Document{Type: view.TypePlan, Plan: p})
 	}
-	return a.show(view.PlanReport(p, view.DefaultRows))
+	return format.draw(a, view.PlanReport(p, view.DefaultRows))
 }
 
 // planned is a plan with the layout that it was made against.

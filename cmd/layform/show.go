@@ -11,11 +11,15 @@ type showCmd struct {
 	Plan string `arg:"" optional:"" name:"plan" help:"A plan that plan --out saved."`
 	specFlags
 	valueFlags
+	formatFlag
 	Detailed bool `name:"detailed-exitcode" help:"Exit with 2 when the saved plan has changes."`
 }
 
 // Run shows a plan file, or the state of the spec's layout.
 func (c *showCmd) Run(ctx context.Context, a *app) error {
+	if err := c.formatFlag.check(a); err != nil {
+		return err
+	}
 	if c.Plan == "" {
 		return c.showLayout(ctx, a)
 	}
@@ -26,7 +30,7 @@ func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.showPlan(p); err != nil {
+	if err := a.showPlan(p, c.formatFlag); err != nil {
 		return err
 	}
 	if c.Detailed && !p.Empty() {
@@ -46,5 +50,5 @@ func (c *showCmd) showLayout(ctx context.Context, a *app) error {
 	if a.json {
 		return a.print(view.Document{Type: view.TypeState, State: state})
 	}
-	return a.show(view.StateReport(state, view.DefaultRows))
+	return c.draw(a, view.StateReport(state, view.DefaultRows))
 }

@@ -1,9 +1,6 @@
-// Package view renders what layform has to say: plans, the end of an apply,
-// the state of a layout, findings and diagnostics.
-//
-// Everything is rendered from a Document, the value that --json prints, so that
-// what a person reads can also be read by a program. Every string that comes
-// from a spec, a file name or a layout passes Escape before it reaches a
-// terminal: no control character and no invisible one is ever written as it is.
-// A view writes to the writer it is given and returns that writer's error.
+// Package view says what layform has to say. A Document is what --json prints; a
+// Report, computed from parts of it by pure functions, is what people read: which
+// rows there are and what they name. How a report is drawn is up to the packages
+// view/text and view/markdown, which also decide on units, widths and escapes: a
+// Report holds foreign text as it is.
 package view
