@@ -38,6 +38,8 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 	}
 	if info.Size() != f.Size {
 		err = &source.ChangedError{Path: f.Path, What: fmt.Sprintf("size %d, was %d", info.Size(), f.Size)}
+	} else if f.State != 0 && f.State != source.StateOf(info) {
+		err = &source.ChangedError{Path: f.Path, What: "it is not the file that was observed"}
 	}
 	im := &importer{in: &meter{r: &interruptible{ctx, file}}, sum: sha256.New(), opts: opts}
 	asItIs := l.Archive == "" || f.Compression != imagespec.Uncompressed || opts.Compression.Algorithm == imagespec.Uncompressed

@@ -165,8 +165,12 @@ func (tw *treeWriter) stat(files *source.Files, p piece) (part, bool) {
 	if err != nil || !info.Mode().IsRegular() || info.Size() != e.Size {
 		return part{}, false
 	}
-	known.known, known.sum = tw.lookup(e.File, info)
-	if known.known == "" || !known.whole && source.Moved(tw.atFirst(p.entry, info), info) != "" {
+	if known.whole {
+		known.known, known.sum = tw.lookup(e.File, info)
+	} else if first := tw.atFirst(p.entry, info); source.Moved(first.info, info) == "" {
+		known.known = first.known
+	}
+	if known.known == "" {
 		return part{}, false
 	}
 	// Of the parts of a long file the last one sets the digest.

@@ -38,6 +38,9 @@ func (tw *treeWriter) content(files *source.Files, c *chunk, from piece) error {
 
 // lookup asks for a digest that is known before the content was hashed.
 func (tw *treeWriter) lookup(name string, info fs.FileInfo) (known digest.Digest, sum layer.Sum) {
+	if tw.digests == nil {
+		return "", sum
+	}
 	d, ok := tw.digests.Lookup(name, info)
 	if !ok {
 		return "", sum
@@ -77,43 +80,67 @@ func (tw *treeWriter) readFile(files *source.Files, p *part, buf []byte) error {
 	tw.read.Add(p.size)
 	tw.opened.Add(1)
 	look := func(info fs.FileInfo) bool {
-		p.known, p.sum = tw.lookup(e.File, info)
-		return p.known != ""
+		if p.whole {
+			p.known, p.sum = tw.lookup(e.File, info)
+			return p.known != ""
+		}
+		first := tw.atFirst(p.entry, info)
+		p.known = first.known
+		return p.known != "" && source.Moved(first.info, info) == ""
 	}
 	var expected func(fs.FileInfo) bool
 	if tw.digests != nil && e.Digest != "" {
 		expected = look
 	}
-	info, steady, err := files.Read(e.File, buf, p.start, e.Size, expected)
+	info, err := files.Read(e.File, buf, p.start, e.Size, expected)
 	var changed *source.ChangedError
 	switch {
 	case errors.As(err, &changed):
 		return changed
 	case err != nil:
 		return openError(e.File, err)
-	case !p.whole:
-		if what := source.Moved(tw.atFirst(p.entry, info), info); what != "" {
-			return &source.ChangedError{Path: e.File, What: what}
-		}
 	}
-	if tw.digests != nil && steady {
-		p.info = info
-		if p.known == "" {
-			look(info)
-		}
+	what := tw.observed(e, info)
+	if !p.whole && what == "" {
+		what = source.Moved(tw.atFirst(p.entry, info).info, info)
+	}
+	if what != "" {
+		return &source.ChangedError{Path: e.File, What: what}
+	}
+	if p.info = info; p.known == "" {
+		look(info)
 	}
 	return nil
 }
 
-// atFirst gives the stat with which a long file was seen first.
-func (tw *treeWriter) atFirst(i int, info fs.FileInfo) fs.FileInfo {
+// observed says how a file differs from what was observed, as far as its digest
+// does not tell.
+func (tw *treeWriter) observed(e *source.Entry, info fs.FileInfo) string {
+	if e.State == 0 || e.State == source.StateOf(info) {
+		return ""
+	}
+	return "it is not the file that was observed"
+}
+
+// longFile is a file that spans chunks, as it was first seen. Its digest is
+// looked up once: other layers may learn it while its chunks are read, in any
+// order, and all of them go by one answer.
+type longFile struct {
+	info  fs.FileInfo
+	known digest.Digest
+}
+
+// atFirst gives what was first seen of a long file.
+func (tw *treeWriter) atFirst(i int, info fs.FileInfo) longFile {
 	tw.mu.Lock()
 	defer tw.mu.Unlock()
-	if was, ok := tw.long[i]; ok {
-		return was
+	was, ok := tw.long[i]
+	if !ok {
+		was.info = info
+		was.known, _ = tw.lookup(tw.tree[i].File, info)
+		tw.long[i] = was
 	}
-	tw.long[i] = info
-	return info
+	return was
 }
 
 // openError tells files that are gone or became something else from those that

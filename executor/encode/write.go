@@ -91,7 +91,7 @@ type treeWriter struct {
 
 	// long are the files that span chunks, by entry, as they were first seen.
 	mu   sync.Mutex
-	long map[int]fs.FileInfo
+	long map[int]longFile
 	// sum runs over the content of the long file that follow is in; nil where
 	// its digest is known. first is the stat that came with its first part.
 	sum   hash.Hash
@@ -105,7 +105,7 @@ func newTreeWriter(root *os.Root, t *source.Tree, digests source.Digester) (*tre
 		tree:    t.Entries,
 		entries: make([]layer.Entry, len(t.Entries)),
 		lengths: make([]int64, len(t.Entries)),
-		long:    map[int]fs.FileInfo{},
+		long:    map[int]longFile{},
 	}
 	for i := range t.Entries {
 		e := &t.Entries[i]
@@ -274,9 +274,7 @@ func (tw *treeWriter) followPart(p *part, content []byte) error {
 	if err := tw.seen(p.entry, d); err != nil {
 		return err
 	}
-	if p.info != nil && tw.first != nil && source.Same(tw.first, p.info) {
-		tw.remember(p.entry, tw.first, d)
-	}
+	tw.remember(p.entry, tw.first, d)
 	return nil
 }
 

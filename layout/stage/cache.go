@@ -37,6 +37,19 @@ type Stat struct {
 	Inode, Device      uint64
 }
 
+// Hash is a number that tells two Stats apart, in eight bytes; never 0.
+func (s Stat) Hash() uint64 {
+	var h uint64
+	for _, v := range [...]uint64{uint64(s.Size), uint64(s.Mtime), uint64(s.Ctime), s.Inode, s.Device} {
+		// The finaliser of MurmurHash3, which spreads each bit over all others.
+		h ^= v
+		h = (h ^ h>>33) * 0xff51afd7ed558ccd
+		h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+		h ^= h >> 33
+	}
+	return max(h, 1)
+}
+
 const (
 	cacheFile = "stat.cache"
 	// The bounds of the file: bytes, folders, and bytes of their names. Together

@@ -56,6 +56,7 @@ func (o *observer) observeFile(name string, sniff func([]byte) (imagespec.Algori
 	}
 	f := &File{Path: resolved, Size: info.Size(), Compression: algorithm}
 	if !o.opts.Hash || o.ctx.Err() != nil {
+		f.State = StateOf(info)
 		return f, nil
 	}
 	if f.Digest = o.remembered(resolved, info); f.Digest == "" {

@@ -74,6 +74,8 @@ type found struct {
 	// name is its last component; empty for what From names.
 	name string
 	size int64
+	// state is that of the Entry.
+	state uint64
 	// sum is set for files that the cache knows.
 	sum *layer.Sum
 	// link is the target of a symlink.

@@ -33,6 +33,9 @@ type Entry struct {
 	// File is the file that holds the content, relative to the spec's
 	// directory; empty when the content is Content or there is none.
 	File string
+	// State tells what stat said of File when it was observed, as StateOf does;
+	// 0 where it is not known, or Digest is.
+	State uint64
 	// Content is inline content.
 	Content []byte
 	// Unknown is set when the content depends on an object that is not built yet.
@@ -68,6 +71,8 @@ type File struct {
 	Size int64
 	// Digest is the digest of the file as it is.
 	Digest digest.Digest
+	// State is that of an Entry.
+	State uint64
 	// Compression is what the file is compressed with, found by its magic
 	// bytes; a blob's is always Uncompressed.
 	Compression imagespec.Algorithm

@@ -82,26 +82,25 @@ func (f *Files) directory(dir string) (*os.Root, error) {
 func openDir(root *os.Root, name string) (*os.Root, error) { return root.OpenRoot(name + "/.") }
 
 // Read fills buf from a place in the regular file name, which must be size
-// bytes long. It keeps the promises of Open. A file that is not as long, or
-// that moves while it is read, is a *ChangedError. The result is what stat said
-// of the file as it was read. It is steady when stat said the same before and
-// afterwards, and not when the change time alone moved: nobody should remember
-// the file by that.
+// bytes long. It keeps the promises of Open. A file that is not as long, or of
+// which stat does not say the same before and afterwards, is a *ChangedError. The
+// result is what stat said of the file as it was read.
 //
 // known, if not nil, reports whether stat tells the content that is expected. One
 // stat after reading is proof enough then; where it is not, the file is read again.
-func (f *Files) Read(name string, buf []byte, at, size int64, known func(fs.FileInfo) bool) (info fs.FileInfo, steady bool, err error) {
+func (f *Files) Read(name string, buf []byte, at, size int64, known func(fs.FileInfo) bool) (info fs.FileInfo, err error) {
 	file, err := f.raw(name)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	if info, steady = readKnown(file, buf, at, size, known); !steady {
-		info, steady, err = readOpen(file, name, buf, at, size)
+	info, ok := readKnown(file, buf, at, size, known)
+	if !ok {
+		info, err = readOpen(file, name, buf, at, size)
 	}
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
 	}
-	return info, steady, err
+	return info, err
 }
 
 // rawFile is an open file.
@@ -123,44 +122,32 @@ func readKnown(file rawFile, buf []byte, at, size int64, known func(fs.FileInfo)
 	return info, err == nil && info.Mode().IsRegular() && info.Size() == size && known(info)
 }
 
-func readOpen(file rawFile, name string, buf []byte, at, size int64) (info fs.FileInfo, steady bool, err error) {
+func readOpen(file rawFile, name string, buf []byte, at, size int64) (fs.FileInfo, error) {
 	before, err := file.Stat()
 	if err != nil {
-		return nil, false, bare(err)
+		return nil, bare(err)
 	}
 	switch {
 	case !before.Mode().IsRegular():
-		return nil, false, notRegular(before.Mode())
+		return nil, notRegular(before.Mode())
 	case before.Size() != size:
-		return nil, false, &ChangedError{Path: name, What: fmt.Sprintf("size %d, was %d", before.Size(), size)}
+		return nil, &ChangedError{Path: name, What: fmt.Sprintf("size %d, was %d", before.Size(), size)}
 	}
 	n, err := file.ReadAt(buf, at)
 	if err != nil && err != io.EOF {
-		return nil, false, bare(err)
+		return nil, bare(err)
 	}
 	if n < len(buf) {
-		return nil, false, &ChangedError{Path: name, What: "it became shorter"}
+		return nil, &ChangedError{Path: name, What: "it became shorter"}
 	}
 	after, err := file.Stat()
 	if err != nil {
-		return nil, false, bare(err)
+		return nil, bare(err)
 	}
 	if what := Moved(before, after); what != "" {
-		return nil, false, &ChangedError{Path: name, What: what}
+		return nil, &ChangedError{Path: name, What: what}
 	}
-	return before, Same(before, after), nil
-}
-
-// Same reports whether two stats of a file are the same in all that tells of a
-// change, also of one that was covered up by setting times back. Where the
-// system does not tell, it answers as Moved does.
-func Same(a, b fs.FileInfo) bool {
-	one, ok := stage.StatOf(a)
-	two, both := stage.StatOf(b)
-	if ok && both {
-		return one == two
-	}
-	return Moved(a, b) == ""
+	return before, nil
 }
 
 // Close closes the directory that is kept open.
@@ -173,8 +160,20 @@ func (f *Files) Close() error {
 	return err
 }
 
+// StateOf is a number for what stat says of a regular file: size, identity, and
+// the times of the last change of content and of status. It is 0 where the system
+// does not tell.
+func StateOf(info fs.FileInfo) uint64 {
+	st, ok := stage.StatOf(info)
+	if !ok {
+		return 0
+	}
+	return st.Hash()
+}
+
 // Moved says in words how a file's stat differs between two moments, "" where
-// size, time and identity are the same.
+// size, times and identity are the same. The time of the last change of status
+// tells of a change that was covered up by setting the modification time back.
 func Moved(before, after fs.FileInfo) string {
 	switch {
 	case !sameFile(before, after):
@@ -183,6 +182,8 @@ func Moved(before, after fs.FileInfo) string {
 		return fmt.Sprintf("size %d, was %d", after.Size(), before.Size())
 	case !before.ModTime().Equal(after.ModTime()):
 		return "another modification time"
+	case StateOf(before) != StateOf(after):
+		return "another change time"
 	}
 	return ""
 }

@@ -119,7 +119,7 @@ func (fl *flattener) entry(at int, f *found, to, file string) {
 	if f.kind != kindRegular {
 		return
 	}
-	e.File = file
+	e.File, e.State = file, f.state
 	if f.sum != nil {
 		e.Digest = f.sum.Digest()
 	}

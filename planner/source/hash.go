@@ -67,7 +67,7 @@ func (o *observer) hashFile(opener *Files, e *Entry, buf []byte) {
 		o.report(e.Node, "Cannot read file", "%q cannot be read: %s.", e.File, err)
 		return
 	}
-	e.Digest = d
+	e.Digest, e.State = d, 0
 }
 
 // remembered is the digest of a file that the cache knows, "" where it does

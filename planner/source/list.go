@@ -122,6 +122,7 @@ func (w *walk) classify(f *found, dir *os.Root, name, full string, info fs.FileI
 		if sum, ok := layer.SumOf(w.o.remembered(full, info)); ok {
 			f.sum = &sum
 		} else {
+			f.state = StateOf(info)
 			w.unread.Store(true)
 		}
 		return nil

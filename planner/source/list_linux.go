@@ -164,6 +164,7 @@ func (d *quick) look(w *walk, f *found, known *stage.Folder, s *scratch) error {
 			f.sum = known.Lookup(f.name, statOf(st))
 		}
 		if f.sum == nil && f.included {
+			f.state = statOf(st).Hash()
 			w.unread.Store(true)
 		}
 		return nil

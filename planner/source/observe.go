@@ -193,6 +193,9 @@ func (o *observer) content(i int, n *spec.Node, e *Entry) bool {
 		o.warnOfLoss(i, 1, name, l.text(e.Mode))
 	}
 	e.File, e.Size, e.Digest = name, info.Size(), o.remembered(name, info)
+	if e.Digest == "" {
+		e.State = StateOf(info)
+	}
 	return true
 }
 
