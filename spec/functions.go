@@ -11,18 +11,15 @@ import (
 
 // functionTable is every function that expressions may call, by name. None of
 // them reads a clock, random numbers, the environment or the network; those that
-// read files do it through r. templatefile is listed so that its name is known;
-// each evaluation has its own.
+// read files do it through r. templatefile and templatestring are listed so that
+// their names are known; each evaluation has its own.
 func functionTable(r *reader) map[string]function.Function {
 	table := map[string]function.Function{}
-	for _, group := range []map[string]function.Function{
-		numberFunctions(), textFunctions(), collectionFunctions(), encodingFunctions(), fileFunctions(r), typeFunctions(),
-	} {
-		for name, f := range group {
+	for _, group := range functionGroups(r) {
+		for name, f := range group.table {
 			table[name] = f
 		}
 	}
-	table["templatefile"] = refusedTemplate("templatefile is not available here")
 	return table
 }
 
@@ -56,6 +53,8 @@ func textFunctions() map[string]function.Function {
 		"regex":       limited(stdlib.RegexFunc, limitPattern),
 		"regexall":    limited(stdlib.RegexAllFunc, limitPattern),
 		"replace":     limited(replaceFunc(), limitPattern),
+		"semvercmp":   semverFunc(),
+		"slug":        limited(slugFunc(), limitLength(64<<10)),
 		"split":       stdlib.SplitFunc,
 		"startswith":  testFunc("prefix", startsWith),
 		"strcontains": testFunc("substr", containsText),
@@ -110,21 +109,36 @@ func collectionFunctions() map[string]function.Function {
 
 func encodingFunctions() map[string]function.Function {
 	return map[string]function.Function{
-		"base64decode": base64DecodeFunc(),
-		"base64encode": textFunc(base64Encode),
-		"base64sha256": textFunc(base64SHA256),
-		"base64sha512": textFunc(base64SHA512),
-		"csvdecode":    stdlib.CSVDecodeFunc,
-		"jsondecode":   limited(stdlib.JSONDecodeFunc, limitJSON),
-		"jsonencode":   stdlib.JSONEncodeFunc,
-		"md5":          textFunc(hexMD5),
-		"sha1":         textFunc(hexSHA1),
-		"sha256":       textFunc(hexSHA256),
-		"sha512":       textFunc(hexSHA512),
-		"urldecode":    urlDecodeFunc(),
-		"urlencode":    textFunc(urlEncode),
-		"yamldecode":   limited(yaml.YAMLDecodeFunc, limitYAML),
-		"yamlencode":   yaml.YAMLEncodeFunc,
+		"base64decode":     base64DecodeFunc(),
+		"base64encode":     textFunc(base64Encode),
+		"base64gunzip":     decodedText(base64Gunzip, bytesElsewhere),
+		"base64gzip":       checkedText(base64Gzip),
+		"base64sha256":     textFunc(base64SHA256),
+		"base64sha512":     textFunc(base64SHA512),
+		"csvdecode":        stdlib.CSVDecodeFunc,
+		"jsondecode":       limited(stdlib.JSONDecodeFunc, limitJSON),
+		"jsonencode":       stdlib.JSONEncodeFunc,
+		"md5":              textFunc(hexMD5),
+		"sha1":             textFunc(hexSHA1),
+		"sha256":           textFunc(hexSHA256),
+		"sha512":           textFunc(hexSHA512),
+		"textdecodebase64": limited(textDecodeFunc(), limitLength(maxValue/4)),
+		"textencodebase64": limited(textEncodeFunc(), limitLength(maxValue/8)),
+		"urldecode":        urlDecodeFunc(),
+		"uuidv5":           uuidFunc(),
+		"urlencode":        textFunc(urlEncode),
+		"yamldecode":       limited(yaml.YAMLDecodeFunc, limitYAML),
+		"yamlencode":       yaml.YAMLEncodeFunc,
+	}
+}
+
+func networkFunctions() map[string]function.Function {
+	return map[string]function.Function{
+		"cidrcontains": cidrContainsFunc(),
+		"cidrhost":     cidrHostFunc(),
+		"cidrnetmask":  cidrNetmaskFunc(),
+		"cidrsubnet":   cidrSubnetFunc(),
+		"cidrsubnets":  cidrSubnetsFunc(),
 	}
 }
 
@@ -134,30 +148,33 @@ func typeFunctions() map[string]function.Function {
 		"issensitive":  isSensitiveFunc(),
 		"nonsensitive": nonsensitiveFunc(),
 		"sensitive":    sensitiveFunc(),
-		"tobool":       stdlib.MakeToFunc(cty.Bool),
-		"tolist":       stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
-		"tomap":        stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
-		"tonumber":     stdlib.MakeToFunc(cty.Number),
-		"toset":        stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
-		"tostring":     stdlib.MakeToFunc(cty.String),
+		"tobool":       toFunc(cty.Bool),
+		"tolist":       toFunc(cty.List(cty.DynamicPseudoType)),
+		"tomap":        toFunc(cty.Map(cty.DynamicPseudoType)),
+		"tonumber":     toFunc(cty.Number),
+		"toset":        toFunc(cty.Set(cty.DynamicPseudoType)),
+		"tostring":     toFunc(cty.String),
 		"try":          tryfunc.TryFunc,
 	}
 }
 
 func fileFunctions(r *reader) map[string]function.Function {
 	table := map[string]function.Function{
-		"file":             fileFunc(r, "file", utf8Text),
-		"filebase64":       fileFunc(r, "filebase64", func(s string) (string, error) { return base64Encode(s), nil }),
-		"filebase64sha256": fileFunc(r, "filebase64sha256", func(s string) (string, error) { return base64SHA256(s), nil }),
-		"filemd5":          fileFunc(r, "filemd5", func(s string) (string, error) { return hexMD5(s), nil }),
-		"filesha1":         fileFunc(r, "filesha1", func(s string) (string, error) { return hexSHA1(s), nil }),
-		"filesha256":       fileFunc(r, "filesha256", func(s string) (string, error) { return hexSHA256(s), nil }),
-		"filesha512":       fileFunc(r, "filesha512", func(s string) (string, error) { return hexSHA512(s), nil }),
+		"file":             fileTextFunc(r),
+		"filebase64":       fileSumFunc(r, "filebase64", base64Encode),
+		"filebase64sha256": fileSumFunc(r, "filebase64sha256", base64SHA256),
+		"filebase64sha512": fileSumFunc(r, "filebase64sha512", base64SHA512),
+		"filemd5":          fileSumFunc(r, "filemd5", hexMD5),
+		"filesha1":         fileSumFunc(r, "filesha1", hexSHA1),
+		"filesha256":       fileSumFunc(r, "filesha256", hexSHA256),
+		"filesha512":       fileSumFunc(r, "filesha512", hexSHA512),
 		"fileexists":       fileExistsFunc(r),
 		"fileset":          filesetFunc(r),
 	}
 	for name, f := range table {
 		table[name] = withOpenPaths(f, 2)
 	}
+	table["templatefile"] = refusedTemplate("path", "templatefile is not available here")
+	table["templatestring"] = refusedTemplate("template", "templatestring is not available here")
 	return table
 }

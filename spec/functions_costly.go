@@ -34,7 +34,7 @@ var costs = map[string]func(args []cty.Value) int64{
 		}
 		return members(args[0]) * members(args[0]) / 2 * pairCost
 	},
-	"matchkeys": func(args []cty.Value) int64 { return members(args[1]) * members(args[2]) * pairCost },
+	"matchkeys": func(args []cty.Value) int64 { return setCost(args[1:]) },
 	"regex":     func(args []cty.Value) int64 { return matchCost(args[0], args[1]) },
 	"regexall":  func(args []cty.Value) int64 { return matchCost(args[0], args[1]) },
 	"replace": func(args []cty.Value) int64 {

@@ -85,6 +85,17 @@ func textOf(v cty.Value) (string, bool) {
 	return v.AsString(), true
 }
 
+// limitLength refuses a first argument of more bytes, for what a function makes of
+// it on the way is several times as large.
+func limitLength(size int) func(args []cty.Value) error {
+	return func(args []cty.Value) error {
+		if s, ok := textOf(args[0]); ok && len(s) > size {
+			return function.NewArgErrorf(0, "a text here may have at most %d bytes", size)
+		}
+		return nil
+	}
+}
+
 func limitDigits(args []cty.Value) error {
 	if s, ok := textOf(args[0]); ok && len(s) > 1000 {
 		return function.NewArgErrorf(0, "a number may have at most 1000 digits")
@@ -167,6 +178,9 @@ func limitJSON(args []cty.Value) error {
 		at := loneSurrogate(s)
 		return function.NewArgErrorf(0, "%s in the JSON text is half of a surrogate pair, which is no character", s[at:at+6])
 	}
+	if text, changed := changedByJSON(s); ok && changed {
+		return function.NewArgErrorf(0, "decoding the JSON text would change %s, which is not in Unicode normal form C; use source for the file", text)
+	}
 	return nil
 }
 
@@ -201,6 +215,14 @@ func limitYAML(args []cty.Value) error {
 	if yamlCompact().MatchString(s) {
 		return function.NewArgErrorf(0, "the YAML text is nested more than %d levels deep", maxValueDepth)
 	}
+	if escape, changed := changedByYAML(s); changed {
+		return function.NewArgErrorf(0, "decoding the YAML text could change %s, which is not in Unicode normal form C; write the character as it is", escape)
+	}
+	return limitAliases(s)
+}
+
+// limitAliases refuses texts that use anchors too often.
+func limitAliases(s string) error {
 	anchors := map[string]bool{}
 	for _, m := range yamlAnchor().FindAllStringSubmatch(s, -1) {
 		anchors[m[1]] = true

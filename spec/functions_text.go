@@ -14,7 +14,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
@@ -73,35 +72,14 @@ func base64SHA512(s string) string {
 
 func urlEncode(s string) string { return url.QueryEscape(s) }
 
-// utf8Text lets through text alone.
-func utf8Text(s string) (string, error) {
-	if !utf8.ValidString(s) {
-		return "", errors.New("the file is not UTF-8 text; filebase64 reads any file")
-	}
-	return s, nil
-}
-
-func base64DecodeFunc() function.Function {
-	return checkedText(func(s string) (string, error) {
-		raw, err := base64.StdEncoding.DecodeString(s)
-		if err != nil {
-			return "", errors.New("this is not base64")
-		}
-		if !utf8.Valid(raw) {
-			return "", errors.New("the decoded bytes are not UTF-8 text")
-		}
-		return string(raw), nil
-	})
-}
-
 func urlDecodeFunc() function.Function {
-	return checkedText(func(s string) (string, error) {
+	return decodedText(func(s string) (string, error) {
 		text, err := url.QueryUnescape(s)
-		if err != nil || !utf8.ValidString(text) {
+		if err != nil {
 			return "", errors.New("this is not a URL-encoded string")
 		}
 		return text, nil
-	})
+	}, bytesElsewhere)
 }
 
 // checkedText makes a function of one string that may refuse it.
@@ -167,19 +145,33 @@ func timecmpFunc() function.Function {
 	})
 }
 
-func fileFunc(r *reader, name string, convert func(string) (string, error)) function.Function {
+// fileTextFunc is file: the text of a file, byte for byte.
+func fileTextFunc(r *reader) function.Function {
+	return fileFunc(r, "file", func(text string) (cty.Value, error) {
+		return exactText(text, "source takes any file, and filebase64 reads it")
+	})
+}
+
+// fileSumFunc is file followed by a function of its bytes.
+func fileSumFunc(r *reader, name string, sum func(string) string) function.Function {
+	return fileFunc(r, name, func(text string) (cty.Value, error) { return cty.StringVal(sum(text)), nil })
+}
+
+func fileFunc(r *reader, name string, convert func(string) (cty.Value, error)) function.Function {
 	return function.New(&function.Spec{
-		Params: []function.Parameter{{Name: "path", Type: cty.String}},
-		Type:   function.StaticReturnType(cty.String),
+		Params:       []function.Parameter{{Name: "path", Type: cty.String}},
+		Type:         function.StaticReturnType(cty.String),
+		RefineResult: notNull,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			text, err := r.read(name, args[0].AsString())
-			if err == nil {
-				text, err = convert(text)
-			}
 			if err != nil {
 				return cty.UnknownVal(cty.String), function.NewArgError(0, err)
 			}
-			return cty.StringVal(text), nil
+			v, err := convert(text)
+			if err != nil {
+				return cty.UnknownVal(cty.String), function.NewArgErrorf(0, "%q: %w", args[0].AsString(), err)
+			}
+			return v, nil
 		},
 	})
 }
@@ -212,9 +204,8 @@ func filesetFunc(r *reader) function.Function {
 			}
 			values := make([]cty.Value, len(names))
 			for i, name := range names {
-				values[i] = cty.StringVal(name)
-				if !utf8.ValidString(name) || values[i].AsString() != name {
-					return cty.UnknownVal(retType), fmt.Errorf("the file name %q is not UTF-8 in normal form C, so no string can hold it", name)
+				if values[i], err = exactText(name, "rename the file"); err != nil {
+					return cty.UnknownVal(retType), fmt.Errorf("the file name %q: %w", name, err)
 				}
 			}
 			return cty.SetVal(values), nil

@@ -31,7 +31,7 @@ func sumFunc() function.Function {
 			for it := args[0].ElementIterator(); it.Next(); {
 				_, v := it.Element()
 				n, err := convert.Convert(v, cty.Number)
-				if err != nil || n.IsNull() {
+				if err != nil || n.IsNull() || v.Type() == cty.Bool {
 					return cty.UnknownVal(cty.Number), function.NewArgErrorf(0, "every element must be a number")
 				}
 				total = total.Add(n)
@@ -41,38 +41,41 @@ func sumFunc() function.Function {
 	})
 }
 
-func allOf() function.Function {
-	return boolFold(cty.True, func(a, b cty.Value) cty.Value { return a.And(b) })
-}
+func allOf() function.Function { return boolFold(cty.False) }
+func anyOf() function.Function { return boolFold(cty.True) }
 
-func anyOf() function.Function {
-	return boolFold(cty.False, func(a, b cty.Value) cty.Value { return a.Or(b) })
-}
-
-// boolFold makes a function over a list of bools; null counts as false.
-func boolFold(start cty.Value, fold func(a, b cty.Value) cty.Value) function.Function {
+// boolFold makes a function over a list of bools that is decided by the first
+// that equals one value, whatever is unknown beside it; null counts as false.
+func boolFold(decides cty.Value) function.Function {
 	return function.New(&function.Spec{
 		Params:       []function.Parameter{{Name: "list", Type: cty.List(cty.Bool)}},
 		Type:         function.StaticReturnType(cty.Bool),
 		RefineResult: notNull,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			result := start
+			result := decides.Not()
 			for it := args[0].ElementIterator(); it.Next(); {
 				_, v := it.Element()
-				if v.IsNull() {
+				if v.IsKnown() && v.IsNull() {
 					v = cty.False
 				}
-				result = fold(result, v)
+				if !v.IsKnown() {
+					result = cty.UnknownVal(cty.Bool)
+				} else if v.RawEquals(decides) {
+					return decides, nil
+				}
 			}
 			return result, nil
 		},
 	})
 }
 
-// coalesceFunc is coalesce: the first argument that is neither null nor "".
+// coalesceFunc is coalesce: the first argument that is neither null nor "". The
+// marks of those that it passed over go with it, for it tells that they are empty.
 func coalesceFunc() function.Function {
 	return function.New(&function.Spec{
-		VarParam: &function.Parameter{Name: "vals", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true, AllowNull: true},
+		VarParam: &function.Parameter{
+			Name: "vals", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true, AllowNull: true, AllowMarked: true,
+		},
 		Type: func(args []cty.Value) (cty.Type, error) {
 			types := make([]cty.Type, len(args))
 			for i, arg := range args {
@@ -85,18 +88,21 @@ func coalesceFunc() function.Function {
 			return t, nil
 		},
 		Impl: func(args []cty.Value, retType cty.Type) (cty.Value, error) {
+			var passed []cty.ValueMarks
 			for _, arg := range args {
 				v, err := convert.Convert(arg, retType)
 				if err != nil {
 					return cty.NilVal, err
 				}
+				v, marks := v.Unmark()
+				passed = append(passed, marks)
 				if !v.IsKnown() {
-					return cty.UnknownVal(retType), nil
+					return cty.UnknownVal(retType).WithMarks(passed...), nil
 				}
 				if v.IsNull() || retType == cty.String && v.AsString() == "" {
 					continue
 				}
-				return v, nil
+				return v.WithMarks(passed...), nil
 			}
 			return cty.NilVal, errors.New("no argument is set: all are null or empty strings")
 		},
@@ -131,70 +137,95 @@ func positionFunc() function.Function {
 	})
 }
 
-// lengthFunc is length: of a collection, or of a string in characters.
+// lengthFunc is length: of a collection, or of a string in characters. It has the
+// marks of the value as a whole, for those of its members say nothing of it.
 func lengthFunc() function.Function {
 	return function.New(&function.Spec{
-		Params:       []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowDynamicType: true}},
+		Params:       []function.Parameter{permissive(anyValue("value"))},
 		Type:         function.StaticReturnType(cty.Number),
 		RefineResult: notNull,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			switch t := args[0].Type(); {
-			case t == cty.DynamicPseudoType:
-				return cty.UnknownVal(cty.Number), nil
+			v, marks := args[0].Unmark()
+			length := cty.UnknownVal(cty.Number)
+			switch t := v.Type(); {
+			case t == cty.DynamicPseudoType && !v.IsKnown():
+			case v.IsNull():
+				return cty.NilVal, function.NewArgErrorf(0, "argument must not be null")
 			case t == cty.String:
-				return stdlib.Strlen(args[0])
+				n, err := stdlib.Strlen(v)
+				if err != nil {
+					return cty.NilVal, err
+				}
+				length = n
 			case t.IsTupleType():
-				return cty.NumberIntVal(int64(t.Length())), nil
+				length = cty.NumberIntVal(int64(t.Length()))
 			case t.IsObjectType():
-				return cty.NumberIntVal(int64(len(t.AttributeTypes()))), nil
+				length = cty.NumberIntVal(int64(len(t.AttributeTypes())))
 			case t.IsCollectionType():
-				return args[0].Length(), nil
+				length = v.Length()
+			default:
+				return cty.NilVal, function.NewArgErrorf(0, "a string, list, set or map is needed")
 			}
-			return cty.NilVal, function.NewArgErrorf(0, "a string, list, set or map is needed")
+			return length.WithMarks(marks), nil
 		},
 	})
 }
 
-// lookupFunc is lookup, with the default optional.
+// lookupFunc is lookup, with the default optional. The value has its own marks
+// and those of the map and the key.
 func lookupFunc() function.Function {
-	get := func(args []cty.Value) (cty.Value, error) {
-		switch {
-		case len(args) > 3:
-			return cty.NilVal, errors.New("lookup takes a map, a key and a default")
-		case len(args) == 3:
-			return stdlib.Lookup(args[0], args[1], args[2])
-		}
-		key, marks := args[1].Unmark()
-		if !args[0].IsKnown() || !key.IsKnown() {
-			return cty.DynamicVal, nil
-		}
-		object, more := args[0].Unmark()
-		if t := object.Type(); !t.IsObjectType() && !t.IsMapType() {
-			return cty.NilVal, function.NewArgErrorf(0, "a map is needed")
-		}
-		for it := object.ElementIterator(); it.Next(); {
-			if k, v := it.Element(); k.AsString() == key.AsString() {
-				return v.WithMarks(marks, more), nil
-			}
-		}
-		return cty.NilVal, function.NewArgErrorf(1, "the map has no such key, and there is no default")
-	}
-	param := function.Parameter{Name: "map", Type: cty.DynamicPseudoType, AllowMarked: true, AllowUnknown: true, AllowDynamicType: true}
+	param := permissive(anyValue("map"))
+	param.AllowNull = false
+	other := permissive(anyValue("default"))
 	return function.New(&function.Spec{
 		Params:   []function.Parameter{param, {Name: "key", Type: cty.String, AllowMarked: true, AllowUnknown: true}},
-		VarParam: &function.Parameter{Name: "default", Type: cty.DynamicPseudoType, AllowMarked: true, AllowUnknown: true, AllowDynamicType: true, AllowNull: true},
+		VarParam: &other,
 		Type: func(args []cty.Value) (cty.Type, error) {
-			v, err := get(args)
+			v, err := lookup(args)
 			if err != nil {
 				return cty.NilType, err
 			}
 			return v.Type(), nil
 		},
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return get(args) },
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return lookup(args) },
 	})
 }
 
-// matchkeysFunc is matchkeys: the values whose keys are searched for.
+func lookup(args []cty.Value) (cty.Value, error) {
+	if len(args) > 3 {
+		return cty.NilVal, errors.New("lookup takes a map, a key and a default")
+	}
+	object, marks := args[0].Unmark()
+	key, more := args[1].Unmark()
+	t := object.Type()
+	switch {
+	case t == cty.DynamicPseudoType:
+		return cty.DynamicVal.WithMarks(marks, more), nil
+	case !t.IsObjectType() && !t.IsMapType():
+		return cty.NilVal, function.NewArgErrorf(0, "a map is needed")
+	case t.IsMapType() && (!object.IsKnown() || !key.IsKnown()):
+		return cty.UnknownVal(t.ElementType()).WithMarks(marks, more), nil
+	case !object.IsKnown() || !key.IsKnown():
+		return cty.DynamicVal.WithMarks(marks, more), nil
+	case t.IsMapType() && object.HasIndex(key).True():
+		return object.Index(key).WithMarks(marks, more), nil
+	case t.IsObjectType() && t.HasAttribute(key.AsString()):
+		return object.GetAttr(key.AsString()).WithMarks(marks, more), nil
+	case len(args) < 3:
+		return cty.NilVal, function.NewArgErrorf(1, "the map has no such key, and there is no default")
+	}
+	v := args[2]
+	if t.IsMapType() {
+		var err error
+		if v, err = convert.Convert(v, t.ElementType()); err != nil {
+			return cty.NilVal, function.NewArgErrorf(2, "the default must have the type of the map's elements: %w", err)
+		}
+	}
+	return v.WithMarks(marks, more), nil
+}
+
+// matchkeysFunc is matchkeys: the values whose keys are searched for, compared in
+// the one type that both lists of keys convert to.
 func matchkeysFunc() function.Function {
 	list := cty.List(cty.DynamicPseudoType)
 	return function.New(&function.Spec{
@@ -206,16 +237,25 @@ func matchkeysFunc() function.Function {
 			return args[0].Type(), nil
 		},
 		Impl: func(args []cty.Value, retType cty.Type) (cty.Value, error) {
-			if !args[0].IsWhollyKnown() || !args[1].IsWhollyKnown() || !args[2].IsWhollyKnown() {
+			if !args[0].IsKnown() || !args[1].IsWhollyKnown() || !args[2].IsWhollyKnown() {
 				return cty.UnknownVal(retType), nil
 			}
-			values, keys, search := args[0].AsValueSlice(), args[1].AsValueSlice(), args[2].AsValueSlice()
-			if len(values) != len(keys) {
+			if args[0].LengthInt() != args[1].LengthInt() {
 				return cty.NilVal, errors.New("values and keys must have the same length")
 			}
+			common, _ := convert.UnifyUnsafe([]cty.Type{args[1].Type(), args[2].Type()})
+			var lists [2]cty.Value
+			for i, arg := range args[1:] {
+				var err error
+				if lists[i], err = convert.Convert(arg, common); err != nil {
+					return cty.NilVal, function.NewArgError(i+1, err)
+				}
+			}
+			wanted := newValueSet(lists[1].AsValueSlice())
 			var found []cty.Value
-			for i, key := range keys {
-				if slices.ContainsFunc(search, func(s cty.Value) bool { eq, err := stdlib.Equal(key, s); return err == nil && eq.True() }) {
+			values := args[0].AsValueSlice()
+			for i, key := range lists[0].AsValueSlice() {
+				if wanted.has(key) {
 					found = append(found, values[i])
 				}
 			}
@@ -227,22 +267,42 @@ func matchkeysFunc() function.Function {
 	})
 }
 
-// oneFunc is one: the only element of a list or set, null if it is empty.
+// valueSet finds values among others without comparing each with each.
+type valueSet map[int][]cty.Value
+
+func newValueSet(values []cty.Value) valueSet {
+	set := valueSet{}
+	for _, v := range values {
+		set[v.Hash()] = append(set[v.Hash()], v)
+	}
+	return set
+}
+
+func (s valueSet) has(v cty.Value) bool { return slices.ContainsFunc(s[v.Hash()], v.RawEquals) }
+
+// oneFunc is one: the only element of a list or set, null if it is empty. It has
+// the marks of the collection and of the element.
 func oneFunc() function.Function {
-	pick := func(v cty.Value) (cty.Value, error) {
+	pick := func(arg cty.Value) (cty.Value, error) {
+		v, marks := arg.Unmark()
 		if !iterable(v) || v.Type().IsMapType() || v.Type().IsObjectType() || v.LengthInt() > 1 {
 			return cty.NilVal, function.NewArgErrorf(0, "a list or set of at most one element is needed")
 		}
 		for it := v.ElementIterator(); it.Next(); {
 			_, element := it.Element()
-			return element, nil
+			return element.WithMarks(marks), nil
 		}
-		return cty.NullVal(cty.DynamicPseudoType), nil
+		if v.Type().IsTupleType() {
+			return cty.NullVal(cty.DynamicPseudoType).WithMarks(marks), nil
+		}
+		return cty.NullVal(v.Type().ElementType()).WithMarks(marks), nil
 	}
 	return function.New(&function.Spec{
-		Params: []function.Parameter{anyValue("list")},
+		Params: []function.Parameter{{Name: "list", Type: cty.DynamicPseudoType, AllowMarked: true, AllowUnknown: true}},
 		Type: func(args []cty.Value) (cty.Type, error) {
-			if !args[0].IsKnown() {
+			if t := args[0].Type(); !args[0].IsKnown() && (t.IsListType() || t.IsSetType()) {
+				return t.ElementType(), nil
+			} else if !args[0].IsKnown() {
 				return cty.DynamicPseudoType, nil
 			}
 			v, err := pick(args[0])
@@ -251,7 +311,12 @@ func oneFunc() function.Function {
 			}
 			return v.Type(), nil
 		},
-		Impl: func(args []cty.Value, retType cty.Type) (cty.Value, error) { return pick(args[0]) },
+		Impl: func(args []cty.Value, retType cty.Type) (cty.Value, error) {
+			if !args[0].IsKnown() {
+				return cty.UnknownVal(retType).WithMarks(args[0].Marks()), nil
+			}
+			return pick(args[0])
+		},
 	})
 }
 
@@ -288,42 +353,5 @@ func transposeFunc() function.Function {
 			}
 			return cty.MapVal(lists), nil
 		},
-	})
-}
-
-// sensitivity is the mark of values that are never shown.
-type sensitivity struct{}
-
-// isSensitive reports whether any part of a value is sensitive.
-func isSensitive(v cty.Value) bool { return v.HasMarkDeep(sensitivity{}) }
-
-func sensitiveFunc() function.Function {
-	return marking(func(v cty.Value) cty.Value { return v.Mark(sensitivity{}) })
-}
-
-func nonsensitiveFunc() function.Function {
-	return marking(func(v cty.Value) cty.Value {
-		v, _ = v.UnmarkDeep()
-		return v
-	})
-}
-
-func marking(f func(cty.Value) cty.Value) function.Function {
-	return function.New(&function.Spec{
-		Params: []function.Parameter{
-			{Name: "value", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowNull: true, AllowMarked: true, AllowDynamicType: true},
-		},
-		Type: func(args []cty.Value) (cty.Type, error) { return args[0].Type(), nil },
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return f(args[0]), nil },
-	})
-}
-
-func isSensitiveFunc() function.Function {
-	return function.New(&function.Spec{
-		Params: []function.Parameter{
-			{Name: "value", Type: cty.DynamicPseudoType, AllowUnknown: true, AllowNull: true, AllowMarked: true, AllowDynamicType: true},
-		},
-		Type: function.StaticReturnType(cty.Bool),
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return cty.BoolVal(isSensitive(args[0])), nil },
 	})
 }

@@ -159,7 +159,8 @@ func (r *reader) exists(name string) (bool, error) {
 }
 
 // fileset lists the regular files below a directory whose paths relative to it
-// match a pattern: sorted, with slashes. Symlinks are not followed.
+// match a pattern: sorted, with slashes. Symlinks to regular files of the spec's
+// directory are among them; those to directories are not walked. Without the directory, there are none.
 func (r *reader) fileset(dir, pattern string) ([]string, error) {
 	clean, err := localPath(dir)
 	if err != nil {
@@ -189,13 +190,21 @@ func (r *reader) glob(dir, pattern string) ([]string, error) {
 	}
 	defer root.Close()
 	inside, err := root.OpenRoot(dir + "/.") // as openDir does
+	if errors.Is(err, fs.ErrNotExist) {
+		return []string{}, nil
+	}
 	if err != nil {
 		return nil, readProblem(dir, err)
 	}
 	defer inside.Close()
 	names := []string{}
 	err = doublestar.GlobWalk(folders{inside}, path.Clean(pattern), func(name string, d fs.DirEntry) error {
-		if !d.Type().IsRegular() {
+		regular := d.Type().IsRegular()
+		if d.Type()&fs.ModeSymlink != 0 {
+			info, err := root.Stat(path.Join(dir, name)) // fails where it leads out of the root
+			regular = err == nil && info.Mode().IsRegular()
+		}
+		if !regular {
 			return nil
 		}
 		if names = append(names, name); len(names) > maxFileset {

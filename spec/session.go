@@ -50,7 +50,7 @@ func newSession(p *program, known Known) *session {
 	}
 	s.ctx = p.root.NewChild()
 	s.ctx.Variables = map[string]cty.Value{meterName: cty.CapsuleVal(meterType, s.meter)}
-	s.ctx.Functions = map[string]function.Function{"templatefile": s.templateFunc()}
+	s.ctx.Functions = s.templateFunctions()
 	return s
 }
 

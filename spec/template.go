@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
+	"golang.org/x/text/unicode/norm"
 )
 
 // template is a parsed template file.
@@ -19,36 +20,57 @@ type template struct {
 	expr hclsyntax.Expression
 }
 
-// templateFunc is templatefile: a template sees the variables that it is given
-// and nothing else.
-func (s *session) templateFunc() function.Function {
-	return withOpenPaths(function.New(&function.Spec{
-		Params: []function.Parameter{{Name: "path", Type: cty.String}, anyValue("vars")},
-		Type:   function.StaticReturnType(cty.String),
+// templateFunctions are templatefile and templatestring: a template sees the
+// variables that it is given and nothing else.
+func (s *session) templateFunctions() map[string]function.Function {
+	return map[string]function.Function{
+		"templatefile":   withOpenPaths(templateFunc("path", s.renderFile), 1),
+		"templatestring": templateFunc("template", s.renderString),
+	}
+}
+
+func templateFunc(first string, render func(string, cty.Value) (cty.Value, error)) function.Function {
+	return function.New(&function.Spec{
+		Params:       []function.Parameter{{Name: first, Type: cty.String}, anyValue("vars")},
+		Type:         function.StaticReturnType(cty.String),
+		RefineResult: notNull,
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			v, err := s.render(args[0].AsString(), args[1])
+			v, err := render(args[0].AsString(), args[1])
 			if err != nil {
 				return cty.UnknownVal(cty.String), err
 			}
 			return v, nil
 		},
-	}), 1)
+	})
 }
 
-// refusedTemplate is templatefile where it cannot be called.
-func refusedTemplate(why string) function.Function {
+// refusedTemplate is a function of templates where it cannot be called.
+func refusedTemplate(first, why string) function.Function {
 	return function.New(&function.Spec{
-		Params: []function.Parameter{{Name: "path", Type: cty.String}, anyValue("vars")},
+		Params: []function.Parameter{{Name: first, Type: cty.String}, anyValue("vars")},
 		Type:   func([]cty.Value) (cty.Type, error) { return cty.NilType, errors.New(why) },
 		Impl:   func([]cty.Value, cty.Type) (cty.Value, error) { return cty.NilVal, errors.New(why) },
 	})
 }
 
-func (s *session) render(path string, vars cty.Value) (cty.Value, error) {
+func (s *session) renderFile(path string, vars cty.Value) (cty.Value, error) {
 	t, err := s.p.template(path)
 	if err != nil {
 		return cty.NilVal, function.NewArgError(0, err)
 	}
+	return s.render(t, path, vars)
+}
+
+func (s *session) renderString(text string, vars cty.Value) (cty.Value, error) {
+	e, diags := parseTemplate(text, "<template>", hcl.InitialPos)
+	if diags.HasErrors() {
+		return cty.NilVal, function.NewArgError(0, diagnosticError(diags))
+	}
+	return s.render(&template{text: text, expr: addMeters(e)}, "<template>", vars)
+}
+
+// render evaluates a template, with its variables and functions alone.
+func (s *session) render(t *template, name string, vars cty.Value) (cty.Value, error) {
 	if vt := vars.Type(); vars.IsNull() || !vt.IsObjectType() && !vt.IsMapType() {
 		return cty.NilVal, function.NewArgErrorf(1, "the variables of a template are a map or an object")
 	}
@@ -64,14 +86,15 @@ func (s *session) render(path string, vars cty.Value) (cty.Value, error) {
 	ctx := s.p.root.NewChild()
 	ctx.Variables = names
 	ctx.Functions = maps.Clone(s.costlyFunctions())
-	ctx.Functions["templatefile"] = refusedTemplate("a template may not render another template")
+	ctx.Functions["templatefile"] = refusedTemplate("path", "a template may not render another template")
+	ctx.Functions["templatestring"] = refusedTemplate("template", "a template may not render another template")
 	v, diags := t.expr.Value(ctx)
 	if diags.HasErrors() {
 		return cty.NilVal, diagnosticError(diags)
 	}
-	v, err = convert.Convert(v, cty.String)
+	v, err := convert.Convert(v, cty.String)
 	if err != nil || v.IsNull() {
-		return cty.NilVal, fmt.Errorf("the template %s does not produce text", path)
+		return cty.NilVal, fmt.Errorf("the template %s does not produce text", name)
 	}
 	return v, nil
 }
@@ -80,7 +103,7 @@ func (s *session) render(path string, vars cty.Value) (cty.Value, error) {
 func (p *program) template(path string) (*template, error) {
 	text, err := p.reader.read("templatefile", path)
 	if err == nil {
-		_, err = utf8Text(text)
+		_, err = exactText(text, "source takes any file")
 	}
 	if err != nil {
 		return nil, err
@@ -92,9 +115,34 @@ func (p *program) template(path string) (*template, error) {
 	if diags.HasErrors() {
 		return nil, diagnosticError(diags)
 	}
+	if rng := joinsBefore(e); rng != nil {
+		return nil, fmt.Errorf("%s,%d: this text begins with an accent or the like, which would join what is put in before it and change; source takes any file", place(*rng), rng.Start.Column)
+	}
 	t := &template{text: text, expr: addMeters(e)}
 	p.templates.Store(path, t)
 	return t, nil
+}
+
+// joinsBefore finds a piece of a template's text that normal form C would join
+// with what an interpolation before it gives.
+func joinsBefore(e hclsyntax.Expression) *hcl.Range {
+	var at *hcl.Range
+	hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
+		t, ok := n.(*hclsyntax.TemplateExpr)
+		if !ok {
+			return nil
+		}
+		for i, part := range t.Parts {
+			literal, ok := part.(*hclsyntax.LiteralValueExpr)
+			if text, isText := "", false; ok && i > 0 && at == nil {
+				if text, isText = textOf(literal.Val); isText && text != "" && !norm.NFC.PropertiesString(text).BoundaryBefore() {
+					at = literal.SrcRange.Ptr()
+				}
+			}
+		}
+		return nil
+	})
+	return at
 }
 
 // diagnosticError is the first error among diagnostics, with its place.
