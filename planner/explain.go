@@ -204,7 +204,7 @@ func diffFiles(was []layer.Entry, now []source.Entry) []FileChange {
 // fileChange is the change that a difference makes. With unknown, the content
 // of the new entry is known after apply.
 func fileChange(diff source.Difference, unknown bool) FileChange {
-	c := FileChange{Path: "/" + diff.Path, Action: Update, What: diff.What}
+	c := FileChange{Path: layer.Bytes("/" + diff.Path), Action: Update, What: diff.What}
 	if diff.Path == "." {
 		c.Path = "/"
 	}

@@ -231,8 +231,8 @@ type FieldChange struct {
 // FileChange is one entry of a layer that changes.
 type FileChange struct {
 	// Path is absolute and clean, as the entry's is in the image.
-	Path   string `json:"path"`
-	Action Action `json:"action"`
+	Path   layer.Bytes `json:"path"`
+	Action Action      `json:"action"`
 	// What lists which properties of an updated entry differ.
 	What []layer.Property `json:"what,omitempty"`
 	// Before is nil for a created entry, After for a deleted one. Digests of

@@ -38,8 +38,8 @@ type Properties struct {
 	// Digest is the digest of a regular file's content, where it is given.
 	Digest digest.Digest `json:"digest,omitempty"`
 	// Target is a symlink's target, or the path that a hard link shares.
-	Target string `json:"target,omitempty"`
-	// Xattrs are bytes by name; JSON has them in base64.
+	Target Bytes `json:"target,omitempty"`
+	// Xattrs are bytes by name, which is the text of Bytes; JSON has them in base64.
 	Xattrs   map[string][]byte `json:"xattrs,omitempty"`
 	Devmajor int64             `json:"devmajor,omitempty"`
 	Devminor int64             `json:"devminor,omitempty"`
@@ -49,12 +49,12 @@ type Properties struct {
 func (e *Entry) Properties() Properties {
 	p := Properties{
 		Type: e.Type, Mode: Mode(e.Mode), UID: e.UID, GID: e.GID, Mtime: Mtime(e.Mtime),
-		Size: e.Size, Digest: e.Digest, Target: e.Linkname, Devmajor: e.Devmajor, Devminor: e.Devminor,
+		Size: e.Size, Digest: e.Digest, Target: Bytes(e.Linkname), Devmajor: e.Devmajor, Devminor: e.Devminor,
 	}
 	if len(e.Xattrs) > 0 {
 		p.Xattrs = make(map[string][]byte, len(e.Xattrs))
 		for name, value := range e.Xattrs {
-			p.Xattrs[name] = []byte(value)
+			p.Xattrs[Bytes(name).String()] = []byte(value)
 		}
 	}
 	return p

@@ -69,7 +69,7 @@ func fileSection(files []planner.FileChange, rows int) Section {
 
 // filePath is the entry's path as it is in the image, a directory's with a slash.
 func filePath(f planner.FileChange) string {
-	path := "/" + strings.TrimPrefix(f.Path, "/")
+	path := "/" + strings.TrimPrefix(string(f.Path), "/")
 	if f.Path == "." {
 		path = "/"
 	}
@@ -121,7 +121,7 @@ func wholeFile(f planner.FileChange) (deltas []Delta, notes []Text) {
 	case p.Type == layer.Regular:
 		is = Text{Size(p.Size)}
 	case p.Target != "":
-		is = append(is, Words(" → "), Name(p.Target))
+		is = append(is, Words(" → "), Name(string(p.Target)))
 	}
 	switch {
 	case is == nil:
@@ -170,7 +170,7 @@ func property(p *layer.Properties, what layer.Property) Text {
 	case layer.PropertyMtime:
 		return Text{Words(p.Mtime.String())}
 	case layer.PropertyTarget:
-		return Text{Name(p.Target)}
+		return Text{Name(string(p.Target))}
 	case layer.PropertyXattrs:
 		return Text{Name(strings.Join(slices.Sorted(maps.Keys(p.Xattrs)), " "))}
 	case layer.PropertyDevice:

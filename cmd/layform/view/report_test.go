@@ -170,7 +170,7 @@ func TestChains(t *testing.T) {
 func TestLargePlanFolds(t *testing.T) {
 	files := make([]planner.FileChange, 100_000)
 	for i := range files {
-		files[i] = planner.FileChange{Path: fmt.Sprintf("/%d", i), Action: planner.Create, After: &layer.Properties{Type: layer.Regular}}
+		files[i] = planner.FileChange{Path: layer.Bytes(fmt.Sprintf("/%d", i)), Action: planner.Create, After: &layer.Properties{Type: layer.Regular}}
 	}
 	plan := &planner.Plan{Changes: []planner.Change{{Address: "layer.a", Action: planner.Create, Files: files}}}
 	if n := testing.AllocsPerRun(1, func() { view.PlanReport(plan, view.DefaultRows) }); n > 1000 {

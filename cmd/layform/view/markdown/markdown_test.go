@@ -75,7 +75,7 @@ func TestRender(t *testing.T) {
 // and what is left out is counted.
 func TestRenderCuts(t *testing.T) {
 	plan := &planner.Plan{Summary: planner.Summary{Add: 5000, Destroy: 1}}
-	file := planner.FileChange{Path: "/" + strings.Repeat("x", 200), Action: planner.Create, After: &layer.Properties{Type: layer.Regular}}
+	file := planner.FileChange{Path: layer.Bytes("/" + strings.Repeat("x", 200)), Action: planner.Create, After: &layer.Properties{Type: layer.Regular}}
 	for i := range 5000 {
 		plan.Changes = append(plan.Changes, planner.Change{Address: fmt.Sprintf("layer.a%04d", i), Action: planner.Create, Files: []planner.FileChange{file}})
 		plan.Tags = append(plan.Tags, planner.TagChange{Ref: fmt.Sprint("t", i), Action: planner.Create})
@@ -104,7 +104,7 @@ func TestRenderCuts(t *testing.T) {
 // TestRenderLongRow: a change that is too long by itself is named without what it
 // holds, and those after it are shown.
 func TestRenderLongRow(t *testing.T) {
-	long := planner.FileChange{Path: "/" + strings.Repeat("x", 4000), Action: planner.Create, After: &layer.Properties{}}
+	long := planner.FileChange{Path: layer.Bytes("/" + strings.Repeat("x", 4000)), Action: planner.Create, After: &layer.Properties{}}
 	plan := &planner.Plan{Changes: []planner.Change{
 		{Address: "layer.long", Action: planner.Create, Files: []planner.FileChange{long}},
 		{Address: "layer.short", Action: planner.Create, Fields: []planner.FieldChange{{Path: "user", After: `"me"`}}},
@@ -119,7 +119,7 @@ func TestRenderLongRow(t *testing.T) {
 func TestForeignNames(t *testing.T) {
 	for _, name := range []string{"```\n# x", "</code></summary><img src=x>", "`", "a`b``c", "@user", "[x](http://h)", " "} {
 		r := view.FindingsReport(name, []layout.Finding{{Rule: "r", Severity: layout.Must, Object: name, Problem: "p"}})
-		plan := &planner.Plan{Layout: planner.LayoutRecord{Path: name}, Changes: []planner.Change{{Address: name, Action: planner.Create, Files: []planner.FileChange{{Path: name, Action: planner.Create}}}}}
+		plan := &planner.Plan{Layout: planner.LayoutRecord{Path: name}, Changes: []planner.Change{{Address: name, Action: planner.Create, Files: []planner.FileChange{{Path: layer.Bytes(name), Action: planner.Create}}}}}
 		got := draw(t, r, Options{}) + draw(t, view.PlanReport(plan, 1), Options{})
 		if rest := withoutCode(got); strings.Contains(rest, "<img") || strings.Contains(rest, "# x") || strings.ContainsAny(rest, "@[`") {
 			t.Errorf("%q got out:\n%s", name, rest)

@@ -47,16 +47,16 @@ func Contents(w io.Writer, files []view.File, style Style) error {
 		size = max(size, len(fmt.Sprint(f.Size)))
 	}
 	for _, f := range files {
-		name := "/" + f.Path
+		name := "/" + string(f.Path)
 		if f.Path == "." {
 			name = "/"
 		}
 		text := printable.Line(name)
 		switch f.Type {
 		case layer.Symlink:
-			text += " -> " + printable.Line(f.Target)
+			text += " -> " + printable.Line(string(f.Target))
 		case layer.Hardlink:
-			text += " = " + printable.Line("/"+f.Target)
+			text += " = " + printable.Line("/"+string(f.Target))
 		}
 		out.verbatim(fmt.Sprintf("%s%s  %-*s  %*d  %s  %s", typeMark(f.Type), f.Mode, owner, fmt.Sprintf("%d:%d", f.UID, f.GID), size, f.Size, f.Mtime, text))
 	}

@@ -121,7 +121,7 @@ func CreatePlan() *planner.Plan {
 	}
 	for i := range 25 {
 		created.Changes[0].Files = append(created.Changes[0].Files, planner.FileChange{
-			Path: "/data/" + strings.Repeat("x", i), Action: planner.Create, After: file(int64(i)),
+			Path: layer.Bytes("/data/" + strings.Repeat("x", i)), Action: planner.Create, After: file(int64(i)),
 		})
 	}
 	return created
