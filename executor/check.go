@@ -29,7 +29,11 @@ func (r *run) check(ctx context.Context) error {
 	if r.root, err = os.OpenRoot(r.spec.Dir); err != nil {
 		return err
 	}
-	if err := r.checkSources(ctx); err != nil {
+	look := r.checkSources
+	if r.opts.Saved {
+		look = r.derive
+	}
+	if err := look(ctx); err != nil {
 		r.root.Close()
 		return err
 	}
@@ -106,8 +110,8 @@ func firstMoved(planned, now []spec.Input) (string, bool) {
 	return "", false
 }
 
-// checkSources holds the sources of layers against the plan: of those that are
-// going to be built and, for a saved plan, of all. A layer whose content depends
+// checkSources holds the sources of the layers that are going to be built against
+// a plan that was made a moment ago. A layer whose content depends
 // on what is built first can only be checked while it is built.
 func (r *run) checkSources(ctx context.Context) error {
 	r.observed = map[spec.Address]*source.Observed{}
@@ -121,7 +125,7 @@ func (r *run) checkSources(ctx context.Context) error {
 	}
 	for _, u := range r.units.All() {
 		c, ok := planned[u.Key]
-		if !ok || u.Address.Kind != spec.KindLayer || c.After == nil || c.After.Fingerprint == "" || !c.Write && !r.opts.Saved {
+		if !ok || u.Address.Kind != spec.KindLayer || c.After == nil || c.After.Fingerprint == "" || !c.Write {
 			continue
 		}
 		object, diags := r.spec.Evaluate(u.Address, func(a spec.Address) (spec.Built, bool) { return r.foreseen(a, planned) })
@@ -132,11 +136,7 @@ func (r *run) checkSources(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		opts := source.Options{Hash: true}
-		if !c.Write { // its entries are of no use
-			opts.Known = c.After.Fingerprint
-		}
-		seen, err := r.observe(ctx, layer, object, opts)
+		seen, err := r.observe(ctx, layer, object, source.Options{Hash: true})
 		if err != nil {
 			return err
 		}
@@ -147,9 +147,7 @@ func (r *run) checkSources(ctx context.Context) error {
 		if now, ok := filled.Fingerprint(layer); !ok || now != c.After.Fingerprint {
 			return &planner.StaleError{What: "what " + u.Key + " is made of"}
 		}
-		if c.Write {
-			r.observed[u.Address] = seen
-		}
+		r.observed[u.Address] = seen
 	}
 	return nil
 }

@@ -20,9 +20,8 @@ type Options struct {
 	Parallelism int
 	// LockTimeout is how long to wait for another run; 0 means not at all.
 	LockTimeout time.Duration
-	// Saved says that the plan was made by an earlier run: then every layer is
-	// held against its sources before anything is written, also those that do
-	// not change.
+	// Saved says that the plan was made by an earlier run: it is derived again from
+	// what it records before anything is written, and refused where it differs.
 	Saved bool
 	// Observed is what the planner saw behind the layers a moment ago, so that
 	// their trees are not walked again; nil for a saved plan.

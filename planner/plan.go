@@ -51,7 +51,8 @@ type Record struct {
 	// Name is the spec's name, "default" unless the spec says otherwise.
 	Name string `json:"name"`
 	// Dir is the spec's directory as it was given, relative to the working
-	// directory unless it is absolute; empty for the working directory itself.
+	// directory unless it is absolute; empty for the working directory itself. In a
+	// plan file it is relative to the directory of that file.
 	Dir string `json:"dir,omitempty"`
 	// File is the one spec file that was loaded; empty when all spec files of
 	// the directory were.

@@ -24,7 +24,8 @@ func Moved(dir, file string, sources []Source) (string, bool) {
 		}
 		names = slices.DeleteFunc(all, func(name string) bool { return !isSpecFile(name) })
 	} else if _, err := os.Lstat(filepath.Join(dir, file)); err != nil {
-		return "", false
+		all, problem := listFiles(dir)
+		return file, problem == nil && slices.ContainsFunc(all, isSpecFile)
 	}
 	if len(names) == 0 {
 		return "", false

@@ -25,6 +25,8 @@ type app struct {
 	terminal struct{ in, out, err bool }
 	out, err text.Style
 	json     bool
+	// chdir is the argument of -C, and started the working directory before it.
+	chdir, started string
 	// files are the parsed files of the spec, for the snippets of diagnostics.
 	files map[string]*hcl.File
 	// notes are the warnings of this run, for the JSON document.

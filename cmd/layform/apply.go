@@ -18,13 +18,14 @@ import (
 
 // applyCmd makes the layout hold what the spec describes.
 type applyCmd struct {
-	Plan string `arg:"" optional:"" name:"plan" help:"A plan that plan --out saved, to be carried out as it is. Its paths are relative to the working directory."`
+	Plan string `arg:"" optional:"" name:"plan" help:"A plan that plan --out saved, to be carried out as it is."`
 	specFlags
 	valueFlags
 	shapeFlags
 	runFlags
-	Destroy     bool `name:"destroy" help:"Remove all that the spec owns, like the command destroy."`
-	AutoApprove bool `name:"auto-approve" help:"Do not ask before acting."`
+	Destroy      bool `name:"destroy" help:"Remove all that the spec owns, like the command destroy."`
+	AutoApprove  bool `name:"auto-approve" help:"Do not ask before acting."`
+	AllowOutside bool `name:"allow-outside" help:"Let a saved plan use a spec or layout that lies neither below the directory of the plan file nor below the working directory."`
 }
 
 // Run applies a saved plan, or makes one, asks, and applies it.
@@ -70,6 +71,9 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 	}
 	values, err := a.values(c.valueFlags)
 	if err != nil {
+		return err
+	}
+	if err := c.refuseOutside(p); err != nil {
 		return err
 	}
 	dir := cmp.Or(p.Spec.Dir, ".")

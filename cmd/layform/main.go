@@ -114,6 +114,10 @@ func run(ctx context.Context, args, environ []string) int {
 		return a.fail(ctx, usageError(err))
 	}
 	if g.Chdir != "" {
+		if a.started, err = os.Getwd(); err != nil {
+			return a.fail(ctx, err)
+		}
+		a.chdir = g.Chdir
 		if err := os.Chdir(g.Chdir); err != nil {
 			return a.fail(ctx, &failure{message: fmt.Sprintf("-C %s: %v", g.Chdir, cause(err))})
 		}

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
 
@@ -12,7 +9,6 @@ import (
 	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
-	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
@@ -53,8 +49,7 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.Out != "" && !a.json {
-		hint := fmt.Sprintf("\nSaved the plan to %s. To carry out exactly this:\n  layform apply %s\n", printable.Line(c.Out), printable.Line(c.Out))
-		if err := writeTo(a.stderr, hint); err != nil {
+		if err := a.sayHowToApply(c.Out, made.plan); err != nil {
 			return err
 		}
 	}
@@ -144,41 +139,3 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 	}
 	return made, nil
 }
-
-// savePlan writes a plan file: whole or not at all, readable by its owner alone,
-// for it holds the values of variables.
-func savePlan(name string, p *planner.Plan) error {
-	data, err := planner.Encode(p)
-	if err != nil {
-		return err
-	}
-	dir, base := filepath.Split(name)
-	if dir == "" {
-		dir = "."
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return &failure{message: fmt.Sprintf("--out %s: %v", name, cause(err)), hint: "its directory must exist"}
-	}
-	defer root.Close()
-	if err := layout.WriteFile(root, base, data, 0o600); err != nil {
-		return &failure{message: fmt.Sprintf("--out %s: %v", name, cause(err))}
-	}
-	return nil
-}
-
-// readPlan reads a plan file.
-func readPlan(name string) (*planner.Plan, error) {
-	data, err := readRegular(name, maxPlan)
-	if err != nil {
-		return nil, &failure{message: fmt.Sprintf("plan %s: %v", name, cause(err)), hint: "layform plan --out FILE writes a plan file"}
-	}
-	p, err := planner.Decode(data)
-	if err != nil {
-		return nil, &failure{message: fmt.Sprintf("plan %s: %v", name, err), err: err, hint: "layform plan --out FILE writes a plan file"}
-	}
-	return p, nil
-}
-
-// maxPlan is the size that a plan file may have.
-const maxPlan = 256 << 20

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/printable"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
+)
+
+// A plan file knows the directory of its spec relative to its own, so that it does
+// not matter where apply is run. In memory, the directory is relative to the
+// working directory.
+
+// maxPlan is the size that a plan file may have.
+const maxPlan = 256 << 20
+
+// savePlan writes a plan file: whole or not at all, readable by its owner alone,
+// for it holds the values of variables.
+func savePlan(name string, p *planner.Plan) error {
+	dir, base := filepath.Split(name)
+	dir = cmp.Or(dir, ".")
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return &failure{message: fmt.Sprintf("--out %s: %v", name, cause(err)), hint: "its directory must exist"}
+	}
+	defer root.Close()
+	saved := *p
+	if saved.Spec.Dir, err = relative(dir, cmp.Or(p.Spec.Dir, ".")); err != nil {
+		return &failure{message: fmt.Sprintf("--out %s: %v", name, cause(err))}
+	}
+	data, err := planner.Encode(&saved)
+	if err != nil {
+		return err
+	}
+	if err := layout.WriteFile(root, base, data, 0o600); err != nil {
+		return &failure{message: fmt.Sprintf("--out %s: %v", name, cause(err))}
+	}
+	return nil
+}
+
+// readPlan reads a plan file.
+func readPlan(name string) (*planner.Plan, error) {
+	data, err := readRegular(name, maxPlan)
+	if err != nil {
+		return nil, &failure{message: fmt.Sprintf("plan %s: %v", name, cause(err)), hint: "layform plan --out FILE writes a plan file"}
+	}
+	p, err := planner.Decode(data)
+	if err != nil {
+		return nil, &failure{message: fmt.Sprintf("plan %s: %v", name, err), err: err, hint: "layform plan --out FILE writes a plan file"}
+	}
+	dir := filepath.FromSlash(p.Spec.Dir)
+	if !filepath.IsAbs(dir) {
+		real, err := filepath.EvalSymlinks(filepath.Dir(name))
+		if err != nil {
+			return nil, err
+		}
+		dir = filepath.Join(real, dir)
+	}
+	p.Spec.Dir, err = relative(".", dir)
+	return p, err
+}
+
+// relative is the way from one directory to another, slash-separated, and empty
+// when there is none to go. Links are resolved: ".." leads out of where a link
+// leads to.
+func relative(from, to string) (string, error) {
+	base, err := resolved(from)
+	if err != nil {
+		return "", err
+	}
+	target, err := resolved(to)
+	if err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(base, target)
+	if err != nil || rel == "." {
+		return "", err
+	}
+	return filepath.ToSlash(rel), nil
+}
+
+// resolved is an absolute path without links; what does not exist is left as it is.
+func resolved(name string) (string, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	rest := ""
+	for at := abs; ; at = filepath.Dir(at) {
+		real, err := filepath.EvalSymlinks(at)
+		if err == nil {
+			return filepath.Join(real, rest), nil
+		}
+		if at == filepath.Dir(at) {
+			return abs, nil
+		}
+		rest = filepath.Join(filepath.Base(at), rest)
+	}
+}
+
+// inside reports whether a place lies in one of the trees.
+func inside(place string, trees ...string) (bool, error) {
+	real, err := resolved(place)
+	if err != nil {
+		return false, err
+	}
+	for _, tree := range trees {
+		base, err := resolved(tree)
+		if err != nil {
+			return false, err
+		}
+		if rel, err := filepath.Rel(base, real); err == nil && filepath.IsLocal(rel) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// outside names the place to which a plan file leads although it lies neither in
+// the tree of the file nor in that of the directory cwd; empty when there is none.
+// A layout anywhere else is no such place where the spec's own files name it.
+func outside(name, cwd string, p *planner.Plan) (string, error) {
+	dir := cmp.Or(p.Spec.Dir, ".")
+	trees := []string{filepath.Dir(name), cwd}
+	if ok, err := inside(dir, trees...); err != nil || !ok {
+		return "the spec in " + printable.Line(dir), err
+	}
+	if specThere(dir, p) {
+		return "", nil
+	}
+	path := view.LayoutPath(dir, p.Layout.Path)
+	if ok, err := inside(path, trees...); err != nil || !ok {
+		return "the layout " + printable.Line(path), err
+	}
+	return "", nil
+}
+
+// specThere reports whether the directory holds the very spec files that the plan
+// was made from.
+func specThere(dir string, p *planner.Plan) bool {
+	for _, source := range p.Spec.Sources {
+		text, err := readRegular(filepath.Join(dir, filepath.Base(source.Name)), spec.MaxSourceSize)
+		if err != nil || string(text) != source.Text {
+			return false
+		}
+	}
+	return len(p.Spec.Sources) > 0
+}
+
+// refuseOutside refuses a plan file that leads to places outside of its tree.
+func (c *applyCmd) refuseOutside(p *planner.Plan) error {
+	if c.AllowOutside {
+		return nil
+	}
+	place, err := outside(c.Plan, ".", p)
+	if err != nil || place == "" {
+		return err
+	}
+	return &failure{
+		message: fmt.Sprintf("plan %s: %s lies outside of the directory of the plan file, and of the working directory", printable.Line(c.Plan), place),
+		hint:    "when that is what you mean, add --allow-outside",
+	}
+}
+
+// sayHowToApply prints the command that carries out a plan that was just saved.
+func (a *app) sayHowToApply(out string, p *planner.Plan) error {
+	command := "layform apply"
+	start := "."
+	if a.chdir != "" {
+		start = a.started
+	}
+	place, err := outside(out, start, p)
+	if err != nil {
+		return err
+	}
+	if place != "" {
+		command += " --allow-outside"
+	}
+	name := out
+	if a.chdir != "" && !filepath.IsAbs(out) {
+		name = strings.TrimSuffix(a.chdir, "/") + "/" + out
+	}
+	text := fmt.Sprintf("\nSaved the plan to %s. To carry out exactly this:\n  %s %s\n", printable.Line(name), command, shellWord(name))
+	if secret := sensitiveNames(p); len(secret) > 0 {
+		text += "It holds no values of sensitive variables; give them again: " + strings.Join(secret, ", ") + "\n"
+	}
+	return writeTo(a.stderr, text)
+}
+
+// sensitiveNames are the variables whose values a plan does not hold.
+func sensitiveNames(p *planner.Plan) []string {
+	var out []string
+	for _, v := range p.Spec.Variables {
+		if v.Sensitive {
+			out = append(out, v.Name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// shellWord quotes a file name so that a shell takes it as one word that is no flag.
+func shellWord(name string) string {
+	if strings.HasPrefix(name, "-") {
+		name = "./" + name
+	}
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@%+=:,-"
+	if strings.Trim(name, plain) == "" && name != "" {
+		return name
+	}
+	return printable.Line("'" + strings.ReplaceAll(name, "'", `'\''`) + "'")
+}

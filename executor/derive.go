@@ -1,0 +1,105 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/layform/layform/executor/encode"
+	"github.com/layform/layform/layout/jsondoc"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
+)
+
+// ForgedError says that a saved plan is not what its own sources, variables and
+// options give.
+type ForgedError struct {
+	// What differs, in words: "layer.app", "the entry latest of index.json".
+	What string
+}
+
+// Error says what differs and what to do.
+func (e *ForgedError) Error() string {
+	return fmt.Sprintf("the saved plan is not what its own spec gives: %s differs from what planning comes to now. The file was edited, or something in the layout moved since; plan again", e.What)
+}
+
+// derive makes a saved plan again, from the sources, variables and options that it
+// records, and refuses it where it says anything else. Sources that moved since
+// are a *planner.StaleError, everything else is a *ForgedError.
+func (r *run) derive(ctx context.Context) error {
+	record := r.plan.Spec
+	prior, err := planner.Refresh(ctx, r.spec, r.store, planner.RefreshOptions{
+		Plan: r.plan.Options, Parallelism: r.opts.Parallelism, Epoch: record.Epoch, Digests: r.opts.Digests, Contents: encode.DeriveTOC,
+	})
+	if err != nil {
+		return err
+	}
+	derived, err := planner.Diff(r.spec, prior, r.plan.Options)
+	if err != nil {
+		return err
+	}
+	if derived.Spec.Name != record.Name {
+		return &ForgedError{What: "the name of the spec"}
+	}
+	if record.File != "" && (len(record.Sources) != 1 || record.Sources[0].Name != record.File) {
+		return &ForgedError{What: "the spec file"}
+	}
+	// What it was made from was compared when the spec was loaded.
+	derived.Spec = record
+	if err := compare(r.plan, derived); err != nil {
+		return err
+	}
+	r.observed, r.opts.Contents = prior.Observed, prior.Contents
+	return nil
+}
+
+// compare names the first thing that a plan says otherwise than the derived one.
+func compare(plan, derived *planner.Plan) error {
+	now := map[string]planner.Change{}
+	for _, c := range derived.Changes {
+		now[c.Key()] = c
+	}
+	for _, c := range plan.Changes {
+		is, ok := now[c.Key()]
+		if ok && c.Kind == spec.KindLayer && c.After != nil && is.After != nil && c.After.Fingerprint != is.After.Fingerprint {
+			return &planner.StaleError{What: "what " + c.Key() + " is made of"}
+		}
+		if !ok || !same(c, is) {
+			return &ForgedError{What: c.Key()}
+		}
+	}
+	for i, t := range plan.Tags {
+		if i >= len(derived.Tags) || !same(t, derived.Tags[i]) {
+			return &ForgedError{What: fmt.Sprintf("the entry %q of index.json", t.Ref)}
+		}
+	}
+	for i, o := range plan.Outputs {
+		if i >= len(derived.Outputs) || !same(o, derived.Outputs[i]) {
+			return &ForgedError{What: "the output " + o.Name}
+		}
+	}
+	for _, part := range []struct {
+		what      string
+		plan, now any
+	}{
+		{"the list of changes", plan.Changes, derived.Changes},
+		{"the list of entries of index.json", plan.Tags, derived.Tags},
+		{"the list of outputs", plan.Outputs, derived.Outputs},
+		{"what changed in the layout since the last apply", plan.Drift, derived.Drift},
+		{"the layout", plan.Layout, derived.Layout},
+		{"the sum", plan.Summary, derived.Summary},
+		{"the plan", plan, derived},
+	} {
+		if !same(part.plan, part.now) {
+			return &ForgedError{What: part.what}
+		}
+	}
+	return nil
+}
+
+// same reports whether two parts of plans have one JSON form.
+func same(a, b any) bool {
+	one, err := jsondoc.Encode(a)
+	two, otherErr := jsondoc.Encode(b)
+	return err == nil && otherErr == nil && bytes.Equal(one, two)
+}
