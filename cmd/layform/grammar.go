@@ -25,6 +25,7 @@ type grammar struct {
 	Destroy    destroyCmd    `cmd:"" help:"Remove from the layout all that the spec owns."`
 	Show       showCmd       `cmd:"" help:"Show a saved plan, or what the layout holds for the spec."`
 	Status     statusCmd     `cmd:"" help:"Show what is staged and registered, and whether it is intact."`
+	Verify     verifyCmd     `cmd:"" help:"Compare the layout with what the spec gives; --rebuild proves it."`
 	Output     outputCmd     `cmd:"" help:"Print output values of the last apply."`
 	Layout     layoutCmd     `cmd:"" help:"Look at any OCI image layout."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
