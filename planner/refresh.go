@@ -123,7 +123,11 @@ func Refresh(ctx context.Context, sp *spec.Spec, store *layout.Store, opts Refre
 	if err != nil {
 		return nil, err
 	}
+	unvouched := p.unvouched(store)
 	if err := p.checkBlobs(ctx, store, units, opts.Parallelism); err != nil {
+		return nil, err
+	}
+	if err := p.prove(ctx, store, unvouched); err != nil {
 		return nil, err
 	}
 	layers, err := p.observe(ctx, sp, units, opts)

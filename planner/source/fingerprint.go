@@ -34,11 +34,13 @@ func (t *Tree) Fingerprint() (digest.Digest, bool) {
 
 // LayerFingerprint is the fingerprint of the tree's layer where the tree's own
 // is known already as its Sum, empty otherwise.
-func (t *Tree) LayerFingerprint(c imagespec.Compression) digest.Digest { return treeLayer(t.Sum, c) }
+func (t *Tree) LayerFingerprint(c imagespec.Compression) digest.Digest {
+	return treeLayer(t.Sum, EncodingOf(c))
+}
 
 // FingerprintTree is the fingerprint of the layer of a tree with these entries,
-// the one that Observed.Fingerprint gives for it.
-func FingerprintTree(entries []layer.Entry, c imagespec.Compression) (digest.Digest, bool) {
+// the one that Observed.Fingerprint gives for it where EncodingOf gives encoding.
+func FingerprintTree(entries []layer.Entry, encoding string) (digest.Digest, bool) {
 	d, ok := fingerprint(func(yield func(*layer.Entry, bool) bool) {
 		for i := range entries {
 			if !yield(&entries[i], true) {
@@ -46,14 +48,14 @@ func FingerprintTree(entries []layer.Entry, c imagespec.Compression) (digest.Dig
 			}
 		}
 	})
-	return treeLayer(d, c), ok
+	return treeLayer(d, encoding), ok
 }
 
-func treeLayer(tree digest.Digest, c imagespec.Compression) digest.Digest {
+func treeLayer(tree digest.Digest, encoding string) digest.Digest {
 	if tree == "" {
 		return ""
 	}
-	return digest.FromBytes(record(nil, "tree layer", EncodingOf(c), string(tree)))
+	return digest.FromBytes(record(nil, "tree layer", encoding, string(tree)))
 }
 
 // fingerprint covers entries in order, each with whether its content is known.
@@ -107,7 +109,7 @@ func (o *Observed) Fingerprint(l *spec.Layer) (digest.Digest, bool) {
 	switch {
 	case o.Tree != nil:
 		d, ok := o.Tree.Fingerprint()
-		return treeLayer(d, l.Compression), ok
+		return treeLayer(d, EncodingOf(l.Compression)), ok
 	case o.File == nil || o.File.Digest == "":
 		return "", false
 	case l.Archive != "" && o.File.Compression == imagespec.Uncompressed:
