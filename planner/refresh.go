@@ -134,7 +134,10 @@ func Refresh(ctx context.Context, sp *spec.Spec, store *layout.Store, opts Refre
 	if err != nil {
 		return nil, err
 	}
-	return p, p.readContents(ctx, store, layers, opts)
+	if err := p.readContents(ctx, store, layers, opts); err != nil {
+		return nil, err
+	}
+	return p, p.checkStacks(ctx, sp, store, units, layers, opts)
 }
 
 // readLayout reads index.json and the staging states.

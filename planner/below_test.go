@@ -1,0 +1,74 @@
+package planner
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// TestResetWarnings: a layer that gives a directory of a layer below another
+// mode or owner, or replaces a symlink by one, warns once, with both places;
+// what a block says explicitly does not.
+func TestResetWarnings(t *testing.T) {
+	at := func(line int) hcl.Range { return hcl.Range{Filename: "l.hcl", Start: hcl.Pos{Line: line}} }
+	mode, id := uint32(0o755), 0
+	object := func(name string, line int) spec.Object {
+		a, err := spec.ParseAddress("layer." + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return spec.Object{Address: a, Range: at(line), Body: &spec.Layer{Tree: []spec.Node{
+			{Kind: spec.NodeDirectory, Range: at(line + 1)},
+			{Kind: spec.NodeDirectory, Range: at(line + 2), Mode: &mode, UID: &id, GID: &id},
+			{Kind: spec.NodeCopy, Range: at(line + 3)},
+			{Kind: spec.NodeCopy, Range: at(line + 4), Metadata: spec.Preserve},
+			{Kind: spec.NodeCopy, Range: at(line + 5), DirMode: &mode, UID: &id, GID: &id},
+		}}}
+	}
+	rootfs := stacked{object: object("rootfs", 10), toc: &layer.TOC{Entries: []layer.Entry{
+		{Path: "tmp", Type: layer.Directory, Mode: 0o1777}, {Path: "home/app", Type: layer.Directory, Mode: 0o700, UID: 1000, GID: 1000},
+		{Path: "bin", Type: layer.Symlink, Mode: 0o777, Linkname: "usr/bin"}, {Path: "usr", Type: layer.Directory, Mode: 0o755}, {Path: "usr/file", Type: layer.Regular},
+	}}}
+	dir := func(path string, node int) source.Entry {
+		return source.Entry{Node: node, Entry: layer.Entry{Path: path, Type: layer.Directory, Mode: 0o755}}
+	}
+	file := func(path string) source.Entry {
+		return source.Entry{Node: 0, Entry: layer.Entry{Path: path, Type: layer.Regular}}
+	}
+	for _, c := range []struct {
+		name    string
+		entries []source.Entry
+		want    string
+	}{
+		{"nothing", []source.Entry{dir("usr", -1), file("usr/x"), dir("new", -1)}, ""},
+		{"a parent", []source.Entry{dir("tmp", -1), file("tmp/x")}, `l.hcl:20: layer.app makes "/tmp" 0755 0:0 where layer.rootfs (l.hcl:10) has 1777 0:0. Declare it with a directory block`},
+		{"an owner", []source.Entry{dir("home", -1), dir("home/app", -1)}, `"/home/app" 0755 0:0 where layer.rootfs (l.hcl:10) has 0700 1000:1000`},
+		{"a symlink first", []source.Entry{dir("bin", -1), dir("tmp", -1)}, `makes "/bin" a directory where layer.rootfs (l.hcl:10) has a symlink to "usr/bin", which it replaces. Write to the path that the symlink leads to. The same goes for 1 more path.`},
+		{"a block without a mode", []source.Entry{dir("tmp", 0)}, "l.hcl:21: layer.app makes"},
+		{"a block that says it", []source.Entry{dir("tmp", 1), dir("home/app", 1)}, ""},
+		{"a block over a symlink", []source.Entry{dir("bin", 1)}, "replaces"},
+		{"a copy", []source.Entry{dir("tmp", 2)}, "l.hcl:23: "},
+		{"a copy that preserves its mode", []source.Entry{dir("tmp", 3)}, ""},
+		{"a copy that says it", []source.Entry{dir("tmp", 4)}, ""},
+		{"a whiteout first", []source.Entry{file(".wh.tmp"), file(".wh.bin"), dir("bin", -1), dir("tmp", -1)}, ""},
+		{"an opaque directory above", []source.Entry{dir("home", -1), file("home/.wh..wh..opq"), dir("home/app", -1)}, ""},
+		{"an opaque root", []source.Entry{file(".wh..wh..opq"), dir("tmp", -1)}, ""},
+		{"an opaque directory itself", []source.Entry{dir("tmp", -1), file("tmp/.wh..wh..opq")}, "1777"},
+	} {
+		got := strings.Join(resetWarnings([]stacked{rootfs, {object: object("app", 20), entries: c.entries}}), "\n")
+		if c.want == "" && got != "" || !strings.Contains(got, c.want) || strings.Contains(got, "\n") {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+	// What a layer in between left is what counts.
+	middle := stacked{object: object("middle", 30), entries: []source.Entry{file(".wh.bin"), file("tmp")}}
+	top := stacked{object: object("app", 20), entries: []source.Entry{dir("bin", -1), dir("tmp", -1)}}
+	if got := resetWarnings([]stacked{rootfs, middle, top}); len(got) != 0 {
+		t.Errorf("a layer in between: %q", got)
+	}
+}

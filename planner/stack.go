@@ -1,0 +1,148 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// stacks looks at the layers of each manifest together, as far as they change,
+// and warns where one resets directories of those below it. A plan in which
+// nothing changes reads nothing for that.
+type stacks struct {
+	p     *Prior
+	sp    *spec.Spec
+	store *layout.Store
+	opts  RefreshOptions
+	// changed are the layers that are not as the last apply left them.
+	changed map[spec.Address]bool
+	objects map[spec.Address]spec.Object
+	tocs    map[spec.Address]*layer.TOC
+}
+
+// checkStacks warns of layers that reset what lies below them.
+func (p *Prior) checkStacks(ctx context.Context, sp *spec.Spec, store *layout.Store, units *Units, layers map[spec.Address]*spec.Layer, opts RefreshOptions) error {
+	s := &stacks{
+		p: p, sp: sp, store: store, opts: opts,
+		changed: map[spec.Address]bool{}, objects: map[spec.Address]spec.Object{}, tocs: map[spec.Address]*layer.TOC{},
+	}
+	for a, l := range layers {
+		now, ok := p.Observed[a].Fingerprint(l)
+		if was, staged := p.Stage.Objects[a.String()]; !ok || !staged || now != was.Fingerprint {
+			s.changed[a] = true
+		}
+	}
+	if len(s.changed) == 0 {
+		return nil
+	}
+	for _, u := range units.All() {
+		if u.Address.Kind != spec.KindManifest {
+			continue
+		}
+		object, diags := sp.Evaluate(u.Address, Unknown)
+		m, ok := object.Body.(*spec.Manifest)
+		if diags.HasErrors() || !ok {
+			continue // which Diff reports
+		}
+		if err := s.check(ctx, m.Layers, layers); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check compares the layers of one manifest. Those above the topmost tree that
+// changes cannot be reset, and are not looked at.
+func (s *stacks) check(ctx context.Context, all []spec.Address, layers map[spec.Address]*spec.Layer) error {
+	top := 0
+	for i, a := range all {
+		if seen := s.p.Observed[a]; s.changed[a] && seen != nil && seen.Tree != nil && slices.ContainsFunc(seen.Tree.Entries, isDirectory) {
+			top = i
+		}
+	}
+	if top == 0 {
+		return nil
+	}
+	var stack []stacked
+	for i, a := range all[:top+1] {
+		l, err := s.layer(ctx, a, layers[a], i < top)
+		if err != nil {
+			return fmt.Errorf("%s: %w", a, err)
+		}
+		stack = append(stack, l)
+	}
+	for _, text := range resetWarnings(stack) {
+		if !slices.Contains(s.p.Warnings, text) {
+			s.p.Warnings = append(s.p.Warnings, text)
+		}
+	}
+	return nil
+}
+
+func isDirectory(e source.Entry) bool { return e.Type == layer.Directory }
+
+// layer is what is known of a layer.
+func (s *stacks) layer(ctx context.Context, a spec.Address, l *spec.Layer, below bool) (stacked, error) {
+	object, ok := s.objects[a]
+	if !ok {
+		object, _ = s.sp.Evaluate(a, Unknown) // which observe did without an error
+		s.objects[a] = object
+	}
+	out := stacked{object: object}
+	seen := s.p.Observed[a]
+	switch {
+	case seen == nil || l == nil:
+		return out, nil
+	case seen.Tree != nil && !seen.Tree.Unchanged:
+		out.entries = seen.Tree.Entries
+		return out, nil
+	}
+	toc, known := s.tocs[a]
+	if !known && below {
+		var err error
+		if toc, err = s.read(ctx, a, l, seen); err != nil {
+			return out, err
+		}
+		s.tocs[a] = toc
+	}
+	out.toc = toc
+	return out, nil
+}
+
+// read gives the table of contents of a layer: of its blob where the layer is as
+// it was, else of its archive. It is nil where it cannot be had: the archive is
+// read again when the layer is built, and what is wrong with it said then.
+func (s *stacks) read(ctx context.Context, a spec.Address, l *spec.Layer, seen *source.Observed) (*layer.TOC, error) {
+	was, staged := s.p.Stage.Objects[a.String()]
+	if staged && !s.changed[a] && s.p.Blobs[was.Descriptor.Digest] == layout.Intact && imagespec.IsLayer(was.Descriptor.MediaType) {
+		return stage.Contents(ctx, s.store, was.Descriptor, s.opts.Contents)
+	}
+	if seen.File == nil || l.Archive == "" || s.opts.Contents == nil {
+		return nil, nil
+	}
+	root, err := os.OpenRoot(s.sp.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	files := source.NewFiles(root)
+	defer func() { _ = files.Close() }()
+	f, _, err := files.Open(seen.File.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	toc, err := s.opts.Contents(ctx, f, "")
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	return toc, nil
+}
