@@ -141,24 +141,9 @@ type loading struct {
 // can still be judged.
 func (l *loading) run() hcl.Diagnostics {
 	diags := l.read()
-	unparsed := diags.HasErrors()
-	size, tokens := 0, 0
-	for _, src := range l.sources {
-		if size += len(src.Text); size > maxSpecSize || tokens > maxSpecTokens {
-			return append(diags, tooManySources(src.Name))
-		}
-		f, count, more := parseFile(src.Name, src.Text)
-		tokens += count
-		l.p.watch.counted.Add(1)
-		diags = append(diags, more...)
-		l.p.files[src.Name] = f
-		if more.HasErrors() {
-			unparsed = true
-			continue // what could not be parsed would only be misunderstood
-		}
-		diags = append(diags, l.p.declare(f.Body)...)
-	}
-	if unparsed {
+	unread := diags.HasErrors()
+	more, parsed := l.declare()
+	if diags = append(diags, more...); unread || !parsed {
 		return diags // names may be declared in what could not be read
 	}
 	diags = append(diags, l.p.assignVariables(l.dir, l.opts)...)
@@ -197,6 +182,39 @@ func tooManySources(name string) *hcl.Diagnostic {
 		Subject: &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos},
 		Detail:  fmt.Sprintf("With this file the spec has more than %d MiB, or %d names, values and punctuation marks. Make more of it with for_each, or put data into files that functions read.", maxSpecSize>>20, maxSpecTokens),
 	}
+}
+
+// declare parses the sources and declares their blocks, with those of overrides
+// merged into them. It reports whether all could be parsed.
+func (l *loading) declare() (diags hcl.Diagnostics, parsed bool) {
+	var blocks hcl.Blocks
+	var overrides []hcl.Blocks
+	size, tokens, parsed := 0, 0, true
+	for _, src := range l.sources {
+		if size += len(src.Text); size > maxSpecSize || tokens > maxSpecTokens {
+			return append(diags, tooManySources(src.Name)), false
+		}
+		f, count, more := parseFile(src.Name, src.Text)
+		tokens += count
+		l.p.watch.counted.Add(1)
+		diags = append(diags, more...)
+		l.p.files[src.Name] = f
+		if more.HasErrors() {
+			parsed = false
+			continue // what could not be parsed would only be misunderstood
+		}
+		content, more := f.Body.Content(rootSchema)
+		diags = append(diags, more...)
+		if isOverride(src.Name) && len(l.sources) > 1 {
+			overrides = append(overrides, content.Blocks)
+		} else {
+			blocks = append(blocks, content.Blocks...)
+		}
+	}
+	for _, over := range overrides {
+		diags = append(diags, override(blocks, over)...)
+	}
+	return append(diags, l.p.declare(blocks)...), parsed
 }
 
 // read finds the sources and reads them.

@@ -143,10 +143,10 @@ func newProgram(dir string, version string) *program {
 	return p
 }
 
-// declare takes in the blocks of one file.
-func (p *program) declare(body hcl.Body) hcl.Diagnostics {
-	content, diags := body.Content(rootSchema)
-	for _, b := range content.Blocks {
+// declare takes in the blocks of all files.
+func (p *program) declare(blocks hcl.Blocks) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, b := range blocks {
 		switch b.Type {
 		case "layform":
 			plain, more := p.plain(b, "name", "required_version")

@@ -75,7 +75,10 @@ type Argument struct {
 type LoadOptions struct {
 	// File is the one spec file to load, the name of a file in the directory.
 	// When it is empty, all *.layform.hcl, layform.hcl, *.layform.json and
-	// layform.json files of the directory make up the spec.
+	// layform.json files of the directory make up the spec. Those named
+	// *.override.layform.hcl, override.layform.hcl or likewise with json, change
+	// blocks of the others: attributes win, and nested blocks take the place of all
+	// of their type.
 	File string
 	// Sources are the spec's files. When it is not nil, no spec file is read.
 	Sources []Source
