@@ -79,7 +79,7 @@ func (r *run) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !swept {
+	if r.result.Unswept = !swept; !swept {
 		// Another tool wrote index.json during this apply, and may be about to refer
 		// to what was replaced. The journal makes the next apply sweep it.
 		return nil

@@ -73,6 +73,9 @@ type Result struct {
 	WrittenBytes int64
 	DeletedBlobs int
 	DeletedBytes int64
+	// Unswept is set when another tool wrote index.json during the apply: what was
+	// replaced was not deleted, and the next apply does it.
+	Unswept bool
 	// Outputs are the spec's output values.
 	Outputs []spec.Output
 	// Layers sums up how layers were built.

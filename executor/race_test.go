@@ -41,8 +41,12 @@ func TestSweepLeavesWhatAnotherToolTagged(t *testing.T) {
 				done = true
 				return tagInPlace(dir, old, "theirs")
 			}
-			if err := applyWith(t.Context(), w.dir, false, layout.Options{Fault: fault}, nil); err != nil {
+			var result executor.Result
+			if err := applyWith(t.Context(), w.dir, false, layout.Options{Fault: fault}, &result); err != nil {
 				t.Fatal(err)
+			}
+			if !result.Unswept || result.DeletedBlobs > 0 {
+				t.Errorf("%d blobs were deleted, unswept is %v", result.DeletedBlobs, result.Unswept)
 			}
 			if !done {
 				t.Fatal("the other tool did not write")

@@ -270,26 +270,6 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Vouched reports whether the Cache knows the file of a blob, by what the file
-// system says of it, and its content as that of desc.
-func (s *Store) Vouched(desc ocispec.Descriptor) bool {
-	name, err := blobPath(desc.Digest)
-	if err != nil {
-		return false
-	}
-	cache := s.remembered()
-	d, err := s.disk()
-	if cache == nil || err != nil {
-		return false
-	}
-	info, err := d.lstat(name)
-	if err != nil {
-		return false
-	}
-	got, ok := cache.Lookup(cacheKey(name), info)
-	return ok && got == desc.Digest
-}
-
 // Check tells the state of the blob of desc, by hashing its content or by what
 // the Cache remembers of it. A negative size of desc stands for any. The error
 // is one of reading; a blob that is something else than a file is Torn.

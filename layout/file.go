@@ -100,3 +100,20 @@ func (s *Store) RemoveTemporaries() error {
 	_, err = d.sweepTemps(ingestDir, false)
 	return s.unwritable(err)
 }
+
+// ignore keeps our folder out of git repositories: what is in there is believed,
+// and has no business in a checkout. A file that exists is kept.
+func (d *disk) ignore() error {
+	_, err := d.root.Lstat(ignoreFile)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	t, err := d.createTemp(ingestDir, ".gitignore")
+	if err != nil {
+		return err
+	}
+	if _, err := t.Write([]byte("*\n")); err != nil {
+		return errors.Join(err, t.abort())
+	}
+	return t.publish(ignoreFile, fileMode, false)
+}

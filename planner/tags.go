@@ -100,7 +100,7 @@ func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Dia
 		return t, hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  "Tag belongs to another spec",
-			Detail:   fmt.Sprintf("The tag %q in this layout belongs to the spec named %q. Choose another tag, or remove it there and apply that spec first.", w.Ref, owner),
+			Detail:   fmt.Sprintf("The tag %[1]q in this layout belongs to the spec named %[2]q. Choose another tag, or remove it there and apply that spec first. If it is this spec under an earlier name, destroy with that name, layform { name = %[2]q }, and apply with the new one.", w.Ref, owner),
 			Subject:  out.object.Range.Ptr(),
 		}}
 	}

@@ -94,12 +94,15 @@ type Done struct {
 	Destroyed int `json:"destroyed"`
 	// WrittenBlobs are the blobs that were put into the layout, DeletedBlobs
 	// those that were removed from it.
-	WrittenBlobs int                `json:"written_blobs"`
-	WrittenBytes int64              `json:"written_bytes"`
-	DeletedBlobs int                `json:"deleted_blobs"`
-	DeletedBytes int64              `json:"deleted_bytes"`
-	Layers       executor.LayerWork `json:"layers"`
-	Outputs      []Output           `json:"outputs,omitempty"`
+	WrittenBlobs int   `json:"written_blobs"`
+	WrittenBytes int64 `json:"written_bytes"`
+	DeletedBlobs int   `json:"deleted_blobs"`
+	DeletedBytes int64 `json:"deleted_bytes"`
+	// Unswept is set when another tool wrote index.json meanwhile, so that the blobs
+	// that nothing refers to any more stay until the next apply.
+	Unswept bool               `json:"unswept,omitempty"`
+	Layers  executor.LayerWork `json:"layers"`
+	Outputs []Output           `json:"outputs,omitempty"`
 }
 
 // NewDone describes the result of an apply.
@@ -111,7 +114,7 @@ func NewDone(r *executor.Result) *Done {
 		Added: r.Added, Changed: r.Changed, Destroyed: r.Destroyed,
 		WrittenBlobs: r.WrittenBlobs, WrittenBytes: r.WrittenBytes,
 		DeletedBlobs: r.DeletedBlobs, DeletedBytes: r.DeletedBytes,
-		Layers: r.Layers,
+		Unswept: r.Unswept, Layers: r.Layers,
 	}
 	for _, o := range r.Outputs {
 		a.Outputs = append(a.Outputs, outputOf(o))
