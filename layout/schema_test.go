@@ -210,7 +210,9 @@ func TestSchemasAreTheFloor(t *testing.T) {
 			}
 			return true
 		})
-		if m.verdict == nil {
+		// The package of the schemas also wants variables on one line, which neither
+		// they nor the image spec do.
+		if m.verdict == nil || strings.HasPrefix(m.verdict.Error(), "unexpected env") && strings.Contains(place, ".Env[") && strings.Contains(m.what, `\n"`) {
 			continue
 		}
 		refused[target]++

@@ -28,7 +28,8 @@ type Swept struct {
 // Sweep deletes those of the candidates that nothing in index.json and keep can
 // reach, and nothing else. When a document that could lead to a candidate cannot
 // be read, nothing is deleted and the error says which; one that is missing
-// leads nowhere. The caller holds the lock. Others may ignore it: index.json is
+// leads nowhere, and one that is ErrOdd to all that it could mean. The caller holds
+// the lock. Others may ignore it: index.json is
 // looked at once more right before each deletion, and when it changed Sweep stops.
 // When an error comes while blobs are being deleted, Swept tells which are gone.
 func (s *Store) Sweep(ctx context.Context, candidates []digest.Digest, keep []ocispec.Descriptor) (Swept, error) {
@@ -94,7 +95,7 @@ func (w *watch) mark(ctx context.Context, keep []ocispec.Descriptor) (map[digest
 	}
 	live := map[digest.Digest]bool{}
 	for desc, err := range w.s.Reachable(ctx, append(roots, keep...)) {
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrOdd) {
 			return nil, err
 		}
 		live[desc.Digest] = true

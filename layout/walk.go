@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"strconv"
 
@@ -160,8 +159,8 @@ func (s *Store) unknownAlgorithm(desc ocispec.Descriptor, place string) error {
 // indexes and manifests to configs, layers and subjects, breadth first, each
 // digest once, and once more for each media type of documents that it has
 // elsewhere: what is a mere blob to one manifest may be an index to another. A
-// document that is missing or cannot be understood comes with an
-// error and leads nowhere; the walk goes on, and the caller decides whether it
+// document that is missing or torn comes with an error and leads nowhere, one that
+// is ErrOdd leads to all that it could mean; the walk goes on, and the caller decides whether it
 // may. A missing one is errdef.ErrNotFound. A nesting or a number of
 // descriptors over the limits ends the walk with an error without a descriptor.
 func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.Seq2[ocispec.Descriptor, error] {
@@ -215,25 +214,6 @@ func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.
 			level = next
 		}
 	}
-}
-
-// successors are the descriptors in the document of desc, none for other blobs.
-func (s *Store) successors(ctx context.Context, desc ocispec.Descriptor) ([]ocispec.Descriptor, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if !imagespec.IsManifest(desc.MediaType) {
-		return nil, nil
-	}
-	doc, err := s.Document(ctx, desc)
-	if errors.Is(err, fs.ErrNotExist) && len(desc.Data) > 0 && desc.Digest.Validate() == nil && desc.Digest.Algorithm().FromBytes(desc.Data) == desc.Digest {
-		// The descriptor brings the document along.
-		doc, err = ParseDocument(desc.Data, desc.MediaType, s.limits.manifest())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return doc.Successors(), nil
 }
 
 // Describe describes the blob of dgst by its content: a manifest or an index by

@@ -4,6 +4,7 @@ package layout_test
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -219,5 +220,51 @@ func TestSweepOfAnUnreadableLayout(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, snapshot(t, s.Dir())); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A document that breaks the rules of its media type keeps all that any reader
+// could find in it, and does not stop a sweep.
+func TestSweepBesideOddDocuments(t *testing.T) {
+	for name, doc := range map[string]func(img image) map[string]any{
+		"of Docker": func(i image) map[string]any {
+			return map[string]any{"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "config": i.config, "layers": []any{}}
+		},
+		"without config": func(i image) map[string]any {
+			return map[string]any{"schemaVersion": 2, "layers": []any{i.config}}
+		},
+		"of two meanings": func(i image) map[string]any {
+			return map[string]any{"schemaVersion": 2, "config": i.config, "layers": []any{}, "manifests": []any{i.manifest}}
+		},
+		"with wrong sizes": func(i image) map[string]any {
+			return map[string]any{"schemaVersion": 2, "layers": []any{map[string]any{"mediaType": i.manifest.MediaType, "digest": i.manifest.Digest, "size": -7}}}
+		},
+		"without types": func(i image) map[string]any {
+			return map[string]any{"schemaVersion": 1, "deep": []any{map[string]any{"deeper": map[string]any{"digest": i.manifest.Digest}}}}
+		},
+		"of other types": func(i image) map[string]any {
+			return map[string]any{"schemaVersion": "2", "layers": map[string]any{"x": i.config}, "config": 5}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir(), layout.Options{NoSync: true})
+			img := putImage(t, s, "a", "")
+			junk := put(t, s, "x", []byte("junk"))
+			odd := putJSON(t, s, ocispec.MediaTypeImageManifest, doc(img))
+			setTag(t, s, odd, "odd")
+			if _, _, err := s.Swap(t.Context(), func(x *layout.Index) error { x.RemoveUntagged(img.manifest.Digest); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Document(t.Context(), odd); err == nil {
+				t.Fatal("the document is not odd")
+			}
+			swept, err := s.Sweep(t.Context(), append(img.digests(), junk.Digest), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(swept.Blobs, img.config.Digest) || !slices.Contains(swept.Blobs, junk.Digest) {
+				t.Errorf("swept: %v", swept.Blobs)
+			}
+		})
 	}
 }

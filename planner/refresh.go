@@ -195,8 +195,9 @@ func (p *Prior) readHeld(ctx context.Context, store *layout.Store) error {
 		}
 	}
 	for d, err := range store.Reachable(ctx, foreign) {
-		// A layout may leave out blobs that it refers to.
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// A layout may leave out blobs that it refers to, and an odd document of
+		// others holds all that it could mean.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, layout.ErrOdd) {
 			return err
 		}
 		p.Held[d.Digest] = true

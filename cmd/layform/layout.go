@@ -105,6 +105,11 @@ func (t *tree) node(ctx context.Context, role view.Role, d ocispec.Descriptor, d
 	}
 	t.seen[d.Digest] = true
 	doc, err := t.store.Document(ctx, d)
+	var bad *layout.BlobError
+	if errors.As(err, &bad) {
+		n.Problem = bad.Problem
+		return n, nil
+	}
 	if err != nil {
 		return n, err
 	}

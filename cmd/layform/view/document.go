@@ -217,7 +217,10 @@ type Node struct {
 	Ref        string             `json:"ref,omitempty"`
 	Descriptor ocispec.Descriptor `json:"descriptor"`
 	// Missing is set when the blob does not stand in the layout.
-	Missing  bool   `json:"missing,omitempty"`
+	Missing bool `json:"missing,omitempty"`
+	// Problem says why the blob of a manifest or index cannot be read; it has no
+	// children then.
+	Problem  string `json:"problem,omitempty"`
 	Children []Node `json:"children,omitempty"`
 }
 

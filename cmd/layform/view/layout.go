@@ -42,6 +42,9 @@ func nodeRow(n Node) Row {
 	if n.Missing {
 		row.Notes = []Text{{{Nature: NatureBad, Text: "(blob is missing)"}}}
 	}
+	if n.Problem != "" {
+		row.Notes = append(row.Notes, Text{{Nature: NatureBad, Text: "(its blob " + n.Problem + ")"}})
+	}
 	if len(n.Children) > 0 {
 		children := Section{Kind: KindTree}
 		for _, child := range n.Children {

@@ -1,0 +1,117 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/imagespec"
+)
+
+// ErrOdd is in the tree of errors about an intact document that breaks the rules
+// for documents of its media type. A walk goes on with every descriptor that
+// any reader could find in it, so that nothing it may refer to is taken for unused.
+var ErrOdd = errors.New("the document breaks the rules of its media type")
+
+// successors are the descriptors in the document of desc, none for other blobs.
+// With an error that is ErrOdd come all that look like descriptors.
+func (s *Store) successors(ctx context.Context, desc ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !imagespec.IsManifest(desc.MediaType) {
+		return nil, nil
+	}
+	data, err := s.ReadBlob(ctx, desc, 0)
+	if errors.Is(err, fs.ErrNotExist) && len(desc.Data) > 0 && desc.Digest.Validate() == nil && desc.Digest.Algorithm().FromBytes(desc.Data) == desc.Digest {
+		data, err = desc.Data, nil // the descriptor brings the document along
+	}
+	if err != nil {
+		return nil, err
+	}
+	doc, err := ParseDocument(data, desc.MediaType, s.limits.manifest())
+	if err == nil {
+		return doc.Successors(), nil
+	}
+	odd := &BlobError{Digest: desc.Digest, Problem: "cannot be understood: " + err.Error(), Err: errors.Join(err, ErrOdd)}
+	found, err := s.looseDescriptors(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	return found, odd
+}
+
+// looseDescriptors are all objects in a JSON document that have a digest, with
+// the media type that they or their blobs tell; as far as it can be read.
+func (s *Store) looseDescriptors(ctx context.Context, data []byte) ([]ocispec.Descriptor, error) {
+	var found []ocispec.Descriptor
+	err := eachObject(data, func(members map[string]string) error {
+		desc := ocispec.Descriptor{MediaType: members["mediaType"], Digest: digest.Digest(members["digest"])}
+		if desc.Digest.Validate() != nil {
+			return nil
+		}
+		if len(found) == s.limits.Descriptors {
+			return fmt.Errorf("a document has more than %d descriptors", s.limits.Descriptors)
+		}
+		// Its size and type may be what is odd: the blob tells them as well.
+		there, err := s.Describe(ctx, desc.Digest)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			desc.Size = there.Size
+		}
+		if err == nil && !imagespec.IsMediaType(desc.MediaType) {
+			desc.MediaType = there.MediaType
+		}
+		found = append(found, desc)
+		return nil
+	})
+	return found, err
+}
+
+// eachObject calls visit with the mediaType and digest of each object of a JSON
+// document, innermost first. It ends where the document is no JSON any more.
+func eachObject(data []byte, visit func(map[string]string) error) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	// open are the objects around the place, nil for arrays; name is the last
+	// member name of the innermost.
+	var open []map[string]string
+	name := ""
+	for {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return nil // what comes is read by nobody
+		}
+		switch kind := token.Kind(); kind {
+		case '{':
+			open = append(open, map[string]string{})
+		case '[':
+			open = append(open, nil)
+		case '}', ']':
+			last := open[len(open)-1]
+			open = open[:len(open)-1]
+			if last["digest"] != "" {
+				if err := visit(last); err != nil {
+					return err
+				}
+			}
+		case '"':
+			if len(open) == 0 || open[len(open)-1] == nil {
+				continue
+			}
+			// The number of tokens in an object is odd after a name.
+			if _, n := dec.StackIndex(dec.StackDepth()); n%2 == 1 {
+				name = token.String()
+			} else if name == "mediaType" || name == "digest" {
+				open[len(open)-1][name] = token.String()
+			}
+		}
+	}
+}
