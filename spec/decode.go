@@ -60,6 +60,10 @@ func (d *decoder) err(rng hcl.Range, format string, args ...any) {
 	})
 }
 
+func (d *decoder) warn(rng hcl.Range, summary, format string, args ...any) {
+	d.diags = append(d.diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: summary, Subject: &rng, Detail: fmt.Sprintf(format, args...)})
+}
+
 // lacks adds an error about something that a block does not have, unless what it
 // has could not be understood.
 func (d *decoder) lacks(incomplete bool, rng hcl.Range, format string, args ...any) {

@@ -79,6 +79,9 @@ func (d *decoder) entry() Entry {
 	for _, tag := range tags {
 		if err := imagespec.CheckRefName(tag); err != nil {
 			d.err(g.rng, "The tag %s %s.", shown(tag), err)
+		} else if !imagespec.IsRefName(tag) {
+			d.warn(g.rng, "Tag of an unusual form", "Registries take the tag %s, but the image spec says that a ref name should be letters and digits with one of - . _ : @ + or -- "+
+				"between them, and other tools, skopeo, umoci and buildah among them, refuse it in a layout.", shown(tag))
 		}
 	}
 	slices.Sort(tags)

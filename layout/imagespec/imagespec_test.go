@@ -116,10 +116,17 @@ func TestConfigFields(t *testing.T) {
 func TestNames(t *testing.T) {
 	for s, want := range map[string]bool{
 		"latest": true, "v1.2.3": true, "a--b": true, "registry.example.com:5000/team/app:v1": true, "A@b+c": true,
-		"": false, "a__b": false, "a..b": false, "_a": false, "a-": false, "a/": false, "a b": false, "a\n": false, "a---b": false,
+		"a__b": true, "a..b": true, "_a": true, "a-": true, "a---b": true, "v1.": true, "registry.example.com/my__app:foo_": true, "localhost:5000/a---b:v1-": true,
+		"": false, "a/": false, "a b": false, "a\n": false, "-a": false, ".a": false, "..": false, "a/../b": false, "../x": false, "a/b-": false, "a__b/c": false,
+		"a:b:c_": false, "/a": false, "a//b": false, "A/b:c_:d": false, "é": false, strings.Repeat("a", 200) + "_": false,
 	} {
 		if err := imagespec.CheckRefName(s); (err == nil) != want {
 			t.Errorf("ref name %q: %v", s, err)
+		}
+	}
+	for s, want := range map[string]bool{"v1": true, "a__b": false, "a-": false, "app:foo_": false, "a--b": true} {
+		if got := imagespec.IsRefName(s); got != want {
+			t.Errorf("%q has the form of the image spec: %v", s, got)
 		}
 	}
 	for n, want := range map[int]bool{imagespec.MaxRefName: true, imagespec.MaxRefName + 1: false} {

@@ -17,9 +17,12 @@ func pattern(text string) func() *regexp.Regexp {
 }
 
 var (
-	refName   = pattern(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)
-	algorithm = pattern(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
-	specName  = pattern(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	refName = pattern(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)
+	// registryName is a reference as registries have it: an optional host, a
+	// repository, an optional tag; or a tag alone.
+	registryName = pattern(`^(?:(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*:)?[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	algorithm    = pattern(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
+	specName     = pattern(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 )
 
 // MaxRefName is the length in bytes of a ref name. The image spec has no limit; a
@@ -31,12 +34,18 @@ const MaxRefName = 4096
 // between slashes. The length is not looked at.
 func IsRefName(s string) bool { return refName().MatchString(s) }
 
-// CheckRefName checks the ref name of an entry of index.json, its length included.
+// IsRegistryTag reports whether s is a tag, or a repository and a tag, of the form
+// that the distribution spec has. It allows some that IsRefName does not, such as
+// foo__bar and v1-: the image spec says that those should not be ref names.
+func IsRegistryTag(s string) bool { return registryName().MatchString(s) }
+
+// CheckRefName checks the ref name of an entry of index.json, its length included:
+// it has the form of the image spec or that of registries.
 func CheckRefName(s string) error {
 	switch {
 	case len(s) > MaxRefName:
 		return fmt.Errorf("is too long for a ref name: the limit is %d bytes", MaxRefName)
-	case !IsRefName(s):
+	case !IsRefName(s) && !IsRegistryTag(s):
 		return errors.New("is no ref name: it is made of letters and digits, with one of - . _ : @ + or -- between them, in parts between slashes")
 	}
 	return nil
