@@ -155,14 +155,14 @@ func (l *loading) run() hcl.Diagnostics {
 	diags = append(diags, l.p.header()...)
 	more, checks := l.objects()
 	diags = append(diags, more...)
-	failed := diags.HasErrors()
+	failed := diags.HasErrors() || l.p.hasUnset()
 	for _, d := range checks {
 		// What looks unused may be used where something is wrong.
 		if d.Severity == hcl.DiagError || !failed {
 			diags = append(diags, d)
 		}
 	}
-	if diags.HasErrors() {
+	if diags.HasErrors() || l.opts.CheckOnly {
 		return diags
 	}
 	for _, name := range keysOf(l.p.variables) {
@@ -344,6 +344,9 @@ func (l *loading) objects() (diags, checks hcl.Diagnostics) {
 		e.object.Fields = nil
 		if layer, ok := e.object.Body.(*Layer); ok {
 			diags = append(diags, l.p.enclosed(layer)...)
+			if l.opts.CheckOnly {
+				diags = append(diags, l.p.missingSources(layer, inst.block.rng)...)
+			}
 			layer.Tree = nil
 		}
 		objects[addr] = e

@@ -31,6 +31,8 @@ type program struct {
 
 	// root is the parent of every evaluation context.
 	root *hcl.EvalContext
+	// checkOnly is that of LoadOptions.
+	checkOnly bool
 	// order lists variables, locals and blocks, each after what it refers to.
 	order []node
 	// instances are all objects by address, needed or not; addresses those that

@@ -93,6 +93,11 @@ type LoadOptions struct {
 	// layform.layformvars and *.auto.layformvars, which win over the environment;
 	// later ones win.
 	Arguments []Argument
+	// CheckOnly checks the spec as far as it can be checked without the values of
+	// all variables: those without one are unknown, and nothing that follows from
+	// them is judged. Sources that do not exist are warned about. The Spec serves for
+	// nothing else then.
+	CheckOnly bool
 	// Version is the version of layform that required_version is held against.
 	// One that is empty or no version number, such as "dev", passes every constraint.
 	Version string
@@ -136,6 +141,7 @@ type Spec struct {
 // after an error only its Files may be used.
 func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 	l := &loading{p: newProgram(dir, opts.Version), dir: dir, opts: opts}
+	l.p.checkOnly = opts.CheckOnly
 	diags, finished := guarded(l.p.watch, l.run)
 	if !finished {
 		// The evaluation may still be writing to the program, which is left to it.

@@ -31,6 +31,8 @@ type variable struct {
 	validations  []*validation
 	// wrong is set when the declaration or the value is; the value is then unknown.
 	wrong bool
+	// unset is set where the spec is checked without a value for the variable.
+	unset bool
 	// candidates are the values given for the variable, of which the last wins, and
 	// recorded is the one of a saved plan.
 	candidates []candidate
@@ -287,6 +289,9 @@ func (p *program) choose(s *session, v *variable) hcl.Diagnostics {
 			return append(diags, v.problem(rng, "the value is null, nullable is false, and there is no default."))
 		case v.saysNullable:
 			value = cty.NullVal(v.typ)
+		case p.checkOnly:
+			v.wrong, v.unset = true, true // what follows from it cannot be judged
+			return diags
 		default:
 			return append(diags, v.missing())
 		}

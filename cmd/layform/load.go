@@ -26,6 +26,21 @@ func (a *app) load(f specFlags, v valueFlags) (*spec.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.loadWith(f, opts)
+}
+
+// check is load for a spec that is not used: variables may be without values.
+func (a *app) check(f specFlags, v valueFlags) error {
+	opts, err := a.values(v)
+	if err != nil {
+		return err
+	}
+	opts.CheckOnly = true
+	_, err = a.loadWith(f, opts)
+	return err
+}
+
+func (a *app) loadWith(f specFlags, opts spec.LoadOptions) (*spec.Spec, error) {
 	if f.File != "" {
 		opts.File = filepath.Base(f.File)
 	}

@@ -10,12 +10,13 @@ type validateCmd struct {
 	valueFlags
 }
 
-// Run loads the spec and reports all of its mistakes.
+// Run loads the spec and reports all of its mistakes: without values of variables
+// that have none, as far as it can be judged.
 func (c *validateCmd) Run(a *app) error {
 	if _, err := a.epoch(); err != nil {
 		return err
 	}
-	if _, err := a.load(c.specFlags, c.valueFlags); err != nil {
+	if err := a.check(c.specFlags, c.valueFlags); err != nil {
 		return err
 	}
 	if a.json {
