@@ -62,6 +62,9 @@ func (a *app) values(v valueFlags) (spec.LoadOptions, error) {
 		}
 	}
 	for _, given := range v.inOrder() {
+		if given.file && given.text == "" {
+			return opts, &failure{message: "--var-file names no file", hint: "write --var-file FILE"}
+		}
 		if given.file {
 			opts.Arguments = append(opts.Arguments, spec.Argument{File: given.text})
 			continue
