@@ -215,8 +215,8 @@ func last(rules []rule, above []bool, dir, name, full string, before bool) bool 
 	verdict, decided := before, false
 	for i := len(rules) - 1; i >= 0; i-- {
 		r := &rules[i]
-		if decided && r.used.Load() {
-			continue
+		if decided && (r.lines != nil || r.used.Load()) {
+			continue // a glob that was never used is asked all the same: Unused tells of it
 		}
 		if (above[i] || r.matches(dir, name, full)) && !decided {
 			verdict, decided = !r.negated, true
