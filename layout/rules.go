@@ -30,6 +30,7 @@ const (
 	RuleArchivePath        Rule = "archive-path"
 	RuleArchiveDuplicate   Rule = "archive-duplicate"
 	RuleArchiveUnreadable  Rule = "archive-unreadable"
+	RuleArchiveCompressed  Rule = "archive-compressed"
 )
 
 // The rules about indexes, manifests and the descriptors in them.
@@ -131,6 +132,7 @@ func fileRules() []RuleText {
 		{RuleBlobMissing, Must, "build or copy it again; a layout whose blobs are kept elsewhere is validated with --sparse"},
 		{RuleArchivePath, Must, "make the archive again from within the layout's directory"},
 		{RuleArchiveDuplicate, Must, "make the archive again; each file belongs into it once"},
+		{RuleArchiveCompressed, Must, "decompress it first, with gzip -d or zstd -d"},
 		{RuleArchiveUnreadable, Must, "make the archive again, as a plain tar"},
 	}
 }

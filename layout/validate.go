@@ -1,8 +1,10 @@
 package layout
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -12,6 +14,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/imagespec"
 
 	"github.com/layform/layform/layout/printable"
 )
@@ -62,10 +66,16 @@ func (s *Store) Validate(ctx context.Context, opts ValidateOptions) iter.Seq2[Fi
 	}
 }
 
-// ValidateArchive is Validate for a layout in a plain tar of size bytes.
+// ValidateArchive is Validate for a layout in a plain tar of size bytes. One that is
+// compressed gives one finding that says so.
 func ValidateArchive(ctx context.Context, tar io.ReaderAt, size int64, limits Limits, opts ValidateOptions) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
 		a := newAudit(nil, limits.withDefaults(), opts, yield)
+		if c := detect(bufio.NewReader(io.NewSectionReader(tar, 0, size))); c != imagespec.Uncompressed {
+			// A layout in an archive is read at any place, which a stream does not give.
+			a.find(RuleArchiveCompressed, "", "", fmt.Sprintf("the archive is compressed with %s, so nothing in it was checked", c))
+			return
+		}
 		t, err := openTar(ctx, tar, size, a.find)
 		if err != nil {
 			a.fail(err)

@@ -323,7 +323,7 @@ func TestPlantedFaults(t *testing.T) {
 		t.Errorf("only %d faults", n)
 	}
 	// The rules that need an archive or a layout of their own have their own tests.
-	for _, r := range []layout.Rule{layout.RuleArchivePath, layout.RuleArchiveDuplicate, layout.RuleArchiveUnreadable, layout.RuleGraphSize, layout.RuleGraphDepth, layout.RuleLayerRatio} {
+	for _, r := range []layout.Rule{layout.RuleArchivePath, layout.RuleArchiveDuplicate, layout.RuleArchiveUnreadable, layout.RuleArchiveCompressed, layout.RuleGraphSize, layout.RuleGraphDepth, layout.RuleLayerRatio} {
 		seen[r] = true
 	}
 	for _, r := range layout.Rules() {
