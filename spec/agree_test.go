@@ -1,0 +1,266 @@
+package spec_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/layform/layform/executor"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
+)
+
+// example is a spec of one block of each kind, in which an attribute can be set.
+// Where a value needs others, they come with it.
+type example map[string]map[string]string
+
+func goodExample() example {
+	return example{
+		"layer": {}, "compression": {}, "copy": {"from": `"src"`, "to": `"/copied"`}, "file": {"content": `"x"`}, "directory": {}, "symlink": {"target": `"x"`},
+		"hardlink": {"target": `"/file"`}, "whiteout": {}, "dynamic": {"for_each": `["a"]`},
+		"config": {"platform": `"linux/amd64"`}, "manifest": {"config": "config.c", "layers": "[layer.l]", "tags": `["latest"]`}, "index": {"manifests": "[manifest.m]"},
+		"variable": {"default": `"v"`}, "validation": {"condition": `var.v != "w"`, "error_message": `"It is w."`}, "output": {"value": `"o"`},
+	}
+}
+
+func (e example) text() string {
+	body := func(block string) string {
+		text := ""
+		for _, name := range slices.Sorted(maps.Keys(e[block])) {
+			text += fmt.Sprintf("  %s = %s\n", name, e[block][name])
+		}
+		return text
+	}
+	compression := ""
+	if len(e["compression"]) > 0 {
+		compression = "compression {\n" + body("compression") + "}\n"
+	}
+	tree := ""
+	if e["layer"]["archive"] == "" && e["layer"]["blob"] == "" {
+		for _, kind := range []string{"copy", "file", "directory", "symlink", "hardlink", "whiteout"} {
+			label := fmt.Sprintf(" %q", "/"+kind)
+			if kind == "copy" {
+				label = ""
+			}
+			tree += kind + label + " {\n" + body(kind) + "}\n"
+		}
+		tree += "dynamic \"file\" {\n" + body("dynamic") + "  content {\n    content = \"d\"\n  }\n}\n"
+		if e["dynamic"]["labels"] == "" {
+			tree = strings.Replace(tree, "dynamic \"file\" {\n", "dynamic \"file\" {\n  labels = [\"/dynamic/"+"${"+e.iterator()+".value}\"]\n", 1)
+		}
+	}
+	return "layout { path = \"l\" }\n" +
+		"variable \"v\" {\n" + body("variable") + "validation {\n" + body("validation") + "}\n}\n" +
+		"layer \"l\" {\n" + body("layer") + compression + tree + "}\n" +
+		"config \"c\" {\n" + body("config") + "}\nmanifest \"m\" {\n" + body("manifest") + "}\n" +
+		"manifest \"other\" {\n  artifact_type = \"a/b\"\n}\n" +
+		"index \"i\" {\n" + body("index") + "}\noutput \"o\" {\n" + body("output") + "}\n"
+}
+
+func (e example) iterator() string {
+	if name := e["dynamic"]["iterator"]; name != "" {
+		return strings.Trim(name, `"`)
+	}
+	return "file"
+}
+
+// tried are values of an attribute. Each is an expression, which may be followed by
+// other attributes: "value; BLOCK.NAME = value". An empty value removes them.
+type tried struct{ good, bad []string }
+
+func (e example) set(attribute, value string) {
+	for i, part := range strings.Split(value, "; ") {
+		name := attribute
+		if i > 0 {
+			name, part, _ = strings.Cut(part, " = ")
+		}
+		block, name, _ := strings.Cut(name, ".")
+		if part == "" {
+			delete(e[block], name)
+			continue
+		}
+		e[block][name] = part
+	}
+}
+
+// triedValues are good and bad values of every attribute of the language.
+func triedValues() map[string]tried {
+	texts := tried{good: []string{`"x"`, `""`, `"a\nb é"`}, bad: []string{"[]", "{}"}}
+	moments := tried{good: []string{`"2026-03-08"`, `"2026-03-08T01:02:03Z"`, `"2026-03-08T01:02:03.5+02:00"`},
+		bad: []string{`"yesterday"`, `""`, `"2026-02-30"`, `"2026-03-08T25:00:00Z"`, `"2026-03-08 01:02:03Z"`, `"20260308"`}}
+	mtimes := tried{good: append(slices.Clone(moments.good), "0", `"1700000000"`), bad: append(slices.Clone(moments.bad[:5]), `"-1"`, `"1900-01-01"`, "253402300800")}
+	modes := tried{good: []string{`"0644"`, `"0755"`, `"4755"`, `"1777"`}, bad: []string{`"0999"`, `"rwx"`, `"-1"`, `""`, `"777777"`}}
+	ids := tried{good: []string{"0", "1000", "4294967294"}, bad: []string{"-1", "1.5", "4294967295", `"root"`}}
+	xattrs := tried{good: []string{`{ "user.a" = "b" }`, "{}"}, bad: []string{`{ a = "b" }`, `{ "" = "b" }`, `{ "user.a=b" = "c" }`}}
+	capabilities := tried{good: []string{`"cap_net_bind_service=ep"`}, bad: []string{`"cap_x=ep"`, `"root"`}}
+	annotations := tried{good: []string{`{ a = "b" }`, "{}", `{ a = "" }`, `{ a = null }`, `{ "org.opencontainers.image.created" = "2026-03-08" }`, `{ a = layer.l.digest }`},
+		bad: []string{`{ "" = "b" }`, `{ "org.opencontainers.image.created" = "yesterday" }`, `{ "org.opencontainers.image.created" = "" }`,
+			`{ a = layer.l.digest, "org.opencontainers.image.created" = "now" }`, `["a"]`, `{ a = [] }`}}
+	layerAnnotations := tried{good: annotations.good[:5], bad: annotations.bad[:3]}
+	descriptors := tried{good: annotations.good, bad: append(slices.Clone(annotations.bad), `{ "org.opencontainers.image.ref.name" = "x" }`)}
+	types := tried{good: []string{`"a/b"`, `"application/vnd.example+json"`}, bad: []string{`""`, `"a"`, `"a/b/c"`, `"a/b; c=d"`, `"a/b\n"`, `"/b"`}}
+	tags := tried{good: []string{`["latest"]`, `["v1.2", "registry.example.com:5000/team/app:v1"]`, "[]", `["` + strings.Repeat("a", 4096) + `"]`},
+		bad: []string{`[""]`, `["a b"]`, `["a__b"]`, `["-a"]`, `["a/"]`, `["é"]`, `[null]`, `["` + strings.Repeat("a", 4097) + `"]`}}
+	extra := tried{good: []string{`{ "x.y" = [1, null, { z = "é" }] }`, "{}"}, bad: []string{`{ annotations = {} }`, `"x"`, `{ "" = 1 }`, `{ Annotations = {} }`}}
+	platforms := tried{good: []string{`"linux/amd64"`, `"linux/arm64/v8"`, `"linux/arm/v6"`, `"windows/amd64"`, `"wasip1/wasm"`, `"wasip2/wasm"`, `"unknown/unknown"`},
+		bad: []string{`"linux"`, `"linux/x86_64"`, `"Linux/amd64"`, `"linux/amd64/v 2"`, `"linux/amd64/"`, `"wasip3/wasm"`, `""`}}
+	apart := func(value string) string {
+		return value + "; config.platform = ; config.os = \"linux\"; config.architecture = \"amd64\""
+	}
+	subject := tried{good: []string{"manifest.other"}, bad: []string{"config.c", `"x"`}}
+	return map[string]tried{
+		"layer.for_each":    {good: []string{`toset(["a"]); manifest.layers = [layer.l["a"]]`}, bad: []string{"3", `"a"`, `[1]`}},
+		"layer.archive":     {good: []string{`"a.tar"`}, bad: []string{`"/a.tar"`, `"../a.tar"`, `"nowhere.tar"`, `"src/a"`, `""`}},
+		"layer.blob":        {good: []string{`"src/a"; layer.media_type = "a/b"; manifest.config = ; manifest.artifact_type = "a/b"`}, bad: []string{`"src/a"`, `"src/a"; layer.media_type = "a/b"`, `"nowhere"; layer.media_type = "a/b"`}},
+		"layer.media_type":  {good: []string{`"application/vnd.oci.image.layer.v1.tar+gzip"`, `"application/vnd.docker.image.rootfs.diff.tar.gzip"`, `"application/vnd.oci.image.layer.v1.tar+zstd"; layer.compression = "zstd"`}, bad: append(types.bad, types.good[0], `"application/vnd.oci.image.layer.v1.tar"`, `"application/vnd.oci.image.layer.v1.tar+lz4"`)},
+		"layer.compression": {good: []string{`"gzip"`, `"zstd"`, `"none"`, `{ algorithm = "zstd", level = 3 }`}, bad: []string{`"xz"`, `""`, "3", `{ algorithm = "none", level = 1 }`, `{ level = 10 }`}},
+		"layer.created_by":  texts, "layer.author": texts, "layer.comment": texts, "layer.created": moments, "layer.annotations": layerAnnotations,
+		"layer.urls":            {good: []string{`["https://example.com/x"]`, "[]", `["urn:x:y"]`}, bad: []string{`["x"]`, `["//host/x"]`, `["http://[::1"]`, `[""]`, `[null]`}},
+		"compression.algorithm": {good: []string{`"gzip"`, `"zstd"`, `"none"`}, bad: []string{`"xz"`, `""`, "[]"}},
+		"compression.level":     {good: []string{"1", "9", `22; compression.algorithm = "zstd"`}, bad: []string{"0", "10", "1.5", `"x"`, `1; compression.algorithm = "none"`, `23; compression.algorithm = "zstd"`}},
+		"copy.from":             {good: []string{`"src"`, `"src/a"`}, bad: []string{`"nowhere"`, `"../x"`, `"/src"`, "null"}},
+		"copy.to":               {good: []string{`"/x"`, `"/x/../y"; copy.to = "/y"`, `"/"`}, bad: []string{`"x"`, `"/x/../y"`, `"/x/.wh.y"`, `"/` + strings.Repeat("a", 256) + `"`, `"/a\u0000"`}},
+		"copy.include":          {good: []string{`["a"]`, `["**"]`}, bad: []string{`["["]`, "3", `[null]`}},
+		"copy.exclude":          {good: []string{`["a"]`, `["**", "!a"]`}, bad: []string{`["["]`, "3", `[null]`}},
+		"copy.ignore_file":      {good: []string{`"ignore"`}, bad: []string{`"nowhere"`, `"../ignore"`, "[]"}},
+		"copy.mode":             modes, "copy.dir_mode": modes, "copy.uid": ids, "copy.gid": ids, "copy.mtime": mtimes, "copy.xattrs": xattrs, "copy.capabilities": capabilities,
+		"copy.metadata": {good: []string{`"normalize"`, `"preserve"`}, bad: []string{`"keep"`, `""`}},
+		"file.content":  {good: []string{`"x"`, `""`, `manifest.other.digest`}, bad: []string{"[]", "null", `"x"; file.source = "src/a"`}},
+		"file.source":   {good: []string{`"src/a"; file.content = `}, bad: []string{`"src"; file.content = `, `"nowhere"; file.content = `, `"../x"; file.content = `}},
+		"file.mode":     modes, "file.uid": ids, "file.gid": ids, "file.mtime": mtimes, "file.xattrs": xattrs, "file.capabilities": capabilities,
+		"directory.mode": modes, "directory.uid": ids, "directory.gid": ids, "directory.mtime": mtimes, "directory.xattrs": xattrs,
+		"symlink.target": {good: []string{`"x"`, `"/x"`, `"../../x"`, `"` + strings.Repeat("a", 4095) + `"`}, bad: []string{`""`, `"a\u0000"`, `"` + strings.Repeat("a", 4096) + `"`}},
+		"symlink.uid":    ids, "symlink.gid": ids, "symlink.mtime": mtimes,
+		"hardlink.target":    {good: []string{`"/file"`}, bad: []string{`"file"`, `"/nowhere"`, `"/directory"`, `"/"`, `"/../file"`}},
+		"whiteout.opaque":    {good: []string{"true", "false"}, bad: []string{`"maybe"`, "[]"}},
+		"dynamic.for_each":   {good: []string{`["a", "b"]`, `[]`, `{ k = "v" }`}, bad: []string{`"a"`, "3", `["a", "a"]`}},
+		"dynamic.labels":     {good: []string{`["/dynamic/${file.value}"]`}, bad: []string{`["x"]`, `[]`, `["/a", "/b"]`, `["/.wh.x"]`}},
+		"dynamic.iterator":   {good: []string{"it"}, bad: []string{`"a b"`, "3"}},
+		"config.for_each":    {good: []string{`toset(["a"]); manifest.config = config.c["a"]`}, bad: []string{"3", `"a"`}},
+		"config.media_type":  {good: []string{`"application/vnd.oci.image.config.v1+json"`, `"a/b"; config.content = "x"; config.platform = `}, bad: append(slices.Clone(types.bad), `"a/b"`)},
+		"config.content":     {good: []string{`"{}"; config.media_type = "application/vnd.oci.empty.v1+json"; config.platform = ; manifest.artifact_type = "a/b"`}, bad: []string{`"{}"`}},
+		"config.annotations": {good: annotations.good[:5], bad: annotations.bad[:3]}, "config.platform": platforms,
+		"config.architecture": {good: []string{`"arm64"; config.platform = ; config.os = "linux"`}, bad: []string{`"arm64"`, `"x86_64"; config.platform = ; config.os = "linux"`, `"arm64"; config.platform = `}},
+		"config.os":           {good: []string{apart(`"linux"`)}, bad: []string{`"linux"; config.platform = `, `"linux"`, `"Linux"; config.platform = ; config.architecture = "amd64"`}},
+		"config.variant":      {good: []string{apart(`"v2"`)}, bad: []string{apart(`"v 2"`), `"v2"`, apart(`"-"`)}},
+		"config.os_version":   {good: []string{`"10.0.1"`}, bad: []string{`"a b"`, `"é"`, "[]"}},
+		"config.os_features":  {good: []string{`["win32k"]`, "[]"}, bad: []string{`[""]`, `["a b"]`, `[null]`}},
+		"config.created":      moments, "config.author": texts,
+		"config.user":            {good: []string{`"0"`, `"u:g"`, `"1:2"`, `""`}, bad: []string{`"a b"`, `"a:"`, `":b"`, `"a:b:c"`}},
+		"config.exposed_ports":   {good: []string{`["80", "53/udp", "443/tcp"]`, "[]", `["65535"]`}, bad: []string{`["80/sctp"]`, `["0"]`, `["65536"]`, `["http"]`, `["80-90/tcp"]`, `[""]`, `["80/TCP"]`, `[null]`}},
+		"config.env":             {good: []string{`{ A = "b" }`, `["A=b", "B="]`, `{ A = "b\nc" }`}, bad: []string{`["A"]`, `["=b"]`, `{ "" = "x" }`, `{ "A=" = "x" }`, `{ A = "\u0000" }`, `["A=1", "A=2"]`, `[null]`}},
+		"config.entrypoint":      {good: []string{`["/x", ""]`, "[]"}, bad: []string{`["\u0000"]`, `[null]`, `{}`}},
+		"config.cmd":             {good: []string{`["/x", ""]`, "[]"}, bad: []string{`["\u0000"]`, `[null]`, `{}`}},
+		"config.volumes":         {good: []string{`["/v"]`, "[]"}, bad: []string{`["v"]`, `[""]`, `[null]`}},
+		"config.working_dir":     {good: []string{`"/x"`}, bad: []string{`"x"`, "[]"}},
+		"config.labels":          {good: annotations.good[:5], bad: annotations.bad[:3]},
+		"config.stop_signal":     {good: []string{`"SIGTERM"`, `"SIGRTMIN+3"`, `"9"`}, bad: []string{`"TERM"`, `"sigterm"`, `"-9"`}},
+		"config.args_escaped":    {good: []string{"true", "false"}, bad: []string{`"maybe"`}},
+		"config.extra":           {good: extra.good, bad: []string{`{ os = "x" }`, `{ RootFS = {} }`, `"x"`, `{ "" = 1 }`}},
+		"config.config_extra":    {good: extra.good, bad: []string{`{ User = "x" }`, `{ env = [] }`, `"x"`}},
+		"manifest.for_each":      {good: []string{`toset(["a"]); index.manifests = values(manifest.m)`}, bad: []string{"3"}},
+		"manifest.config":        {good: []string{"config.c"}, bad: []string{"layer.l", "config.x", `"x"`}},
+		"manifest.layers":        {good: []string{"[layer.l]", "[layer.l, layer.l]"}, bad: []string{"[]", "[config.c]", `["x"]`, "layer.x"}},
+		"manifest.artifact_type": types, "manifest.subject": subject, "manifest.annotations": annotations, "manifest.descriptor_annotations": descriptors,
+		"manifest.platform": platforms, "manifest.tags": tags, "manifest.extra": extra,
+		"index.for_each":      {good: []string{`toset(["a"])`}, bad: []string{"3"}},
+		"index.manifests":     {good: []string{"[manifest.m]", "[]", "[manifest.m, manifest.other]"}, bad: []string{"[manifest.m, manifest.m]", "[layer.l]", `["x"]`, "[index.i]"}},
+		"index.artifact_type": types, "index.subject": subject, "index.annotations": annotations, "index.descriptor_annotations": descriptors,
+		"index.tags":    {good: []string{`["i"]`, "[]"}, bad: append(slices.Clone(tags.bad), `["latest"]`)},
+		"index.extra":   extra,
+		"variable.type": {good: []string{"string", "list(string); variable.default = [\"v\"]"}, bad: []string{"text", `list`, "number"}}, "variable.default": {good: []string{`"v"`}, bad: []string{`"w"`, "layer.l.digest"}},
+		"variable.description": {good: []string{`"x"`}, bad: []string{"[]"}}, "variable.sensitive": {good: []string{"true"}, bad: []string{`"maybe"`}}, "variable.nullable": {good: []string{"true", "false"}, bad: []string{`"maybe"`}},
+		"validation.condition": {good: []string{`var.v == "v"`}, bad: []string{`var.v == "x"`, `"maybe"`}}, "validation.error_message": {good: []string{`"It is w."`}, bad: []string{"var.nowhere", "layer.l.digest"}},
+		"output.value": {good: []string{`"x"`, "layer.l.digest", "null"}, bad: []string{"layer.x.digest", "nowhere"}}, "output.description": {good: []string{`"x"`}, bad: []string{"[1]"}}, "output.sensitive": {good: []string{"true"}, bad: []string{`"maybe"`}},
+	}
+}
+
+// TestCommandsAgree holds for every attribute of the language that what one command
+// accepts all accept, validation of the layout included, and that what is refused
+// is refused with its place before anything is written.
+func TestCommandsAgree(t *testing.T) {
+	t.Parallel()
+	values := triedValues()
+	attributes := spec.AllAttributes()
+	if len(attributes) < 80 {
+		t.Fatalf("the schema has only %d attributes", len(attributes))
+	}
+	for _, attribute := range attributes {
+		tried := values[attribute]
+		if len(tried.good) == 0 || len(tried.bad) == 0 {
+			t.Errorf("%s has no values here: add good and bad ones", attribute)
+		}
+		delete(values, attribute)
+		for good, list := range map[bool][]string{true: tried.good, false: tried.bad} {
+			for _, value := range list {
+				e := goodExample()
+				e.set(attribute, value)
+				if problem := tryExample(t, e.text()); (problem == "") != good {
+					t.Errorf("%s = %.100s: good is %v, but: %s", attribute, value, good, problem)
+				}
+			}
+		}
+	}
+	for attribute := range values {
+		t.Errorf("%s is no attribute of the schema", attribute)
+	}
+}
+
+// tryExample plans, applies and validates a spec, and gives what is wrong with it,
+// "" for nothing. A refusal that is no diagnostic with a place fails the test.
+func tryExample(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range map[string]string{"src/a": "a", "src/b": "b", "ignore": "b\n", "a.tar": strings.Repeat("\x00", 1024)} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(err error) string {
+		diags, ok := err.(hcl.Diagnostics)
+		if !ok || !diags.HasErrors() || diags.Errs()[0].(*hcl.Diagnostic).Subject == nil {
+			t.Errorf("refused without a place: %v\n%.2000s", err, text)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "l")); err == nil {
+			t.Errorf("refused, but something was written: %.2000s", text)
+		}
+		return err.Error()
+	}
+	sp, diags := spec.Load(dir, spec.LoadOptions{Sources: []spec.Source{{Name: "layform.hcl", Text: text}}})
+	if diags.HasErrors() {
+		return refused(diags)
+	}
+	store, err := layout.Open(filepath.Join(dir, "l"), layout.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	prior, err := planner.Refresh(t.Context(), sp, store, planner.RefreshOptions{})
+	if err != nil {
+		return refused(err)
+	}
+	plan, err := planner.Diff(sp, prior, planner.Options{})
+	if err != nil {
+		return refused(err)
+	}
+	if _, err := executor.Apply(t.Context(), store, plan, executor.Options{Dir: dir}); err != nil {
+		t.Errorf("validate and plan accept what apply refuses: %v\n%.2000s", err, text)
+		return ""
+	}
+	for f, err := range store.Validate(t.Context(), layout.ValidateOptions{}) {
+		if err != nil || f.Severity == layout.Must {
+			t.Errorf("what was built is wrong: %+v, %v\n%.2000s", f, err, text)
+		}
+	}
+	return ""
+}
