@@ -99,9 +99,9 @@ func (r *run) staged(u planner.Unit, object spec.Object, rec stage.Record) stage
 	}
 	for _, f := range object.Fields {
 		if f.Sensitive {
-			o.Sensitive[f.Path] = r.stage.Seal(f.Value)
+			o.Sensitive[f.Path] = r.stage.Seal(string(f.Value))
 		} else {
-			o.Fields[f.Path] = f.Value
+			o.Fields[f.Path] = string(f.Value)
 		}
 	}
 	return o

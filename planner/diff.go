@@ -257,7 +257,7 @@ func before(o stage.Object) *State {
 		Entries:     o.Entries,
 	}
 	for _, path := range slices.Sorted(maps.Keys(o.Fields)) {
-		s.Fields = append(s.Fields, spec.Field{Path: path, Value: o.Fields[path]})
+		s.Fields = append(s.Fields, spec.Field{Path: path, Value: spec.JSON(o.Fields[path])})
 	}
 	for _, path := range slices.Sorted(maps.Keys(o.Sensitive)) {
 		s.Fields = append(s.Fields, spec.Field{Path: path, Sensitive: true})

@@ -153,7 +153,7 @@ func unseenCause(kind spec.Kind) string {
 func diffFields(was stage.Object, now []spec.Field, seal func(string) string) []FieldChange {
 	changes := map[string]FieldChange{}
 	for path, value := range was.Fields {
-		changes[path] = FieldChange{Path: path, Before: value}
+		changes[path] = FieldChange{Path: path, Before: spec.JSON(value)}
 	}
 	hidden := map[string]string{}
 	for path, value := range was.Sensitive {
@@ -164,7 +164,7 @@ func diffFields(was stage.Object, now []spec.Field, seal func(string) string) []
 		c := changes[f.Path]
 		old, had := hidden[f.Path]
 		switch {
-		case !f.Unknown && f.Sensitive && had && old == seal(f.Value),
+		case !f.Unknown && f.Sensitive && had && old == seal(string(f.Value)),
 			!f.Unknown && !f.Sensitive && !had && c.Path != "" && c.Before == f.Value:
 			delete(changes, f.Path)
 			continue

@@ -13,7 +13,7 @@ import (
 func object(kind spec.Kind, pairs ...string) spec.Object {
 	o := spec.Object{Address: spec.Address{Kind: kind, Name: "x"}}
 	for i := 0; i < len(pairs); i += 2 {
-		o.Fields = append(o.Fields, spec.Field{Path: pairs[i], Value: pairs[i+1]})
+		o.Fields = append(o.Fields, spec.Field{Path: pairs[i], Value: spec.JSON(pairs[i+1])})
 	}
 	return o
 }

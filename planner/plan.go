@@ -219,10 +219,9 @@ type Reason struct {
 type FieldChange struct {
 	// Path is the attribute path in the spec's words.
 	Path string `json:"path"`
-	// Before and After are canonical JSON, empty where the value was not or
-	// will not be set.
-	Before string `json:"before,omitempty"`
-	After  string `json:"after,omitempty"`
+	// Before and After are empty where the value was not or will not be set.
+	Before spec.JSON `json:"before,omitempty"`
+	After  spec.JSON `json:"after,omitempty"`
 	// Unknown is set when After is known after apply.
 	Unknown bool `json:"unknown,omitempty"`
 	// Sensitive is set when Before and After are withheld.
@@ -295,11 +294,11 @@ type Drift struct {
 type OutputChange struct {
 	Name   string `json:"name"`
 	Action Action `json:"action"`
-	// Before and After are JSON, withheld when Sensitive.
-	Before    string `json:"before,omitempty"`
-	After     string `json:"after,omitempty"`
-	Unknown   bool   `json:"unknown,omitempty"`
-	Sensitive bool   `json:"sensitive,omitempty"`
+	// Before and After are withheld when Sensitive.
+	Before    spec.JSON `json:"before,omitempty"`
+	After     spec.JSON `json:"after,omitempty"`
+	Unknown   bool      `json:"unknown,omitempty"`
+	Sensitive bool      `json:"sensitive,omitempty"`
 }
 
 // Summary counts what a plan does.

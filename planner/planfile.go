@@ -5,10 +5,15 @@ import (
 	"fmt"
 
 	"github.com/layform/layform/layout/jsondoc"
+	"github.com/layform/layform/spec"
 )
 
 // maxPlan is the largest plan file that Decode reads, in bytes.
 const maxPlan = 256 << 20
+
+// planLimits bound plan files. Values may be nested as deep as the spec allows,
+// below the members of the plan that hold them.
+var planLimits = jsondoc.Limits{Bytes: maxPlan, Depth: spec.MaxDepth + 16}
 
 // Encode writes a plan in its canonical JSON form: equal plans give equal bytes.
 func Encode(p *Plan) ([]byte, error) { return jsondoc.Encode(p) }
@@ -22,15 +27,14 @@ func Decode(data []byte) (*Plan, error) {
 	var version struct {
 		FormatVersion int `json:"format_version"`
 	}
-	limits := jsondoc.Limits{Bytes: maxPlan}
-	if err := jsondoc.Decode(data, limits, &version); err != nil {
+	if err := jsondoc.Decode(data, planLimits, &version); err != nil {
 		return nil, fmt.Errorf("not a plan of layform: %w", err)
 	}
 	if version.FormatVersion != FormatVersion {
 		return nil, fmt.Errorf("%w: the file has version %d and this layform reads %d; make the plan again", ErrFormat, version.FormatVersion, FormatVersion)
 	}
 	var p Plan
-	if err := jsondoc.Decode(data, jsondoc.Limits{Bytes: maxPlan}, &p); err != nil {
+	if err := jsondoc.Decode(data, planLimits, &p); err != nil {
 		return nil, fmt.Errorf("not a plan of layform: %w", err)
 	}
 	for _, c := range p.Changes {

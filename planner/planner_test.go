@@ -52,6 +52,32 @@ func TestDecodeRefusesWhatEncodeDoesNotWrite(t *testing.T) {
 	}
 }
 
+// TestDeepValues: a value that a spec may have comes through a plan file.
+func TestDeepValues(t *testing.T) {
+	deep := spec.JSON(strings.Repeat("[", spec.MaxDepth) + strings.Repeat("]", spec.MaxDepth))
+	want := &Plan{
+		FormatVersion: FormatVersion,
+		Changes: []Change{{Address: "layer.a", Action: Create, After: &State{
+			Fields: []spec.Field{{Path: "labels", Value: deep}, {Path: "null", Value: "null"}, {Path: "later", Unknown: true}},
+		}}},
+		Outputs: []OutputChange{{Name: "deep", Action: Create, After: deep}},
+	}
+	data, err := Encode(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Outputs, got.Outputs); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want.Changes, got.Changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	good, err := Encode(&Plan{FormatVersion: FormatVersion, Spec: Record{Name: "x", Sources: []spec.Source{{Name: "layform.hcl", Text: "layout {}"}}}, Changes: []Change{
 		{Address: "layer.a", Kind: spec.KindLayer, Action: Update, Before: &State{}, After: &State{Fields: []spec.Field{{Path: "a", Value: "1"}}}, Files: []FileChange{{Path: "/a", Action: Create, After: &layer.Properties{Type: layer.Regular, Mode: 0o644, Mtime: 1}}}},

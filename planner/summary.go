@@ -100,7 +100,7 @@ func (d *differ) diffOutputs() error {
 		if is.Sensitive && has {
 			is.Value = d.prior.Stage.Seal(is.Value)
 		}
-		c := OutputChange{Name: name, Action: NoOp, Before: was.Value, After: is.Value, Unknown: is.Unknown, Sensitive: is.Sensitive || was.Sensitive}
+		c := OutputChange{Name: name, Action: NoOp, Before: spec.JSON(was.Value), After: spec.JSON(is.Value), Unknown: is.Unknown, Sensitive: is.Sensitive || was.Sensitive}
 		switch {
 		case !had:
 			c.Action = Create

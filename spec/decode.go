@@ -306,7 +306,7 @@ func (d *decoder) annotations(attrs map[string]*attribute, name string) map[stri
 func (d *decoder) rewriteField(start int, path, value string) {
 	for i := start; i < len(d.fields); i++ {
 		if f := &d.fields[i]; f.Path == path && !f.Sensitive {
-			f.Value = jsonText(value)
+			f.Value = JSON(jsonText(value))
 		}
 	}
 }

@@ -200,7 +200,7 @@ func (d *decoder) member(g got, v cty.Value, path string, e *expression, allowed
 		return addr, false
 	}
 	d.needs = append(d.needs, need{addr: addr, rng: g.rng})
-	d.fields = append(d.fields, Field{Path: path, Value: jsonText(addr.String())})
+	d.fields = append(d.fields, Field{Path: path, Value: JSON(jsonText(addr.String()))})
 	return addr, true
 }
 

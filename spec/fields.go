@@ -25,7 +25,7 @@ func appendFields(fields []Field, path string, v cty.Value) []Field {
 	}
 	compound := t.IsObjectType() || t.IsTupleType() || t.IsCollectionType()
 	if plain.IsNull() || !compound || plain.LengthInt() == 0 {
-		return append(fields, Field{Path: path, Value: canonicalJSON(plain)})
+		return append(fields, Field{Path: path, Value: JSON(canonicalJSON(plain))})
 	}
 	for it := plain.ElementIterator(); it.Next(); {
 		k, element := it.Element()
@@ -42,7 +42,7 @@ func sensitiveField(path string, v cty.Value) Field {
 	if !plain.IsWhollyKnown() {
 		return Field{Path: path, Unknown: true, Sensitive: true}
 	}
-	return Field{Path: path, Value: sensitiveJSON(plain), Sensitive: true}
+	return Field{Path: path, Value: JSON(sensitiveJSON(plain)), Sensitive: true}
 }
 
 // sensitiveJSON is a JSON string with the digest of a value.

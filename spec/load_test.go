@@ -106,7 +106,7 @@ func strs(addrs []Address) []string {
 func fieldsOf(o Object) []string {
 	var list []string
 	for _, f := range o.Fields {
-		text := f.Path + "=" + f.Value
+		text := f.Path + "=" + string(f.Value)
 		if f.Unknown {
 			text += "(unknown)"
 		}

@@ -62,11 +62,10 @@ func (o Object) Known() bool {
 type Field struct {
 	// Path is the attribute path in the spec's words: labels["version"], tags[0].
 	Path string `json:"path"`
-	// Value is the value as canonical JSON; empty when Unknown, and a digest of
-	// the value when Sensitive.
-	Value     string `json:"value,omitempty"`
-	Unknown   bool   `json:"unknown,omitempty"`
-	Sensitive bool   `json:"sensitive,omitempty"`
+	// Value is empty when Unknown, and a digest of the value when Sensitive.
+	Value     JSON `json:"value,omitempty"`
+	Unknown   bool `json:"unknown,omitempty"`
+	Sensitive bool `json:"sensitive,omitempty"`
 }
 
 // Body is the typed content of an Object.

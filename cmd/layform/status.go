@@ -91,7 +91,7 @@ func stagedObject(ctx context.Context, store *layout.Store, key string, o stage.
 		DiffID: o.DiffID, Needs: o.Needs,
 	}
 	for _, path := range slices.Sorted(maps.Keys(o.Fields)) {
-		v.Fields = append(v.Fields, spec.Field{Path: path, Value: o.Fields[path]})
+		v.Fields = append(v.Fields, spec.Field{Path: path, Value: spec.JSON(o.Fields[path])})
 	}
 	for _, path := range slices.Sorted(maps.Keys(o.Sensitive)) {
 		v.Fields = append(v.Fields, spec.Field{Path: path, Sensitive: true})

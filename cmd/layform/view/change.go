@@ -9,6 +9,7 @@ import (
 
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
 )
 
 const (
@@ -223,16 +224,16 @@ func fieldRow(a planner.Action, f planner.FieldChange) Row {
 
 // fieldText is a value in canonical JSON. The address of an object is no string
 // to the reader of a spec: it has no quotes.
-func fieldText(path, json string) Text {
+func fieldText(path string, json spec.JSON) Text {
 	if json == "" {
 		return Text{Words(notSet)}
 	}
 	if refers(path) {
-		if address, ok := jsonString(json); ok {
+		if address, ok := jsonString(string(json)); ok {
 			return Text{Name(address)}
 		}
 	}
-	return Text{Value(json)}
+	return Text{Value(string(json))}
 }
 
 // refers reports whether a value is the address of an object.

@@ -154,7 +154,7 @@ func TestMembers(t *testing.T) {
 // members writes a line for each member of a type, with its type in JSON.
 func members(out *bytes.Buffer, path string, t reflect.Type, above map[reflect.Type]bool) {
 	switch {
-	case t == reflect.TypeFor[json.RawMessage]():
+	case t == reflect.TypeFor[json.RawMessage](), t == reflect.TypeFor[spec.JSON]():
 		fmt.Fprintln(out, path, "any")
 		return
 	case t.Implements(reflect.TypeFor[interface{ MarshalText() ([]byte, error) }]()):
