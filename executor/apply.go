@@ -63,6 +63,9 @@ func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Op
 	if err = r.buildAll(ctx); err == nil {
 		err = r.commit(ctx)
 	}
+	if r.swapped {
+		r.result.Objects = r.objects()
+	}
 	if err != nil && !r.swapped && ctx.Err() == nil {
 		// The user has to change something first, so what was built is removed.
 		// An apply that was told to stop keeps it.
@@ -220,6 +223,17 @@ func (r *run) put(key string, m made) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.made[key] = m
+}
+
+// objects are the objects that the plan changes, as they came out.
+func (r *run) objects() []Object {
+	var out []Object
+	for _, c := range r.plan.Changes {
+		if m, ok := r.get(c.Key()); ok && c.Action != planner.NoOp {
+			out = append(out, Object{Key: c.Key(), Action: c.Action, Descriptor: m.built.Descriptor, DiffID: m.built.DiffID})
+		}
+	}
+	return out
 }
 
 // get answers for what put remembers.

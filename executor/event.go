@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner"
@@ -76,10 +77,23 @@ type Result struct {
 	// Unswept is set when another tool wrote index.json during the apply: what was
 	// replaced was not deleted, and the next apply does it.
 	Unswept bool
+	// Objects are the objects that the plan creates, changes or replaces, in its
+	// order, as the layout has them; none before index.json was swapped.
+	Objects []Object
 	// Outputs are the spec's output values.
 	Outputs []spec.Output
 	// Layers sums up how layers were built.
 	Layers LayerWork
+}
+
+// Object is an object that an apply has brought into the layout.
+type Object struct {
+	// Key names the change that it belongs to.
+	Key        string
+	Action     planner.Action
+	Descriptor ocispec.Descriptor
+	// DiffID is empty for all but layers.
+	DiffID digest.Digest
 }
 
 // LayerWork counts the bytes that went through the layer builder.

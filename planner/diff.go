@@ -169,6 +169,7 @@ func (d *differ) diffUnits() error {
 		}
 		if d.chosen != nil && !d.chosen[u.Key] {
 			d.seen[u.Key] = d.untouched(u, o)
+			d.plan.LeftOut++
 			continue
 		}
 		change, out, err := d.diffUnit(u, o)

@@ -41,6 +41,9 @@ type Plan struct {
 	// because another tool wrote index.json during it. Applying the plan finishes
 	// it, even where nothing else changes.
 	Recover bool `json:"recover,omitempty"`
+	// LeftOut is the number of objects, described or still in the layout, that
+	// Options.Targets leave out.
+	LeftOut int `json:"left_out,omitempty"`
 	// Warnings are notes for the reader, one sentence each.
 	Warnings []string `json:"warnings,omitempty"`
 	Summary  Summary  `json:"summary"`

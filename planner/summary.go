@@ -17,7 +17,9 @@ func (d *differ) deletions(staged []string) {
 	gone := map[string]bool{}
 	for _, key := range staged {
 		if d.opts.Destroy || !d.described[key] {
-			gone[key] = d.targetedKey(key)
+			if gone[key] = d.targetedKey(key); !gone[key] && !d.described[key] {
+				d.plan.LeftOut++
+			}
 		}
 	}
 	if d.opts.Destroy {

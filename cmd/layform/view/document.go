@@ -102,7 +102,21 @@ type Done struct {
 	// that nothing refers to any more stay until the next apply.
 	Unswept bool               `json:"unswept,omitempty"`
 	Layers  executor.LayerWork `json:"layers"`
-	Outputs []Output           `json:"outputs,omitempty"`
+	// Objects are the objects that were created, changed or replaced, in the order
+	// of the plan; none before index.json was written.
+	Objects []Built  `json:"objects"`
+	Outputs []Output `json:"outputs,omitempty"`
+}
+
+// Built is an object that an apply has brought into the layout.
+type Built struct {
+	// Key is as in Object.
+	Key       string         `json:"key"`
+	Action    planner.Action `json:"action"`
+	MediaType string         `json:"media_type"`
+	Digest    digest.Digest  `json:"digest"`
+	Size      int64          `json:"size"`
+	DiffID    digest.Digest  `json:"diff_id,omitempty"`
 }
 
 // NewDone describes the result of an apply.
@@ -115,6 +129,12 @@ func NewDone(r *executor.Result) *Done {
 		WrittenBlobs: r.WrittenBlobs, WrittenBytes: r.WrittenBytes,
 		DeletedBlobs: r.DeletedBlobs, DeletedBytes: r.DeletedBytes,
 		Unswept: r.Unswept, Layers: r.Layers,
+	}
+	for _, o := range r.Objects {
+		a.Objects = append(a.Objects, Built{
+			Key: o.Key, Action: o.Action, MediaType: o.Descriptor.MediaType,
+			Digest: o.Descriptor.Digest, Size: o.Descriptor.Size, DiffID: o.DiffID,
+		})
 	}
 	for _, o := range r.Outputs {
 		a.Outputs = append(a.Outputs, outputOf(o))

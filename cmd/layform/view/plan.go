@@ -22,19 +22,33 @@ func PlanReport(p *planner.Plan, rows int) *Report {
 	}
 	if p.Empty() {
 		r.add(warningSection(p.Warnings))
-		end := " holds what the spec describes."
-		if p.Options.Destroy {
-			end = " holds nothing of this spec."
-		}
-		r.add(notes(Words("No changes. The layout "), Name(PlanLayout(p)), Words(end)))
+		r.add(notes(noChanges(p)...))
 		return r
 	}
 	r.add(changeSection(p, rows))
 	r.add(tagSection(p))
 	r.add(outputSection(p.Outputs))
 	r.add(warningSection(p.Warnings))
-	r.add(summarySection(p.Summary))
+	r.add(summarySection(p))
 	return r
+}
+
+// noChanges says why there is nothing to do.
+func noChanges(p *planner.Plan) Text {
+	layout := Name(PlanLayout(p))
+	if len(p.Options.Targets) > 0 {
+		return Text{Words("No changes to what --target selects in "), layout, Words("; "), Count(p.LeftOut, "other object"), Words(" left out.")}
+	}
+	text := Text{Words("No changes. The layout "), layout}
+	switch {
+	case p.Layout.Index == "" && p.Options.Destroy:
+		return append(text, Words(" does not exist."))
+	case p.Layout.Index == "":
+		return append(text, Words(" does not exist, and the spec describes nothing that goes into it."))
+	case p.Options.Destroy:
+		return append(text, Words(" holds nothing of this spec."))
+	}
+	return append(text, Words(" holds what the spec describes."))
 }
 
 // add appends a section that says anything.
@@ -191,8 +205,9 @@ func warningSection(warnings []string) Section {
 	return s
 }
 
-func summarySection(s planner.Summary) Section {
-	return Section{Kind: KindNotes, Closing: []Text{
+func summarySection(p *planner.Plan) Section {
+	s := p.Summary
+	section := Section{Kind: KindNotes, Closing: []Text{
 		{
 			{Nature: NatureStrong, Text: "Plan:"}, Words(" "), number(s.Add), Words(" to add, "),
 			number(s.Change), Words(" to change, "), number(s.Destroy), Words(" to destroy."),
@@ -202,4 +217,8 @@ func summarySection(s planner.Summary) Section {
 			Count(s.DeleteBlobs, "blob"), Words(" ("), Size(s.DeleteBytes), Words(")."),
 		},
 	}}
+	if len(p.Options.Targets) > 0 {
+		section.Closing = append(section.Closing, Text{Words("Targets are in effect: "), Count(p.LeftOut, "other object"), Words(" left out.")})
+	}
+	return section
 }

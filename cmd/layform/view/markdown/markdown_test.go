@@ -58,7 +58,7 @@ func draw(t *testing.T, r *view.Report, opts Options) string {
 }
 
 func TestRender(t *testing.T) {
-	empty := &planner.Plan{Layout: planner.LayoutRecord{Path: "a`b*c"}, Recover: true, Warnings: []string{"@all: ``` <b>"}}
+	empty := &planner.Plan{Layout: planner.LayoutRecord{Path: "a`b*c", Index: "sha256:1"}, Recover: true, Warnings: []string{"@all: ``` <b>"}}
 	for name, r := range map[string]*view.Report{
 		"update":  view.PlanReport(samples.UpdatePlan(), view.DefaultRows),
 		"create":  view.PlanReport(samples.CreatePlan(), view.DefaultRows),

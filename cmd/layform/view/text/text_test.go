@@ -54,10 +54,14 @@ func TestPlan(t *testing.T) {
 		{"short", samples.UpdatePlan(), Style{}, 2},
 		{"create", samples.CreatePlan(), Style{}, view.DefaultRows},
 		{"hostile", samples.HostilePlan(), Style{}, view.DefaultRows},
-		{"empty", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}}, Style{}, view.DefaultRows},
-		{"recover", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}, Recover: true}, Style{}, view.DefaultRows},
-		{"drift-only", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}, Drift: samples.UpdatePlan().Drift[3:4]}, Style{}, view.DefaultRows},
-		{"empty-destroy", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}, Options: planner.Options{Destroy: true}}, Style{}, view.DefaultRows},
+		{"empty", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x", Index: "sha256:1"}}, Style{}, view.DefaultRows},
+		{"recover", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x", Index: "sha256:1"}, Recover: true}, Style{}, view.DefaultRows},
+		{"drift-only", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x", Index: "sha256:1"}, Drift: samples.UpdatePlan().Drift[3:4]}, Style{}, view.DefaultRows},
+		{"no-layout", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}}, Style{}, view.DefaultRows},
+		{"no-layout-destroy", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}, Options: planner.Options{Destroy: true}}, Style{}, view.DefaultRows},
+		{"targets-empty", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}, Options: planner.Options{Targets: []string{"layer.a"}}, LeftOut: 1}, Style{}, view.DefaultRows},
+		{"targets", &planner.Plan{Changes: samples.CreatePlan().Changes, Options: planner.Options{Targets: []string{"layer.a"}}, LeftOut: 3}, Style{}, 1},
+		{"empty-destroy", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x", Index: "sha256:1"}, Options: planner.Options{Destroy: true}}, Style{}, view.DefaultRows},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
