@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/opencontainers/go-digest"
@@ -77,19 +78,31 @@ func (s *Store) looseDescriptors(ctx context.Context, data []byte) ([]ocispec.De
 }
 
 // eachObject calls visit with the mediaType and digest of each object of a JSON
-// document, innermost first. It ends where the document is no JSON any more.
+// document that has a digest, whatever the case of these names, and once for each
+// digest where it has several. It ends where the document is no JSON any more.
 func eachObject(data []byte, visit func(map[string]string) error) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	// open are the objects around the place, nil for arrays; name is the last
 	// member name of the innermost.
 	var open []map[string]string
 	name := ""
+	leave := func(object map[string]string) error {
+		if object["digest"] == "" {
+			return nil
+		}
+		return visit(object)
+	}
 	for {
 		token, err := dec.ReadToken()
-		if err != nil {
-			return nil // what comes is read by nobody
+		if err != nil { // nobody reads what follows
+			for _, object := range open {
+				if err := leave(object); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
-		switch kind := token.Kind(); kind {
+		switch token.Kind() {
 		case '{':
 			open = append(open, map[string]string{})
 		case '[':
@@ -97,20 +110,27 @@ func eachObject(data []byte, visit func(map[string]string) error) error {
 		case '}', ']':
 			last := open[len(open)-1]
 			open = open[:len(open)-1]
-			if last["digest"] != "" {
-				if err := visit(last); err != nil {
-					return err
-				}
+			if err := leave(last); err != nil {
+				return err
 			}
 		case '"':
 			if len(open) == 0 || open[len(open)-1] == nil {
 				continue
 			}
+			object := open[len(open)-1]
 			// The number of tokens in an object is odd after a name.
 			if _, n := dec.StackIndex(dec.StackDepth()); n%2 == 1 {
 				name = token.String()
-			} else if name == "mediaType" || name == "digest" {
-				open[len(open)-1][name] = token.String()
+				continue
+			}
+			switch {
+			case strings.EqualFold(name, "mediaType"):
+				object["mediaType"] = token.String()
+			case strings.EqualFold(name, "digest"):
+				if err := leave(object); err != nil {
+					return err
+				}
+				object["digest"] = token.String()
 			}
 		}
 	}

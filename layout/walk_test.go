@@ -268,3 +268,22 @@ func TestSweepBesideOddDocuments(t *testing.T) {
 		})
 	}
 }
+
+// What is JSON in part, or says a member twice, keeps what it names as well.
+func TestSweepBesideBrokenJSON(t *testing.T) {
+	other := "sha256:" + strings.Repeat("0", 64)
+	for name, text := range map[string]string{
+		"digests twice":    `{"layers":[{"digest":"DIGEST","digest":"` + other + `"}]}`,
+		"names in capital": `{"Layers":[{"Digest":"DIGEST"}]}`,
+		"cut off":          `{"layers":[{"digest":"DIGEST"`,
+	} {
+		s := open(t, t.TempDir(), layout.Options{NoSync: true})
+		blob, junk := put(t, s, "x", []byte("blob")), put(t, s, "x", []byte("junk"))
+		odd := put(t, s, ocispec.MediaTypeImageManifest, []byte(strings.ReplaceAll(text, "DIGEST", string(blob.Digest))))
+		setTag(t, s, odd, "odd")
+		swept, err := s.Sweep(t.Context(), []digest.Digest{blob.Digest, junk.Digest}, nil)
+		if err != nil || len(swept.Blobs) != 1 || swept.Blobs[0] != junk.Digest {
+			t.Errorf("%s: swept %v, %v", name, swept.Blobs, err)
+		}
+	}
+}
