@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/cmd/layform/view/text"
@@ -50,9 +51,25 @@ func newApp(stdin, stdout, stderr *os.File, environ []string) *app {
 // configure decides on colours and JSON.
 func (a *app) configure(noColor, json bool) {
 	plain := noColor || json || a.getenv("NO_COLOR") != "" || a.getenv("CI") != "" || a.getenv("TERM") == "dumb"
-	a.out = style(a.terminal.out && !plain)
-	a.err = style(a.terminal.err && !plain)
+	a.out = text.Style{Color: a.terminal.out && !plain}
+	a.err = text.Style{Color: a.terminal.err && !plain}
+	if a.getenv("CI") == "" {
+		a.out.Width, a.err.Width = columns(a.stdout), columns(a.stderr)
+	}
 	a.json = json
+}
+
+// columns is the width of the terminal that a stream is, and 0 for all else.
+func columns(stream io.Writer) int {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // getenv is the value of an environment variable, empty where it is not set.

@@ -21,8 +21,6 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-
-	"github.com/layform/layform/cmd/layform/view/text"
 )
 
 // Exit codes.
@@ -184,6 +182,3 @@ func writeTo(w io.Writer, text string) error {
 	_, err := io.WriteString(w, text)
 	return err
 }
-
-// style is how a stream is drawn.
-func style(color bool) text.Style { return text.Style{Color: color} }
