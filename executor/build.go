@@ -10,9 +10,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/executor/image"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
-	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
 
@@ -95,7 +95,7 @@ func (r *run) staged(u planner.Unit, object spec.Object, rec stage.Record) stage
 		Implied:     impliedOf(u),
 	}
 	if l, ok := object.Body.(*spec.Layer); ok {
-		o.Encoding = source.EncodingOf(l.Compression)
+		o.Encoding = layer.EncodingOf(l.Compression)
 	}
 	for _, f := range object.Fields {
 		if f.Sensitive {

@@ -173,7 +173,7 @@ func (r *run) reuse(ctx context.Context, key string, c imagespec.Compression) ([
 	}
 	for _, key := range keys {
 		was, ok := r.stage.Objects[key]
-		if !ok || was.Encoding != source.EncodingOf(c) {
+		if !ok || was.Encoding != layer.EncodingOf(c) {
 			continue
 		}
 		blob, err := r.store.ReaderAt(ctx, was.Descriptor.Digest)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
@@ -16,8 +17,8 @@ import (
 
 // check finds out whether the plan is stale, without writing anything.
 func (r *run) check(ctx context.Context) error {
-	if r.plan.Spec.Encoding != source.Encoding {
-		return fmt.Errorf("the plan was made for layers encoded by %s and this layform writes %s; run plan again", r.plan.Spec.Encoding, source.Encoding)
+	if r.plan.Spec.Encoding != layer.Encoding {
+		return fmt.Errorf("the plan was made for layers encoded by %s and this layform writes %s; run plan again", r.plan.Spec.Encoding, layer.Encoding)
 	}
 	if err := r.checkLayout(ctx); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
@@ -29,7 +28,7 @@ func (e *ForgedError) Error() string {
 func (r *run) derive(ctx context.Context) error {
 	record := r.plan.Spec
 	prior, err := planner.Refresh(ctx, r.spec, r.store, planner.RefreshOptions{
-		Plan: r.plan.Options, Parallelism: r.opts.Parallelism, Epoch: record.Epoch, Digests: r.opts.Digests, Contents: encode.DeriveTOC,
+		Plan: r.plan.Options, Parallelism: r.opts.Parallelism, Epoch: record.Epoch, Digests: r.opts.Digests,
 	})
 	if err != nil {
 		return err

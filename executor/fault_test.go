@@ -67,7 +67,7 @@ func applyWith(ctx context.Context, dir string, destroy bool, opts layout.Option
 	}
 	defer store.Close()
 	planOptions := planner.Options{Destroy: destroy}
-	prior, err := planner.Refresh(ctx, sp, store, planner.RefreshOptions{Plan: planOptions, Contents: derive})
+	prior, err := planner.Refresh(ctx, sp, store, planner.RefreshOptions{Plan: planOptions})
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,7 @@
 package executor_test
 
 import (
-	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,9 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/executor"
-	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
-	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -68,15 +64,11 @@ func (w *world) tryPlan(opts planner.Options) (*planner.Plan, error) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	prior, err := planner.Refresh(w.t.Context(), sp, w.open(), planner.RefreshOptions{Plan: opts, Epoch: w.epoch, Contents: derive})
+	prior, err := planner.Refresh(w.t.Context(), sp, w.open(), planner.RefreshOptions{Plan: opts, Epoch: w.epoch})
 	if err != nil {
 		return nil, err
 	}
 	return planner.Diff(sp, prior, opts)
-}
-
-func derive(ctx context.Context, blob io.Reader, mediaType string) (*layer.TOC, error) {
-	return encode.DeriveTOC(ctx, blob, mediaType)
 }
 
 func (w *world) plan(opts planner.Options) *planner.Plan {

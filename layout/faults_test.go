@@ -338,7 +338,24 @@ func layerFaults(t *testing.T) map[string]fault {
 		"whiteout by a symlink":  entries(layout.RuleLayerThroughLink, file{name: "l", typ: tar.TypeSymlink, link: "/etc"}, file{name: "l/.wh.passwd"}),
 		"hard link out":          entries(layout.RuleLayerHardlink, file{name: "l", typ: tar.TypeLink, link: "../../etc/passwd"}),
 		"hard link absolute":     entries(layout.RuleLayerAbsolute, file{name: "a"}, file{name: "l", typ: tar.TypeLink, link: "/a"}),
-		"hard link too early":    entries(layout.RuleLayerHardlinkLower, file{name: "l", typ: tar.TypeLink, link: "z"}, file{name: "z"}),
+		"hard link too early": {rules: []layout.Rule{layout.RuleLayerHardlink, layout.RuleLayerHardlinkLower}, change: func(t *testing.T, _ *layout.Store, g *sample) {
+			g.tar = tarOf(t, file{name: "l", typ: tar.TypeLink, link: "z"}, file{name: "z"})
+		}},
+		"hard link into a lower layer": entries(layout.RuleLayerHardlinkLower, file{name: "l", typ: tar.TypeLink, link: "z"}),
+		"hard link to a directory":     entries(layout.RuleLayerHardlink, dir("d"), file{name: "l", typ: tar.TypeLink, link: "d"}),
+		"hard link to the root":        entries(layout.RuleLayerHardlink, file{name: "l", typ: tar.TypeLink, link: "."}),
+		"below a file":                 entries(layout.RuleLayerBelowFile, file{name: "a"}, file{name: "a/b"}),
+		"the root is a link":           entries(layout.RuleLayerRoot, file{name: ".", typ: tar.TypeSymlink, link: "/etc"}),
+		"a Latin-1 name":               raw(append(ustarHeader("caf\xe9", tar.TypeReg, 0), make([]byte, 1024)...), layout.RuleLayerName),
+		"sparse":                       raw(extendedTar(tar.TypeXHeader, "SCHILY.realsize", "1099511627776"), layout.RuleLayerSparse),
+		"no end":                       {change: func(t *testing.T, _ *layout.Store, g *sample) { g.tar = tarOf(t, file{name: "a"})[:512] }},
+		"a global path":                raw(extendedTar(tar.TypeXGlobalHeader, "path", "../../evil"), layout.RuleLayerHeader),
+		"a global comment": {change: func(_ *testing.T, _ *layout.Store, g *sample) {
+			g.tar = extendedTar(tar.TypeXGlobalHeader, "comment", "0123abcd")
+		}},
+		"a file of AUFS":         entries(layout.RuleWhiteoutReserved, dir(".wh..wh.plnk")),
+		"whiteout of the root":   entries(layout.RuleWhiteoutName, file{name: ".wh.."}),
+		"whiteout of the parent": entries(layout.RuleWhiteoutName, dir("d"), file{name: "d/.wh..."}),
 		"hard link by a symlink": entries(layout.RuleLayerHardlink, file{name: "s", typ: tar.TypeSymlink, link: "/"}, file{name: "l", typ: tar.TypeLink, link: "s/x"}),
 		"contiguous file":        entries(layout.RuleLayerEntryType, file{name: "a", typ: tar.TypeCont}),
 		"PAX size below":         raw(paxSized(t, "x", 512, 0), layout.RuleLayerEntrySize),

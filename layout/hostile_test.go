@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -54,16 +55,23 @@ func giantWindow(t *testing.T, b []byte) []byte {
 // ustar header another.
 func paxSized(t *testing.T, name string, ustar, pax int64) []byte {
 	t.Helper()
-	record := fmt.Sprintf(" size=%d\n", pax)
-	n := len(record) + 2
-	record = fmt.Sprintf("%d%s", n, record)
-	if len(record) != n {
-		t.Fatalf("%q is no PAX record", record)
+	return slices.Concat(extended(tar.TypeXHeader, "size", strconv.FormatInt(pax, 10)), ustarHeader(name, tar.TypeReg, ustar), make([]byte, pax), make([]byte, 1024))
+}
+
+// extended is a PAX header with one record.
+func extended(typ byte, key, value string) []byte {
+	rest := " " + key + "=" + value + "\n"
+	n := len(rest)
+	for n != len(rest)+len(strconv.Itoa(n)) {
+		n = len(rest) + len(strconv.Itoa(n))
 	}
-	block := func(content []byte) []byte { return append(content, make([]byte, -len(content)&511)...) }
-	out := slices.Concat(ustarHeader("PaxHeaders/x", tar.TypeXHeader, int64(len(record))), block([]byte(record)),
-		ustarHeader(name, tar.TypeReg, ustar), make([]byte, pax), make([]byte, 1024))
-	return out
+	record := []byte(strconv.Itoa(n) + rest)
+	return slices.Concat(ustarHeader("PaxHeaders/x", typ, int64(n)), record, make([]byte, -n&511))
+}
+
+// extendedTar is a tar of one empty file with an extended header before it.
+func extendedTar(typ byte, key, value string) []byte {
+	return slices.Concat(extended(typ, key, value), ustarHeader("f", tar.TypeReg, 0), make([]byte, 1024))
 }
 
 func ustarHeader(name string, typ byte, size int64) []byte {

@@ -1,5 +1,7 @@
 package layout
 
+import "github.com/layform/layform/layout/layer"
+
 // Severity says how binding the sentence of the image spec is that a finding
 // stands on.
 type Severity string
@@ -82,21 +84,27 @@ const (
 	RuleConfigEnv           Rule = "config-env"
 	RuleDiffID              Rule = "diffid"
 	RuleLayerCompression    Rule = "layer-compression"
-	RuleLayerUnreadable     Rule = "layer-unreadable"
-	RuleLayerTrailing       Rule = "layer-trailing-data"
-	RuleLayerRatio          Rule = "layer-ratio"
-	RuleLayerPath           Rule = "layer-path"
-	RuleLayerDuplicate      Rule = "layer-duplicate"
-	RuleLayerEntryType      Rule = "layer-entry-type"
-	RuleLayerEntrySize      Rule = "layer-entry-size"
-	RuleLayerHardlink       Rule = "layer-hardlink"
-	RuleLayerHardlinkLower  Rule = "layer-hardlink-lower"
-	RuleLayerAbsolute       Rule = "layer-absolute"
-	RuleLayerThroughLink    Rule = "layer-through-symlink"
-	RuleWhiteoutForm        Rule = "whiteout-form"
-	RuleWhiteoutName        Rule = "whiteout-name"
-	RuleWhiteoutOwn         Rule = "whiteout-own-layer"
-	RuleWhiteoutOrder       Rule = "whiteout-order"
+	RuleLayerUnreadable     Rule = Rule(layer.RuleUnreadable)
+	RuleLayerTrailing       Rule = Rule(layer.RuleTrailing)
+	RuleLayerRatio          Rule = Rule(layer.RuleRatio)
+	RuleLayerHeader         Rule = Rule(layer.RuleHeader)
+	RuleLayerName           Rule = Rule(layer.RuleName)
+	RuleLayerPath           Rule = Rule(layer.RulePath)
+	RuleLayerAbsolute       Rule = Rule(layer.RuleAbsolute)
+	RuleLayerRoot           Rule = Rule(layer.RuleRoot)
+	RuleLayerDuplicate      Rule = Rule(layer.RuleDuplicate)
+	RuleLayerEntryType      Rule = Rule(layer.RuleEntryType)
+	RuleLayerSparse         Rule = Rule(layer.RuleSparse)
+	RuleLayerEntrySize      Rule = Rule(layer.RuleEntrySize)
+	RuleLayerHardlink       Rule = Rule(layer.RuleHardlink)
+	RuleLayerHardlinkLower  Rule = Rule(layer.RuleHardlinkLower)
+	RuleLayerBelowFile      Rule = Rule(layer.RuleBelowFile)
+	RuleLayerThroughLink    Rule = Rule(layer.RuleThroughLink)
+	RuleWhiteoutForm        Rule = Rule(layer.RuleWhiteoutForm)
+	RuleWhiteoutName        Rule = Rule(layer.RuleWhiteoutName)
+	RuleWhiteoutReserved    Rule = Rule(layer.RuleWhiteoutReserved)
+	RuleWhiteoutOwn         Rule = Rule(layer.RuleWhiteoutOwn)
+	RuleWhiteoutOrder       Rule = Rule(layer.RuleWhiteoutOrder)
 )
 
 // RuleText is what is known of a rule.
@@ -173,7 +181,7 @@ func documentRules() []RuleText {
 }
 
 func imageRules() []RuleText {
-	return []RuleText{
+	rules := []RuleText{
 		{RuleLayersEmpty, Should, "add a layer, or the empty descriptor for an artifact without content"},
 		{RuleLayerMediaType, Should, "use application/vnd.oci.image.layer.v1.tar, +gzip or +zstd"},
 		{RuleLayerNondistributed, Should, "use a distributable layer media type"},
@@ -187,20 +195,63 @@ func imageRules() []RuleText {
 		{RuleConfigEnv, Must, "write variables as NAME=value"},
 		{RuleDiffID, Must, "make the image again: the diffID is the digest of the uncompressed layer"},
 		{RuleLayerCompression, Must, "correct the media type, or compress the layer as it says"},
-		{RuleLayerUnreadable, Must, "make the layer again"},
-		{RuleLayerTrailing, Should, "make the layer again: readers disagree on what follows its end"},
-		{RuleLayerRatio, Should, "look at the layer before anybody unpacks it: it may be made to fill disks"},
-		{RuleLayerPath, Must, "make the layer again with relative paths that do not leave the root"},
-		{RuleLayerDuplicate, Must, "make the layer again with one entry for each path"},
-		{RuleLayerEntryType, Should, "make the layer again with files, directories, links, devices and pipes alone"},
-		{RuleLayerEntrySize, Should, "make the layer again: readers that know no PAX headers take other bytes for the entries that follow"},
-		{RuleLayerHardlink, Must, "make the layer again: the target of a hard link is a path in the layer that leads through no symbolic link"},
-		{RuleLayerHardlinkLower, Should, "make the layer again: a hard link comes after its target, in the same layer; others may fail"},
-		{RuleLayerAbsolute, Should, "make the layer again with relative paths"},
-		{RuleLayerThroughLink, Should, "make the layer again with the entry's true path"},
-		{RuleWhiteoutForm, Must, "make the layer again: a whiteout is an empty regular file"},
-		{RuleWhiteoutName, Should, "make the layer again: .wh. must be followed by a name"},
-		{RuleWhiteoutOwn, Should, "make the layer again: a whiteout hides lower layers alone"},
-		{RuleWhiteoutOrder, Should, "make the layer again with whiteouts before their siblings"},
 	}
+	for _, r := range layer.Rules() {
+		if !r.Reported() {
+			continue
+		}
+		severity := Should
+		if r.Must() {
+			severity = Must
+		}
+		rules = append(rules, RuleText{Rule(r), severity, layerAdvice(r)})
+	}
+	return rules
+}
+
+// layerAdvice says what to do about a layer that breaks a rule of package layer.
+func layerAdvice(r layer.Rule) string {
+	switch r {
+	case layer.RuleTrailing:
+		return "make the layer again: readers disagree on what follows its end"
+	case layer.RuleRatio:
+		return "look at the layer before anybody unpacks it: it may be made to fill disks"
+	case layer.RuleHeader:
+		return "make the layer again: readers unpack different files from it"
+	case layer.RuleEntrySize:
+		return "make the layer again: some readers take other bytes for the entries that follow"
+	case layer.RuleName:
+		return "make the layer again with names in UTF-8"
+	case layer.RulePath:
+		return "make the layer again with relative paths that do not leave the root"
+	case layer.RuleAbsolute:
+		return "make the layer again with relative paths: not every reader takes them for such below the root"
+	case layer.RuleRoot:
+		return "make the layer again without the entry: programs that unpack it would replace the root"
+	case layer.RuleDuplicate:
+		return "make the layer again with one entry for each path"
+	case layer.RuleEntryType:
+		return "make the layer again with files, directories, links, devices and pipes alone"
+	case layer.RuleSparse:
+		return "make the layer again with tar without --sparse"
+	case layer.RuleHardlink:
+		return "make the layer again: a hard link comes after its target, a file in the same layer"
+	case layer.RuleHardlinkLower:
+		return "make the layer again with the target before the link: not every reader links into lower layers"
+	case layer.RuleBelowFile:
+		return "make the layer again: only directories have something below them"
+	case layer.RuleThroughLink:
+		return "make the layer again with the entry's true path"
+	case layer.RuleWhiteoutForm:
+		return "make the layer again: a whiteout is an empty regular file"
+	case layer.RuleWhiteoutName:
+		return "make the layer again: .wh. must be followed by a name; some programs delete the directory itself or the one above"
+	case layer.RuleWhiteoutReserved:
+		return "make the layer again without files of AUFS: of the names with .wh..wh. only .wh..wh..opq has a meaning"
+	case layer.RuleWhiteoutOwn:
+		return "make the layer again: a whiteout hides lower layers alone"
+	case layer.RuleWhiteoutOrder:
+		return "make the layer again with whiteouts before their siblings"
+	}
+	return "make the layer again"
 }

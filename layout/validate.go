@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/layer"
 
 	"github.com/layform/layform/layout/printable"
 )
@@ -71,7 +71,7 @@ func (s *Store) Validate(ctx context.Context, opts ValidateOptions) iter.Seq2[Fi
 func ValidateArchive(ctx context.Context, tar io.ReaderAt, size int64, limits Limits, opts ValidateOptions) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
 		a := newAudit(nil, limits.withDefaults(), opts, yield)
-		if c := detect(bufio.NewReader(io.NewSectionReader(tar, 0, size))); c != imagespec.Uncompressed {
+		if _, c, err := layer.Detect(io.NewSectionReader(tar, 0, size)); err == nil && c != imagespec.Uncompressed {
 			// A layout in an archive is read at any place, which a stream does not give.
 			a.find(RuleArchiveCompressed, "", "", fmt.Sprintf("the archive is compressed with %s, so nothing in it was checked", c))
 			return

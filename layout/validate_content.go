@@ -86,7 +86,7 @@ func (a *audit) blob(ctx context.Context, dgst digest.Digest, buf []byte) outcom
 	var findings []Finding
 	uses := a.layers[dgst]
 	if len(uses) > 0 && !a.opts.SkipLayers {
-		findings = auditLayer(name, in, a.limits.Layer, uses, buf)
+		findings = auditLayer(name, in, a.limits.Layer, uses)
 	}
 	// What the layer's reader left, and all of any other blob.
 	if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{in}, buf); err != nil && in.err == nil {

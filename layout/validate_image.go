@@ -14,7 +14,8 @@ import (
 // layerUse is one place where a blob is used as a layer.
 type layerUse struct {
 	object, place string
-	algorithm     imagespec.Algorithm
+	// algorithm is the compression that the media type names.
+	algorithm imagespec.Algorithm
 	// diffID is what the config says of the layer, empty when there is none.
 	diffID digest.Digest
 	config string

@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -68,7 +69,7 @@ func Diff(sp *spec.Spec, prior *Prior, opts Options) (*Plan, error) {
 		Variables: sp.Variables,
 		Inputs:    sp.Inputs(),
 		Epoch:     prior.Epoch,
-		Encoding:  source.Encoding,
+		Encoding:  layer.Encoding,
 	}
 	if sp.Dir == "." {
 		d.plan.Spec.Dir = ""

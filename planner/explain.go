@@ -82,8 +82,8 @@ func (d *differ) explainLayer(change *Change, o spec.Object, was stage.Object, n
 	if now.fingerprint == "" {
 		change.add(ReasonUnknown, "", "a file's content depends on what is known after apply")
 	}
-	if version, _, _ := strings.Cut(was.Encoding, " "); version != "" && version != source.Encoding {
-		change.add(ReasonEncoding, "", fmt.Sprintf("layers are encoded by %s now, not by %s", source.Encoding, version))
+	if version, _, _ := strings.Cut(was.Encoding, " "); version != "" && version != layer.Encoding {
+		change.add(ReasonEncoding, "", fmt.Sprintf("layers are encoded by %s now, not by %s", layer.Encoding, version))
 	}
 	layer, _ := o.Body.(*spec.Layer)
 	if layer == nil || len(layer.Tree) == 0 {

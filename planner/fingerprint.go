@@ -7,7 +7,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
@@ -201,8 +200,9 @@ func LayerType(l *spec.Layer, seen *source.Observed) string {
 	switch {
 	case l.MediaType != "":
 		return l.MediaType
-	case seen.File != nil && seen.File.Compression != imagespec.Uncompressed:
-		return seen.File.Compression.MediaType()
+	case seen.File != nil:
+		c, _ := seen.File.Output(l)
+		return c.Algorithm.MediaType()
 	}
 	return l.Compression.Algorithm.MediaType()
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 )
@@ -46,7 +47,7 @@ func (p *Prior) unvouched(store *layout.Store) []string {
 func (p *Prior) prove(ctx context.Context, store *layout.Store, keys []string) error {
 	for _, key := range keys {
 		o := p.Stage.Objects[key]
-		if p.Blobs[o.Descriptor.Digest] != layout.Intact || !strings.HasPrefix(o.Encoding, source.Encoding+" ") {
+		if p.Blobs[o.Descriptor.Digest] != layout.Intact || !strings.HasPrefix(o.Encoding, layer.Encoding+" ") {
 			continue
 		}
 		toc, err := stage.LoadTOC(ctx, store, o.Descriptor.Digest)

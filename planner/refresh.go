@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -42,9 +41,6 @@ type RefreshOptions struct {
 	// are built in any case, and hashed then. It is for a plan that is applied at
 	// once; one that is saved could not tell whether such a layer moved.
 	Lazy bool
-	// Contents derives the table of contents of a layer blob whose own is lost.
-	// When it is nil, the plan cannot list the files that change in such a layer.
-	Contents func(ctx context.Context, blob io.Reader, mediaType string) (*layer.TOC, error)
 }
 
 // Prior is what Refresh saw. It is plain data.
@@ -137,7 +133,7 @@ func Refresh(ctx context.Context, sp *spec.Spec, store *layout.Store, opts Refre
 	if err := p.readContents(ctx, store, layers, opts); err != nil {
 		return nil, err
 	}
-	return p, p.checkStacks(ctx, sp, store, units, layers, opts)
+	return p, p.checkStacks(ctx, sp, store, units, layers)
 }
 
 // readLayout reads index.json and the staging states.
@@ -322,19 +318,14 @@ func Seconds(epoch *int64) int64 {
 // readContents reads the tables of contents of the layers that look changed.
 func (p *Prior) readContents(ctx context.Context, store *layout.Store, layers map[spec.Address]*spec.Layer, opts RefreshOptions) error {
 	for _, a := range slices.SortedFunc(maps.Keys(layers), func(a, b spec.Address) int { return strings.Compare(a.String(), b.String()) }) {
-		layer := layers[a]
 		before, ok := p.Stage.Objects[a.String()]
 		if !ok || p.Blobs[before.Descriptor.Digest] != layout.Intact {
 			continue
 		}
-		if now, ok := p.Observed[a].Fingerprint(layer); ok && now == before.Fingerprint {
+		if now, ok := p.Observed[a].Fingerprint(layers[a]); ok && now == before.Fingerprint {
 			continue
 		}
-		derive := opts.Contents
-		if !imagespec.IsLayer(before.Descriptor.MediaType) {
-			derive = nil
-		}
-		toc, err := stage.Contents(ctx, store, before.Descriptor, derive)
+		toc, err := contentsOf(ctx, store, before.Descriptor)
 		if err != nil {
 			return fmt.Errorf("%s: %w", a, err)
 		}
@@ -343,4 +334,22 @@ func (p *Prior) readContents(ctx context.Context, store *layout.Store, layers ma
 		}
 	}
 	return nil
+}
+
+// contentsOf is the table of contents of an earlier layer; nil for one that no
+// table was kept of and that cannot be read as a layer.
+func contentsOf(ctx context.Context, store *layout.Store, d ocispec.Descriptor) (*layer.TOC, error) {
+	var breach *layer.Breach
+	if imagespec.IsLayer(d.MediaType) {
+		toc, err := stage.Contents(ctx, store, d)
+		if errors.As(err, &breach) {
+			return nil, nil
+		}
+		return toc, err
+	}
+	toc, err := stage.LoadTOC(ctx, store, d.Digest)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, stage.ErrCorrupt) {
+		return nil, nil
+	}
+	return toc, err
 }

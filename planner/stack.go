@@ -9,7 +9,6 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
-	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
@@ -21,7 +20,6 @@ type stacks struct {
 	p     *Prior
 	sp    *spec.Spec
 	store *layout.Store
-	opts  RefreshOptions
 	// changed are the layers that are not as the last apply left them.
 	changed map[spec.Address]bool
 	objects map[spec.Address]spec.Object
@@ -29,9 +27,9 @@ type stacks struct {
 }
 
 // checkStacks warns of layers that reset what lies below them.
-func (p *Prior) checkStacks(ctx context.Context, sp *spec.Spec, store *layout.Store, units *Units, layers map[spec.Address]*spec.Layer, opts RefreshOptions) error {
+func (p *Prior) checkStacks(ctx context.Context, sp *spec.Spec, store *layout.Store, units *Units, layers map[spec.Address]*spec.Layer) error {
 	s := &stacks{
-		p: p, sp: sp, store: store, opts: opts,
+		p: p, sp: sp, store: store,
 		changed: map[spec.Address]bool{}, objects: map[spec.Address]spec.Object{}, tocs: map[spec.Address]*layer.TOC{},
 	}
 	for a, l := range layers {
@@ -123,9 +121,9 @@ func (s *stacks) layer(ctx context.Context, a spec.Address, l *spec.Layer, below
 func (s *stacks) read(ctx context.Context, a spec.Address, l *spec.Layer, seen *source.Observed) (*layer.TOC, error) {
 	was, staged := s.p.Stage.Objects[a.String()]
 	if staged && !s.changed[a] && s.p.Blobs[was.Descriptor.Digest] == layout.Intact && imagespec.IsLayer(was.Descriptor.MediaType) {
-		return stage.Contents(ctx, s.store, was.Descriptor, s.opts.Contents)
+		return contentsOf(ctx, s.store, was.Descriptor)
 	}
-	if seen.File == nil || l.Archive == "" || s.opts.Contents == nil {
+	if seen.File == nil || l.Archive == "" {
 		return nil, nil
 	}
 	root, err := os.OpenRoot(s.sp.Dir)
@@ -140,7 +138,7 @@ func (s *stacks) read(ctx context.Context, a spec.Address, l *spec.Layer, seen *
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	toc, err := s.opts.Contents(ctx, f, "")
+	toc, err := layer.DeriveTOC(ctx, f, "")
 	if err != nil {
 		return nil, ctx.Err()
 	}

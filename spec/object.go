@@ -80,6 +80,13 @@ type Layer struct {
 	Tree []Node
 	// Compression is what a plain tar or a tree is compressed with.
 	Compression imagespec.Compression
+	// Convert is set where an archive must come out with Compression, though it is
+	// compressed already: the spec sets the compression, or a media type that
+	// names one. Otherwise such an archive stays as it is.
+	Convert bool
+	// OnDuplicate says which entry of an archive counts where several have one path;
+	// empty where there may be only one.
+	OnDuplicate Duplicates
 	// MediaType is set for Blob, and where the spec overrides the type that the
 	// compression gives.
 	MediaType string
@@ -91,6 +98,16 @@ type Layer struct {
 	Annotations map[string]string
 	URLs        []string
 }
+
+// Duplicates says which of several entries for one path counts.
+type Duplicates string
+
+// DuplicatesFirst takes the first entry, and DuplicatesLast the last one, as
+// programs that unpack archives do.
+const (
+	DuplicatesFirst Duplicates = "first"
+	DuplicatesLast  Duplicates = "last"
+)
 
 // NodeKind is the block type of a Node.
 type NodeKind string

@@ -11,7 +11,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/cmd/layform/view"
-	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
@@ -29,6 +28,7 @@ type image struct {
 	store  *layout.Store
 	layers []ocispec.Descriptor
 	tocs   []*layer.TOC
+	files  layer.Overlay
 }
 
 // open finds the image and reads what is in its layers. The caller closes the store.
@@ -78,11 +78,14 @@ func (img *image) read(ctx context.Context, ref, platform string) error {
 	}
 	img.layers = manifest.Layers
 	for _, l := range img.layers {
-		toc, err := stage.Contents(ctx, img.store, l, encode.DeriveTOC)
+		toc, err := stage.Contents(ctx, img.store, l)
 		if err != nil {
 			return fmt.Errorf("layer %s: %w", l.Digest, err)
 		}
 		img.tocs = append(img.tocs, toc)
+		if err := img.files.Add(toc); err != nil {
+			return fmt.Errorf("layer %s: %w", l.Digest, err)
+		}
 	}
 	return nil
 }

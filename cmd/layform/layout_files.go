@@ -8,7 +8,6 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/cmd/layform/view/text"
-	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout/layer"
 )
 
@@ -25,13 +24,12 @@ func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer img.store.Close()
-	files := encode.View(img.tocs)
-	at, err := encode.Lookup(files, c.Path, false)
+	at, err := img.files.Lookup(c.Path, false)
 	if err != nil {
 		return &failure{message: err.Error()}
 	}
 	listed := []view.File{}
-	for _, f := range files {
+	for f := range img.files.Files() {
 		if at.Path == "." || f.Path == at.Path || strings.HasPrefix(f.Path, at.Path+"/") {
 			listed = append(listed, view.NewFile(f.Entry, f.Layer))
 		}
@@ -55,22 +53,22 @@ func (c *layoutCatCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer img.store.Close()
-	f, err := encode.Lookup(encode.View(img.tocs), c.Path, true)
+	f, err := img.files.Lookup(c.Path, true)
 	if err != nil {
 		return &failure{message: err.Error(), hint: "layform layout ls lists what the image holds"}
 	}
-	if f.Type != layer.Regular && f.Type != layer.Hardlink {
+	if f.Content == nil {
 		return &failure{message: fmt.Sprintf("%q is a %s, which has no content", c.Path, f.Type)}
 	}
 	if a.json {
 		return &failure{message: "cat prints a file as it is, and no JSON", hint: "layform layout ls --json describes it"}
 	}
-	blob, err := img.store.ReaderAt(ctx, img.layers[f.Layer].Digest)
+	blob, err := img.store.ReaderAt(ctx, img.layers[f.ContentLayer].Digest)
 	if err != nil {
 		return err
 	}
 	defer blob.Close()
-	content, err := encode.Open(ctx, blob, img.tocs[f.Layer], img.layers[f.Layer].MediaType, f.Path)
+	content, err := layer.Open(ctx, blob, img.tocs[f.ContentLayer], img.layers[f.ContentLayer].MediaType, f.Content)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/cmd/layform/view"
-	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
@@ -119,7 +118,7 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 	}
 	made := &planned{store: store, dir: s.dir()}
 	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, TakeOver: shape.TakeOver, Destroy: mode.destroy}
-	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now, Contents: encode.DeriveTOC}
+	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now}
 	if !shape.NoCache {
 		made.cache = stage.OpenCache(store)
 		store.Remember(made.cache)

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/layform/layform/cmd/layform/view"
-	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/layout/layer"
 )
 
 // versionCmd prints the version.
@@ -16,7 +16,7 @@ type versionCmd struct{}
 // Run prints the version and what decides the bytes of layers.
 func (c *versionCmd) Run(a *app) error {
 	v := &view.Version{
-		Version: version(), Go: runtime.Version(), Encoding: source.Encoding,
+		Version: version(), Go: runtime.Version(), Encoding: layer.Encoding,
 		Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
 	if a.json {

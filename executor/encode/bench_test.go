@@ -61,7 +61,7 @@ func BenchmarkTar(b *testing.B) {
 func BenchmarkCompress(b *testing.B) {
 	chunk := []byte(text(1, 1<<20))
 	for _, c := range benchCompressions() {
-		b.Run(source.EncodingOf(c), func(b *testing.B) {
+		b.Run(layer.EncodingOf(c), func(b *testing.B) {
 			enc, err := newEncoder(c)
 			if err != nil {
 				b.Fatal(err)
@@ -80,7 +80,7 @@ func BenchmarkCompress(b *testing.B) {
 // BenchmarkWrite builds the layer, walk included.
 func BenchmarkWrite(b *testing.B) {
 	for _, c := range benchCompressions() {
-		b.Run(source.EncodingOf(c), func(b *testing.B) {
+		b.Run(layer.EncodingOf(c), func(b *testing.B) {
 			root, l := benchTree(b, c)
 			for b.Loop() {
 				tree := observe(b, root, l, source.Options{}).Tree
@@ -98,7 +98,7 @@ func BenchmarkWrite(b *testing.B) {
 // BenchmarkReuse builds the layer from an earlier blob that has all its chunks.
 func BenchmarkReuse(b *testing.B) {
 	for _, c := range benchCompressions() {
-		b.Run(source.EncodingOf(c), func(b *testing.B) {
+		b.Run(layer.EncodingOf(c), func(b *testing.B) {
 			root, l := benchTree(b, c)
 			tree := observe(b, root, l, source.Options{}).Tree
 			var blob bytes.Buffer
@@ -120,7 +120,7 @@ func BenchmarkReuse(b *testing.B) {
 // BenchmarkDerive makes the table of contents of a blob again.
 func BenchmarkDerive(b *testing.B) {
 	for _, c := range benchCompressions() {
-		b.Run(source.EncodingOf(c), func(b *testing.B) {
+		b.Run(layer.EncodingOf(c), func(b *testing.B) {
 			root, l := benchTree(b, c)
 			tree := observe(b, root, l, source.Options{}).Tree
 			var blob bytes.Buffer
@@ -130,7 +130,7 @@ func BenchmarkDerive(b *testing.B) {
 			}
 			b.SetBytes(first.Stats.Tar)
 			for b.Loop() {
-				if _, err := DeriveTOC(context.Background(), bytes.NewReader(blob.Bytes()), mediaTypeOf(c)); err != nil {
+				if _, err := layer.DeriveTOC(context.Background(), bytes.NewReader(blob.Bytes()), mediaTypeOf(c)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 )
 
@@ -143,21 +144,21 @@ func TestRecover(t *testing.T) {
 			continue
 		}
 		if diff := cmp.Diff(first.TOC, toc); diff != "" {
-			t.Errorf("%s: the table differs: %s", source.EncodingOf(c), diff)
+			t.Errorf("%s: the table differs: %s", layer.EncodingOf(c), diff)
 		}
 		_, r := build(t, root, layerOf(c), Options{Reuse: []Reuse{{TOC: toc, Blob: bytes.NewReader(blob)}}})
 		if r.Stats.Compressed != 0 {
-			t.Errorf("%s: its chunks are not used: %+v", source.EncodingOf(c), r.Stats)
+			t.Errorf("%s: its chunks are not used: %+v", layer.EncodingOf(c), r.Stats)
 		}
 		other := c
 		if other.Level = 2; c.Algorithm == imagespec.Zstd {
 			other.Level = 19
 		}
 		if toc := recovered(other, blob).TOC; toc.Encoding != "" || len(toc.Chunks) > 0 || toc.DiffID != first.DiffID || len(toc.Entries) != len(first.TOC.Entries) {
-			t.Errorf("%s: taken for %s", source.EncodingOf(c), source.EncodingOf(other))
+			t.Errorf("%s: taken for %s", layer.EncodingOf(c), layer.EncodingOf(other))
 		}
 		if toc, err := Recover(context.Background(), bytes.NewReader(blob[:len(blob)-20]), mediaTypeOf(c), c); err == nil {
-			t.Errorf("%s: a blob that is cut off gives %d chunks", source.EncodingOf(c), len(toc.Chunks))
+			t.Errorf("%s: a blob that is cut off gives %d chunks", layer.EncodingOf(c), len(toc.Chunks))
 		}
 	}
 }

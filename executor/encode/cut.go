@@ -9,7 +9,7 @@ import (
 )
 
 // cutRule says where a tar is cut into chunks. It decides bytes: see
-// source.Encoding.
+// layer.Encoding.
 //
 // Cuts fall between entries, at places that the paths and sizes near them
 // choose and nothing else, so that a change moves the cuts near it alone; and

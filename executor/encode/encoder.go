@@ -8,7 +8,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/layform/layform/layout/imagespec"
-	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/layout/layer"
 )
 
 // encoder compresses chunks, each alone: a gzip member, a zstd frame, or the
@@ -20,13 +20,13 @@ type encoder interface {
 }
 
 // newEncoder makes the encoder of a compression. What it decides belongs to
-// source.Encoding.
+// layer.Encoding.
 func newEncoder(c imagespec.Compression) (encoder, error) {
 	switch c.Algorithm {
 	case imagespec.Gzip, "":
 		level := c.Level
 		if level == 0 {
-			level = source.DefaultGzipLevel
+			level = layer.DefaultGzipLevel
 		}
 		if level < 1 || level > 9 {
 			return nil, fmt.Errorf("gzip has no level %d: use 1 to 9", c.Level)
@@ -36,7 +36,7 @@ func newEncoder(c imagespec.Compression) (encoder, error) {
 	case imagespec.Zstd:
 		level := c.Level
 		if level == 0 {
-			level = source.DefaultZstdLevel
+			level = layer.DefaultZstdLevel
 		}
 		if level < 1 || level > 22 {
 			return nil, fmt.Errorf("zstd has no level %d: use 1 to 22", c.Level)

@@ -20,15 +20,15 @@ import (
 )
 
 // Import writes the file f, which is the archive or the blob of l, as a layer
-// blob to w, and reads it once. A blob, a compressed archive and a plain tar that
-// stays one are written byte for byte, or cloned where w has a method Clone like
-// that of layout.Ingest; any other tar is compressed, in chunks that are cut by
-// the rules of Write. An archive is looked at to its end in the same pass: one
-// that is damaged, has data behind its end, or holds what no good layer holds
-// (paths that lead out of it or lie below a link, two entries for one path,
-// sparse files) is an *ArchiveError. A file that is not what f says, or moves
-// meanwhile, is a *source.ChangedError. After an error w holds a part of the
-// blob, for the caller to drop.
+// blob to w. How it comes out is what f.Output says: byte for byte, or cloned where
+// w has a method Clone like that of layout.Ingest; or compressed, in chunks that
+// are cut by the rules of Write, and without global headers of comments. An archive
+// is looked at to its end in the same pass: one that is damaged, has data behind
+// its end, or breaks another rule of package layer for which archives are refused,
+// is an *ArchiveError. A file that is not what f says, or moves meanwhile, is a
+// *source.ChangedError. It is read once, and once before that where the last of
+// several entries for a path counts. After an error w holds a part of the blob, for
+// the caller to drop.
 func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *spec.Layer, opts Options) (Result, error) {
 	files := source.NewFiles(root)
 	defer func() { _ = files.Close() }()
@@ -41,14 +41,18 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 	} else if f.State != 0 && f.State != source.StateOf(info) {
 		err = &source.ChangedError{Path: f.Path, What: "it is not the file that was observed"}
 	}
-	im := &importer{in: &meter{r: &interruptible{ctx, file}}, sum: sha256.New(), opts: opts}
-	asItIs := l.Archive == "" || f.Compression != imagespec.Uncompressed || opts.Compression.Algorithm == imagespec.Uncompressed
+	var asItIs bool
+	opts.Compression, asItIs = f.Output(l)
+	im := &importer{in: &layer.Meter{R: layer.ContextReader(ctx, file)}, sum: sha256.New(), opts: opts}
+	if err == nil && l.Archive != "" {
+		im.skip, err = skipOf(ctx, file, f, l)
+	}
 	if err == nil && asItIs {
 		w, err = im.adopt(ctx, w, file)
 	}
 	var result Result
 	if err == nil {
-		result, err = im.run(ctx, w, f, l)
+		result, err = im.run(ctx, w, f, l, asItIs)
 	}
 	// A file that moved explains whatever else went wrong.
 	if moved := im.unmoved(f, file, info, err == nil); moved != nil {
@@ -60,10 +64,24 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 	if err != nil {
 		return Result{}, importError(ctx, f.Path, err)
 	}
-	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = im.in.count(), 1, im.in.count()
+	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = im.in.Count(), 1, im.in.Count()
 	seen := source.Observed{File: &source.File{Path: f.Path, Size: f.Size, Digest: im.digest(), Compression: f.Compression}}
 	result.Fingerprint, _ = seen.Fingerprint(l)
 	return result, nil
+}
+
+// skipOf gives the entries of an archive that are left out, for others have the
+// same path; nil where none may. The file is read from its beginning afterwards.
+func skipOf(ctx context.Context, file *os.File, f *source.File, l *spec.Layer) (func(*layer.Entry) bool, error) {
+	if l.OnDuplicate != spec.DuplicatesLast {
+		return source.SkipDuplicates(ctx, l, f.Compression, nil)
+	}
+	skip, err := source.SkipDuplicates(ctx, l, f.Compression, file)
+	if err != nil {
+		return nil, err
+	}
+	_, err = file.Seek(0, io.SeekStart)
+	return skip, err
 }
 
 // ArchiveError says that a file cannot be used as an archive, whoever reads it:
@@ -84,7 +102,7 @@ func (e *ArchiveError) Unwrap() error { return e.Err }
 // importError names the file in an error that does not.
 func importError(ctx context.Context, path string, err error) error {
 	var changed *source.ChangedError
-	var format *formatError
+	var format *layer.Breach
 	switch {
 	case errors.As(err, &changed), ctx.Err() != nil:
 		return err
@@ -92,19 +110,6 @@ func importError(ctx context.Context, path string, err error) error {
 		return &ArchiveError{Path: path, Err: format}
 	}
 	return fmt.Errorf("%s: %w", path, err)
-}
-
-// interruptible is a reader that ends when its context does.
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (i *interruptible) Read(p []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return i.r.Read(p)
 }
 
 // digested is a writer that hashes what is written to it, as blobs on their way
@@ -123,8 +128,10 @@ type cloner interface {
 
 // importer reads one file.
 type importer struct {
-	in   *meter
+	in   *layer.Meter
 	opts Options
+	// skip is that of a layer.Visitor.
+	skip func(*layer.Entry) bool
 	// sum runs over the file, unless written tells its digest.
 	sum     hash.Hash
 	written digested
@@ -150,7 +157,7 @@ func (im *importer) adopt(ctx context.Context, w io.Writer, file *os.File) (io.W
 	if err != nil {
 		return w, err
 	}
-	im.in.r = &interruptible{ctx, clone}
+	im.in.R = layer.ContextReader(ctx, clone)
 	return io.Discard, nil
 }
 
@@ -181,8 +188,8 @@ func (im *importer) unmoved(f *source.File, file *os.File, before fs.FileInfo, w
 	if what == "" && whole && f.Digest != "" && f.Digest != im.digest() {
 		what = "other content"
 	}
-	if what == "" && whole && im.in.count() != f.Size {
-		what = fmt.Sprintf("%d bytes were read of %d", im.in.count(), f.Size)
+	if what == "" && whole && im.in.Count() != f.Size {
+		what = fmt.Sprintf("%d bytes were read of %d", im.in.Count(), f.Size)
 	}
 	if what != "" {
 		return &source.ChangedError{Path: f.Path, What: what}
@@ -190,14 +197,14 @@ func (im *importer) unmoved(f *source.File, file *os.File, before fs.FileInfo, w
 	return nil
 }
 
-func (im *importer) run(ctx context.Context, w io.Writer, f *source.File, l *spec.Layer) (Result, error) {
+func (im *importer) run(ctx context.Context, w io.Writer, f *source.File, l *spec.Layer, asItIs bool) (Result, error) {
 	switch {
 	case l.Archive == "":
 		return im.blob(w)
-	case f.Compression == imagespec.Uncompressed:
-		return im.plain(ctx, w)
+	case asItIs && f.Compression != imagespec.Uncompressed:
+		return im.compressed(w, f.Compression, f.Size)
 	}
-	return im.compressed(w, f.Compression, f.Size)
+	return im.encode(ctx, w, f.Compression, asItIs)
 }
 
 // blob copies a file.
@@ -228,13 +235,14 @@ func (p *progress) Write(b []byte) (int, error) {
 // compressed copies an archive while it looks at what is in it.
 func (im *importer) compressed(w io.Writer, algorithm imagespec.Algorithm, size int64) (Result, error) {
 	tee := io.TeeReader(im.in, im.copyTo(w))
-	d, err := decompress(tee, algorithm)
+	d, err := layer.Decompress(tee, algorithm, 0)
 	if err != nil {
 		return Result{}, err
 	}
 	defer func() { _ = d.Close() }()
 	stream := readAhead(d)
-	toc, err := scanAll(stream, func() int64 { return size }, true, im.opts.Progress)
+	seen := io.TeeReader(stream, &progress{w: io.Discard, report: im.opts.Progress})
+	toc, err := layer.List(seen, func() int64 { return size }, layer.RefuseArchive)
 	stream.Close()
 	if err != nil {
 		return Result{}, err
@@ -242,50 +250,29 @@ func (im *importer) compressed(w io.Writer, algorithm imagespec.Algorithm, size 
 	if _, err := io.Copy(io.Discard, tee); err != nil {
 		return Result{}, err
 	}
-	toc.Blob, toc.Size = im.digest(), im.in.count()
-	return Result{DiffID: toc.DiffID, TOC: toc, Stats: Stats{Tar: d.out, Written: im.in.count()}}, nil
+	toc.Blob, toc.Size = im.digest(), im.in.Count()
+	return Result{DiffID: toc.DiffID, TOC: toc, Stats: Stats{Tar: d.Size(), Written: im.in.Count()}}, nil
 }
 
-// scanAll lists a tar stream that comes from a blob.
-func scanAll(r io.Reader, blob func() int64, strict bool, report func(int64)) (*layer.TOC, error) {
-	sum := sha256.New()
-	s := &scanner{
-		in:     &counter{r: io.TeeReader(r, &progress{w: sum, report: report})},
-		strict: strict,
-		blob:   blob,
+// encode compresses the tar in an archive, cut into chunks at its entries. With
+// whole set the tar stays as it is, byte for byte.
+func (im *importer) encode(ctx context.Context, w io.Writer, from imagespec.Algorithm, whole bool) (Result, error) {
+	d, err := layer.Decompress(io.TeeReader(im.in, im.copyTo(io.Discard)), from, 0)
+	if err != nil {
+		return Result{}, err
 	}
-	if err := s.scan(); err != nil {
-		return nil, err
+	defer func() { _ = d.Close() }()
+	list := &layer.Listing{}
+	if from != imagespec.Uncompressed {
+		list.Blob = im.in.Count
 	}
-	return &layer.TOC{
-		Version: layer.TOCVersion,
-		DiffID:  digest.NewDigest(digest.SHA256, sum),
-		Entries: s.entries,
-	}, nil
-}
-
-// plain compresses a tar, cut into chunks at its entries.
-func (im *importer) plain(ctx context.Context, w io.Writer) (Result, error) {
-	rule := ruleOf(im.opts.Compression.Algorithm)
-	s := &scanner{strict: true, step: rule.split}
 	p := &press{w: w, opts: im.opts}
 	p.produce = func(take func() (*chunk, error), emit func(*chunk) error) error {
-		rec := &recorder{r: io.TeeReader(im.in, im.copyTo(io.Discard)), take: take, emit: emit}
-		c := cutter{rule: rule}
-		s.in = &counter{r: rec}
-		s.before = func(e *layer.Entry, start, head int64) error {
-			c.size = start - rec.base
-			if !c.before(e.Path, head, e.Size) {
-				return nil
-			}
-			return rec.cut(start)
-		}
-		s.after = rec.file
-		s.stepped = func() error { return rec.cut(s.in.n) }
+		rec := &recorder{r: d, take: take, emit: emit}
 		if err := rec.begin(); err != nil {
 			return err
 		}
-		if err := s.scan(); err != nil {
+		if err := layer.Scan(rec, rec.visitor(ruleOf(im.opts.Compression.Algorithm), list, im.skip, whole)); err != nil {
 			return err
 		}
 		return emit(rec.chunk)
@@ -293,7 +280,7 @@ func (im *importer) plain(ctx context.Context, w io.Writer) (Result, error) {
 	if err := p.run(ctx); err != nil {
 		return Result{}, err
 	}
-	return p.result(s.entries), nil
+	return p.result(list.Entries), nil
 }
 
 // maxRecorded bounds a recorded chunk: only headers without end get there.
@@ -305,8 +292,9 @@ type recorder struct {
 	take  func() (*chunk, error)
 	emit  func(*chunk) error
 	chunk *chunk
-	// base is the place in the stream at which chunk begins.
-	base int64
+	// base is the place in the tar at which chunk begins; ahead is the number of
+	// bytes to come that are no part of the tar.
+	base, ahead int64
 }
 
 func (r *recorder) begin() (err error) {
@@ -314,13 +302,51 @@ func (r *recorder) begin() (err error) {
 	return err
 }
 
+// Read reads, and keeps what belongs to the tar.
 func (r *recorder) Read(p []byte) (int, error) {
 	if len(r.chunk.raw) > maxRecorded {
-		return 0, wrong("the tar has headers of more than %d MiB in one place", maxRecorded>>20)
+		return 0, &layer.Breach{Rule: layer.RuleHeader, Problem: fmt.Sprintf("the tar has headers of more than %d MiB in one place", maxRecorded>>20)}
 	}
 	n, err := r.r.Read(p)
-	r.chunk.raw = append(r.chunk.raw, p[:n]...)
+	out := min(int64(n), r.ahead)
+	r.ahead -= out
+	r.chunk.raw = append(r.chunk.raw, p[out:n]...)
 	return n, err
+}
+
+// visitor cuts chunks by a rule, and lists the entries.
+func (r *recorder) visitor(rule cutRule, list *layer.Listing, skip func(*layer.Entry) bool, whole bool) layer.Visitor {
+	c := cutter{rule: rule}
+	v := layer.Visitor{
+		Breach:  layer.RefuseArchive,
+		Digests: true,
+		Step:    rule.split,
+		Stepped: r.cut,
+		Skip:    skip,
+		Header: func(e *layer.Entry, start, head int64) error {
+			c.size = start - r.base
+			if !c.before(e.Path, head, e.Size) {
+				return nil
+			}
+			return r.cut(start)
+		},
+		Entry: func(e *layer.Entry, sum []byte) error {
+			if sum != nil {
+				r.file(e, sum)
+			}
+			return list.Add(e)
+		},
+	}
+	if !whole {
+		v.Omit = r.omit
+	}
+	return v
+}
+
+// omit takes bytes out of the tar: the last ones, and some of those to come.
+func (r *recorder) omit(back, ahead int64) {
+	r.chunk.raw = r.chunk.raw[:len(r.chunk.raw)-int(back)]
+	r.ahead = ahead
 }
 
 // file notes a file's content in the chunk that holds all of it.

@@ -55,13 +55,13 @@ func TestImportPlain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s: the blob is another one", source.EncodingOf(c))
+			t.Errorf("%s: the blob is another one", layer.EncodingOf(c))
 		}
 		if r.DiffID != written.DiffID {
-			t.Errorf("%s: diffID %s, want %s", source.EncodingOf(c), r.DiffID, written.DiffID)
+			t.Errorf("%s: diffID %s, want %s", layer.EncodingOf(c), r.DiffID, written.DiffID)
 		}
 		if diff := cmp.Diff(direct.TOC, r.TOC); diff != "" {
-			t.Errorf("%s: another table of contents: %s", source.EncodingOf(c), diff)
+			t.Errorf("%s: another table of contents: %s", layer.EncodingOf(c), diff)
 		}
 	}
 }
@@ -134,7 +134,7 @@ func TestImportCompressed(t *testing.T) {
 			media = "application/vnd.oci.image.layer.v1.tar+zstd"
 		}
 		for _, m := range []string{media, "application/x-unknown"} {
-			toc, err := DeriveTOC(context.Background(), bytes.NewReader(archive), m)
+			toc, err := layer.DeriveTOC(context.Background(), bytes.NewReader(archive), m)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 			} else if diff := cmp.Diff(r.TOC, toc); diff != "" {
@@ -216,7 +216,7 @@ func TestImportForeign(t *testing.T) {
 		if r.DiffID != digest.FromBytes(archive) {
 			t.Errorf("%s: the diffID is not that of the tar", format)
 		}
-		toc, err := DeriveTOC(context.Background(), bytes.NewReader(blob), "application/vnd.oci.image.layer.v1.tar+zstd")
+		toc, err := layer.DeriveTOC(context.Background(), bytes.NewReader(blob), "application/vnd.oci.image.layer.v1.tar+zstd")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,8 +260,8 @@ func FuzzDeriveTOC(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		toc, err := DeriveTOC(context.Background(), bytes.NewReader(b), "")
-		algorithm, sniffErr := source.Sniff(b[:min(len(b), 1024)])
+		toc, err := layer.DeriveTOC(context.Background(), bytes.NewReader(b), "")
+		algorithm, sniffErr := layer.Sniff(b[:min(len(b), 1024)])
 		if sniffErr != nil {
 			return
 		}

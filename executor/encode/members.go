@@ -15,7 +15,6 @@ import (
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
-	"github.com/layform/layform/planner/source"
 )
 
 // maxMember bounds the members of a blob that can be one of ours, compressed
@@ -47,29 +46,39 @@ func Recover(ctx context.Context, blob io.ReadSeeker, mediaType string, c images
 			return nil, err
 		}
 	}
-	return DeriveTOC(ctx, blob, mediaType)
+	return layer.DeriveTOC(ctx, blob, mediaType)
 }
 
 // recover reads a blob of ours.
 func (m *members) recover(ctx context.Context, r io.Reader) (*layer.TOC, error) {
 	sum := sha256.New()
 	m.diff = sha256.New()
-	in := &counter{r: io.TeeReader(&interruptible{ctx, r}, sum)}
+	in := &layer.Meter{R: io.TeeReader(layer.ContextReader(ctx, r), sum)}
 	if err := m.begin(in); err != nil {
 		return nil, err
 	}
 	defer m.close()
-	s := &scanner{in: &counter{r: io.TeeReader(m, m.diff)}, after: m.file}
-	if err := s.scan(); err != nil {
+	list := &layer.Listing{}
+	err := layer.Scan(io.TeeReader(m, m.diff), layer.Visitor{
+		Breach:  layer.RefuseForeign,
+		Digests: true,
+		Entry: func(e *layer.Entry, sum []byte) error {
+			if sum != nil {
+				m.file(e, sum)
+			}
+			return list.Add(e)
+		},
+	})
+	if err != nil {
 		return nil, err
 	}
 	return &layer.TOC{
 		Version:  layer.TOCVersion,
 		Blob:     digest.NewDigest(digest.SHA256, sum),
-		Size:     in.n,
+		Size:     in.Count(),
 		DiffID:   digest.NewDigest(digest.SHA256, m.diff),
-		Encoding: source.EncodingOf(m.compression),
-		Entries:  s.entries,
+		Encoding: layer.EncodingOf(m.compression),
+		Entries:  list.Entries,
 		Chunks:   m.chunks,
 	}, nil
 }

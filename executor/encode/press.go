@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layform/layform/layout/layer"
-	"github.com/layform/layform/planner/source"
 )
 
 // slack is the number of chunks that may be in flight beyond one for each
@@ -293,7 +292,7 @@ func (p *press) result(entries []layer.Entry) Result {
 			Version:  layer.TOCVersion,
 			Size:     p.written,
 			DiffID:   diffID,
-			Encoding: source.EncodingOf(p.opts.Compression),
+			Encoding: layer.EncodingOf(p.opts.Compression),
 			Entries:  entries,
 			Chunks:   slices.Clip(p.chunks),
 		},

@@ -12,7 +12,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/layer"
-	"github.com/layform/layform/planner/source"
 )
 
 // reuse finds chunks in earlier blobs.
@@ -52,7 +51,7 @@ func newReuse(opts Options) *reuse {
 
 // alike are the earlier blobs that were written as the new one is.
 func (o Options) alike() iter.Seq[Reuse] {
-	encoding := source.EncodingOf(o.Compression)
+	encoding := layer.EncodingOf(o.Compression)
 	return func(yield func(Reuse) bool) {
 		for _, from := range o.Reuse {
 			if from.TOC != nil && from.Blob != nil && from.TOC.Encoding == encoding && !yield(from) {

@@ -26,7 +26,7 @@ import (
 func TestReuse(t *testing.T) {
 	root, layerOf := goldenTree(t)
 	for _, c := range benchCompressions() {
-		t.Run(source.EncodingOf(c), func(t *testing.T) {
+		t.Run(layer.EncodingOf(c), func(t *testing.T) {
 			m := newMemory()
 			want, first := build(t, root, layerOf(c), Options{Digests: m})
 			t.Run("unread", func(t *testing.T) { reuseEach(t, root, layerOf(c), Options{Compression: c, Digests: m}, want, first) })

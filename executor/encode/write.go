@@ -68,7 +68,7 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = tw.read.Load(), tw.opened.Load(), tw.hashed.Load()
 	// A tree with a Sum has all digests, and seen has compared them.
 	if result.Fingerprint = t.LayerFingerprint(opts.Compression); result.Fingerprint == "" {
-		result.Fingerprint, _ = source.FingerprintTree(tw.entries, source.EncodingOf(opts.Compression))
+		result.Fingerprint, _ = source.FingerprintTree(tw.entries, layer.EncodingOf(opts.Compression))
 	}
 	return result, nil
 }

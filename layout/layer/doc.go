@@ -1,6 +1,15 @@
 // Package layer is the format of layers: the entries of a layer's tar and their
 // order, the headers that say them, the table of contents that lists the entries
-// and chunks of a blob, and its stored form.
+// and chunks of a blob, the encoding version that names all that decides bytes, and
+// how layers are read: decompressed, scanned, checked, listed, laid over each other.
+//
+// There is one reading and one set of rules. Decompress has one bound. Scan reads a
+// tar once and calls a Visitor for its entries and for each Breach of a Rule; what
+// follows from a breach stands in one table: whether the validator says MUST,
+// whether an archive is refused as a layer, and whether a layer of somebody else is
+// still read. Where readers of tars (package archive/tar, GNU tar, libarchive,
+// Python's tarfile) would unpack different files, the rule is RuleHeader or
+// RuleEntrySize.
 //
 // A header is one USTAR block where everything fits, and a PAX extended header
 // with a USTAR block after it where it must be: long or non-ASCII names, ids

@@ -42,6 +42,12 @@ func (p Paths[V]) Add(name string, v V) bool {
 	return true
 }
 
+// Value is the value that a path has; the zero value for one that has none.
+func (p Paths[V]) Value(name string) V { return p.values[maphash.String(p.seed, name)] }
+
+// Set gives a path a value, in place of the one that it has.
+func (p Paths[V]) Set(name string, v V) { p.values[maphash.String(p.seed, name)] = v }
+
 // Has reports whether a path was added.
 func (p Paths[V]) Has(name string) bool {
 	_, ok := p.values[maphash.String(p.seed, name)]

@@ -6,9 +6,10 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-func TestNames(t *testing.T) {
+func TestOutside(t *testing.T) {
 	for name, want := range map[string]bool{
-		"a/b": false, "./a": false, "..a/b": false, "..": true, "/a": true, "a/../../b": true, "a/..": true,
+		"a/b": false, "./a": false, "..a/b": false, "a/..b": false, "": false,
+		"..": true, "/a": true, "a/../../b": true, "a/..": true,
 	} {
 		if got := layer.Outside(name); got != want {
 			t.Errorf("%q: Outside is %v", name, got)

@@ -3,7 +3,6 @@ package stage
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -13,22 +12,19 @@ import (
 )
 
 // Contents is the table of contents of a layer blob: the one that was kept or,
-// when that is lost, damaged or never was, one that derive makes of the verified
-// blob. Without derive it is nil then.
-func Contents(ctx context.Context, store *layout.Store, d ocispec.Descriptor, derive func(ctx context.Context, blob io.Reader, mediaType string) (*layer.TOC, error)) (*layer.TOC, error) {
+// when that is lost, damaged or never was, one that is made of the verified blob.
+// A blob of which nobody can tell what it holds is a *layer.Breach.
+func Contents(ctx context.Context, store *layout.Store, d ocispec.Descriptor) (*layer.TOC, error) {
 	toc, err := LoadTOC(ctx, store, d.Digest)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrCorrupt) {
 		return toc, err
-	}
-	if derive == nil {
-		return nil, nil
 	}
 	blob, err := store.Fetch(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	defer blob.Close()
-	if toc, err = derive(ctx, blob, d.MediaType); err != nil {
+	if toc, err = layer.DeriveTOC(ctx, blob, d.MediaType); err != nil {
 		return nil, err
 	}
 	toc.Blob, toc.Size = d.Digest, d.Size

@@ -18,13 +18,8 @@ import (
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/spec"
 )
-
-// Encoding names the rule that turns entries into the bytes of a layer: tar
-// headers, chunk cuts, encoders and levels. It is part of every layer's
-// fingerprint. Change it whenever any of these changes bytes, and the golden
-// digests of executor/encode with it.
-const Encoding = "layform/1"
 
 // Entry is one entry of a layer that is to be built. Its Digest is empty as
 // long as its content was not read.
@@ -76,4 +71,20 @@ type File struct {
 	// Compression is what the file is compressed with, found by its magic
 	// bytes; a blob's is always Uncompressed.
 	Compression imagespec.Algorithm
+}
+
+// Output is how the file comes out as the layer l: the compression of the blob, and
+// whether the blob is the file byte for byte. A blob is; so is an archive that is
+// compressed already, unless l asks for another compression or a level.
+func (f *File) Output(l *spec.Layer) (c imagespec.Compression, asItIs bool) {
+	is := imagespec.Compression{Algorithm: f.Compression}
+	switch {
+	case l.Archive == "":
+		return is, true
+	case f.Compression == imagespec.Uncompressed || l.Convert:
+		c = l.Compression
+	default:
+		c = is
+	}
+	return c, c == is && l.OnDuplicate == ""
 }

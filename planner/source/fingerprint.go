@@ -7,7 +7,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/opencontainers/go-digest"
 
@@ -35,7 +34,7 @@ func (t *Tree) Fingerprint() (digest.Digest, bool) {
 // LayerFingerprint is the fingerprint of the tree's layer where the tree's own
 // is known already as its Sum, empty otherwise.
 func (t *Tree) LayerFingerprint(c imagespec.Compression) digest.Digest {
-	return treeLayer(t.Sum, EncodingOf(c))
+	return treeLayer(t.Sum, layer.EncodingOf(c))
 }
 
 // FingerprintTree is the fingerprint of the layer of a tree with these entries,
@@ -109,45 +108,28 @@ func (o *Observed) Fingerprint(l *spec.Layer) (digest.Digest, bool) {
 	switch {
 	case o.Tree != nil:
 		d, ok := o.Tree.Fingerprint()
-		return treeLayer(d, EncodingOf(l.Compression)), ok
+		return treeLayer(d, layer.EncodingOf(l.Compression)), ok
 	case o.File == nil || o.File.Digest == "":
 		return "", false
-	case l.Archive != "" && o.File.Compression == imagespec.Uncompressed:
-		buf = record(buf, "archive layer", EncodingOf(l.Compression), string(o.File.Digest))
 	case l.Archive != "":
-		// An archive has a diffID, which a blob of the same bytes has not.
-		buf = record(buf, "archive file layer", string(o.File.Digest))
+		buf = o.File.archiveRecord(buf, l)
 	default:
 		buf = record(buf, "file layer", string(o.File.Digest))
 	}
 	return digest.FromBytes(buf), true
 }
 
-// The levels that level 0 stands for.
-const (
-	DefaultGzipLevel = 6
-	DefaultZstdLevel = 3
-)
-
-// EncodingOf names all that turns a tar into a blob's bytes: the Encoding, the
-// algorithm, and the level, with defaults filled in. Blobs of one such name
-// share chunks.
-func EncodingOf(c imagespec.Compression) string {
-	level := c.Level
-	switch c.Algorithm {
-	case imagespec.Gzip, "":
-		c.Algorithm = imagespec.Gzip
-		if level == 0 {
-			level = DefaultGzipLevel
-		}
-	case imagespec.Zstd:
-		if level == 0 {
-			level = DefaultZstdLevel
-		}
-	default:
-		return Encoding + " " + string(c.Algorithm)
+// archiveRecord covers an archive. It has a diffID, which a blob of the same bytes
+// has not.
+func (f *File) archiveRecord(buf []byte, l *spec.Layer) []byte {
+	c, asItIs := f.Output(l)
+	switch {
+	case asItIs && f.Compression != imagespec.Uncompressed:
+		return record(buf, "archive file layer", string(f.Digest))
+	case l.OnDuplicate != "":
+		return record(buf, "archive layer", layer.EncodingOf(c), string(f.Digest), string(l.OnDuplicate))
 	}
-	return Encoding + " " + string(c.Algorithm) + "-" + strconv.Itoa(level)
+	return record(buf, "archive layer", layer.EncodingOf(c), string(f.Digest))
 }
 
 // record appends texts, each with its length before it, so that no two lists

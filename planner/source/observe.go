@@ -111,7 +111,7 @@ func (o *observer) tree() *Tree {
 			blocks = append(blocks, made{entry: &e})
 		}
 	}
-	if sum, ok := o.fingerprint(blocks); ok && treeLayer(sum, EncodingOf(o.layer.Compression)) == o.opts.Known {
+	if sum, ok := o.fingerprint(blocks); ok && treeLayer(sum, layer.EncodingOf(o.layer.Compression)) == o.opts.Known {
 		return &Tree{Sum: sum, Unchanged: true}
 	}
 	var all []Entry

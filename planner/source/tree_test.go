@@ -137,7 +137,7 @@ func TestFingerprint(t *testing.T) {
 			t.Errorf("%v does not change the fingerprint", c)
 		}
 	}
-	if print(tree(func(*Entry) {}), imagespec.Compression{Algorithm: imagespec.Gzip, Level: DefaultGzipLevel}) != base {
+	if print(tree(func(*Entry) {}), imagespec.Compression{Algorithm: imagespec.Gzip, Level: layer.DefaultGzipLevel}) != base {
 		t.Error("the default level, written out, changes the fingerprint")
 	}
 	if print(tree(func(e *Entry) { e.Node, e.File = 3, "elsewhere" }), imagespec.Compression{}) != base {

@@ -1,4 +1,4 @@
-// Package encode turns what a layer is made of into its blob, and reads blobs back.
+// Package encode turns what a layer is made of into its blob.
 //
 // Write and Import make a blob in one streaming pass: entries become a tar, the
 // tar is cut into chunks at places that its entries decide, each chunk is
@@ -10,15 +10,14 @@
 //
 // Guarantees: the same entries and compression give the same bytes, on every
 // machine, whatever the parallelism and whatever earlier blobs are there to
-// reuse; golden digests pin those bytes under the name source.Encoding. Memory
+// reuse; golden digests pin those bytes under the name layer.Encoding. Memory
 // is bounded whatever the length of the layer and its files: a few chunks of at
 // most 2 MiB for each worker. A file that moves while it is read is an error.
 //
-// A table of contents serves four things: chunks of an earlier blob are copied
-// instead of being compressed again; what stands in front of the first change is
-// not read either, since the table tells the state of the stream's hash after
-// each chunk; Open reads one file without the rest of the layer; and View lists
-// what the layers of an image make up together.
+// The table of contents of an earlier blob saves work: its chunks are copied
+// instead of being compressed again, and what stands in front of the first change
+// is not read either, since the table tells the state of the stream's hash after
+// each chunk.
 package encode
 
 import (
@@ -33,9 +32,8 @@ import (
 
 // Options shape the writing of a layer.
 type Options struct {
-	// Compression is what a tree or a plain tar is compressed with; the zero
-	// value is gzip at its default level. An archive that is used as it is
-	// keeps its own.
+	// Compression is what a tree is compressed with; the zero value is gzip at its
+	// default level. Import goes by source.File.Output instead.
 	Compression imagespec.Compression
 	// Parallelism bounds the chunks that are read and compressed at once; 0
 	// means GOMAXPROCS. It never changes the bytes.

@@ -1,4 +1,4 @@
-package encode
+package layer
 
 import (
 	"context"
@@ -11,19 +11,19 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/imagespec"
-	"github.com/layform/layform/layout/layer"
 )
 
-// Open reads the content of one file of a layer. Blob is the layer's blob of
-// the given media type, which toc describes; of a blob with chunks only those
-// that hold the file are read, of any other all that stands before the file.
-// A hard link gives the content of its target. The last Read fails unless the
-// content has the entry's digest. The caller closes what Open returns, and
-// keeps blob open until then.
-func Open(ctx context.Context, blob io.ReaderAt, toc *layer.TOC, mediaType, path string) (io.ReadCloser, error) {
-	e, err := regular(toc, path)
-	if err != nil {
-		return nil, err
+// Open reads the content of one file of a layer, which e of its table of contents
+// describes. Blob is the layer's blob of the given media type; of a blob with
+// chunks only those that hold the file are read, of any other all that stands
+// before the file. The last Read fails unless the content has the entry's
+// digest. The caller closes what Open returns, and keeps blob open until then.
+func Open(ctx context.Context, blob io.ReaderAt, toc *TOC, mediaType string, e *Entry) (io.ReadCloser, error) {
+	switch {
+	case e.Type != Regular:
+		return nil, fmt.Errorf("%q is a %s and has no content", e.Path, e.Type)
+	case e.Digest == "":
+		return nil, fmt.Errorf("%q is a sparse file, which cannot be read from the layer", e.Path)
 	}
 	start, length, skip := int64(0), toc.Size, e.Offset
 	if from, to := chunksOf(toc.Chunks, e); to > from {
@@ -36,53 +36,28 @@ func Open(ctx context.Context, blob io.ReaderAt, toc *layer.TOC, mediaType, path
 	section := io.NewSectionReader(blob, start, length)
 	algorithm, ok := imagespec.LayerCompression(mediaType)
 	if !ok {
-		if _, algorithm, err = sniff(io.NewSectionReader(blob, 0, toc.Size)); err != nil {
+		var err error
+		if _, algorithm, err = Detect(io.NewSectionReader(blob, 0, toc.Size)); err != nil {
 			return nil, fmt.Errorf("a blob of type %q is no layer: it %w", mediaType, err)
 		}
 	}
 	if algorithm == imagespec.Uncompressed {
 		section, skip = io.NewSectionReader(blob, e.Offset, e.Size), 0
 	}
-	d, err := decompress(&interruptible{ctx, section}, algorithm)
+	d, err := Decompress(ContextReader(ctx, section), algorithm, 0)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := io.CopyN(io.Discard, d, skip); err != nil {
 		_ = d.Close()
-		return nil, fmt.Errorf("%q: the layer ends before it: %w", path, err)
+		return nil, fmt.Errorf("%q: the layer ends before it: %w", e.Path, err)
 	}
 	return &content{d: d, e: e, sum: sha256.New()}, nil
 }
 
-// regular finds the regular file at a path, through a hard link if need be. Of
-// several entries for a path the last one counts.
-func regular(toc *layer.TOC, path string) (*layer.Entry, error) {
-	for range 2 {
-		var found *layer.Entry
-		for i := range toc.Entries {
-			if toc.Entries[i].Path == path {
-				found = &toc.Entries[i]
-			}
-		}
-		switch {
-		case found == nil:
-			return nil, fmt.Errorf("the layer has no entry %q", path)
-		case found.Type == layer.Hardlink:
-			path = found.Linkname
-		case found.Type != layer.Regular:
-			return nil, fmt.Errorf("%q is a %s and has no content", path, found.Type)
-		case found.Digest == "":
-			return nil, fmt.Errorf("%q is a sparse file, which cannot be read from the layer", path)
-		default:
-			return found, nil
-		}
-	}
-	return nil, fmt.Errorf("%q is a hard link to a hard link", path)
-}
-
 // chunksOf gives the range of the chunks that hold the content of e, none where
 // the chunks do not reach as far.
-func chunksOf(chunks []layer.Chunk, e *layer.Entry) (from, to int) {
+func chunksOf(chunks []Chunk, e *Entry) (from, to int) {
 	ends := make([]int64, len(chunks)) // where each chunk ends in the tar
 	total := int64(0)
 	for i, c := range chunks {
@@ -99,8 +74,8 @@ func chunksOf(chunks []layer.Chunk, e *layer.Entry) (from, to int) {
 
 // content is the content of one file on its way out.
 type content struct {
-	d    *decompressor
-	e    *layer.Entry
+	d    *Decompressor
+	e    *Entry
 	done int64
 	sum  hash.Hash
 }

@@ -1,0 +1,221 @@
+package layer
+
+import (
+	"archive/tar"
+	"fmt"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/layform/layform/layout/imagespec"
+)
+
+// mark is what is remembered of a path: the type of its entry in the low bits,
+// 0 where it has none, and what else the layer says of it.
+type mark uint8
+
+const (
+	markType mark = 1<<3 - 1
+	// markParent is set for a path that has an entry below it, whiteouts left out.
+	markParent mark = 1 << 3
+	// markHidden is set for a path that a whiteout of the layer hides.
+	markHidden mark = 1 << 4
+	// markAwaited is set for a path that a hard link names before it has an entry.
+	markAwaited mark = 1 << 5
+)
+
+// entryType is the type of the path's entry, "" where it has none.
+func (m mark) entryType() Type {
+	if code := int(m & markType); code > 0 {
+		return typeCodes()[code-1]
+	}
+	return ""
+}
+
+// withType gives the path an entry.
+func (m mark) withType(t Type) mark {
+	for code, known := range typeCodes() {
+		if known == t {
+			return m&^markType | mark(code+1)
+		}
+	}
+	return m
+}
+
+// checker checks the entries of a layer by its rules, in the order of the tar.
+// It keeps some bytes for each path.
+type checker struct {
+	breach func(*Breach) error
+	paths  Paths[mark]
+	// name is the entry that is checked, and err what breach returned for it.
+	name string
+	err  error
+}
+
+func newChecker(breach func(*Breach) error) *checker {
+	return &checker{breach: breach, paths: NewPaths[mark]()}
+}
+
+// found reports a breach.
+func (c *checker) found(b *Breach) error {
+	if c.breach == nil {
+		return nil
+	}
+	return c.breach(b)
+}
+
+// report reports a breach of a rule.
+func (c *checker) report(rule Rule, name, format string, args ...any) error {
+	return c.found(&Breach{Rule: rule, Name: shortened(name), Problem: fmt.Sprintf(format, args...)})
+}
+
+// find reports a breach of the entry that is checked, unless an earlier one of
+// it ended the scan.
+func (c *checker) find(rule Rule, format string, args ...any) {
+	if c.err == nil {
+		c.err = c.report(rule, c.name, format, args...)
+	}
+}
+
+// entry checks an entry by all rules.
+func (c *checker) entry(h *tar.Header, headers []rawHeader, e *Entry) error {
+	c.name, c.err = h.Name, nil
+	if rule, problem := ambiguity(h, headers); rule != "" {
+		c.find(rule, "%s", problem)
+	}
+	if imagespec.TooLong(e.Path) || len(e.Linkname) > imagespec.MaxPath {
+		// What nobody can unpack leads nowhere, and would take long to look at.
+		c.find(RulePath, "the path is longer than Linux allows, or that of a link's target is: %d bytes for a name, %d for a path", imagespec.MaxName, imagespec.MaxPath)
+		return c.err
+	}
+	if typeOf(h.Typeflag) == "" || h.Typeflag == tar.TypeCont {
+		c.find(RuleEntryType, "the tar entry has the type %q, which layers do not have", h.Typeflag)
+		return c.err
+	}
+	c.form(h, e)
+	was := c.paths.Value(e.Path)
+	c.place(h, e, was)
+	if e.Type == Hardlink {
+		c.hardlink(h, e)
+	}
+	c.paths.Set(e.Path, was.withType(e.Type))
+	dir, base := path.Split(e.Path)
+	if dir = path.Clean(dir); imagespec.IsWhiteout(base) {
+		c.whiteout(e, dir, base)
+		return c.err
+	}
+	if was&markHidden != 0 {
+		c.find(RuleWhiteoutOwn, "a whiteout of the same layer is for this path")
+	}
+	if e.Path != "." {
+		c.paths.Set(dir, c.paths.Value(dir)|markParent)
+	}
+	return c.err
+}
+
+// form checks what an entry says of itself.
+func (c *checker) form(h *tar.Header, e *Entry) {
+	switch {
+	case goesUp(h.Name):
+		c.find(RulePath, "the path leads out of the layer: it has %q", "..")
+	case strings.HasPrefix(h.Name, "/") && e.Path != ".": // all readers take "/" for the root
+		c.find(RuleAbsolute, "the path begins with a slash, but paths in a layer are relative")
+	}
+	if !utf8.ValidString(h.Name) {
+		c.find(RuleName, "the name is not valid UTF-8")
+	}
+	if isSparse(h) {
+		c.find(RuleSparse, "it is a sparse file in GNU's format, which not every runtime reads: make the tar without --sparse")
+	}
+	if e.Path == "." && e.Type != Directory {
+		c.find(RuleRoot, "the root of the layer is a %s here, and no directory", e.Type)
+	}
+}
+
+// place checks the path of an entry against those before it.
+func (c *checker) place(h *tar.Header, e *Entry, was mark) {
+	if t := was.entryType(); t != "" {
+		c.find(RuleDuplicate, "the path stands in the tar twice; a layer holds one entry for a path")
+	}
+	if was&markAwaited != 0 && was.entryType() == "" {
+		c.find(RuleHardlink, "a hard link to it comes before it: no program can make that")
+	}
+	if was&markParent != 0 && e.Type != Directory && e.Path != "." {
+		c.find(RuleBelowFile, "it is a %s, but entries before it lie below it", e.Type)
+	}
+	if dir, m, ok := c.above(e.Path); ok {
+		rule := RuleBelowFile
+		if m.entryType() == Symlink {
+			rule = RuleThroughLink
+		}
+		c.find(rule, "it lies below %q, which is a %s in the same layer", shortened(dir), m.entryType())
+	}
+}
+
+// above gives the first thing on the way to a path that is no directory.
+func (c *checker) above(p string) (string, mark, bool) {
+	return c.paths.Above(p, func(m mark) bool {
+		t := m.entryType()
+		return t != "" && t != Directory
+	})
+}
+
+// hardlink checks the target of a hard link.
+func (c *checker) hardlink(h *tar.Header, e *Entry) {
+	target := shortened(h.Linkname)
+	dir, m, below := c.above(e.Linkname)
+	switch t := c.paths.Value(e.Linkname).entryType(); {
+	case goesUp(h.Linkname):
+		c.find(RuleHardlink, "it is a hard link to %q, which leads out of the layer", target)
+	case below:
+		c.find(RuleHardlink, "it is a hard link to %q, which lies below %q, a %s", target, shortened(dir), m.entryType())
+	case e.Linkname == e.Path:
+		c.find(RuleHardlink, "it is a hard link to itself")
+	case t == Directory || e.Linkname == ".":
+		c.find(RuleHardlink, "it is a hard link to %q, which is a directory: only files can have several names", target)
+	case imagespec.IsWhiteout(path.Base(e.Linkname)):
+		c.find(RuleHardlink, "it is a hard link to %q, which is a whiteout", target)
+	case strings.HasPrefix(h.Linkname, "/"):
+		c.find(RuleAbsolute, "it is a hard link to %q, which begins with a slash: the target of a hard link is a path in the layer, here %q", target, shortened(e.Linkname))
+	}
+	if was := c.paths.Value(e.Linkname); was.entryType() == "" && e.Linkname != e.Path && e.Linkname != "." && !below && !goesUp(h.Linkname) {
+		c.paths.Set(e.Linkname, was|markAwaited)
+		c.find(RuleHardlinkLower, "it is a hard link to %q, which does not come before it in the layer", target)
+	}
+}
+
+// whiteout checks a whiteout.
+func (c *checker) whiteout(e *Entry, dir, base string) {
+	hidden, err := imagespec.Hidden(base)
+	switch {
+	case err != nil && imagespec.IsWhiteout(strings.TrimPrefix(base, imagespec.WhiteoutPrefix)):
+		c.find(RuleWhiteoutReserved, "names that begin with %q mean different things to different readers", ".wh..wh.")
+		return
+	case err != nil:
+		c.find(RuleWhiteoutName, "the whiteout %s", err)
+		return
+	case e.Type != Regular || e.Size != 0:
+		c.find(RuleWhiteoutForm, "it is a whiteout, but no empty regular file")
+	}
+	if hidden != "" {
+		p := path.Join(dir, hidden)
+		was := c.paths.Value(p)
+		c.paths.Set(p, was|markHidden)
+		if was.entryType() != "" {
+			c.find(RuleWhiteoutOwn, "the whiteout hides an entry of the same layer")
+		}
+	}
+	if c.paths.Value(dir)&markParent != 0 {
+		c.find(RuleWhiteoutOrder, "the whiteout comes after a sibling")
+	}
+}
+
+// goesUp reports whether a name has a component "..".
+func goesUp(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if part == ".." {
+			return true
+		}
+	}
+	return false
+}
