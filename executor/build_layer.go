@@ -34,14 +34,18 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 		return stage.Record{}, err
 	}
 	defer ingest.Abort()
-	reuse, release, err := r.reuse(ctx, u.Key, l.Compression)
+	compression := l.Compression
+	if seen.File != nil {
+		compression, _ = seen.File.Output(l)
+	}
+	reuse, release, err := r.reuse(ctx, u.Key, compression)
 	if err != nil {
 		return stage.Record{}, err
 	}
 	defer release()
 	var done int64
 	result, err := r.write(ctx, ingest, seen, l, encode.Options{
-		Compression: l.Compression,
+		Compression: compression,
 		Parallelism: r.share(),
 		Reuse:       reuse,
 		Digests:     r.opts.Digests,

@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
@@ -211,6 +212,8 @@ func (d *differ) diffUnit(u Unit, o spec.Object) (Change, *outcome, error) {
 		MediaType:   content.mediaType,
 		Fingerprint: content.fingerprint,
 		Content:     content.size,
+		Form:        content.form,
+		FileBytes:   content.files,
 		Entries:     content.count,
 		Fields:      withheld(o.Fields),
 	}
@@ -292,24 +295,54 @@ type content struct {
 	// known is set when the same was built before, so that built is known;
 	// write is set when the blob has to be written all the same.
 	known, write bool
-	// size is the length of a layer before compression, and count the number of
-	// its entries. The entries themselves may be left out of one that is as it was.
+	// size is the length of what becomes a layer, in its form, files that of the
+	// files in it, and count the number of its entries. The entries themselves may
+	// be left out of one that is as it was.
 	size    int64
+	form    Form
+	files   int64
 	count   int
 	entries []source.Entry
+}
+
+// formOf is the form of a layer.
+func formOf(l *spec.Layer, seen *source.Observed) Form {
+	if seen.Tree != nil {
+		if l.Compression.Algorithm == imagespec.Uncompressed {
+			return FormTar
+		}
+		return FormTree
+	}
+	switch _, asItIs := seen.File.Output(l); {
+	case asItIs:
+		return FormFile
+	case seen.File.Compression == imagespec.Uncompressed:
+		return FormPlain
+	}
+	return FormConverted
+}
+
+// bytesOf is the number of bytes in the files of a tree.
+func bytesOf(entries []source.Entry) (n int64) {
+	for i := range entries {
+		if entries[i].Type == layer.Regular {
+			n += entries[i].Size
+		}
+	}
+	return n
 }
 
 // content finds out what a unit's blob is going to be.
 func (d *differ) content(u Unit, o spec.Object) content {
 	var c content
 	var whole bool
-	if layer, ok := o.Body.(*spec.Layer); ok {
+	if l, ok := o.Body.(*spec.Layer); ok {
 		seen := d.prior.Observed[u.Address]
 		if seen == nil {
 			return c
 		}
 		if seen.Tree != nil {
-			seen = &source.Observed{Tree: seen.Tree.Fill(layer)}
+			seen = &source.Observed{Tree: seen.Tree.Fill(l)}
 			c.size, c.count, c.entries = seen.Tree.TarSize(), len(seen.Tree.Entries), seen.Tree.Entries
 			if seen.Tree.Unchanged {
 				was := d.prior.Stage.Objects[u.Key]
@@ -318,8 +351,9 @@ func (d *differ) content(u Unit, o spec.Object) content {
 		} else {
 			c.size = seen.File.Size
 		}
-		c.fingerprint, whole = seen.Fingerprint(layer)
-		c.mediaType = LayerType(layer, seen)
+		c.form, c.files = formOf(l, seen), bytesOf(c.entries)
+		c.fingerprint, whole = seen.Fingerprint(l)
+		c.mediaType = LayerType(l, seen)
 	} else {
 		c.mediaType = MediaType(o)
 		c.fingerprint, whole = Fingerprint(o, NeedsOf(d.units, u, o, d.need), Seconds(d.prior.Epoch))

@@ -176,13 +176,38 @@ type State struct {
 	// Fingerprint covers everything that decides the object's bytes; empty when
 	// something of that is known after apply.
 	Fingerprint digest.Digest `json:"fingerprint,omitempty"`
-	// Content is the number of bytes that go into the layer before compression.
+	// Content is the number of bytes that go into a layer, in the form that Form
+	// says: those of the tar of a tree, or of the file that is used.
 	Content int64 `json:"content,omitempty"`
+	// Form says how Content becomes the blob; empty for what is no layer and where
+	// it is not known, as for what an earlier apply built.
+	Form Form `json:"form,omitempty"`
+	// FileBytes is the number of bytes in the files of a layer's tree: its tar has
+	// headers and padding besides. 0 where they are not known.
+	FileBytes int64 `json:"file_bytes,omitempty"`
 	// Entries is the number of entries of a layer's tree.
 	Entries int `json:"entries,omitempty"`
 	// Fields are the values that the object is made of.
 	Fields []spec.Field `json:"fields,omitempty"`
 }
+
+// Form says how the content of a layer becomes its blob.
+type Form string
+
+// The forms of a layer.
+const (
+	// FormTree: a tar is made of files, and compressed.
+	FormTree Form = "tree"
+	// FormTar: a tar is made of files, and not compressed.
+	FormTar Form = "tar"
+	// FormFile: a file is the blob, byte for byte.
+	FormFile Form = "file"
+	// FormPlain: an archive that is not compressed is compressed.
+	FormPlain Form = "plain"
+	// FormConverted: a compressed archive is decompressed, and compressed anew
+	// unless the layer is not compressed.
+	FormConverted Form = "converted"
+)
 
 // ReasonKind says of what nature a reason is.
 type ReasonKind string
@@ -310,7 +335,7 @@ type Summary struct {
 	Change  int `json:"change"`
 	Destroy int `json:"destroy"`
 	// WriteBlobs is the number of blobs that are built; WriteContent the number
-	// of bytes that go into their layers before compression.
+	// of bytes that go into their layers: the sum of State.Content.
 	WriteBlobs   int   `json:"write_blobs"`
 	WriteContent int64 `json:"write_content"`
 	// DeleteBlobs and DeleteBytes are the blobs that only the spec owns and

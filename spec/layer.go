@@ -55,6 +55,7 @@ func (d *decoder) layer() *Layer {
 	d.mustKnow(mediaType)
 	l.Compression, _ = d.compression()
 	d.checkLayerType(l, archive, blob, mediaType)
+	l.OnDuplicate = d.onDuplicate(archive)
 
 	l.CreatedBy, _ = d.text(attrs, "created_by")
 	l.Author, _ = d.text(attrs, "author")
@@ -216,7 +217,8 @@ func (d *decoder) algorithm(g got) (imagespec.Algorithm, bool) {
 	return imagespec.Gzip, false
 }
 
-// checkLayerType checks that the media type fits what the layer is made of.
+// checkLayerType checks that the media type fits what the layer is made of. The
+// media type of an archive decides its compression where nothing else does.
 func (d *decoder) checkLayerType(l *Layer, archive, blob, mediaType got) {
 	b := d.inst.block
 	explicit := b.attrs["compression"] != nil || slices.ContainsFunc(b.nested, func(n *nestedBlock) bool { return n.kind == "compression" })
@@ -229,13 +231,36 @@ func (d *decoder) checkLayerType(l *Layer, archive, blob, mediaType got) {
 		}
 		return
 	}
-	if archive.set || !mediaType.ok {
-		return
+	l.Convert = archive.set && explicit
+	is, ok := imagespec.LayerCompression(l.MediaType)
+	switch {
+	case !mediaType.ok || !ok:
+	case archive.set && !explicit:
+		l.Compression, l.Convert = imagespec.Compression{Algorithm: is}, true
+	case is != l.Compression.Algorithm:
+		d.err(mediaType.rng, "media_type says that the layer is compressed with %s, but its compression is %s.", is, l.Compression.Algorithm)
 	}
-	want := l.Compression.Algorithm
-	if is, ok := imagespec.LayerCompression(l.MediaType); ok && is != want {
-		d.err(mediaType.rng, "media_type says that the layer is compressed with %s, but its compression is %s.", is, want)
+}
+
+// onDuplicate decodes on_duplicate.
+func (d *decoder) onDuplicate(archive got) Duplicates {
+	attrs := d.inst.block.attrs
+	text, g := d.knownText(attrs, "on_duplicate")
+	if !g.set {
+		return ""
 	}
+	if !archive.set {
+		d.err(g.rng, "on_duplicate says which of several entries for one path counts in an archive. This layer has no archive.")
+		return ""
+	}
+	known := []string{"error", string(DuplicatesFirst), string(DuplicatesLast)}
+	switch {
+	case !g.ok || text == known[0]:
+		return ""
+	case !slices.Contains(known, text):
+		d.err(g.rng, "on_duplicate is %s, %s or %s, not %s.%s", known[0], known[1], known[2], g.quote(text), suggestOr(text, known))
+	}
+	return Duplicates(text)
 }
 
 // literalExpression is an expression with a fixed value.

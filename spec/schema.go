@@ -33,7 +33,7 @@ var (
 
 	objectSchemas = map[Kind]*hcl.BodySchema{
 		KindLayer: {
-			Attributes: schemaOf("for_each", "archive", "blob", "media_type", "compression", "created_by", "author", "comment", "created",
+			Attributes: schemaOf("for_each", "archive", "blob", "media_type", "compression", "on_duplicate", "created_by", "author", "comment", "created",
 				"annotations", "urls").Attributes,
 			Blocks: []hcl.BlockHeaderSchema{
 				{Type: "compression"},

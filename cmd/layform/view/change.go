@@ -249,8 +249,8 @@ func factSection(c planner.Change) Section {
 		s.Rows = append(s.Rows, Row{Cells: []Text{{Words(name)}}, Deltas: []Delta{d}, Notes: notes})
 	}
 	if c.After != nil && c.After.Content > 0 && (c.Before == nil || c.Before.Content != c.After.Content) {
-		d := Delta{After: Text{Size(c.After.Content), Words(" before compression")}}
-		if c.Before != nil && c.Before.Content > 0 {
+		d := Delta{After: contentText(c.After)}
+		if c.Before != nil && c.Before.Content > 0 && sameSource(c.Before.Fields, c.After.Fields) {
 			d.Before = Text{Size(c.Before.Content)}
 		}
 		add("content", d)
@@ -267,6 +267,42 @@ func factSection(c planner.Change) Section {
 		add("digest", Delta{Before: stateText(c.Before), After: stateText(c.After)})
 	}
 	return s
+}
+
+// contentText says what becomes of the content of a layer.
+func contentText(s *planner.State) Text {
+	var files Text
+	if s.FileBytes > 0 {
+		files = Text{Words(" ("), Size(s.FileBytes), Words(" in files)")}
+	}
+	text := func(words string) Text { return Text{Size(s.Content), Words(words)} }
+	switch s.Form {
+	case planner.FormTree:
+		return append(text(" as a tar before compression"), files...)
+	case planner.FormTar:
+		return append(text(" as a tar, not compressed"), files...)
+	case planner.FormFile:
+		return text(", the file as it is")
+	case planner.FormPlain:
+		return text(", the tar before compression")
+	case planner.FormConverted:
+		return text(", the archive before it is converted")
+	}
+	return Text{Size(s.Content)}
+}
+
+// sameSource reports whether a layer is made of the same sort of thing before and
+// after, so that the lengths can be compared.
+func sameSource(before, after []spec.Field) bool {
+	sort := func(fields []spec.Field) (s string) {
+		for _, f := range fields {
+			if f.Path == "archive" || f.Path == "blob" {
+				s += f.Path
+			}
+		}
+		return s
+	}
+	return sort(before) == sort(after)
 }
 
 func stateText(s *planner.State) Text {

@@ -213,7 +213,7 @@ func summarySection(p *planner.Plan) Section {
 			number(s.Change), Words(" to change, "), number(s.Destroy), Words(" to destroy."),
 		},
 		{
-			Words("Writes "), Count(s.WriteBlobs, "blob"), Words(" ("), Size(s.WriteContent), Words(" of content before compression), deletes "),
+			Words("Writes "), Count(s.WriteBlobs, "blob"), Words(" ("), Size(s.WriteContent), Words(" of content for layers), deletes "),
 			Count(s.DeleteBlobs, "blob"), Words(" ("), Size(s.DeleteBytes), Words(")."),
 		},
 	}}

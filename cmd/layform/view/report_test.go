@@ -78,12 +78,12 @@ func TestPlanReport(t *testing.T) {
 			Reasons: []planner.Reason{{Kind: planner.ReasonNew, Text: "new"}},
 			Files:   []planner.FileChange{{Path: "/a", Action: planner.Create, After: file}},
 			Fields:  []planner.FieldChange{{Path: "user", After: `"me"`}},
-			After:   &planner.State{Content: 7},
+			After:   &planner.State{Content: 7, Form: planner.FormTree},
 		}), []string{
 			"changes", "  + layer.a",
 			"    files", "      + /a <||7>",
 			"    fields", `      + user <||"me">`,
-			"    facts", "       content <||7 before compression>", "       digest <||(known after apply)>",
+			"    facts", "       content <||7 as a tar before compression>", "       digest <||(known after apply)>",
 		}},
 		{"deletion", change(planner.Delete, planner.Change{
 			Before: &planner.State{Digest: "sha256:1", Size: 9}, Fields: []planner.FieldChange{{Path: "user", Before: `"me"`}},

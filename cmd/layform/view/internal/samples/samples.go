@@ -38,7 +38,7 @@ func UpdatePlan() *planner.Plan {
 			{
 				Address: `layer.app["arm64"]`, Kind: spec.KindLayer, Action: planner.Update, Place: "layform.hcl:12",
 				Before:  &planner.State{Digest: dgst("a"), Size: 1200, Content: 40_000},
-				After:   &planner.State{Content: 41_000},
+				After:   &planner.State{Content: 41_000, Form: planner.FormTree},
 				Reasons: []planner.Reason{{Kind: planner.ReasonFiles, Text: "4 files changed"}},
 				Files: []planner.FileChange{
 					{Path: "/srv/app.js", Action: planner.Update, What: []layer.Property{"content"}, Before: file(1200), After: file(1300)},
@@ -114,7 +114,7 @@ func CreatePlan() *planner.Plan {
 		Layout: planner.LayoutRecord{Path: "dist/new"},
 		Changes: []planner.Change{{
 			Address: "layer.app", Kind: spec.KindLayer, Action: planner.Create, Place: "layform.hcl:3",
-			After:   &planner.State{Content: 5_000},
+			After:   &planner.State{Content: 5_000, Form: planner.FormTree, FileBytes: 171},
 			Reasons: []planner.Reason{{Kind: planner.ReasonNew, Text: "the layout does not hold it yet"}},
 		}},
 		Summary: planner.Summary{Add: 1, WriteBlobs: 1, WriteContent: 5_000},
