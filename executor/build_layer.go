@@ -73,10 +73,15 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 // unusable gives what is wrong with an archive its place in the spec, as it has
 // where that is seen before the layer is built.
 func unusable(object spec.Object, err *encode.ArchiveError) hcl.Diagnostics {
+	problem := err.Err.Error()
+	var b *layer.Breach
+	if errors.As(err, &b) {
+		problem = source.ArchiveProblem(b)
+	}
 	return hcl.Diagnostics{{
 		Severity: hcl.DiagError,
 		Summary:  "Unusable archive",
-		Detail:   fmt.Sprintf("The archive %q cannot be used: %v.", err.Path, err.Err),
+		Detail:   fmt.Sprintf("The archive %q cannot be used: %s.", err.Path, problem),
 		Subject:  object.Range.Ptr(),
 	}}
 }

@@ -225,6 +225,9 @@ func (d *differ) diffUnit(u Unit, o spec.Object) (Change, *outcome, error) {
 	if staged {
 		change.Before = before(was)
 	}
+	if staged && was.Fingerprint == content.fingerprint {
+		change.After.FileBytes = 0 // the entries of a tree that is as it was may be left out
+	}
 	d.explain(&change, u, o, was, staged, content)
 	if d.opts.replaces(u) {
 		if change.Action == NoOp || change.Action == Update {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/executor"
-	"github.com/layform/layform/executor/encode"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
@@ -122,7 +121,7 @@ func (c *verifyCmd) rebuilt(ctx context.Context, a *app) (state *view.State, err
 
 // build applies the spec to an empty layout.
 func (c *verifyCmd) build(ctx context.Context, sp *spec.Spec, fresh *layout.Store, epoch *int64, values spec.LoadOptions) error {
-	prior, err := planner.Refresh(ctx, sp, fresh, planner.RefreshOptions{Parallelism: c.Parallelism, Epoch: epoch, Lazy: true, Contents: encode.DeriveTOC})
+	prior, err := planner.Refresh(ctx, sp, fresh, planner.RefreshOptions{Parallelism: c.Parallelism, Epoch: epoch, Lazy: true})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"archive/tar"
 	"bufio"
 	"bytes"
 	"errors"
@@ -75,4 +76,19 @@ func Detect(r io.Reader) (*bufio.Reader, imagespec.Algorithm, error) {
 	}
 	algorithm, err := Sniff(head)
 	return br, algorithm, err
+}
+
+// BeginsGlobal reports whether the first header of an archive, which is compressed
+// with the algorithm, is a global PAX header. It reads no more than it needs.
+func BeginsGlobal(r io.Reader, algorithm imagespec.Algorithm) bool {
+	d, err := Decompress(r, algorithm, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = d.Close() }()
+	var first [BlockSize]byte
+	if _, err := io.ReadFull(d, first[:]); err != nil {
+		return false
+	}
+	return first[156] == tar.TypeXGlobalHeader
 }

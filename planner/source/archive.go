@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
@@ -11,7 +12,11 @@ import (
 
 // archive observes a tar that becomes a layer.
 func (o *observer) archive(name string) *File {
-	return o.wholeFile("archive", name, func(head []byte) (imagespec.Algorithm, error) { return layer.Sniff(head) })
+	f := o.wholeFile("archive", name, layer.Sniff)
+	if f != nil {
+		o.warnOfGlobal(f)
+	}
+	return f
 }
 
 // blob observes a file that becomes a layer as it is.
@@ -56,10 +61,79 @@ func (o *observer) observeFile(name string, sniff func([]byte) (imagespec.Algori
 		f.State = StateOf(info)
 		return f, nil
 	}
-	if f.Digest = o.remembered(resolved, info); f.Digest == "" {
-		f.Digest, err = o.digestFile(opener, resolved, info.Size(), make([]byte, hashBuffer))
+	if f.Digest = o.remembered(resolved, info); f.Digest != "" {
+		return f, nil
 	}
+	// An archive that cannot be used is found now, where it is read anyway, and
+	// nothing is remembered of it.
+	if err := o.checkArchive(opener, f, info); err != nil {
+		return nil, err
+	}
+	f.Digest, err = o.digestFile(opener, resolved, info.Size(), make([]byte, hashBuffer))
 	return f, err
+}
+
+// checkArchive reads the archive of the layer to its end, and gives what is wrong
+// with it; a blob is right as it is. A file that moves is seen as its digest is taken.
+func (o *observer) checkArchive(opener *Files, f *File, info fs.FileInfo) error {
+	if o.layer.Archive == "" {
+		return nil
+	}
+	file, before, err := opener.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	if Moved(info, before) != "" {
+		return nil
+	}
+	skip, err := SkipDuplicates(o.ctx, o.layer, f.Compression, file)
+	if err == nil {
+		if _, err = file.Seek(0, io.SeekStart); err == nil {
+			err = layer.Check(o.ctx, file, f.Compression, skip)
+		}
+	}
+	var b *layer.Breach
+	after, statErr := file.Stat()
+	switch {
+	case err == nil, o.ctx.Err() != nil: // Observe reports it
+		return nil
+	case statErr != nil || Moved(before, after) != "":
+		return nil
+	case errors.As(err, &b):
+		return errors.New(ArchiveProblem(b))
+	}
+	return bare(err)
+}
+
+// ArchiveProblem says what is wrong with an archive, and how the spec can mend it
+// where it can.
+func ArchiveProblem(b *layer.Breach) string {
+	if b.Rule != layer.RuleDuplicate {
+		return b.Error()
+	}
+	return b.Error() + `. Set on_duplicate = "last" to keep the entry that programs which unpack the archive end up with, or on_duplicate = "first"`
+}
+
+// warnOfGlobal warns about an archive that begins with a global header of
+// comments, as git archive writes it. Some programs refuse layers that have one.
+func (o *observer) warnOfGlobal(f *File) {
+	opener := NewFiles(o.root)
+	defer func() { _ = opener.Close() }()
+	file, _, err := opener.Open(f.Path)
+	if err != nil {
+		return // what is wrong with it is reported elsewhere
+	}
+	defer func() { _ = file.Close() }()
+	if !layer.BeginsGlobal(file, f.Compression) {
+		return
+	}
+	if _, asItIs := f.Output(o.layer); asItIs {
+		o.warn(-1, "Global header", "The archive %q begins with a global header, as git archive writes it, and becomes a layer as it is. "+
+			"Some programs refuse such layers. With compression set to another one, or with a level, the tar is compressed anew without the header.", o.layer.Archive)
+		return
+	}
+	o.warn(-1, "Global header", "The archive %q begins with a global header, as git archive writes it. It is left out of the layer, for some programs refuse layers that have one.", o.layer.Archive)
 }
 
 // String says what the file is, for messages.

@@ -1,10 +1,13 @@
 package source
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/imagespec"
@@ -16,10 +19,20 @@ func TestArchive(t *testing.T) {
 	block, err := layer.AppendHeader(nil, &layer.Entry{Path: "f", Type: layer.Regular})
 	must(t, err)
 	tar := string(block)
+	whole := tar + strings.Repeat("\x00", 1024)
+	var gz bytes.Buffer
+	w := gzip.NewWriter(&gz)
+	_, err = w.Write([]byte(whole))
+	must(t, err)
+	must(t, w.Close())
+	z, err := zstd.NewWriter(nil)
+	must(t, err)
+	zst := string(z.EncodeAll([]byte(whole), nil))
 	files := map[string]string{
-		"plain": tar, "gz": "\x1f\x8b\x08", "zst": "\x28\xb5\x2f\xfd", "skip": "\x5f\x2a\x4d\x18", "none": strings.Repeat("\x00", 1024),
+		"plain": whole, "gz": gz.String(), "zst": zst, "skip": "\x5f\x2a\x4d\x18\x00\x00\x00\x00" + zst, "none": strings.Repeat("\x00", 1024),
 		"bz2": "BZh9", "xz": "\xfd7zXZ\x00", "text": strings.Repeat("a", 600), "empty": "", "short": tar[:511], "half": strings.Repeat("\x00", 512),
 		"sum": tar[:10] + "x" + tar[11:], "dir/": "",
+		"noend": tar, "cut": gz.String()[:gz.Len()-9], "twice": tar + whole,
 	}
 	_, root := folder(t, files)
 	for name, want := range map[string]imagespec.Algorithm{
@@ -40,6 +53,7 @@ func TestArchive(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"bz2": "it is compressed with bzip2", "xz": "it is compressed with xz", "text": "it is not a tar", "empty": "it is empty", "short": "not a tar", "half": "not a tar", "sum": "not a tar",
+		"noend": "without its two zero blocks", "cut": "the gzip stream is cut off", "twice": `stands in the tar twice; a layer holds one entry for a path. Set on_duplicate = "last"`,
 		"missing": "cannot be used: no such file or directory.", "dir": "it is a directory,", "../x": "it leads out of",
 	} {
 		opts := Options{Hash: true}
