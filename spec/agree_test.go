@@ -106,8 +106,8 @@ func triedValues() map[string]tried {
 	layerAnnotations := tried{good: annotations.good[:5], bad: annotations.bad[:3]}
 	descriptors := tried{good: annotations.good, bad: append(slices.Clone(annotations.bad), `{ "org.opencontainers.image.ref.name" = "x" }`)}
 	types := tried{good: []string{`"a/b"`, `"application/vnd.example+json"`}, bad: []string{`""`, `"a"`, `"a/b/c"`, `"a/b; c=d"`, `"a/b\n"`, `"/b"`}}
-	tags := tried{good: []string{`["latest"]`, `["v1.2", "registry.example.com:5000/team/app:v1"]`, "[]", `["` + strings.Repeat("a", 4096) + `"]`},
-		bad: []string{`[""]`, `["a b"]`, `["a__b"]`, `["-a"]`, `["a/"]`, `["é"]`, `[null]`, `["` + strings.Repeat("a", 4097) + `"]`}}
+	tags := tried{good: []string{`["latest"]`, `["a__b"]`, `["v1.2", "registry.example.com:5000/team/app:v1"]`, "[]", `["` + strings.Repeat("a", 4096) + `"]`},
+		bad: []string{`[""]`, `["a b"]`, `["-a"]`, `["a/"]`, `["é"]`, `[null]`, `["` + strings.Repeat("a", 4097) + `"]`}}
 	extra := tried{good: []string{`{ "x.y" = [1, null, { z = "é" }] }`, "{}"}, bad: []string{`{ annotations = {} }`, `"x"`, `{ "" = 1 }`, `{ Annotations = {} }`}}
 	platforms := tried{good: []string{`"linux/amd64"`, `"linux/arm64/v8"`, `"linux/arm/v6"`, `"windows/amd64"`, `"wasip1/wasm"`, `"wasip2/wasm"`, `"unknown/unknown"`},
 		bad: []string{`"linux"`, `"linux/x86_64"`, `"Linux/amd64"`, `"linux/amd64/v 2"`, `"linux/amd64/"`, `"wasip3/wasm"`, `""`}}
