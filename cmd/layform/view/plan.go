@@ -39,16 +39,13 @@ func noChanges(p *planner.Plan) Text {
 	if len(p.Options.Targets) > 0 {
 		return Text{Words("No changes to what --target selects in "), layout, Words("; "), Count(p.LeftOut, "other object"), Words(" left out.")}
 	}
-	text := Text{Words("No changes. The layout "), layout}
 	switch {
-	case p.Layout.Index == "" && p.Options.Destroy:
-		return append(text, Words(" does not exist."))
-	case p.Layout.Index == "":
-		return append(text, Words(" does not exist, and the spec describes nothing that goes into it."))
 	case p.Options.Destroy:
-		return append(text, Words(" holds nothing of this spec."))
+		return Text{Words("No changes. The layout "), layout, Words(" holds nothing of this spec.")}
+	case p.Layout.Index == "": // it is empty, or does not exist
+		return Text{Words("No changes. The spec describes nothing that goes into the layout "), layout, Words(".")}
 	}
-	return append(text, Words(" holds what the spec describes."))
+	return Text{Words("No changes. The layout "), layout, Words(" holds what the spec describes.")}
 }
 
 // add appends a section that says anything.
