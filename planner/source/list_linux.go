@@ -122,8 +122,8 @@ func (d *quick) list(w *walk, rel string) ([]found, error) {
 	folder := w.selection.Folder(rel)
 	for _, n := range s.names {
 		included, descend := folder.Take(n.name)
-		if !included && !descend {
-			continue
+		if !included && !(descend && (n.kind == unix.DT_DIR || n.kind == unix.DT_UNKNOWN)) {
+			continue // what cannot hold anything that is wanted is not even stat'ed
 		}
 		f := found{name: n.name, included: included}
 		if n.kind != unix.DT_DIR {
