@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
@@ -28,18 +29,18 @@ func (d portable) open(name string) (directory, error) {
 }
 
 func (d portable) list(w *walk, rel string) ([]found, error) {
-	names, err := readNames(d.root)
+	names, err := readEntries(d.root)
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(names)
 	dir := path.Join(w.from, rel)
 	here := make([]found, 0, len(names))
 	folder := w.selection.Folder(rel)
-	for _, name := range names {
+	for _, entry := range names {
+		name := entry.Name()
 		included, descend := folder.Take(name)
-		if !included && !descend {
-			continue
+		if !included && !(descend && entry.IsDir()) {
+			continue // what cannot hold anything that is wanted is not even stat'ed
 		}
 		info, err := d.root.Lstat(name)
 		if err != nil {
@@ -60,6 +61,20 @@ func (d portable) list(w *walk, rel string) ([]found, error) {
 		here = append(here, f)
 	}
 	return here, nil
+}
+
+// readEntries lists a directory, sorted by name, with the types of what it holds.
+func readEntries(dir *os.Root) ([]fs.DirEntry, error) {
+	f, err := dir.Open(".")
+	if err != nil {
+		return nil, bare(err)
+	}
+	entries, err := f.ReadDir(-1)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, bare(err)
 }
 
 func readNames(dir *os.Root) ([]string, error) {
