@@ -23,9 +23,9 @@ func Step(e executor.Event, style Style) string {
 	case e.Action == planner.Delete:
 		return key + ": removed"
 	case e.Reused:
-		return fmt.Sprintf("%s: %s stands there already", key, Short(string(e.Digest)))
+		return fmt.Sprintf("%s: %s stands there already", key, short(string(e.Digest)))
 	}
-	return fmt.Sprintf("%s: built %s in %s (%s)", key, Short(string(e.Digest)), took(e.Elapsed), Bytes(e.Size))
+	return fmt.Sprintf("%s: built %s in %s (%s)", key, short(string(e.Digest)), took(e.Elapsed), bytesText(e.Size))
 }
 
 // took is a duration as people read it.

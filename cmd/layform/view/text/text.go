@@ -86,7 +86,7 @@ func (d *drawing) section(s view.Section, above int) {
 		}
 	}
 	if s.Fold.Count > 0 {
-		text := d.style.paint(k.code, "… and "+k.more+Fold(s.Fold)+"; --json lists all")
+		text := d.style.paint(k.code, "… and "+k.more+folded(s.Fold)+"; --json lists all")
 		d.lines = append(d.lines, Line{Indent: indent + k.foldIndent, Text: text})
 	}
 }
@@ -184,11 +184,11 @@ const longest = 160
 func Span(s view.Span) string {
 	switch s.Nature {
 	case view.NatureSize:
-		return Bytes(s.N)
+		return bytesText(s.N)
 	case view.NatureCount:
 		return count(s.N, s.Text)
 	case view.NatureDigest:
-		return Short(s.Text)
+		return short(s.Text)
 	case view.NatureValue:
 		text := printable.Line(s.Text)
 		if runes := []rune(text); len(runes) > longest {
@@ -199,16 +199,16 @@ func Span(s view.Span) string {
 	return printable.Line(s.Text)
 }
 
-// Fold counts what is left out: 3 more, or 3 more values.
-func Fold(f view.Fold) string {
+// folded counts what is left out: 3 more, or 3 more values.
+func folded(f view.Fold) string {
 	if f.Noun == "" {
 		return fmt.Sprintf("%d more", f.Count)
 	}
 	return count(int64(f.Count), f.Noun)
 }
 
-// Short is a digest as people compare them: the algorithm and twelve digits.
-func Short(digest string) string {
+// short is a digest as people compare them: the algorithm and twelve digits.
+func short(digest string) string {
 	algorithm, encoded, ok := strings.Cut(digest, ":")
 	if !ok || len(encoded) <= 12 {
 		return printable.Line(digest)
@@ -216,8 +216,8 @@ func Short(digest string) string {
 	return printable.Line(algorithm + ":" + encoded[:12])
 }
 
-// Bytes is a number of bytes in words, with decimal units.
-func Bytes(n int64) string {
+// bytesText is a number of bytes in words, with decimal units.
+func bytesText(n int64) string {
 	if n < 0 {
 		return "unknown size"
 	}
