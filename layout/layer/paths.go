@@ -7,15 +7,7 @@ import (
 
 // Outside reports whether a name is absolute or goes up.
 func Outside(name string) bool {
-	if strings.HasPrefix(name, "/") {
-		return true
-	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == ".." {
-			return true
-		}
-	}
-	return false
+	return strings.HasPrefix(name, "/") || goesUp(name)
 }
 
 // Paths remembers one value for each of many clean paths, and keeps 8 bytes and
