@@ -16,6 +16,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	hcljson "github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/spec/internal/suggest"
 )
 
 // candidate is one value that was given for a variable.
@@ -260,7 +262,7 @@ func (g *given) file(name, text string) hcl.Diagnostics {
 		if _, ok := g.p.variables[key]; !ok {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagWarning, Summary: "Value for undeclared variable", Subject: a.NameRange.Ptr(),
-				Detail: fmt.Sprintf("The spec declares no variable %q, so this value has no effect.%s", key, suggest(key, keysOf(g.p.variables))),
+				Detail: fmt.Sprintf("The spec declares no variable %q, so this value has no effect.%s", key, suggest.Closest(key, keysOf(g.p.variables))),
 			})
 			continue
 		}
@@ -346,7 +348,7 @@ func (g *given) assign(a Assignment, strict bool) hcl.Diagnostics {
 		}
 		return hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Value for undeclared variable",
-			Detail: fmt.Sprintf("The spec declares no variable %q, but %s gives it a value.%s", a.Name, a.Origin, suggest(a.Name, keysOf(g.p.variables))),
+			Detail: fmt.Sprintf("The spec declares no variable %q, but %s gives it a value.%s", a.Name, a.Origin, suggest.Closest(a.Name, keysOf(g.p.variables))),
 		}}
 	}
 	if problem := sourceProblem(name, []byte(a.Text)); problem != nil {

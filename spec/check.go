@@ -28,7 +28,7 @@ func (p *program) check(objects map[Address]*evaluated, outputs []need) hcl.Diag
 	for addr := range objects {
 		c.order = append(c.order, addr)
 	}
-	slices.SortFunc(c.order, compareAddresses)
+	slices.SortFunc(c.order, Address.Compare)
 	for _, addr := range c.order {
 		if m, ok := objects[addr].object.Body.(*Manifest); ok && m.Config != nil {
 			c.users[*m.Config] = append(c.users[*m.Config], addr)
@@ -258,7 +258,7 @@ func (c *checker) settleAddresses() {
 		if depth[a] != depth[b] {
 			return depth[a] - depth[b]
 		}
-		return compareAddresses(a, b)
+		return a.Compare(b)
 	})
 }
 

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,25 +65,8 @@ func (d *decoder) refs() []Address {
 	for _, n := range d.needs {
 		refs = append(refs, n.addr)
 	}
-	slices.SortFunc(refs, compareAddresses)
+	slices.SortFunc(refs, Address.Compare)
 	return slices.Compact(refs)
-}
-
-// compareAddresses orders addresses by kind, name and key.
-func compareAddresses(a, b Address) int {
-	return cmp.Or(
-		cmp.Compare(slices.Index(kinds, a.Kind), slices.Index(kinds, b.Kind)),
-		strings.Compare(a.Name, b.Name),
-		cmp.Compare(boolInt(a.Keyed), boolInt(b.Keyed)),
-		strings.Compare(a.Key, b.Key),
-	)
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // objectRef is the address that a reference evaluates to.

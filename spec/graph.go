@@ -27,6 +27,17 @@ func (n node) String() string {
 	return n.block.String()
 }
 
+// rank orders variables before locals before blocks.
+func (n node) rank() int {
+	switch {
+	case n.variable != "":
+		return 0
+	case n.local != "":
+		return 1
+	}
+	return 2
+}
+
 // edge is one dependency of a node.
 type edge struct {
 	to  node
@@ -39,11 +50,10 @@ type edge struct {
 // name.
 func compareNodes(a, b node) int {
 	return cmp.Or(
-		cmp.Compare(boolInt(a.variable == ""), boolInt(b.variable == "")),
-		cmp.Compare(boolInt(a.local == ""), boolInt(b.local == "")),
+		cmp.Compare(a.rank(), b.rank()),
 		strings.Compare(a.variable, b.variable),
 		strings.Compare(a.local, b.local),
-		compareAddresses(a.block, b.block),
+		a.block.Compare(b.block),
 	)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/internal/suggest"
 )
 
 // mediaType is the media type of the object as its block tells it, "" when that
@@ -168,7 +169,7 @@ func (d *decoder) compressionObject(g got, v cty.Value) (imagespec.Compression, 
 		k, element := it.Element()
 		name := k.AsString()
 		if name != "algorithm" && name != "level" {
-			d.err(g.rng, "compression has no member %s.%s", g.quote(name), suggestOr(name, []string{"algorithm", "level"}))
+			d.err(g.rng, "compression has no member %s.%s", g.quote(name), suggest.ClosestOrAll(name, []string{"algorithm", "level"}))
 			return c, false
 		}
 		attrs[name] = &attribute{name: name, rng: g.rng, expr: literalExpression(element, g.rng)}
@@ -213,7 +214,7 @@ func (d *decoder) algorithm(g got) (imagespec.Algorithm, bool) {
 	for _, a := range imagespec.Algorithms() {
 		known = append(known, string(a))
 	}
-	d.err(g.rng, "%s is no compression.%s", g.quote(string(a)), suggestOr(string(a), known))
+	d.err(g.rng, "%s is no compression.%s", g.quote(string(a)), suggest.ClosestOrAll(string(a), known))
 	return imagespec.Gzip, false
 }
 
@@ -258,7 +259,7 @@ func (d *decoder) onDuplicate(archive got) Duplicates {
 	case !g.ok || text == known[0]:
 		return ""
 	case !slices.Contains(known, text):
-		d.err(g.rng, "on_duplicate is %s, %s or %s, not %s.%s", known[0], known[1], known[2], g.quote(text), suggestOr(text, known))
+		d.err(g.rng, "on_duplicate is %s, %s or %s, not %s.%s", known[0], known[1], known[2], g.quote(text), suggest.ClosestOrAll(text, known))
 	}
 	return Duplicates(text)
 }

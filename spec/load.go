@@ -15,6 +15,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/spec/addr"
 )
 
 // guarded runs f and waits for it, as long as the meters that share w count.
@@ -294,7 +296,7 @@ func listFiles(dir string) ([]string, *hcl.Diagnostic) {
 // checkAllNames checks the references of everything that is declared.
 func (p *program) checkAllNames() hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	object := append([]string{rootVar, rootLocal}, kindNames()...)
+	object := append([]string{rootVar, rootLocal}, addr.KindNames()...)
 	for _, name := range keysOf(p.variables) {
 		diags = append(diags, p.checkVariableNames(p.variables[name])...)
 	}

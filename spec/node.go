@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/internal/suggest"
 )
 
 func literalSyntax(v cty.Value, rng hcl.Range) hclsyntax.Expression {
@@ -200,7 +201,7 @@ func (d *decoder) copyNode(b *nestedBlock, n *Node) {
 	if text, g := d.knownText(b.attrs, "metadata"); g.ok {
 		known := []string{string(Normalize), string(Preserve)}
 		if n.Metadata = Metadata(text); !slices.Contains(known, text) {
-			d.err(g.rng, "metadata is %s.%s", g.quote(text), suggestOr(text, known))
+			d.err(g.rng, "metadata is %s.%s", g.quote(text), suggest.ClosestOrAll(text, known))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/internal/suggest"
 )
 
 // otherNames are the names by which other tools know architectures and systems.
@@ -45,5 +46,5 @@ func platformHint(name string, known []string) string {
 	if slices.Contains(known, strings.ToLower(name)) {
 		return fmt.Sprintf(" Did you mean %q?", strings.ToLower(name))
 	}
-	return suggest(name, known)
+	return suggest.Closest(name, known)
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/layform/layform/spec/addr"
+	"github.com/layform/layform/spec/internal/suggest"
 )
 
 // program is a spec after parsing: declarations by name, with expressions that
@@ -289,7 +292,7 @@ func (p *program) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 		candidates := slices.DeleteFunc(keysOf(nestedSchemas), func(s string) bool { return s == "compression" })
 		return nil, hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Invalid dynamic block", Subject: b.LabelRanges[0].Ptr(),
-			Detail: fmt.Sprintf("A layer has no blocks of type %q.%s", kind, suggestOr(kind, candidates)),
+			Detail: fmt.Sprintf("A layer has no blocks of type %q.%s", kind, suggest.ClosestOrAll(kind, candidates)),
 		}}
 	}
 	content, diags := b.Body.Content(dynamicSchema)
@@ -307,7 +310,7 @@ func (p *program) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 	}
 	if a, ok := attrs["iterator"]; ok {
 		d.iterator = hcl.ExprAsKeyword(a.Expr)
-		if d.iterator == "" || slices.Contains(append([]string{rootVar, rootLocal, rootEach}, kindNames()...), d.iterator) {
+		if d.iterator == "" || slices.Contains(append([]string{rootVar, rootLocal, rootEach}, addr.KindNames()...), d.iterator) {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Invalid iterator name", Subject: a.Expr.Range().Ptr(),
 				Detail: "An iterator is a bare name that means nothing else in a spec.",
@@ -328,14 +331,6 @@ func (p *program) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 		n.labelRng = d.labels.rng()
 	}
 	return n, append(diags, more...)
-}
-
-func kindNames() []string {
-	names := make([]string, len(kinds))
-	for i, k := range kinds {
-		names[i] = string(k)
-	}
-	return names
 }
 
 // checkName checks the name of a block: it has to work in a reference.

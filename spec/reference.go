@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/layform/layform/spec/internal/suggest"
 )
 
 // The names that an expression can start with, besides the kinds of objects.
@@ -43,13 +45,8 @@ func (r reference) name() (string, hcl.Range, bool) {
 // block is the block address that the reference names, if it names one.
 func (r reference) block() (Address, bool) {
 	name, _, ok := r.name()
-	return Address{Kind: Kind(r.root()), Name: name}, ok && Kind(r.root()).known()
+	return Address{Kind: Kind(r.root()), Name: name}, ok && Kind(r.root()).Valid()
 }
-
-// known reports whether k is one of the kinds.
-func (k Kind) known() bool { return slices.Contains(kinds, k) }
-
-var kinds = []Kind{KindLayer, KindConfig, KindManifest, KindIndex}
 
 // stepName is the name that a step of a traversal stands for, as an attribute
 // or as an index that is a string.
@@ -211,7 +208,7 @@ func (p *program) checkReference(r reference, s scope) *hcl.Diagnostic {
 	all := []string{rootVar, rootLocal, rootEach, string(KindLayer), string(KindConfig), string(KindManifest), string(KindIndex)}
 	switch {
 	case !slices.Contains(all, root):
-		hint := suggest(root, all)
+		hint := suggest.Closest(root, all)
 		if hint == "" {
 			hint = fmt.Sprintf(" If a string is meant, put it in quotation marks: %q.", root)
 		}
@@ -230,15 +227,15 @@ func (p *program) checkReference(r reference, s scope) *hcl.Diagnostic {
 	switch root {
 	case rootVar:
 		if _, ok := p.variables[name]; !ok {
-			return problem(rng, "There is no variable %q.%s", name, suggest(name, keysOf(p.variables)))
+			return problem(rng, "There is no variable %q.%s", name, suggest.Closest(name, keysOf(p.variables)))
 		}
 	case rootLocal:
 		if _, ok := p.locals[name]; !ok {
-			return problem(rng, "There is no local value %q.%s", name, suggest(name, keysOf(p.locals)))
+			return problem(rng, "There is no local value %q.%s", name, suggest.Closest(name, keysOf(p.locals)))
 		}
 	case rootEach:
 		if name != "key" && name != "value" {
-			return problem(rng, "each has only key and value.%s", suggest(name, []string{"key", "value"}))
+			return problem(rng, "each has only key and value.%s", suggest.Closest(name, []string{"key", "value"}))
 		}
 	default:
 		return p.checkObjectReference(r)
@@ -288,7 +285,7 @@ func (p *program) checkObjectReference(r reference) *hcl.Diagnostic {
 	if slices.Contains(attributes, name) {
 		return nil
 	}
-	return problem(step.SourceRange(), "A %s has no attribute %q.%s", addr.Kind, name, suggestOr(name, attributes))
+	return problem(step.SourceRange(), "A %s has no attribute %q.%s", addr.Kind, name, suggest.ClosestOrAll(name, attributes))
 }
 
 // blockHint suggests another block for an address that does not exist.
@@ -301,7 +298,7 @@ func (p *program) blockHint(addr Address) string {
 			others = append(others, a.String())
 		}
 	}
-	if hint := suggest(addr.Name, same); hint != "" {
+	if hint := suggest.Closest(addr.Name, same); hint != "" {
 		return hint
 	}
 	if len(others) > 0 {
@@ -318,7 +315,7 @@ func (p *program) functionHint(name string) string {
 	case "pathexpand", "abspath", "env", "getenv":
 		return " No function of a spec reads the environment. Use a variable."
 	}
-	return suggest(name, keysOf(p.functions))
+	return suggest.Closest(name, keysOf(p.functions))
 }
 
 // objectAttributes are the attributes that a reference to an object offers.

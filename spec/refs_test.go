@@ -342,34 +342,3 @@ manifest "a" {
 		t.Errorf("%d addresses", got)
 	}
 }
-
-func TestAddress(t *testing.T) {
-	for _, a := range []Address{
-		{Kind: KindLayer, Name: "app"},
-		{Kind: KindConfig, Name: "a-b_c", Key: "arm64", Keyed: true},
-		{Kind: KindIndex, Name: "x", Key: "", Keyed: true},
-		{Kind: KindManifest, Name: "x", Key: "a\"]\n${x} %{y} é\\", Keyed: true},
-	} {
-		got, err := ParseAddress(a.String())
-		if err != nil || got != a {
-			t.Errorf("%s reads as %+v, %v", a, got, err)
-		}
-	}
-	for text, want := range map[string]string{
-		"":                                   "write KIND.NAME",
-		"layer":                              "write KIND.NAME",
-		"layr.app":                           `Did you mean "layer"?`,
-		"thing.app":                          "There is layer, config, manifest, index.",
-		"layer.app[arm64]":                   `layer.app["arm64"]`,
-		"layer.app[0]":                       "quotation marks",
-		"layer.app.x":                        "brackets and quotation marks",
-		`layer.app["a"].digest`:              "write KIND.NAME",
-		"layer." + strings.Repeat("x", 5000): "longer than 4096 bytes",
-		strings.Repeat("layer.app[", 400):    "write KIND.NAME",
-	} {
-		_, err := ParseAddress(text)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%.60q: %v; want %q", text, err, want)
-		}
-	}
-}
