@@ -70,5 +70,8 @@ manifest "m" {
 		if err := store.Close(); err != nil {
 			t.Fatal(err)
 		}
+		if (round+1)%1000 == 0 {
+			t.Logf("%d applies", round+1)
+		}
 	}
 }
