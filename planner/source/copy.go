@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -181,6 +182,60 @@ func (w *walk) tree(info fs.FileInfo) {
 	}
 	w.top.below = &listing{}
 	w.descend(top, w.top.below)
+}
+
+// prune drops the directories that nothing needs, and reports whether anything
+// is left.
+func (w *walk) prune() bool {
+	if w.top == nil {
+		return false
+	}
+	w.count = 0
+	if w.top.below != nil {
+		w.count = w.top.below.prune()
+		if !w.top.included && w.count == 0 {
+			return false
+		}
+	}
+	if !w.bare {
+		w.count++
+	}
+	return true
+}
+
+// prune drops the directories that are not included and hold nothing that is,
+// and counts the entries that stay.
+func (l *listing) prune() int {
+	l.count = 0
+	l.found = slices.DeleteFunc(l.found, func(f found) bool {
+		below := 0
+		if f.below != nil {
+			below = f.below.prune()
+		}
+		if below == 0 && !f.included {
+			return true
+		}
+		l.count += below + 1
+		return false
+	})
+	return l.count
+}
+
+// describe sets all of an entry but its paths and its content.
+func (w *walk) describe(e *Entry, f *found) {
+	e.Node = w.node
+	e.Type, e.Mode, e.Mtime, e.Size = f.kind.entryType(), f.mode, w.o.opts.Epoch, f.size
+	if f.link != nil {
+		e.Linkname = *f.link
+	}
+	if k := f.kept; k != nil {
+		e.UID, e.GID, e.Mtime, e.Xattrs = k.uid, k.gid, k.mtime, k.xattrs
+		e.Devmajor, e.Devminor = k.devmajor, k.devminor
+	}
+	if f.kind == kindRegular {
+		e.State = f.state
+	}
+	w.o.explicit(w.node, w.n, e) // reports what is wrong
 }
 
 // problem reports what is wrong at a path below From.

@@ -97,7 +97,8 @@ func (o *observer) add(severity hcl.DiagnosticSeverity, node int, summary, forma
 // tree gathers what all blocks give and makes one canonical list of it. A tree
 // is often large, and seldom what changed: nothing is made of one that did not.
 func (o *observer) tree() *Tree {
-	var blocks []made
+	var blocks []block
+	ready := true // whether the blocks give a fingerprint without being read
 	for i := range o.layer.Tree {
 		if o.ctx.Err() != nil {
 			return nil
@@ -105,27 +106,24 @@ func (o *observer) tree() *Tree {
 		n := &o.layer.Tree[i]
 		if n.Kind == spec.NodeCopy {
 			if w := o.copy(i, n); w != nil {
-				blocks = append(blocks, made{walk: w})
+				blocks = append(blocks, block{walk: w})
+				ready = ready && !w.unread.Load()
 			}
 		} else if e, ok := o.single(i, n); ok {
-			blocks = append(blocks, made{entry: &e})
+			blocks = append(blocks, block{entry: &e})
+			ready = ready && !e.Unknown && e.Type != layer.Hardlink
 		}
 	}
-	if sum, ok := o.fingerprint(blocks); ok && treeLayer(sum, layer.EncodingOf(o.layer.Compression)) == o.opts.Known {
-		return &Tree{Sum: sum, Unchanged: true}
-	}
-	var all []Entry
-	for _, b := range blocks {
-		switch {
-		case b.walk == nil:
-			all = append(all, *b.entry)
-		case all == nil:
-			all = b.walk.entries()
-		default:
-			all = append(all, b.walk.entries()...)
+	if o.opts.Known != "" && ready && !o.diags.HasErrors() {
+		sum, ok := o.fingerprint(blocks)
+		if ok && treeLayer(sum, layer.EncodingOf(o.layer.Compression)) == o.opts.Known {
+			return &Tree{Sum: sum, Unchanged: true}
+		}
+		if o.diags.HasErrors() {
+			return nil // which another visit would report again
 		}
 	}
-	return o.hashed(o.assemble(all))
+	return o.hashed(o.entries(blocks))
 }
 
 // hashed gives the tree of entries, with digests where they are asked for.

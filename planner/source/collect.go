@@ -1,0 +1,246 @@
+package source
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/spec"
+)
+
+// entryPath is a spec path as an entry spells it.
+func entryPath(to string) string {
+	if to == "" {
+		return "."
+	}
+	return to
+}
+
+// whiteoutPath is the path of the marker that a whiteout block stands for.
+func whiteoutPath(n *spec.Node) (string, bool) {
+	if n.Opaque {
+		return imagespec.OpaquePath(n.To), true
+	}
+	return imagespec.WhiteoutPath(n.To)
+}
+
+// checkPath reports paths that no layer may hold.
+func (o *observer) checkPath(node int, p string) bool {
+	base := path.Base(p)
+	switch {
+	case !utf8.ValidString(p):
+		o.report(node, "Invalid file name", "The name %q is not valid UTF-8. Rename the file, or exclude it.", p)
+	case imagespec.IsWhiteout(base):
+		o.report(node, "Reserved file name", "The name of %q begins with %q, which marks deletions in layers. Rename the file, or exclude it.", "/"+p, imagespec.WhiteoutPrefix)
+	case imagespec.TooLong(p):
+		o.report(node, "Path too long", "%q is longer than Linux allows: %d bytes for a name, %d for a path.", "/"+p, imagespec.MaxName, imagespec.MaxPath)
+	default:
+		return true
+	}
+	return false
+}
+
+// fingerprint is what Tree.Fingerprint gives for the layer of these blocks; no
+// entry is kept for that. It answers false where it takes more to tell: while
+// content is unknown or unread, and for hard links.
+func (o *observer) fingerprint(blocks []block) (digest.Digest, bool) {
+	r, known := newRecords(), true
+	o.visit(blocks, func(path []byte, g given, e *Entry) {
+		switch {
+		case e.Unknown || e.Type == layer.Hardlink || g.found.shared():
+			known = false
+		case e.Type != layer.Regular:
+			cover(r, path, &e.Entry, nil)
+		case g.found != nil && g.found.sum != nil:
+			cover(r, path, &e.Entry, g.found.sum)
+		default:
+			sum, ok := layer.SumOf(e.Digest)
+			known = known && ok
+			cover(r, path, &e.Entry, &sum)
+		}
+	})
+	return r.fingerprint(), known
+}
+
+// shared reports whether a file has several names, all of which a copy that
+// preserves metadata makes links of one file.
+func (f *found) shared() bool {
+	return f != nil && f.kind == kindRegular && f.kept != nil && f.kept.inode.links > 1
+}
+
+// spare is the room that entries leaves for parents that nobody declared.
+const spare = 16
+
+// entries lists the entries of a layer in canonical order, hard links behind
+// their targets. The list is of no use once something was reported.
+func (o *observer) entries(blocks []block) []Entry {
+	count := len(blocks) + spare
+	for _, b := range blocks {
+		if b.walk != nil {
+			count += b.walk.count
+		}
+	}
+	c := &collector{entries: make([]Entry, 0, count), first: map[*walk]map[inode]string{}}
+	o.visit(blocks, c.add)
+	o.checkWhiteouts(c.entries)
+	o.tie(c.entries)
+	if o.diags.HasErrors() {
+		return nil
+	}
+	return linksLast(c.entries)
+}
+
+// collector keeps the entries that are visited.
+type collector struct {
+	entries []Entry
+	texts   texts
+	file    []byte
+	// first is the path of the first name of each shared inode that a walk found.
+	first map[*walk]map[inode]string
+}
+
+func (c *collector) add(path []byte, g given, e *Entry) {
+	c.file = g.file(c.file[:0], path)
+	e.Path, e.File = c.texts.both(path, c.file)
+	if f := g.found; f != nil && f.sum != nil {
+		e.Digest = f.sum.Digest()
+	}
+	if g.found.shared() {
+		c.link(g, e)
+	}
+	c.entries = append(c.entries, *e)
+}
+
+// link makes a hard link of a name whose inode has a name before it.
+func (c *collector) link(g given, e *Entry) {
+	first := c.first[g.walk]
+	if first == nil {
+		first = map[inode]string{}
+		c.first[g.walk] = first
+	}
+	target, ok := first[g.found.kept.inode]
+	if !ok {
+		first[g.found.kept.inode] = e.Path
+		return
+	}
+	e.Type, e.Linkname = layer.Hardlink, target
+	e.File, e.State, e.Size, e.Digest, e.Xattrs = "", 0, 0, "", nil
+}
+
+// file appends the path of the file that holds the content of the entry at path,
+// relative to the spec's directory: nothing where there is none.
+func (g given) file(dst, path []byte) []byte {
+	switch {
+	case g.entry != nil:
+		return append(dst, g.entry.File...)
+	case g.found == nil || g.found.kind != kindRegular:
+		return dst
+	case g.found == g.walk.top:
+		return append(dst, g.walk.from...)
+	}
+	if g.walk.from != "." {
+		dst = append(append(dst, g.walk.from...), '/')
+	}
+	if g.walk.to != "." {
+		path = path[len(g.walk.to)+1:]
+	}
+	return append(dst, path...)
+}
+
+// texts makes strings of bytes, many with one allocation.
+type texts struct{ b strings.Builder }
+
+// textBlock is how many bytes of strings are allocated at once.
+const textBlock = 16 << 10
+
+func (t *texts) text(b []byte) string {
+	if t.b.Cap()-t.b.Len() < len(b) {
+		t.b = strings.Builder{}
+		t.b.Grow(max(len(b), textBlock))
+	}
+	start := t.b.Len()
+	t.b.Write(b)
+	return t.b.String()[start:]
+}
+
+// both makes two strings, of which one is often the end of the other.
+func (t *texts) both(a, b []byte) (string, string) {
+	switch {
+	case bytes.HasSuffix(a, b):
+		text := t.text(a)
+		return text, text[len(a)-len(b):]
+	case bytes.HasSuffix(b, a):
+		text := t.text(b)
+		return text[len(b)-len(a):], text
+	}
+	return t.text(a), t.text(b)
+}
+
+// origin says where an entry comes from: "a file from bin/x (copy at a.hcl:3)".
+func (o *observer) origin(e *Entry) string {
+	text := "a " + string(e.Type)
+	if e.File != "" {
+		text += " from " + e.File
+	}
+	if e.Node < 0 {
+		return text
+	}
+	return fmt.Sprintf("%s (%s at %s)", text, o.layer.Tree[e.Node].Kind, place(o.layer.Tree[e.Node].Range))
+}
+
+func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
+
+func quotePath(p string) string {
+	if p == "." {
+		return `"/"`
+	}
+	return fmt.Sprintf("%q", "/"+p)
+}
+
+// parent is the entry of a directory that nobody declared.
+func (o *observer) parent() Entry {
+	return Entry{Node: -1, Entry: layer.Entry{Type: layer.Directory, Mode: 0o755, Mtime: o.opts.Epoch}}
+}
+
+// tie gives hard links the metadata of their targets, for both are one inode.
+func (o *observer) tie(entries []Entry) {
+	if !slices.ContainsFunc(entries, func(e Entry) bool { return e.Type == layer.Hardlink }) {
+		return
+	}
+	known := make(map[string]int, len(entries))
+	for i := range entries {
+		known[entries[i].Path] = i
+	}
+	for i := range entries {
+		e := &entries[i]
+		if e.Type != layer.Hardlink {
+			continue
+		}
+		at, ok := known[e.Linkname]
+		switch {
+		case !ok:
+			hint := "A hard link needs its target in the same layer."
+			if at := slices.IndexFunc(entries, func(other Entry) bool { return composedTwin(other.Path, e.Linkname) }); at >= 0 {
+				hint = fmt.Sprintf("It has %+q, which is written with combining characters, while text in a spec is composed: rename the file.", "/"+entries[at].Path)
+			}
+			o.report(e.Node, "No such hard link target", "The layer has no entry %q for %q to share. %s", "/"+e.Linkname, "/"+e.Path, hint)
+			continue
+		case entries[at].Type == layer.Directory:
+			o.report(e.Node, "Invalid hard link target", "%q is a directory, which cannot be hard-linked.", "/"+e.Linkname)
+			continue
+		case entries[at].Type == layer.Hardlink:
+			o.report(e.Node, "Invalid hard link target", "%q is itself a hard link: name its target %q instead.", "/"+e.Linkname, "/"+entries[at].Linkname)
+			continue
+		}
+		target := &entries[at]
+		e.Mode, e.UID, e.GID, e.Mtime = target.Mode, target.UID, target.GID, target.Mtime
+	}
+}
