@@ -116,8 +116,10 @@ func triedValues() map[string]tried {
 	}
 	subject := tried{good: []string{"manifest.other"}, bad: []string{"config.c", `"x"`}}
 	return map[string]tried{
-		"layer.for_each":    {good: []string{`toset(["a"]); manifest.layers = [layer.l["a"]]`}, bad: []string{"3", `"a"`, `[1]`}},
-		"layer.archive":     {good: []string{`"a.tar"`}, bad: []string{`"/a.tar"`, `"../a.tar"`, `"nowhere.tar"`, `"src/a"`, `""`}},
+		"layer.for_each": {good: []string{`toset(["a"]); manifest.layers = [layer.l["a"]]`}, bad: []string{"3", `"a"`, `[1]`}},
+		"layer.archive":  {good: []string{`"a.tar"`}, bad: []string{`"/a.tar"`, `"../a.tar"`, `"nowhere.tar"`, `"src/a"`, `""`}},
+		"layer.on_duplicate": {good: []string{`"error"; layer.archive = "a.tar"`, `"first"; layer.archive = "a.tar"`, `"last"; layer.archive = "a.tar"`},
+			bad: []string{`"merge"; layer.archive = "a.tar"`, `""; layer.archive = "a.tar"`, `"first"`}},
 		"layer.blob":        {good: []string{`"src/a"; layer.media_type = "a/b"; manifest.config = ; manifest.artifact_type = "a/b"`}, bad: []string{`"src/a"`, `"src/a"; layer.media_type = "a/b"`, `"nowhere"; layer.media_type = "a/b"`}},
 		"layer.media_type":  {good: []string{`"application/vnd.oci.image.layer.v1.tar+gzip"`, `"application/vnd.docker.image.rootfs.diff.tar.gzip"`, `"application/vnd.oci.image.layer.v1.tar+zstd"; layer.compression = "zstd"`}, bad: append(types.bad, types.good[0], `"application/vnd.oci.image.layer.v1.tar"`, `"application/vnd.oci.image.layer.v1.tar+lz4"`)},
 		"layer.compression": {good: []string{`"gzip"`, `"zstd"`, `"none"`, `{ algorithm = "zstd", level = 3 }`}, bad: []string{`"xz"`, `""`, "3", `{ algorithm = "none", level = 1 }`, `{ level = 10 }`}},
