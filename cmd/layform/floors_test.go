@@ -20,6 +20,7 @@ const module = "github.com/layform/layform/"
 var floors = map[string][]string{
 	"layout/imagespec":                  {},
 	"layout/jsondoc":                    {},
+	"layout/ref":                        {"layout/imagespec"},
 	"layout/layer":                      {"layout/imagespec"},
 	"layout/printable":                  {},
 	"layout":                            {"layout/imagespec", "layout/jsondoc", "layout/layer", "layout/printable"},
