@@ -1,0 +1,178 @@
+package registrytest
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Fault is what goes wrong with the requests that it matches. With no field set
+// but those that match, requests are counted and answered as ever.
+type Fault struct {
+	Method string // empty matches all
+	Path   string // part of the path; empty matches all
+	After  int    // lets that many matching requests pass first
+	Times  int    // then acts that many times; 0 is for ever
+
+	Status     int    // answers with this status instead
+	RetryAfter string // with this header
+	Body       string // and this body
+	Location   string // and this Location
+	Cut        bool   // cuts the connection without an answer, after the request was read
+	CutBefore  bool   // cuts the connection without reading the request or doing what it asks
+	CutAfter   int    // cuts the connection after that many bytes of the answer's body
+	Stall      time.Duration
+	// Stall waits, after CutAfter bytes of the body if that is set, else in front
+	// of the answer. It ends early with the connection.
+	Wrong  bool        // changes a byte of the answer's body
+	Longer bool        // adds a byte to the answer's body
+	Drop   string      // leaves this header out
+	Header http.Header // sets these headers
+	Do     func()      // is called
+	seen   int
+}
+
+// Fault adds a fault. Those that were added first act first, one a request.
+func (reg *Registry) Fault(f Fault) {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	reg.faults = append(reg.faults, &f)
+}
+
+// NoFaults takes all faults away.
+func (reg *Registry) NoFaults() {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	reg.faults = nil
+}
+
+// faultFor is the fault that acts on a request; nil for none.
+func (reg *Registry) faultFor(r *http.Request) *Fault {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	for _, f := range reg.faults {
+		if f.Method != "" && f.Method != r.Method || !strings.Contains(r.URL.Path, f.Path) {
+			continue
+		}
+		f.seen++
+		if f.seen > f.After && (f.Times == 0 || f.seen <= f.After+f.Times) {
+			return f
+		}
+	}
+	return nil
+}
+
+// ServeHTTP answers a request, with the fault that it meets.
+func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	status := 0
+	f := reg.faultFor(r)
+	record := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Proto: r.Proto, Header: r.Header.Clone()}
+	reg.mu.Lock()
+	at := len(reg.requests)
+	reg.requests = append(reg.requests, record)
+	reg.mu.Unlock()
+	defer func() {
+		reg.mu.Lock()
+		if at < len(reg.requests) {
+			reg.requests[at].Status = status
+		}
+		reg.mu.Unlock()
+	}()
+	if f == nil {
+		f = &Fault{}
+	}
+	if f.Do != nil {
+		f.Do()
+	}
+	if f.CutBefore {
+		panic(http.ErrAbortHandler)
+	}
+	answer := &recorder{header: http.Header{}, status: http.StatusOK}
+	switch {
+	case f.Status != 0:
+		f.answer(answer)
+	case reg.Handler != nil && reg.Handler(answer, r):
+	default:
+		reg.serve(answer, r)
+	}
+	status = answer.status
+	f.send(w, r, answer)
+}
+
+// answer writes the answer that a fault gives instead of the registry.
+func (f *Fault) answer(w *recorder) {
+	if f.RetryAfter != "" {
+		w.header.Set("Retry-After", f.RetryAfter)
+	}
+	if f.Location != "" {
+		w.header.Set("Location", f.Location)
+	}
+	body := f.Body
+	if body == "" && f.Status >= 400 {
+		w.header.Set("Content-Type", "application/json")
+		body = `{"errors":[{"code":"TOOMANYREQUESTS","message":"a fault of the test"}]}`
+	}
+	w.WriteHeader(f.Status)
+	w.body.WriteString(body)
+}
+
+// send sends an answer, damaged as the fault says.
+func (f *Fault) send(w http.ResponseWriter, r *http.Request, answer *recorder) {
+	if f.Cut {
+		panic(http.ErrAbortHandler)
+	}
+	body := answer.body.Bytes()
+	if f.Wrong && len(body) > 0 {
+		body = bytes.Clone(body)
+		body[len(body)/2] ^= 1
+	}
+	if f.Longer && r.Method != http.MethodHead {
+		body = append(bytes.Clone(body), 'x')
+		answer.header.Del("Content-Length")
+	}
+	for name, values := range answer.header {
+		w.Header()[name] = values
+	}
+	for name, values := range f.Header {
+		w.Header()[name] = values
+	}
+	if f.Drop != "" {
+		w.Header().Del(f.Drop)
+		w.Header()[f.Drop] = nil // keeps net/http from adding it
+	}
+	if f.Stall > 0 && f.CutAfter == 0 {
+		pause(r, f.Stall)
+	}
+	w.WriteHeader(answer.status)
+	if f.Drop == "Content-Length" {
+		_ = http.NewResponseController(w).Flush() // makes the body one of unknown length
+	}
+	if f.CutAfter > 0 && f.CutAfter < len(body) && r.Method != http.MethodHead {
+		_, _ = w.Write(body[:f.CutAfter])
+		_ = http.NewResponseController(w).Flush()
+		pause(r, f.Stall)
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = w.Write(body) // a client that has gone needs no answer
+}
+
+func pause(r *http.Request, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-r.Context().Done():
+	case <-timer.C:
+	}
+}
+
+// recorder holds an answer until a fault has had its way.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *recorder) Header() http.Header         { return w.header }
+func (w *recorder) WriteHeader(status int)      { w.status = status }
+func (w *recorder) Write(p []byte) (int, error) { return w.body.Write(p) }
