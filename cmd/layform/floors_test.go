@@ -21,6 +21,7 @@ var floors = map[string][]string{
 	"layout/imagespec":                  {},
 	"layout/jsondoc":                    {},
 	"layout/ref":                        {"layout/imagespec"},
+	"layout/remote":                     {"layout/imagespec", "layout/jsondoc", "layout/printable", "layout/ref"},
 	"layout/registrytest":               {},
 	"layout/layer":                      {"layout/imagespec"},
 	"layout/printable":                  {},
@@ -61,7 +62,8 @@ var owners = map[string][]string{
 	"github.com/klauspost/compress":          {"executor/encode", "layout/layer", "spec"},
 	"github.com/hashicorp/hcl":               {"cmd/layform", "cmd/layform/view", "cmd/layform/view/text", "executor", "planner", "planner/source", "spec", "spec/addr", "spec/edit"},
 	"github.com/zclconf/go-cty":              {"spec", "spec/addr", "spec/edit"},
-	"oras.land/oras-go":                      {"cmd/layform", "layout"},
+	"oras.land/oras-go":                      {"cmd/layform", "layout", "layout/remote"},
+	"oras.land/oras-go/v2/registry":          {"layout/remote"},
 	"github.com/google/go-containerregistry": {"cmd/layform"},
 }
 
@@ -167,7 +169,7 @@ var forbidden = map[string][]string{
 }
 
 // networked are the packages that are there for the network.
-var networked = []string{"layout/registrytest"}
+var networked = []string{"layout/registrytest", "layout/remote"}
 
 // hostOnly are uses of forbidden names that stand for a reason.
 var hostOnly = map[string]string{
