@@ -89,8 +89,6 @@ type run struct {
 	// observed are the layers whose sources were looked at before the build.
 	observed map[spec.Address]*source.Observed
 
-	// log guards the journal.
-	log sync.Mutex
 	// implying lets one unit at a time write its implied blobs.
 	implying sync.Mutex
 	mu       sync.Mutex

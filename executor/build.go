@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/executor/image"
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
@@ -32,7 +33,7 @@ func (r *run) make(ctx context.Context, u planner.Unit, change planner.Change, o
 		return fmt.Errorf("%s came out as %s although the plan says %s; this is a bug in layform, or its encoder changed without a new encoding version", u.Key, rec.Descriptor.Digest, want)
 	}
 	if change.Write {
-		if err := r.note(rec); err != nil {
+		if err := r.journal.Append(rec); err != nil {
 			return err
 		}
 	}
@@ -279,27 +280,16 @@ func (r *run) entry(m made) ocispec.Descriptor {
 	return m.built.Descriptor
 }
 
-// note appends a record to the journal.
-func (r *run) note(rec stage.Record) error {
-	r.log.Lock()
-	defer r.log.Unlock()
-	return r.journal.Append(rec)
-}
-
-// intend announces a blob that is complete and is going to be put into the
-// layout, so that it is known as ours even if this run dies before it can say so.
-// A blob that is there already is not ours.
-func (r *run) intend(ctx context.Context, key string, desc ocispec.Descriptor) error {
-	there, err := r.store.Exists(ctx, desc)
-	if err != nil || there {
-		return err
+// announce makes the blob of an object known to the journal as ours before it is
+// put into the layout, even if this run dies, or the power fails, before it can
+// say so.
+func (r *run) announce(key string) layout.Announce {
+	return func(desc ocispec.Descriptor) (func() error, error) {
+		return r.journal.Announce(stage.Record{Key: key, Descriptor: desc})
 	}
-	r.log.Lock()
-	defer r.log.Unlock()
-	return r.journal.Announce(stage.Record{Key: key, Descriptor: desc})
 }
 
 // putBytes puts a small blob into the layout.
 func (r *run) putBytes(ctx context.Context, key, mediaType string, data []byte) (ocispec.Descriptor, bool, error) {
-	return r.store.PutBytes(ctx, mediaType, data, func(desc ocispec.Descriptor) error { return r.intend(ctx, key, desc) })
+	return r.store.PutBytes(ctx, mediaType, data, r.announce(key))
 }

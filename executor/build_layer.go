@@ -108,10 +108,7 @@ func (r *run) write(ctx context.Context, ingest *layout.Ingest, seen *source.Obs
 
 // finish moves a written layer into the layout, with its table of contents.
 func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *source.Observed, ingest *layout.Ingest, result encode.Result) (stage.Record, error) {
-	if err := r.intend(ctx, u.Key, ocispec.Descriptor{Digest: ingest.Digest(), Size: ingest.Size()}); err != nil {
-		return stage.Record{}, err
-	}
-	dgst, size, created, err := ingest.Commit(ctx)
+	dgst, size, created, err := ingest.CommitAfter(ctx, r.announce(u.Key))
 	if err != nil {
 		return stage.Record{}, err
 	}

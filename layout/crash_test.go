@@ -98,8 +98,19 @@ func applyOnce(ctx context.Context, s *layout.Store, seed string, replaced []dig
 		return err
 	}
 	docs := imageDocuments(seed)
+	journal, err := s.AppendState("stage/x.journal")
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
 	for _, doc := range docs {
-		if _, _, err := s.PutBytes(ctx, "x", doc, nil); err != nil {
+		announce := func(d ocispec.Descriptor) (func() error, error) {
+			if _, err := journal.Write([]byte(d.Digest + "\n")); err != nil {
+				return nil, err
+			}
+			return journal.Sync()
+		}
+		if _, _, err := s.PutBytes(ctx, "x", doc, announce); err != nil {
 			return err
 		}
 	}
@@ -116,8 +127,10 @@ func applyOnce(ctx context.Context, s *layout.Store, seed string, replaced []dig
 	if err := s.SaveState("stage/x.json", []byte("done "+seed)); err != nil {
 		return err
 	}
-	_, err = s.Sweep(ctx, replaced, nil)
-	return err
+	if _, err = s.Sweep(ctx, replaced, nil); err != nil {
+		return err
+	}
+	return s.RemoveState("stage/x.journal")
 }
 
 func imageDescriptor(manifest []byte) ocispec.Descriptor {

@@ -312,6 +312,11 @@ func (d *disk) syncDir(name string) error {
 	if d.noSync {
 		return nil
 	}
+	return d.flushDir(name)
+}
+
+// flushDir is syncDir without its seams.
+func (d *disk) flushDir(name string) error {
 	f, err := d.root.Open(name)
 	if err != nil {
 		return err

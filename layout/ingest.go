@@ -164,6 +164,18 @@ func (i *Ingest) Digest() digest.Digest { return digest.NewDigest(i.algorithm, i
 // kept and created is false; one that is torn is replaced. SyncBlobs makes the
 // names of committed blobs durable. Commit ends the Ingest, also with an error.
 func (i *Ingest) Commit(ctx context.Context) (dgst digest.Digest, size int64, created bool, err error) {
+	return i.CommitAfter(ctx, nil)
+}
+
+// Announce says beforehand that a blob is going to be put into the layout: its
+// content is complete in a temporary file that will not change any more. What it
+// begins to write durable waits for, and durable is called while the content is
+// synced, before the blob gets its name; nil is nothing to wait for.
+type Announce func(ocispec.Descriptor) (durable func() error, err error)
+
+// CommitAfter is Commit with an announcement of a blob that is created. An error
+// of the announcement ends the call, and nothing remains.
+func (i *Ingest) CommitAfter(ctx context.Context, announce Announce) (dgst digest.Digest, size int64, created bool, err error) {
 	defer func() { err = errors.Join(err, i.Abort()) }()
 	if i.err != nil {
 		return "", 0, false, i.err
@@ -176,13 +188,13 @@ func (i *Ingest) Commit(ctx context.Context) (dgst digest.Digest, size int64, cr
 	if state == Intact {
 		return dgst, size, false, nil
 	}
-	if err := i.publish(dgst); err != nil {
+	if err := i.publish(dgst, announce); err != nil {
 		return "", 0, false, fmt.Errorf("writing blob %s of %s: %w", dgst, i.s.dir, err)
 	}
 	return dgst, size, true, nil
 }
 
-func (i *Ingest) publish(dgst digest.Digest) error {
+func (i *Ingest) publish(dgst digest.Digest, announce Announce) error {
 	name, err := blobPath(dgst)
 	if err != nil {
 		return err
@@ -194,7 +206,25 @@ func (i *Ingest) publish(dgst digest.Digest) error {
 	if _, err := d.mkdir(blobsDir + "/" + string(i.algorithm)); err != nil {
 		return err
 	}
-	if err := i.t.publish(name, blobMode, true); err != nil {
+	if err := i.t.complete(blobMode); err != nil {
+		return err
+	}
+	durable := func() error { return nil }
+	if announce != nil {
+		wait, err := announce(ocispec.Descriptor{Digest: dgst, Size: i.size})
+		if err != nil {
+			return err
+		}
+		if wait != nil {
+			durable = wait
+		}
+	}
+	// Both reach the disk at once; a power cut may keep the name of the blob alone
+	// of all that follows.
+	if err := errors.Join(i.t.sync(), durable()); err != nil {
+		return err
+	}
+	if err := i.t.rename(name); err != nil {
 		return err
 	}
 	cache := i.s.remembered()
@@ -221,10 +251,9 @@ func (i *Ingest) Abort() error {
 }
 
 // PutBytes makes data a blob as an Ingest does and describes it; created is
-// false when the blob was there and intact. Otherwise before, unless it is nil,
-// is called once the content is written and before it becomes a blob; its error
-// ends the call, and nothing remains.
-func (s *Store) PutBytes(ctx context.Context, mediaType string, data []byte, before func(ocispec.Descriptor) error) (desc ocispec.Descriptor, created bool, err error) {
+// false when the blob was there and intact. Otherwise it is announced as by
+// CommitAfter.
+func (s *Store) PutBytes(ctx context.Context, mediaType string, data []byte, announce Announce) (desc ocispec.Descriptor, created bool, err error) {
 	desc = ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 	state, err := s.Check(ctx, desc)
 	if err != nil || state == Intact {
@@ -237,12 +266,7 @@ func (s *Store) PutBytes(ctx context.Context, mediaType string, data []byte, bef
 	if _, err := bytes.NewReader(data).WriteTo(in); err != nil {
 		return desc, false, errors.Join(err, in.Abort())
 	}
-	if before != nil {
-		if err := before(desc); err != nil {
-			return desc, false, errors.Join(err, in.Abort())
-		}
-	}
-	_, _, created, err = in.Commit(ctx)
+	_, _, created, err = in.CommitAfter(ctx, announce)
 	return desc, created, err
 }
 

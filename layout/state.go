@@ -3,7 +3,6 @@ package layout
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -137,10 +136,18 @@ func (s *Store) ListState(dir string) ([]string, error) {
 	return names, nil
 }
 
+// StateFile is a state file that is open for appending.
+type StateFile struct {
+	t *temp
+	// names are the directories that must be synced for the file to be found
+	// after a power cut; none once they were.
+	names []string
+}
+
 // AppendState opens a state file for appending, making it when it is missing.
-// Each Write is one write to the file; nothing is synced, so that what was
-// written survives the process but not a power cut. The caller closes it.
-func (s *Store) AppendState(name string) (io.WriteCloser, error) {
+// Each Write is one write to the file, and survives the process; a power cut only
+// once it was synced. The caller closes it.
+func (s *Store) AppendState(name string) (*StateFile, error) {
 	file, err := statePath(name)
 	if err != nil {
 		return nil, err
@@ -149,9 +156,12 @@ func (s *Store) AppendState(name string) (io.WriteCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.mkdir(path.Dir(file)); err != nil {
+	dir := path.Dir(file)
+	made, err := d.mkdir(dir)
+	if err != nil {
 		return nil, s.noFolder(s.unwritable(err))
 	}
+	out := &StateFile{}
 	f, _, err := d.open(file, os.O_WRONLY|os.O_APPEND)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := d.step(OpCreate, file); err != nil {
@@ -161,19 +171,54 @@ func (s *Store) AppendState(name string) (io.WriteCloser, error) {
 		if err == nil {
 			err = f.Chmod(fileMode)
 		}
+		out.names = append(out.names, dir)
+		if made {
+			out.names = append(out.names, path.Dir(dir), ".")
+		}
 	}
 	if err != nil {
 		return nil, s.unwritable(err)
 	}
-	return &temp{d: d, name: file, f: f}, nil
+	out.t = &temp{d: d, name: file, f: f}
+	return out, nil
+}
+
+// Write appends p, in one write.
+func (f *StateFile) Write(p []byte) (int, error) { return f.t.Write(p) }
+
+// Sync begins to make durable what was written before, and returns the function
+// that waits for it: a file that is synced in between costs next to nothing more.
+// It is called by one goroutine at a time, wait by any, once.
+func (f *StateFile) Sync() (wait func() error, err error) {
+	if err := f.t.d.step(OpSync, f.t.name); err != nil {
+		return nil, err
+	}
+	for _, name := range f.names {
+		if err := f.t.d.step(OpSync, name); err != nil {
+			return nil, err
+		}
+	}
+	if f.t.d.noSync {
+		return func() error { return nil }, nil
+	}
+	done := make(chan error, 1)
+	go func(d *disk, file *os.File, names []string) {
+		err := file.Sync()
+		for _, name := range names {
+			err = errors.Join(err, d.flushDir(name))
+		}
+		done <- err
+	}(f.t.d, f.t.f, f.names)
+	f.names = nil
+	return func() error { return <-done }, nil
 }
 
 // Close closes the file and keeps it.
-func (t *temp) Close() error {
-	if t.f == nil {
+func (f *StateFile) Close() error {
+	if f.t.f == nil {
 		return nil
 	}
-	f := t.f
-	t.f = nil
-	return f.Close()
+	file := f.t.f
+	f.t.f = nil
+	return file.Close()
 }

@@ -173,6 +173,14 @@ func (t *temp) rename(name string) error {
 
 // finish gives the file its mode and makes its content durable.
 func (t *temp) finish(mode fs.FileMode, durable bool) error {
+	if err := t.complete(mode); err != nil || !durable {
+		return err
+	}
+	return t.sync()
+}
+
+// complete gives the file its length and mode.
+func (t *temp) complete(mode fs.FileMode) error {
 	if t.written < t.shared {
 		if err := t.f.Truncate(t.written); err != nil {
 			return err
@@ -181,12 +189,11 @@ func (t *temp) finish(mode fs.FileMode, durable bool) error {
 	if err := t.d.step(OpChmod, t.name); err != nil {
 		return err
 	}
-	if err := t.f.Chmod(mode); err != nil {
-		return err
-	}
-	if !durable {
-		return nil
-	}
+	return t.f.Chmod(mode)
+}
+
+// sync makes the content durable.
+func (t *temp) sync() error {
 	// The content must be on the disk before the name is: a rename may outlive
 	// a power cut that the content does not.
 	if err := t.d.step(OpSync, t.name); err != nil {

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -46,15 +46,17 @@ type FileID struct {
 
 // Journal is the list of what a running apply has built, so that the next one
 // need not build it again when this one dies, and knows which blobs are its own.
-// Records are written at once but not synced: they survive the process. A power
-// cut may take them: that costs time, and leaves blobs that nobody owns to GC.
+// Records are written at once and survive the process. Announcements survive a
+// power cut as well; one that takes what became of them only costs time. It is
+// safe for use by several goroutines.
 type Journal struct {
-	w    io.WriteCloser
+	mu   sync.Mutex
+	w    *layout.StateFile
 	root *os.Root
 }
 
 // OpenJournal opens the journal of the spec name for appending. The caller holds
-// the lock of the layout, appends from one goroutine at a time, and closes it.
+// the lock of the layout and closes it.
 func OpenJournal(store *layout.Store, name string) (*Journal, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
@@ -80,11 +82,14 @@ func OpenJournal(store *layout.Store, name string) (*Journal, error) {
 // the temporaries of the layout, with the blob's size, when it was announced was
 // put there by the writer. The same content from somebody else, before or after,
 // is another file. Where the system does not tell files apart nothing is
-// appended, for nothing could be proved.
-func (j *Journal) Announce(r Record) error {
+// appended, for nothing could be proved. The announcement counts once durable
+// has returned; nil is nothing to wait for.
+func (j *Journal) Announce(r Record) (durable func() error, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	entries, err := fs.ReadDir(j.root.FS(), ".layform/ingest")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.Created, r.From = false, nil
 	for _, e := range entries {
@@ -93,16 +98,19 @@ func (j *Journal) Announce(r Record) error {
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if id, ok := fileID(info); ok && info.Size() == r.Descriptor.Size {
 			r.From = append(r.From, id)
 		}
 	}
 	if len(r.From) == 0 {
-		return nil
+		return nil, nil
 	}
-	return j.Append(r)
+	if err := j.append(r); err != nil {
+		return nil, err
+	}
+	return j.w.Sync()
 }
 
 func fileID(info fs.FileInfo) (FileID, bool) {
@@ -112,6 +120,12 @@ func fileID(info fs.FileInfo) (FileID, bool) {
 
 // Append adds one record, in one write.
 func (j *Journal) Append(r Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.append(r)
+}
+
+func (j *Journal) append(r Record) error {
 	line, err := jsondoc.Encode(r)
 	if err != nil {
 		return err

@@ -45,7 +45,11 @@ func TestAnnounce(t *testing.T) {
 	}
 	defer other.Abort()
 	// What the caller hopes does not count.
-	if err := errors.Join(j.Announce(stage.Record{Key: "layer.a", Descriptor: want, Created: true}), j.Close()); err != nil {
+	durable, err := j.Announce(stage.Record{Key: "layer.a", Descriptor: want, Created: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(durable(), j.Close()); err != nil {
 		t.Fatal(err)
 	}
 	check("announced", false)
