@@ -84,6 +84,7 @@ type press struct {
 	most int
 
 	reuse   *reuse
+	blanks  blanks
 	diff    hash.Hash
 	written int64
 	chunks  []layer.Chunk
@@ -194,7 +195,10 @@ func (c *chunk) keep() bool {
 
 // pack sets the compressed bytes of a chunk.
 func (p *press) pack(enc encoder, c *chunk) (err error) {
-	if c.digest = p.reuse.identified(c); c.digest == "" {
+	blank := c.isBlank()
+	if c.digest = p.reuse.identified(c); c.digest == "" && blank {
+		c.digest = p.blanks.digest(c)
+	} else if c.digest == "" {
 		c.digest = identify(c)
 	}
 	if c.from != nil && c.digest != c.from.chunk.Digest {
@@ -203,10 +207,16 @@ func (p *press) pack(enc encoder, c *chunk) (err error) {
 	if c.out, c.seal, c.reused = p.reuse.copy(c.out, c.digest, len(c.raw)); c.reused {
 		return nil
 	}
+	if blank && p.blanks.copy(c) {
+		return nil
+	}
 	if c.out, err = enc.encode(c.out, c.raw); err != nil {
 		return err
 	}
 	c.seal = sealOf(c.digest, c.out)
+	if blank {
+		p.blanks.keep(c)
+	}
 	return nil
 }
 

@@ -23,6 +23,9 @@ const hashBatch = 64
 // hashBuffer is the size of the buffers that files are read through.
 const hashBuffer = 256 << 10
 
+// zeros is what holes are hashed as.
+var zeros [hashBuffer]byte
+
 var errMoved = errors.New("it changed while it was read")
 
 // hash sets the digest of every file among entries, from the cache where it
@@ -100,13 +103,18 @@ func (o *observer) digestOpen(file *os.File, info fs.FileInfo, size int64, buf [
 	if info.Size() != size {
 		return "", fmt.Errorf("%w: size %d, was %d", errMoved, info.Size(), size)
 	}
-	h := sha256.New()
+	h, sparse := sha256.New(), hasHoles(info)
 	var n int64
 	for n <= size { // more need not be read: the file grew, and may go on growing
 		if err := o.ctx.Err(); err != nil { // Observe reports it
 			return "", err
 		}
-		k, err := file.Read(buf)
+		if sparse && inHole(int(file.Fd()), n, int64(len(buf))) {
+			h.Write(zeros[:len(buf)])
+			n += int64(len(buf))
+			continue
+		}
+		k, err := file.ReadAt(buf, n)
 		h.Write(buf[:k])
 		n += int64(k)
 		if err == io.EOF {

@@ -121,3 +121,31 @@ func TestGrowing(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+// TestInHole: only what lies in one hole, and in the file, is taken for zeros.
+func TestInHole(t *testing.T) {
+	_, root := folder(t, map[string]string{"f": ""})
+	f, err := root.OpenFile("f", os.O_RDWR, 0)
+	must(t, err)
+	defer func() { must(t, f.Close()) }()
+	const size = 1 << 20
+	must(t, f.Truncate(size))
+	_, err = f.WriteAt([]byte("x"), size/2)
+	must(t, err)
+	info, err := f.Stat()
+	must(t, err)
+	if fd := int(f.Fd()); !hasHoles(info) || !inHole(fd, 0, 4096) {
+		t.Skip("this file system has no holes, or is not asked for them")
+	}
+	for _, c := range []struct {
+		at, n int64
+		want  bool
+	}{
+		{0, size / 4, true}, {size / 2, 1, false}, {size/2 - 1, 2, false}, {size/4 + 1, size / 2, false},
+		{3 * size / 4, size / 4, true}, {3 * size / 4, size/4 + 1, false}, {size - 1, 1, true}, {size, 1, false},
+	} {
+		if got := inHole(int(f.Fd()), c.at, c.n); got != c.want {
+			t.Errorf("%d bytes at %d lie in a hole: %v", c.n, c.at, got)
+		}
+	}
+}
