@@ -14,7 +14,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	hcljson "github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/spec/internal/suggest"
@@ -136,11 +135,7 @@ func (p *program) literal(e hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	s := newSession(p, nil)
-	v, more := addMeters(syntax).Value(&hcl.EvalContext{Variables: s.ctx.Variables})
-	if problem := s.meter.problem(); problem != nil {
-		return cty.DynamicVal, hcl.Diagnostics{problem}
-	}
+	v, more := p.library.newEvaluation(p.watch).literal(syntax)
 	return v, append(diags, more...)
 }
 
@@ -296,45 +291,6 @@ func (g *given) hidden(f *hcl.File, attrs hcl.Attributes) *hcl.File {
 		}
 	}
 	return &shown
-}
-
-// ParseFile parses one file of HCL or JSON, after measuring it. What is parsed is
-// its SourceText, all of which must be in composed form. The file is never nil.
-func ParseFile(name, text string) (*hcl.File, hcl.Diagnostics) {
-	f, _, diags := parseFile(name, text)
-	return f, diags
-}
-
-// parseFile is ParseFile, and counts the tokens of the file.
-func parseFile(name, text string) (*hcl.File, int, hcl.Diagnostics) {
-	f, tokens, diags := parse(name, text)
-	if !diags.HasErrors() {
-		diags = append(diags, checkComposed(name, f)...)
-	}
-	return f, tokens, diags
-}
-
-func parse(name, text string) (f *hcl.File, tokens int, diags hcl.Diagnostics) {
-	src := []byte(SourceText(text))
-	if problem := sourceProblem(name, src); problem != nil {
-		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, 0, hcl.Diagnostics{problem}
-	}
-	if strings.HasSuffix(name, ".json") {
-		if problem := jsonProblem(name, src); problem != nil {
-			return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, 0, hcl.Diagnostics{problem}
-		}
-		f, diags := hcljson.Parse(src, name)
-		if f == nil {
-			f = &hcl.File{Bytes: src, Body: hcl.EmptyBody()}
-		}
-		return f, jsonTokens(src), diags
-	}
-	tokens, problem := sourceNesting(name, src)
-	if problem != nil {
-		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, tokens, hcl.Diagnostics{problem}
-	}
-	f, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
-	return f, tokens, diags
 }
 
 // assign takes an assignment of the environment or the command line.

@@ -21,7 +21,7 @@ func (p *program) hasUnset() bool {
 // missingSources warns about the sources of a layer that do not exist, as far as
 // their paths are known. They may still be made before the plan is.
 func (p *program) missingSources(l *Layer, rng hcl.Range) hcl.Diagnostics {
-	root, err := openDir(p.reader.dir)
+	root, err := openDir(p.library.dir())
 	if err != nil {
 		return nil // reading the spec says so
 	}

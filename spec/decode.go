@@ -3,7 +3,6 @@ package spec
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -80,14 +79,6 @@ func (g got) quote(s string) string {
 	return shown(s)
 }
 
-// shown writes a value into a message: of a long one its beginning and size.
-func shown(s string) string {
-	if len(s) <= maxShown {
-		return strconv.Quote(s)
-	}
-	return fmt.Sprintf("%q… (%d bytes)", strings.ToValidUTF8(s[:maxShown/2], ""), len(s))
-}
-
 // raw evaluates an attribute without converting it.
 func (d *decoder) raw(attrs map[string]*attribute, name string) got {
 	a, ok := attrs[name]
@@ -112,8 +103,8 @@ func (d *decoder) raw(attrs map[string]*attribute, name string) got {
 		d.err(g.rng, "%s: %s", name, problem)
 		g.reported = true
 		return g
-	} else if !d.s.meter.charge(cost, g.rng) {
-		d.diags = append(d.diags, d.s.meter.problem())
+	} else if !d.s.evaluation.meter.charge(cost, g.rng) {
+		d.diags = append(d.diags, d.s.evaluation.meter.problem())
 		g.reported = true
 		return g
 	}
@@ -193,19 +184,6 @@ func dropNulls(v cty.Value, t cty.Type) cty.Value {
 		}
 	}
 	return cty.ObjectVal(members).WithMarks(marks)
-}
-
-func hasNull(v cty.Value) bool {
-	v, _ = v.Unmark()
-	if !v.IsKnown() {
-		return false
-	}
-	for it := v.ElementIterator(); it.Next(); {
-		if _, element := it.Element(); element.IsNull() {
-			return true
-		}
-	}
-	return false
 }
 
 // mustKnow reports a value that depends on an object that is not built yet,

@@ -107,7 +107,6 @@ func forEachProblem(v cty.Value) string {
 func (p *program) evaluateGraph() hcl.Diagnostics {
 	g := p.graph()
 	order, wrong, diags := g.sort()
-	p.order = order
 	// All locals share one session, and with it one bound on what they produce.
 	s := newSession(p, nil)
 	for _, n := range order {

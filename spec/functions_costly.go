@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"errors"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -148,21 +147,4 @@ func callsCostly(e hclsyntax.Expression) bool {
 		return nil
 	})
 	return found
-}
-
-// costlyFunctions are the functions that have a cost, each charging the meter of
-// this session before it runs.
-func (s *session) costlyFunctions() map[string]function.Function {
-	if s.costly == nil {
-		s.costly = map[string]function.Function{}
-		for name, cost := range costs {
-			s.costly[name] = limited(s.p.functions[name], func(args []cty.Value) error {
-				if len(args) > 0 && !s.meter.charge(cost(args), s.at) {
-					return errors.New(s.meter.limit)
-				}
-				return nil
-			})
-		}
-	}
-	return s.costly
 }

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty/function"
@@ -77,7 +79,7 @@ func functionGroups(r *reader) []functionGroup {
 func Functions() []Function {
 	var list []Function
 	for _, group := range functionGroups(newReader("")) {
-		for _, name := range keysOf(group.table) {
+		for _, name := range slices.Sorted(maps.Keys(group.table)) {
 			doc := group.docs[name]
 			f := Function{Name: name, Group: group.name, Text: doc.text, Differs: doc.differs, Example: doc.example, Result: doc.result}
 			params := group.table[name].Params()

@@ -108,7 +108,7 @@ func TestLargeDocuments(t *testing.T) {
 // block and into every function: no message, field, address or output shows it.
 func TestSensitiveEverywhere(t *testing.T) {
 	texts := sensitiveAttributes()
-	for name := range newProgram(".", "").functions {
+	for name := range newProgram(".", "").library.functions {
 		for _, args := range []string{"var.s", "var.s, var.s", "1, var.s", "var.s, 1", "[var.s], 1, var.s", "var.s, {}", `{ (var.s) = 1 }, var.s`} {
 			texts = append(texts, "output \"o\" {\n sensitive = true\n value = "+name+"("+args+")\n}\n")
 		}

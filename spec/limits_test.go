@@ -215,8 +215,9 @@ func TestMemory(t *testing.T) {
 func TestSilence(t *testing.T) {
 	s := mustLoad(t, t.TempDir(), source("layer \"a\" {\n file \"/a\" { content = \"${upper(\"x\")}!\" }\n}\nmanifest \"m\" {\n artifact_type = \"a/b\"\n layers = [layer.a]\n}\n"))
 	ses := newSession(s.program, nil)
-	ses.meter.watch = new(watch)
-	ses.meter.watch.stop.Store(true)
+	stopped := new(watch)
+	stopped.stop.Store(true)
+	ses.evaluation = s.program.library.newEvaluation(stopped)
 	_, diags := ses.evaluate(s.program.instances[Address{Kind: KindLayer, Name: "a"}])
 	if !diags.HasErrors() || !strings.Contains(diags[0].Detail, silence) || diags[0].Subject == nil {
 		t.Errorf("diagnostics %v", diags)

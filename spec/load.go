@@ -1,134 +1,19 @@
 package spec
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/spec/addr"
 )
-
-// guarded runs f and waits for it, as long as the meters that share w count.
-// f runs on its own goroutine. When nothing was counted for MaxSilence, f goes on
-// until it next looks at w.stop; finished is then false. A panic in f becomes a
-// diagnostic.
-func guarded(w *watch, f func() hcl.Diagnostics) (diags hcl.Diagnostics, finished bool) {
-	return guardedFor(w, MaxSilence, f)
-}
-
-func guardedFor(w *watch, silent time.Duration, f func() hcl.Diagnostics) (diags hcl.Diagnostics, finished bool) {
-	result := make(chan hcl.Diagnostics, 1)
-	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				result <- hcl.Diagnostics{{
-					Severity: hcl.DiagError, Summary: "Defect in layform",
-					Detail: fmt.Sprintf("The evaluation of the spec broke off: %v. Please report this with the spec.\n%s", r, debug.Stack()),
-				}}
-			}
-		}()
-		result <- f()
-	}()
-	ticker := time.NewTicker(silent)
-	defer ticker.Stop()
-	for counted := w.counted.Load(); ; {
-		select {
-		case diags := <-result:
-			return diags, true
-		case <-ticker.C:
-		}
-		now := w.counted.Load()
-		switch {
-		case w.stop.Load():
-			return hcl.Diagnostics{{
-				Severity: hcl.DiagError, Summary: "Expression too large", Detail: silence + " Make the expressions of the spec smaller.",
-			}}, false
-		case now == counted:
-			w.stop.Store(true) // an evaluation that counts again stops by itself, and knows the place
-		}
-		counted = now
-	}
-}
-
-// tidy sorts diagnostics by place and drops repetitions, which come from
-// evaluating one expression for several objects.
-func tidy(diags hcl.Diagnostics) hcl.Diagnostics {
-	var unique hcl.Diagnostics
-	seen := map[string]bool{}
-	for _, d := range diags {
-		brief(d)
-		key := d.Summary + "\x00" + d.Detail
-		if d.Subject != nil {
-			key += "\x00" + d.Subject.String()
-		}
-		if !seen[key] {
-			seen[key] = true
-			unique = append(unique, d)
-		}
-	}
-	slices.SortStableFunc(unique, func(a, b *hcl.Diagnostic) int {
-		var x, y hcl.Range
-		if a.Subject != nil {
-			x = *a.Subject
-		}
-		if b.Subject != nil {
-			y = *b.Subject
-		}
-		return cmp.Or(cmp.Compare(x.Filename, y.Filename), cmp.Compare(x.Start.Byte, y.Start.Byte), cmp.Compare(a.Severity, b.Severity))
-	})
-	return unique
-}
-
-// The lengths to which what diagnostics show is kept: of a value of the
-// expression, and of the whole text.
-const (
-	maxShown  = 200
-	maxDetail = 2000
-)
-
-// brief keeps a diagnostic short: values of any size may stand in it.
-func brief(d *hcl.Diagnostic) {
-	if len(d.Detail) > maxDetail {
-		d.Detail = strings.ToValidUTF8(d.Detail[:maxDetail], "") + "…"
-	}
-	if d.Expression == nil || d.EvalContext == nil {
-		return
-	}
-	// What a function says of its arguments may quote them.
-	if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && mentionsSensitive(d) && !strings.Contains(d.Detail, sensitivePath) {
-		d.Detail = fmt.Sprintf("The function %q cannot be called with these arguments. What it says of them is not shown, for one is sensitive.", call.CalledFunctionName())
-	}
-	for _, t := range d.Expression.Variables() {
-		v, diags := t.TraverseAbs(d.EvalContext)
-		if diags.HasErrors() || v.IsMarked() || v.Type() != cty.String && v.Type() != cty.Number {
-			continue
-		}
-		if size, problem := valueSize(v); problem != "" || size > maxShown {
-			d.Expression, d.EvalContext = nil, nil
-			return
-		}
-	}
-}
-
-// mentionsSensitive reports whether the expression of a diagnostic uses a
-// sensitive value.
-func mentionsSensitive(d *hcl.Diagnostic) bool {
-	return slices.ContainsFunc(d.Expression.Variables(), func(t hcl.Traversal) bool {
-		v, diags := t.TraverseAbs(d.EvalContext)
-		return !diags.HasErrors() && isSensitive(v)
-	})
-}
 
 // loading is one run of Load.
 type loading struct {

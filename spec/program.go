@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/layform/layform/spec/addr"
 	"github.com/layform/layform/spec/internal/suggest"
@@ -18,10 +16,9 @@ import (
 // program is a spec after parsing: declarations by name, with expressions that
 // can be evaluated. It does not change once Load is done.
 type program struct {
-	files     map[string]*hcl.File
-	reader    *reader
-	functions map[string]function.Function
-	version   string
+	files   map[string]*hcl.File
+	library *library
+	version string
 
 	name       string
 	layoutPath string
@@ -32,19 +29,13 @@ type program struct {
 	blocks     map[Address]*block
 	outputs    map[string]*output
 
-	// root is the parent of every evaluation context.
-	root *hcl.EvalContext
 	// checkOnly is that of LoadOptions.
 	checkOnly bool
-	// order lists variables, locals and blocks, each after what it refers to.
-	order []node
 	// instances are all objects by address, needed or not; addresses those that
 	// have to be built.
 	instances map[Address]*instance
 	addresses []Address
 
-	// templates are parsed template files by path.
-	templates sync.Map
 	// watch is shared by all evaluations during Load.
 	watch *watch
 }
@@ -133,7 +124,7 @@ type output struct {
 func newProgram(dir string, version string) *program {
 	p := &program{
 		files:     map[string]*hcl.File{},
-		reader:    newReader(dir),
+		library:   newLibrary(dir),
 		version:   version,
 		watch:     &watch{},
 		name:      "default",
@@ -143,8 +134,6 @@ func newProgram(dir string, version string) *program {
 		outputs:   map[string]*output{},
 		instances: map[Address]*instance{},
 	}
-	p.functions = functionTable(p.reader)
-	p.root = &hcl.EvalContext{Functions: p.functions}
 	return p
 }
 
@@ -358,6 +347,3 @@ func article(noun string) string {
 	}
 	return "A " + noun
 }
-
-// place writes a range as file:line.
-func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }

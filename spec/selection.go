@@ -283,13 +283,3 @@ func splitLast(p string) (dir, name string) {
 	i := strings.LastIndexByte(p, '/')
 	return p[:max(i, 0)], p[i+1:]
 }
-
-// ascii reports whether a text has no characters beyond ASCII.
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
-}

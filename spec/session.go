@@ -6,26 +6,20 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/function"
 )
 
 // session is one evaluation of one or more expressions, with one answer to what
 // is known. It is used by one goroutine.
 type session struct {
-	p      *program
-	known  Known
-	meter  *meter
-	ctx    *hcl.EvalContext
-	locals map[string]cty.Value
+	p          *program
+	known      Known
+	evaluation *evaluation
+	locals     map[string]cty.Value
 	// objects are the values of objects, blocks those of whole blocks with for_each.
 	objects map[Address]cty.Value
 	blocks  map[Address]cty.Value
 	// loops are the values of for_each expressions that refer to objects.
 	loops map[Address]cty.Value
-	// costly are the functions of costlyFunctions, and at is the expression that
-	// calls them.
-	costly map[string]function.Function
-	at     hcl.Range
 }
 
 // env is what an expression may use besides the names of the spec.
@@ -40,18 +34,14 @@ func newSession(p *program, known Known) *session {
 	if known == nil {
 		known = func(Address) (Built, bool) { return Built{}, false }
 	}
-	s := &session{
+	return &session{
 		p: p, known: known,
-		meter:   &meter{watch: p.watch},
-		locals:  map[string]cty.Value{},
-		objects: map[Address]cty.Value{},
-		blocks:  map[Address]cty.Value{},
-		loops:   map[Address]cty.Value{},
+		evaluation: p.library.newEvaluation(p.watch),
+		locals:     map[string]cty.Value{},
+		objects:    map[Address]cty.Value{},
+		blocks:     map[Address]cty.Value{},
+		loops:      map[Address]cty.Value{},
 	}
-	s.ctx = p.root.NewChild()
-	s.ctx.Variables = map[string]cty.Value{meterName: cty.CapsuleVal(meterType, s.meter)}
-	s.ctx.Functions = s.templateFunctions()
-	return s
 }
 
 // skips reports whether an expression cannot be evaluated because something in
@@ -79,26 +69,16 @@ func (s *session) expression(e *expression, in *env) (cty.Value, hcl.Diagnostics
 	if s.p.skips(e) {
 		return cty.DynamicVal, nil
 	}
-	ctx, diags := s.context(e, in)
+	names, diags := s.names(e, in)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	outer := s.at
-	s.at = e.rng()
-	v, more := e.syntax.Value(ctx)
-	s.at = outer
-	diags = append(diags, more...)
-	if problem := s.meter.problem(); problem != nil {
-		return cty.DynamicVal, hcl.Diagnostics{problem}
-	}
-	if more.HasErrors() {
-		return cty.DynamicVal, diags
-	}
-	return v, diags
+	v, more := s.evaluation.value(e, names)
+	return v, append(diags, more...)
 }
 
-// context holds the values that an expression refers to.
-func (s *session) context(e *expression, in *env) (*hcl.EvalContext, hcl.Diagnostics) {
+// names are the values of the names that an expression refers to.
+func (s *session) names(e *expression, in *env) (map[string]cty.Value, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	names := map[string]cty.Value{}
 	variables := map[string]cty.Value{}
@@ -141,12 +121,7 @@ func (s *session) context(e *expression, in *env) (*hcl.EvalContext, hcl.Diagnos
 	if len(locals) > 0 {
 		names[rootLocal] = cty.ObjectVal(locals)
 	}
-	ctx := s.ctx.NewChild()
-	ctx.Variables = names
-	if e.costly {
-		ctx.Functions = s.costlyFunctions()
-	}
-	return ctx, diags
+	return names, diags
 }
 
 // want notes which instances of a block a reference needs the values of.
@@ -208,8 +183,8 @@ func (s *session) local(name string) (cty.Value, hcl.Diagnostics) {
 	}
 	v, diags := s.expression(l.expr, nil)
 	if _, problem := valueSize(v); problem != "" {
-		s.meter.trip(problem, l.expr.rng())
-		v, diags = cty.DynamicVal, hcl.Diagnostics{s.meter.problem()}
+		s.evaluation.meter.trip(problem, l.expr.rng())
+		v, diags = cty.DynamicVal, hcl.Diagnostics{s.evaluation.meter.problem()}
 	}
 	s.locals[name] = v
 	return v, diags

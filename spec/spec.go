@@ -32,20 +32,6 @@ type Variable struct {
 	Digest digest.Digest `json:"digest,omitempty"`
 }
 
-// Input is something on disk that a function read while the spec was evaluated.
-// The same Input with another Digest means that the spec may evaluate otherwise.
-type Input struct {
-	// Function is the name of the function: file, fileset, fileexists, …
-	Function string `json:"function"`
-	// Path is relative to the spec's directory, with slashes.
-	Path string `json:"path"`
-	// Pattern is the second argument of fileset, empty for other functions.
-	Pattern string `json:"pattern,omitempty"`
-	// Digest is that of the file's content; of the list of names for fileset;
-	// of "true" or "false" for fileexists.
-	Digest digest.Digest `json:"digest"`
-}
-
 // Assignment is a variable's value from the environment or the command line.
 type Assignment struct {
 	// Name is the variable's name.
@@ -207,8 +193,9 @@ func (s *Spec) Outputs(known Known) ([]Output, hcl.Diagnostics) {
 // guarded runs an evaluation after Load.
 func (s *Spec) guarded(known Known, evaluate func(*session) hcl.Diagnostics) (hcl.Diagnostics, bool) {
 	ses := newSession(s.program, known)
-	ses.meter.watch = new(watch)
-	return guarded(ses.meter.watch, func() hcl.Diagnostics { return evaluate(ses) })
+	w := new(watch)
+	ses.evaluation = s.program.library.newEvaluation(w)
+	return guarded(w, func() hcl.Diagnostics { return evaluate(ses) })
 }
 
 // Inputs lists what functions have read on disk since Load began: sorted,
@@ -217,5 +204,5 @@ func (s *Spec) Inputs() []Input {
 	if s.program == nil {
 		return nil
 	}
-	return s.program.reader.list()
+	return s.program.library.inputs()
 }

@@ -22,10 +22,10 @@ type template struct {
 
 // templateFunctions are templatefile and templatestring: a template sees the
 // variables that it is given and nothing else.
-func (s *session) templateFunctions() map[string]function.Function {
+func (v *evaluation) templateFunctions() map[string]function.Function {
 	return map[string]function.Function{
-		"templatefile":   withOpenPaths(templateFunc("path", s.renderFile), 1),
-		"templatestring": templateFunc("template", s.renderString),
+		"templatefile":   withOpenPaths(templateFunc("path", v.renderFile), 1),
+		"templatestring": templateFunc("template", v.renderString),
 	}
 }
 
@@ -53,62 +53,62 @@ func refusedTemplate(first, why string) function.Function {
 	})
 }
 
-func (s *session) renderFile(path string, vars cty.Value) (cty.Value, error) {
-	t, err := s.p.template(path)
+func (v *evaluation) renderFile(path string, vars cty.Value) (cty.Value, error) {
+	t, err := v.library.template(path)
 	if err != nil {
 		return cty.NilVal, function.NewArgError(0, err)
 	}
-	return s.render(t, path, vars)
+	return v.render(t, path, vars)
 }
 
-func (s *session) renderString(text string, vars cty.Value) (cty.Value, error) {
+func (v *evaluation) renderString(text string, vars cty.Value) (cty.Value, error) {
 	e, diags := parseTemplate(text, "<template>", hcl.InitialPos)
 	if diags.HasErrors() {
 		return cty.NilVal, function.NewArgError(0, diagnosticError(diags))
 	}
-	return s.render(&template{text: text, expr: addMeters(e)}, "<template>", vars)
+	return v.render(&template{text: text, expr: addMeters(e)}, "<template>", vars)
 }
 
 // render evaluates a template, with its variables and functions alone.
-func (s *session) render(t *template, name string, vars cty.Value) (cty.Value, error) {
+func (v *evaluation) render(t *template, name string, vars cty.Value) (cty.Value, error) {
 	if vt := vars.Type(); vars.IsNull() || !vt.IsObjectType() && !vt.IsMapType() {
 		return cty.NilVal, function.NewArgErrorf(1, "the variables of a template are a map or an object")
 	}
 	names := map[string]cty.Value{}
 	for it := vars.ElementIterator(); it.Next(); {
-		k, v := it.Element()
+		k, member := it.Element()
 		if !hclsyntax.ValidIdentifier(k.AsString()) {
 			return cty.NilVal, function.NewArgErrorf(1, "%q is no name for a variable of a template: letters, digits and underscores make one", k.AsString())
 		}
-		names[k.AsString()] = v
+		names[k.AsString()] = member
 	}
-	names[meterName] = cty.CapsuleVal(meterType, s.meter)
-	ctx := s.p.root.NewChild()
+	names[meterName] = cty.CapsuleVal(meterType, v.meter)
+	ctx := v.library.root.NewChild()
 	ctx.Variables = names
-	ctx.Functions = maps.Clone(s.costlyFunctions())
+	ctx.Functions = maps.Clone(v.costlyFunctions())
 	ctx.Functions["templatefile"] = refusedTemplate("path", "a template may not render another template")
 	ctx.Functions["templatestring"] = refusedTemplate("template", "a template may not render another template")
-	v, diags := t.expr.Value(ctx)
+	text, diags := t.expr.Value(ctx)
 	if diags.HasErrors() {
 		return cty.NilVal, diagnosticError(diags)
 	}
-	v, err := convert.Convert(v, cty.String)
-	if err != nil || v.IsNull() {
+	text, err := convert.Convert(text, cty.String)
+	if err != nil || text.IsNull() {
 		return cty.NilVal, fmt.Errorf("the template %s does not produce text", name)
 	}
-	return v, nil
+	return text, nil
 }
 
 // template reads and parses a template file, once.
-func (p *program) template(path string) (*template, error) {
-	text, err := p.reader.read("templatefile", path)
+func (l *library) template(path string) (*template, error) {
+	text, err := l.reader.read("templatefile", path)
 	if err == nil {
 		_, err = exactText(text, "source takes any file")
 	}
 	if err != nil {
 		return nil, err
 	}
-	if known, ok := p.templates.Load(path); ok && known.(*template).text == text {
+	if known, ok := l.templates.Load(path); ok && known.(*template).text == text {
 		return known.(*template), nil
 	}
 	e, diags := parseTemplate(text, path, hcl.InitialPos)
@@ -119,7 +119,7 @@ func (p *program) template(path string) (*template, error) {
 		return nil, fmt.Errorf("%s,%d: this text begins with an accent or the like, which would join what is put in before it and change; source takes any file", place(*rng), rng.Start.Column)
 	}
 	t := &template{text: text, expr: addMeters(e)}
-	p.templates.Store(path, t)
+	l.templates.Store(path, t)
 	return t, nil
 }
 
