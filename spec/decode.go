@@ -7,7 +7,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/layform/layform/layout/imagespec"
 )
@@ -125,7 +124,7 @@ func (d *decoder) get(attrs map[string]*attribute, name string, t cty.Type) got 
 // settle converts a value that was evaluated and records it as a field.
 func (d *decoder) settle(g got, t cty.Type) got {
 	g.sensitive = isSensitive(g.value)
-	v, err := convert.Convert(dropNulls(g.value, t), t)
+	v, err := convertTo(dropNulls(g.value, t), t)
 	if err != nil {
 		d.err(g.rng, "%s is not right: %s.", g.name, problemText(err, g.sensitive))
 		g.reported = true
@@ -182,6 +181,9 @@ func dropNulls(v cty.Value, t cty.Type) cty.Value {
 		if k, element := it.Element(); !element.IsNull() {
 			members[k.AsString()] = element
 		}
+	}
+	if plain.Type().IsMapType() && len(members) > 0 {
+		return cty.MapVal(members).WithMarks(marks)
 	}
 	return cty.ObjectVal(members).WithMarks(marks)
 }

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
@@ -60,10 +59,13 @@ func toFunc(t cty.Type) function.Function {
 		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowNull: true, AllowDynamicType: true, AllowMarked: true}},
 		Type: func(args []cty.Value) (cty.Type, error) {
 			v, _ := args[0].UnmarkDeep()
+			if _, err := convertTo(v, t); err == nil && hasMany(v) {
+				return t, nil
+			}
 			return plain.ReturnTypeForValues([]cty.Value{v})
 		},
 		Impl: func(args []cty.Value, retType cty.Type) (cty.Value, error) {
-			if v, err := convert.Convert(args[0], retType); err == nil {
+			if v, err := convertTo(args[0], retType); err == nil {
 				return v, nil
 			}
 			v, _ := args[0].UnmarkDeep()

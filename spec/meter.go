@@ -202,7 +202,7 @@ func (e *metered) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	if !ok {
 		return cty.DynamicVal, hcl.Diagnostics{m.problem()}
 	}
-	return v, diags
+	return collected(v), diags
 }
 
 // addMeters puts meters into an expression, in place, and returns it.
@@ -230,8 +230,14 @@ func addMeters(e hclsyntax.Expression) hclsyntax.Expression {
 			// Its tuple is a for expression, whose body is metered.
 		case *hclsyntax.FunctionCallExpr:
 			for i, arg := range n.Args {
-				n.Args[i] = meterCompound(arg)
+				if convertsArguments(n.Name) {
+					n.Args[i] = convertedExpr(arg)
+				} else {
+					n.Args[i] = meterCompound(arg)
+				}
 			}
+		case *hclsyntax.ConditionalExpr:
+			n.TrueResult, n.FalseResult = convertedExpr(n.TrueResult), convertedExpr(n.FalseResult)
 		case *hclsyntax.BinaryOpExpr:
 			n.LHS, n.RHS = meterCompound(n.LHS), meterCompound(n.RHS)
 		case *hclsyntax.ObjectConsKeyExpr:
@@ -248,7 +254,7 @@ func addMeters(e hclsyntax.Expression) hclsyntax.Expression {
 // is as large as its text, and what a traversal finds was measured before.
 func meterCompound(e hclsyntax.Expression) hclsyntax.Expression {
 	switch e.(type) {
-	case *hclsyntax.LiteralValueExpr, *hclsyntax.ScopeTraversalExpr, *metered:
+	case *hclsyntax.LiteralValueExpr, *hclsyntax.ScopeTraversalExpr, *metered, *converted:
 		return e
 	}
 	return meteredExpr(e, false)

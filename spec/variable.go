@@ -9,7 +9,6 @@ import (
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 )
 
 // variable is a variable block.
@@ -174,7 +173,7 @@ func (p *program) constant(e *expression, t cty.Type, what string) (cty.Value, h
 	if diags.HasErrors() {
 		return cty.UnknownVal(t), diags
 	}
-	converted, err := convert.Convert(v, t)
+	converted, err := convertTo(v, t)
 	if err == nil && isSensitive(converted) {
 		err = fmt.Errorf("a value that is not sensitive is required")
 	}
@@ -198,7 +197,7 @@ func (v *variable) convert(value cty.Value, rng hcl.Range, which string) (cty.Va
 	if v.defaults != nil && !value.IsNull() {
 		value = v.defaults.Apply(value)
 	}
-	converted, err := convert.Convert(value, v.typ)
+	converted, err := convertTo(value, v.typ)
 	if err != nil {
 		return cty.UnknownVal(v.typ), v.problem(rng, fmt.Sprintf("%s is not right for its type, %s: %s.", which, typeexpr.TypeString(v.typ), problemText(err, v.sensitive)))
 	}
@@ -371,7 +370,7 @@ func (p *program) validate(v *variable) hcl.Diagnostics {
 			continue
 		}
 		value, _ = value.UnmarkDeep()
-		value, err := convert.Convert(value, cty.Bool)
+		value, err := convertTo(value, cty.Bool)
 		if err != nil || value.IsNull() || !value.IsKnown() {
 			diags = append(diags, wrongType(rule.condition.rng(), "The condition of a validation", fmt.Errorf("true or false is required")))
 			continue
