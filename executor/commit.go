@@ -132,6 +132,7 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 			continue
 		}
 		next.Objects[c.Key()] = m.staged
+		sealed := hidesEntry(m.object)
 		for _, w := range r.units.WantedOf(m.object) {
 			d := r.entry(m)
 			if w.Ref != "" {
@@ -141,9 +142,9 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 				}
 				owner[w.Ref] = c.Address
 				d = image.Tagged(d, w.Ref)
-				next.Tags[w.Ref] = kept(next, m.object, d)
+				next.Tags[w.Ref] = kept(next, sealed, d)
 			} else {
-				next.Untagged = append(next.Untagged, kept(next, m.object, d))
+				next.Untagged = append(next.Untagged, kept(next, sealed, d))
 			}
 			entries = append(entries, d)
 		}
@@ -157,12 +158,17 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 	return next, entries, nil
 }
 
-// kept is the form in which the staging state keeps the entry of an object.
-func kept(next *stage.Stage, object spec.Object, entry ocispec.Descriptor) ocispec.Descriptor {
-	for _, f := range object.Fields {
-		if f.Sensitive && strings.HasPrefix(f.Path, "descriptor_annotations") {
-			return next.SealEntry(entry)
-		}
+// hidesEntry reports whether an object's entries of index.json hold a sensitive value.
+func hidesEntry(object spec.Object) bool {
+	return slices.ContainsFunc(object.Fields, func(f spec.Field) bool {
+		return f.Sensitive && strings.HasPrefix(f.Path, "descriptor_annotations")
+	})
+}
+
+// kept is the form in which the staging state keeps an entry.
+func kept(next *stage.Stage, sealed bool, entry ocispec.Descriptor) ocispec.Descriptor {
+	if sealed {
+		return next.SealEntry(entry)
 	}
 	return entry
 }
@@ -235,8 +241,12 @@ func (r *run) edit(x *layout.Index, next *stage.Stage, others []*stage.Stage, en
 			x.RemoveUntagged(was.Digest)
 		}
 	}
+	seen := map[planner.TagChange]bool{}
+	for _, t := range r.plan.Tags {
+		seen[planner.TagChange{Ref: t.Ref, Before: t.Before}] = true
+	}
 	for _, d := range entries {
-		if err := r.checkOwner(x, d); err != nil {
+		if err := r.checkOwner(x, d, seen); err != nil {
 			return err
 		}
 		if err := x.Set(d); err != nil {
@@ -247,16 +257,17 @@ func (r *run) edit(x *layout.Index, next *stage.Stage, others []*stage.Stage, en
 }
 
 // checkOwner refuses to take a tag from somebody else: one that the spec does
-// not own, or one of its own that was moved since the plan was made.
-func (r *run) checkOwner(x *layout.Index, d ocispec.Descriptor) error {
+// not own, or one of its own that was moved since the plan was made. seen holds
+// the ref names of the plan with what they led to.
+func (r *run) checkOwner(x *layout.Index, d ocispec.Descriptor, seen map[planner.TagChange]bool) error {
 	ref := layout.RefName(d)
 	if ref == "" {
 		return nil
 	}
 	_, owned := r.stage.Tags[ref]
 	for _, is := range x.Resolve(ref) {
-		seen := slices.ContainsFunc(r.plan.Tags, func(t planner.TagChange) bool { return t.Ref == ref && t.Before == is.Digest })
-		if is.Digest != d.Digest && !(seen && (owned || r.plan.Options.Adopt)) {
+		planned := seen[planner.TagChange{Ref: ref, Before: is.Digest}]
+		if is.Digest != d.Digest && !(planned && (owned || r.plan.Options.Adopt)) {
 			return &ConflictError{Ref: ref, Is: is.Digest, Want: d.Digest}
 		}
 	}

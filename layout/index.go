@@ -19,15 +19,18 @@ import (
 var emptyIndex = []byte(`{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[]}` + "\n")
 
 // Index is the content of index.json. Editing it changes nothing on disk; see
-// Swap. What an edit does not concern keeps the bytes that it was read from:
+// Swap. It serves one goroutine at a time. What an edit does not concern keeps the bytes that it was read from:
 // other entries, members that nobody knows, and white space.
 type Index struct {
 	read digest.Digest
 	// head and tail are the document's bytes around the value of manifests.
 	head, tail []byte
 	// none is the value of manifests without elements: null, or an array.
-	none    []byte
+	none []byte
+	// entries holds removed ones too, so that the others keep their places.
 	entries []entry
+	// places are those of the entries that are not removed, nil until somebody asks.
+	places map[entryKey][]int
 }
 
 // entry is one element of manifests.
@@ -37,6 +40,7 @@ type entry struct {
 	raw []byte
 	// lead and trail are the white space around it.
 	lead, trail []byte
+	removed     bool
 }
 
 // indexDocument is what is understood of an index.
@@ -214,9 +218,11 @@ func (x *Index) Digest() digest.Digest { return x.read }
 // Descriptors are the entries in the order of the file. The caller may keep
 // and change the slice, but not what its elements point to.
 func (x *Index) Descriptors() []ocispec.Descriptor {
-	out := make([]ocispec.Descriptor, len(x.entries))
-	for i, e := range x.entries {
-		out[i] = e.desc
+	out := make([]ocispec.Descriptor, 0, len(x.entries))
+	for _, e := range x.entries {
+		if !e.removed {
+			out = append(out, e.desc)
+		}
 	}
 	return out
 }
@@ -235,25 +241,45 @@ func SameEntry(a, b ocispec.Descriptor) bool {
 	return err == nil && otherErr == nil && bytes.Equal(one, two)
 }
 
+// entryKey is what entries that take each other's place have in common: the ref
+// name or, without one, the digest.
+type entryKey struct {
+	ref  string
+	dgst digest.Digest
+}
+
+func keyOf(desc ocispec.Descriptor) entryKey {
+	if ref := RefName(desc); ref != "" {
+		return entryKey{ref: ref}
+	}
+	return entryKey{dgst: desc.Digest}
+}
+
+// at lists the places of the entries with a key, in the order of the file. The
+// first call looks at all entries.
+func (x *Index) at(key entryKey) []int {
+	if x.places == nil {
+		x.places = make(map[entryKey][]int, len(x.entries))
+		for i, e := range x.entries {
+			if !e.removed {
+				x.places[keyOf(e.desc)] = append(x.places[keyOf(e.desc)], i)
+			}
+		}
+	}
+	return x.places[key]
+}
+
 // Resolve returns the entries with the ref name ref: none, one, or several, for
 // the image spec does not forbid that.
 func (x *Index) Resolve(ref string) []ocispec.Descriptor {
+	if ref == "" {
+		return nil
+	}
 	var out []ocispec.Descriptor
-	for _, e := range x.entries {
-		if ref != "" && RefName(e.desc) == ref {
-			out = append(out, e.desc)
-		}
+	for _, i := range x.at(entryKey{ref: ref}) {
+		out = append(out, x.entries[i].desc)
 	}
 	return out
-}
-
-// same reports whether desc takes the place of e: it has the same ref name or,
-// without one, the same digest.
-func (e entry) same(desc ocispec.Descriptor) bool {
-	if ref := RefName(desc); ref != "" || RefName(e.desc) != "" {
-		return RefName(e.desc) == ref
-	}
-	return e.desc.Digest == desc.Digest
 }
 
 // Set makes desc the only entry with its ref name, in the place of the first
@@ -270,17 +296,17 @@ func (x *Index) Set(desc ocispec.Descriptor) error {
 		return err
 	}
 	raw = bytes.TrimSuffix(raw, []byte("\n"))
-	first := slices.IndexFunc(x.entries, func(e entry) bool { return e.same(desc) })
-	if first < 0 {
+	same := x.at(keyOf(desc))
+	if len(same) == 0 {
 		x.append(entry{desc: desc, raw: raw})
 		return nil
 	}
-	for i := len(x.entries) - 1; i > first; i-- {
-		if x.entries[i].same(desc) {
-			x.delete(i)
-		}
+	for len(same) > 1 {
+		x.remove(same[len(same)-1])
+		same = same[:len(same)-1]
 	}
-	if e := &x.entries[first]; !SameEntry(e.desc, desc) {
+	x.places[keyOf(desc)] = same
+	if e := &x.entries[same[0]]; !SameEntry(e.desc, desc) {
 		e.desc, e.raw = desc, raw
 	}
 	return nil
@@ -289,24 +315,22 @@ func (x *Index) Set(desc ocispec.Descriptor) error {
 // Remove removes all entries with the ref name ref, which is not empty. It
 // reports whether there was one.
 func (x *Index) Remove(ref string) bool {
-	return ref != "" && x.removeIf(func(e entry) bool { return RefName(e.desc) == ref })
+	return ref != "" && x.removeAll(entryKey{ref: ref})
 }
 
 // RemoveUntagged removes the entries for dgst that have no ref name. It reports
 // whether there was one.
 func (x *Index) RemoveUntagged(dgst digest.Digest) bool {
-	return x.removeIf(func(e entry) bool { return RefName(e.desc) == "" && e.desc.Digest == dgst })
+	return x.removeAll(entryKey{dgst: dgst})
 }
 
-func (x *Index) removeIf(match func(entry) bool) bool {
-	removed := false
-	for i := len(x.entries) - 1; i >= 0; i-- {
-		if match(x.entries[i]) {
-			x.delete(i)
-			removed = true
-		}
+func (x *Index) removeAll(key entryKey) bool {
+	places := x.at(key)
+	delete(x.places, key)
+	for _, i := range slices.Backward(places) {
+		x.remove(i)
 	}
-	return removed
+	return len(places) > 0
 }
 
 // append adds an entry at the end, set off as the last one was.
@@ -316,14 +340,25 @@ func (x *Index) append(e entry) {
 		e.lead, e.trail = last.lead, last.trail
 		last.trail = nil
 	}
+	x.places[keyOf(e.desc)] = append(x.places[keyOf(e.desc)], len(x.entries))
 	x.entries = append(x.entries, e)
 }
 
-func (x *Index) delete(i int) {
-	if i == len(x.entries)-1 && i > 0 {
-		x.entries[i-1].trail = x.entries[i].trail
+// remove takes the entry at a place out of the document. Others keep their
+// places; the last one of entries is never one that was removed.
+func (x *Index) remove(i int) {
+	x.entries[i].removed = true
+	n := len(x.entries)
+	if i < n-1 {
+		return
 	}
-	x.entries = slices.Delete(x.entries, i, i+1)
+	trail := x.entries[i].trail
+	for n > 0 && x.entries[n-1].removed {
+		n--
+	}
+	if x.entries = x.entries[:n]; n > 0 {
+		x.entries[n-1].trail = trail
+	}
 }
 
 // Encode gives the bytes of the document. When nothing was changed they are
@@ -331,12 +366,13 @@ func (x *Index) delete(i int) {
 func (x *Index) Encode() []byte {
 	var out bytes.Buffer
 	out.Write(x.head)
-	for i, e := range x.entries {
-		if i > 0 {
-			out.WriteByte(',')
-		} else {
-			out.WriteByte('[')
+	before := byte('[')
+	for _, e := range x.entries {
+		if e.removed {
+			continue
 		}
+		out.WriteByte(before)
+		before = ','
 		out.Write(e.lead)
 		out.Write(e.raw)
 		out.Write(e.trail)
