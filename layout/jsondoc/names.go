@@ -20,6 +20,8 @@ type tracker struct {
 	held int64
 	// elements counts the elements of arrays that are kept.
 	elements int
+	// members are those of the struct types that were met so far.
+	members map[reflect.Type]map[string]member
 }
 
 // maxMembers is the number of members that one object may have: to refuse
@@ -82,7 +84,7 @@ func (t *tracker) token(tok jsontext.Token, count int64) string {
 	}
 	switch kind {
 	case '{':
-		t.objects = append(t.objects, open(top.element))
+		t.objects = append(t.objects, t.open(top.element))
 	case '[':
 		o := object{isArray: true}
 		if typ := deref(top.element); typ != nil && (typ.Kind() == reflect.Slice || typ.Kind() == reflect.Array) {
@@ -122,7 +124,7 @@ func (o *object) name(name string) string {
 }
 
 // open describes an object that is read into typ, which may be nil.
-func open(typ reflect.Type) object {
+func (t *tracker) open(typ reflect.Type) object {
 	typ = deref(typ)
 	if typ == nil {
 		return object{}
@@ -131,9 +133,14 @@ func open(typ reflect.Type) object {
 	case reflect.Map:
 		return object{isMap: true, element: typ.Elem()}
 	case reflect.Struct:
-		o := object{members: map[string]member{}, seen: map[string]string{}}
-		collect(typ, o.members)
-		return o
+		if t.members == nil {
+			t.members = map[reflect.Type]map[string]member{}
+		}
+		if t.members[typ] == nil {
+			t.members[typ] = map[string]member{}
+			collect(typ, t.members[typ])
+		}
+		return object{members: t.members[typ], seen: map[string]string{}}
 	}
 	return object{}
 }
