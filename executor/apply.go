@@ -29,7 +29,8 @@ import (
 // reports a *planner.StaleError when the layout, the staging state or a source
 // is no longer what the plan was made from, and a *ConflictError when a tag
 // belongs to somebody else; both before the index is touched, and nearly always
-// before anything is written. The result says how far it got, with an error too.
+// before anything is written. A source that moves during the apply is a
+// *ChangedError. The result says how far it got, with an error too.
 //
 // A directory becomes a layout with the swap of index.json and not before, so
 // that an apply that fails until then leaves a layout as it was, and makes none

@@ -58,17 +58,37 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 	var archive *encode.ArchiveError
 	switch {
 	case errors.As(err, &moved):
-		return stage.Record{}, &planner.StaleError{What: "the file " + moved.Path}
+		return stage.Record{}, &ChangedError{Err: moved, Saved: r.opts.Saved}
 	case errors.As(err, &archive):
 		return stage.Record{}, unusable(object, archive)
 	case err != nil:
 		return stage.Record{}, err
 	}
 	if want := change.After.Fingerprint; want != "" && want != result.Fingerprint {
-		return stage.Record{}, &planner.StaleError{What: "what " + u.Key + " is made of"}
+		return stage.Record{}, &ChangedError{Err: errors.New("what it is made of changed during this apply"), Saved: r.opts.Saved}
 	}
 	return r.finish(ctx, u, l, seen, ingest, result)
 }
+
+// ChangedError says that a source moved during an apply that had found it as the
+// plan says. Nothing in the layout refers to what was built.
+type ChangedError struct {
+	// Err names what moved; it is a *source.ChangedError where that is a file.
+	Err error
+	// Saved is set when the plan was made by an earlier run: it does not hold any more.
+	Saved bool
+}
+
+// Error says what moved and what to do.
+func (e *ChangedError) Error() string {
+	if e.Saved {
+		return e.Err.Error() + "; make a new plan once nothing writes there, and apply that"
+	}
+	return e.Err.Error() + "; run apply again once nothing writes there"
+}
+
+// Unwrap returns Err.
+func (e *ChangedError) Unwrap() error { return e.Err }
 
 // unusable gives what is wrong with an archive its place in the spec, as it has
 // where that is seen before the layer is built.

@@ -217,8 +217,9 @@ func (a *app) execute(ctx context.Context, made *planned, values spec.LoadOption
 func (a *app) applyError(err error, p *planner.Plan, done *view.Done) error {
 	f := &failure{err: err, partial: &view.Document{Type: view.TypeApply, Plan: p, Apply: done}}
 	var stale *planner.StaleError
+	var changed *executor.ChangedError
 	var conflict *executor.ConflictError
-	if done != nil && done.WrittenBlobs > 0 && !errors.As(err, &stale) && !errors.As(err, &conflict) {
+	if done != nil && done.WrittenBlobs > 0 && !errors.As(err, &stale) && !errors.As(err, &changed) && !errors.As(err, &conflict) {
 		f.hint = "index.json is written last, so the layout is valid; apply again to go on from here"
 	}
 	return f

@@ -60,7 +60,7 @@ type ChangedError struct {
 	What string
 }
 
-// Error names the file and what moved.
+// Error names the file and what moved. What to do depends on the caller.
 func (e *ChangedError) Error() string {
-	return fmt.Sprintf("%s changed while the layer was built (%s): run plan again", e.Path, e.What)
+	return fmt.Sprintf("%q changed while it was read (%s)", e.Path, e.What)
 }
