@@ -21,7 +21,6 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
-	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
 
@@ -82,15 +81,14 @@ type run struct {
 	opts   Options
 	result *Result
 
-	spec    *spec.Spec
-	units   *planner.Units
+	graph   *planner.Graph
 	root    *os.Root
 	stage   *stage.Stage
 	journal *stage.Journal
-	// observed are the layers whose sources were looked at before the build.
-	observed map[spec.Address]*source.Observed
+	// prior is what was seen before the build.
+	prior *planner.Prior
 
-	// implying lets one unit at a time write its implied blobs.
+	// implying lets one step at a time write its implied blobs.
 	implying sync.Mutex
 	mu       sync.Mutex
 	// made are the objects that stand in the layout, by key.
@@ -103,6 +101,7 @@ type run struct {
 
 // made is an object whose blob stands in the layout.
 type made struct {
+	step   planner.Step
 	object spec.Object
 	built  spec.Built
 	staged stage.Object
@@ -122,12 +121,12 @@ func (r *run) buildAll(ctx context.Context) error {
 		changes[c.Key()] = c
 	}
 	ready := map[string]chan struct{}{}
-	for _, u := range r.units.All() {
+	for _, u := range r.graph.Steps {
 		ready[u.Key] = make(chan struct{})
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	slots := make(chan struct{}, r.opts.Parallelism)
-	for _, u := range r.units.All() {
+	for _, u := range r.graph.Steps {
 		change, planned := changes[u.Key]
 		group.Go(func() error {
 			for _, n := range u.Needs {
@@ -164,12 +163,12 @@ func wait(ctx context.Context, done <-chan struct{}) error {
 	}
 }
 
-// settle brings one unit to what the plan says of it.
-func (r *run) settle(ctx context.Context, u planner.Unit, change planner.Change, planned bool) error {
+// settle brings one step to what the plan says of it.
+func (r *run) settle(ctx context.Context, u planner.Step, change planner.Change, planned bool) error {
 	if r.plan.Options.Destroy || !planned {
 		return r.keep(u)
 	}
-	object, diags := r.spec.Evaluate(u.Address, r.known)
+	object, diags := r.graph.Evaluate(u.Address, r.known)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -185,30 +184,30 @@ func (r *run) settle(ctx context.Context, u planner.Unit, change planner.Change,
 	return r.make(ctx, u, change, object)
 }
 
-// keep takes a unit as the staging state has it; one that was never built stays
+// keep takes a step as the staging state has it; one that was never built stays
 // unknown.
-func (r *run) keep(u planner.Unit) error {
+func (r *run) keep(u planner.Step) error {
 	staged, ok := r.stage.Objects[u.Key]
 	if !ok {
 		return nil
 	}
-	object, diags := r.spec.Evaluate(u.Address, r.known)
+	object, diags := r.graph.Evaluate(u.Address, r.known)
 	if diags.HasErrors() {
 		return diags
 	}
 	staged.Implied = impliedOf(u)
-	r.put(u.Key, made{object: object, built: builtOf(staged), staged: staged})
+	r.put(made{step: u, object: object, built: builtOf(staged), staged: staged})
 	return nil
 }
 
-// keepAs takes an unchanged unit as the staging state has it.
-func (r *run) keepAs(u planner.Unit, object spec.Object) error {
+// keepAs takes an unchanged step as the staging state has it.
+func (r *run) keepAs(u planner.Step, object spec.Object) error {
 	staged, ok := r.stage.Objects[u.Key]
 	if !ok {
 		return &planner.StaleError{What: "the staging state of " + u.Key}
 	}
 	staged.Implied = impliedOf(u)
-	r.put(u.Key, made{object: object, built: builtOf(staged), staged: staged})
+	r.put(made{step: u, object: object, built: builtOf(staged), staged: staged})
 	return nil
 }
 
@@ -218,10 +217,10 @@ func builtOf(o stage.Object) spec.Built {
 }
 
 // put remembers an object whose blob stands in the layout.
-func (r *run) put(key string, m made) {
+func (r *run) put(m made) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.made[key] = m
+	r.made[m.step.Key] = m
 }
 
 // objects are the objects that the plan changes, as they came out.
@@ -245,11 +244,7 @@ func (r *run) get(key string) (made, bool) {
 
 // known answers for spec.Evaluate.
 func (r *run) known(a spec.Address) (spec.Built, bool) {
-	key, ok := r.units.Single(a)
-	if !ok {
-		return spec.Built{}, false
-	}
-	m, ok := r.get(key)
+	m, ok := r.get(a.String())
 	return m.built, ok
 }
 

@@ -297,11 +297,12 @@ func createdOf(t *testing.T, w *world, index ocispec.Descriptor) string {
 func TestUnchangedTreeIsReadAgain(t *testing.T) {
 	w := newWorld(t, map[string]string{"layform.hcl": "layout { path = \"out\" }\nlayer \"a\" {\n  copy { from = \"d\" }\n}\n" +
 		"config \"a\" { platform = \"linux/amd64\" }\nmanifest \"a\" {\n  config = config.a\n  layers = [layer.a]\n  tags = [\"a\"]\n}\n", "d/f": "f"})
-	p := w.plan(planner.Options{})
-	unchanged := map[spec.Address]*source.Observed{
-		{Kind: spec.KindLayer, Name: "a"}: {Tree: &source.Tree{Sum: digest.FromString("x"), Unchanged: true}},
+	made, err := w.result(planner.Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	result, err := executor.Apply(t.Context(), w.open(), p, executor.Options{Dir: w.dir, Observed: unchanged})
+	made.Prior.Observed[spec.Address{Kind: spec.KindLayer, Name: "a"}] = &source.Observed{Tree: &source.Tree{Sum: digest.FromString("x"), Unchanged: true}}
+	result, err := executor.Apply(t.Context(), w.open(), made.Plan, executor.Options{Dir: w.dir, Planned: made})
 	if err != nil {
 		t.Fatal(err)
 	}

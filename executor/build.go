@@ -17,8 +17,8 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// make brings a unit that changes into the layout and remembers it.
-func (r *run) make(ctx context.Context, u planner.Unit, change planner.Change, object spec.Object) error {
+// make brings a step that changes into the layout and remembers it.
+func (r *run) make(ctx context.Context, u planner.Step, change planner.Change, object spec.Object) error {
 	started := time.Now()
 	event := Event{Kind: EventStart, Key: u.Key, Action: change.Action, Total: change.After.Content}
 	r.report(event)
@@ -37,7 +37,7 @@ func (r *run) make(ctx context.Context, u planner.Unit, change planner.Change, o
 			return err
 		}
 	}
-	r.put(u.Key, made{object: object, built: spec.Built{Descriptor: rec.Descriptor, DiffID: rec.DiffID}, staged: r.staged(u, object, rec)})
+	r.put(made{step: u, object: object, built: spec.Built{Descriptor: rec.Descriptor, DiffID: rec.DiffID}, staged: r.staged(u, object, rec)})
 	r.count(rec, change)
 	event.Kind, event.Bytes = EventDone, event.Total
 	event.Digest, event.Size = rec.Descriptor.Digest, rec.Descriptor.Size
@@ -83,7 +83,7 @@ func (r *run) count(rec stage.Record, change planner.Change) {
 }
 
 // staged is what the staging state keeps of an object.
-func (r *run) staged(u planner.Unit, object spec.Object, rec stage.Record) stage.Object {
+func (r *run) staged(u planner.Step, object spec.Object, rec stage.Record) stage.Object {
 	o := stage.Object{
 		Fingerprint: rec.Fingerprint,
 		Descriptor:  rec.Descriptor,
@@ -108,8 +108,8 @@ func (r *run) staged(u planner.Unit, object spec.Object, rec stage.Record) stage
 	return o
 }
 
-// impliedOf are the implied blobs of a unit as the staging state keeps them.
-func impliedOf(u planner.Unit) []ocispec.Descriptor {
+// impliedOf are the implied blobs of a step as the staging state keeps them.
+func impliedOf(u planner.Step) []ocispec.Descriptor {
 	out := slices.Clone(u.Implied)
 	for i := range out {
 		out[i].Data = nil
@@ -118,7 +118,7 @@ func impliedOf(u planner.Unit) []ocispec.Descriptor {
 }
 
 // blob brings the blob of one object into the layout.
-func (r *run) blob(ctx context.Context, u planner.Unit, change planner.Change, object spec.Object) (stage.Record, error) {
+func (r *run) blob(ctx context.Context, u planner.Step, change planner.Change, object spec.Object) (stage.Record, error) {
 	if !change.Write {
 		return r.present(ctx, u, change)
 	}
@@ -129,7 +129,7 @@ func (r *run) blob(ctx context.Context, u planner.Unit, change planner.Change, o
 }
 
 // present takes a blob that stood in the layout when the plan was made.
-func (r *run) present(ctx context.Context, u planner.Unit, change planner.Change) (stage.Record, error) {
+func (r *run) present(ctx context.Context, u planner.Step, change planner.Change) (stage.Record, error) {
 	desc := ocispec.Descriptor{MediaType: change.After.MediaType, Digest: change.After.Digest, Size: change.After.Size}
 	there, err := r.store.Exists(ctx, desc)
 	if err != nil {
@@ -149,9 +149,9 @@ func (r *run) present(ctx context.Context, u planner.Unit, change planner.Change
 }
 
 // document builds a config, manifest or index.
-func (r *run) document(ctx context.Context, u planner.Unit, object spec.Object) (stage.Record, error) {
-	needs := planner.NeedsOf(r.units, u, object, r.need)
-	fingerprint, ok := planner.Fingerprint(object, needs, planner.Seconds(r.plan.Spec.Epoch))
+func (r *run) document(ctx context.Context, u planner.Step, object spec.Object) (stage.Record, error) {
+	dependencies := planner.Dependencies(u, object, r.dependency)
+	fingerprint, ok := planner.Fingerprint(object, dependencies, planner.Seconds(r.plan.Spec.Epoch))
 	if !ok {
 		return stage.Record{}, errors.New("what it is built from is not known; this is a bug in layform")
 	}
@@ -166,14 +166,14 @@ func (r *run) document(ctx context.Context, u planner.Unit, object spec.Object) 
 	return stage.Record{Key: u.Key, Fingerprint: fingerprint, Descriptor: desc, Created: created}, err
 }
 
-// need answers planner.NeedsOf from what stands in the layout.
-func (r *run) need(key string) planner.Need {
+// dependency answers planner.Dependencies from what stands in the layout.
+func (r *run) dependency(key string) planner.Dependency {
 	m, ok := r.get(key)
-	return planner.Need{Object: m.object, Built: m.built, Known: ok}
+	return planner.Dependency{Object: m.object, Built: m.built, Known: ok}
 }
 
 // encode makes the JSON of a config, manifest or index.
-func (r *run) encode(u planner.Unit, object spec.Object) ([]byte, error) {
+func (r *run) encode(u planner.Step, object spec.Object) ([]byte, error) {
 	switch b := object.Body.(type) {
 	case *spec.Config:
 		return image.Config(b, r.layers(u.Layers), planner.Seconds(r.plan.Spec.Epoch))
@@ -198,13 +198,13 @@ func (r *run) encode(u planner.Unit, object spec.Object) ([]byte, error) {
 }
 
 // encodeManifest makes the JSON of a manifest.
-func (r *run) encodeManifest(u planner.Unit, b *spec.Manifest) ([]byte, error) {
+func (r *run) encodeManifest(u planner.Step, b *spec.Manifest) ([]byte, error) {
 	subject, err := r.subject(b.Subject)
 	if err != nil {
 		return nil, err
 	}
 	var config *ocispec.Descriptor
-	if m, ok := r.get(r.units.ConfigOf(u.Address)); ok {
+	if m, ok := r.get(u.Config); ok {
 		if c, ok := m.object.Body.(*spec.Config); ok {
 			d := image.ConfigDescriptor(c, m.built)
 			config = &d
@@ -217,9 +217,9 @@ func (r *run) encodeManifest(u planner.Unit, b *spec.Manifest) ([]byte, error) {
 	return image.Manifest(b, config, layers, subject)
 }
 
-// implied puts the blobs that a unit implies into the layout.
-func (r *run) implied(ctx context.Context, u planner.Unit) error {
-	// Several units imply the same blob: one writes it, the others find it.
+// implied puts the blobs that a step implies into the layout.
+func (r *run) implied(ctx context.Context, u planner.Step) error {
+	// Several steps imply the same blob: one writes it, the others find it.
 	r.implying.Lock()
 	defer r.implying.Unlock()
 	for _, implied := range u.Implied {
@@ -268,7 +268,7 @@ func (r *run) entry(m made) ocispec.Descriptor {
 	switch b := m.object.Body.(type) {
 	case *spec.Manifest:
 		var platform *ocispec.Platform
-		if config, ok := r.get(r.units.ConfigOf(m.object.Address)); ok {
+		if config, ok := r.get(m.step.Config); ok {
 			if c, ok := config.object.Body.(*spec.Config); ok && c.Image != nil {
 				platform = &c.Image.Platform
 			}

@@ -21,11 +21,11 @@ import (
 )
 
 // layer builds a layer.
-func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, l *spec.Layer, object spec.Object) (stage.Record, error) {
-	seen := r.observed[u.Address]
+func (r *run) layer(ctx context.Context, u planner.Step, change planner.Change, l *spec.Layer, object spec.Object) (stage.Record, error) {
+	seen := r.prior.Observed[u.Address]
 	if seen == nil || seen.Tree != nil && seen.Tree.Unchanged {
 		var err error
-		if seen, err = r.observe(ctx, l, object, source.Options{}); err != nil {
+		if seen, err = r.observe(ctx, l, object); err != nil {
 			return stage.Record{}, err
 		}
 	}
@@ -58,14 +58,14 @@ func (r *run) layer(ctx context.Context, u planner.Unit, change planner.Change, 
 	var archive *encode.ArchiveError
 	switch {
 	case errors.As(err, &moved):
-		return stage.Record{}, &ChangedError{Err: moved, Saved: r.opts.Saved}
+		return stage.Record{}, &ChangedError{Err: moved, Saved: r.opts.Planned == nil}
 	case errors.As(err, &archive):
 		return stage.Record{}, unusable(object, archive)
 	case err != nil:
 		return stage.Record{}, err
 	}
 	if want := change.After.Fingerprint; want != "" && want != result.Fingerprint {
-		return stage.Record{}, &ChangedError{Err: errors.New("what it is made of changed during this apply"), Saved: r.opts.Saved}
+		return stage.Record{}, &ChangedError{Err: errors.New("what it is made of changed during this apply"), Saved: r.opts.Planned == nil}
 	}
 	return r.finish(ctx, u, l, seen, ingest, result)
 }
@@ -127,7 +127,7 @@ func (r *run) write(ctx context.Context, ingest *layout.Ingest, seen *source.Obs
 }
 
 // finish moves a written layer into the layout, with its table of contents.
-func (r *run) finish(ctx context.Context, u planner.Unit, l *spec.Layer, seen *source.Observed, ingest *layout.Ingest, result encode.Result) (stage.Record, error) {
+func (r *run) finish(ctx context.Context, u planner.Step, l *spec.Layer, seen *source.Observed, ingest *layout.Ingest, result encode.Result) (stage.Record, error) {
 	dgst, size, created, err := ingest.CommitAfter(ctx, r.announce(u.Key))
 	if err != nil {
 		return stage.Record{}, err
@@ -228,7 +228,7 @@ const maxEarlier = 4
 // earlierTOC is the table of contents of an earlier blob; nil where there is none
 // of use.
 func (r *run) earlierTOC(ctx context.Context, was stage.Object, blob io.ReadSeeker, c imagespec.Compression) (*layer.TOC, error) {
-	if toc := r.opts.Contents[was.Descriptor.Digest]; toc != nil && toc.Encoding == was.Encoding {
+	if toc := r.prior.Contents[was.Descriptor.Digest]; toc != nil && toc.Encoding == was.Encoding {
 		return toc, nil
 	}
 	toc, err := stage.LoadTOC(ctx, r.store, was.Descriptor.Digest)

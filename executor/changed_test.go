@@ -13,7 +13,6 @@ import (
 	"github.com/layform/layform/executor"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 )
 
 // TestSourceThatMovesDuringAnApply: a file that moves once the apply has found it
@@ -70,30 +69,22 @@ manifest "more" {
   layers        = [layer.rootfs, layer.model]
 }
 `)
-				sp, diags := spec.Load(w.dir, spec.LoadOptions{})
-				if diags.HasErrors() {
-					t.Fatal(diags)
-				}
-				prior, err := planner.Refresh(t.Context(), sp, w.open(), planner.RefreshOptions{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				plan, err := planner.Diff(sp, prior, planner.Options{})
+				made, err := w.result(planner.Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
 				moved := false
-				opts := executor.Options{Dir: w.dir, Parallelism: 1, Saved: saved, Progress: func(executor.Event) {
+				opts := executor.Options{Dir: w.dir, Parallelism: 1, Progress: func(executor.Event) {
 					if !moved {
 						tt.move(t, filepath.Join(w.dir, tt.file))
 						moved = true
 					}
 				}}
 				if !saved {
-					opts.Observed = prior.Observed
+					opts.Planned = made
 				}
 				before := indexOf(t, w.dir)
-				_, err = executor.Apply(t.Context(), w.open(), plan, opts)
+				_, err = executor.Apply(t.Context(), w.open(), made.Plan, opts)
 				var changed *executor.ChangedError
 				var file *source.ChangedError
 				if !errors.As(err, &changed) || !errors.As(err, &file) || file.Path != tt.file || changed.Saved != saved {

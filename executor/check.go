@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 
@@ -23,22 +22,19 @@ func (r *run) check(ctx context.Context) error {
 	if err := r.checkLayout(ctx); err != nil {
 		return err
 	}
-	if err := r.load(); err != nil {
-		return err
+	planned := r.opts.Planned
+	if planned == nil {
+		var err error
+		if planned, err = r.derive(ctx); err != nil {
+			return err
+		}
+	} else if in, changed := planned.Graph.InputChanged(); changed && !r.plan.Options.Destroy {
+		return staleInput(in)
 	}
+	r.graph, r.prior = planned.Graph, planned.Prior
 	var err error
-	if r.root, err = os.OpenRoot(r.spec.Dir); err != nil {
-		return err
-	}
-	look := r.checkSources
-	if r.opts.Saved {
-		look = r.derive
-	}
-	if err := look(ctx); err != nil {
-		r.root.Close()
-		return err
-	}
-	return nil
+	r.root, err = os.OpenRoot(r.opts.Dir)
+	return err
 }
 
 // checkLayout holds the layout and the staging state against the plan, and
@@ -76,108 +72,42 @@ func (r *run) checkLayout(ctx context.Context) error {
 	return nil
 }
 
-// load evaluates the plan's spec and checks that files that functions read are
-// what they were.
-func (r *run) load() error {
-	values := r.opts.Values
-	values.Sources, values.Recorded = r.plan.Spec.Sources, r.plan.Spec.Variables
-	sp, diags := spec.Load(r.opts.Dir, values)
+// load loads the spec of a saved plan from what the plan records, and checks that
+// files that it was made from are what they were.
+func (r *run) load() (*spec.Spec, error) {
+	record := r.plan.Spec
+	sp, diags := spec.Load(r.opts.Dir, spec.LoadOptions{
+		Sources: record.Sources, Recorded: record.Variables,
+		Environ: r.opts.Environ, Arguments: r.opts.Arguments, Version: r.opts.Version,
+	})
 	if diags.HasErrors() {
-		return diags
+		return nil, diags
 	}
-	if name, moved := spec.Moved(r.opts.Dir, r.plan.Spec.File, r.plan.Spec.Sources); r.opts.Saved && moved {
-		return &planner.StaleError{What: "the spec file " + name}
+	if name, changed := spec.SourcesChanged(r.opts.Dir, record.File, record.Sources); changed {
+		return nil, &planner.StaleError{What: "the spec file " + name}
 	}
 	if !r.plan.Options.Destroy {
-		if moved, ok := firstMoved(r.plan.Spec.Inputs, sp.Inputs()); ok {
-			return &planner.StaleError{What: moved}
+		now := sp.Inputs()
+		for _, in := range record.Inputs {
+			if !slices.Contains(now, in) {
+				return nil, staleInput(in)
+			}
 		}
 	}
-	units, err := planner.UnitsOf(sp)
-	if err != nil {
-		return err
-	}
-	r.spec, r.units = sp, units
-	return nil
+	return sp, nil
 }
 
-// firstMoved names the first input that is not what the plan was made from.
-func firstMoved(planned, now []spec.Input) (string, bool) {
-	for _, in := range planned {
-		if !slices.Contains(now, in) {
-			return fmt.Sprintf("what %s reads at %s", in.Function, in.Path), true
-		}
-	}
-	return "", false
+// staleInput says that an input is not what the plan was made from.
+func staleInput(in spec.Input) error {
+	return &planner.StaleError{What: fmt.Sprintf("what %s reads at %s", in.Function, in.Path)}
 }
 
-// checkSources holds the sources of the layers that are going to be built against
-// a plan that was made a moment ago. A layer whose content depends
-// on what is built first can only be checked while it is built.
-func (r *run) checkSources(ctx context.Context) error {
-	r.observed = map[spec.Address]*source.Observed{}
-	if r.opts.Observed != nil {
-		maps.Copy(r.observed, r.opts.Observed)
-		return nil
-	}
-	planned := map[string]planner.Change{}
-	for _, c := range r.plan.Changes {
-		planned[c.Key()] = c
-	}
-	for _, u := range r.units.All() {
-		c, ok := planned[u.Key]
-		if !ok || u.Address.Kind != spec.KindLayer || c.After == nil || c.After.Fingerprint == "" || !c.Write {
-			continue
-		}
-		object, diags := r.spec.Evaluate(u.Address, func(a spec.Address) (spec.Built, bool) { return r.foreseen(a, planned) })
-		if diags.HasErrors() {
-			return diags
-		}
-		layer, ok := object.Body.(*spec.Layer)
-		if !ok {
-			continue
-		}
-		seen, err := r.observe(ctx, layer, object, source.Options{Hash: true})
-		if err != nil {
-			return err
-		}
-		filled := seen
-		if seen.Tree != nil {
-			filled = &source.Observed{Tree: seen.Tree.Fill(layer)}
-		}
-		if now, ok := filled.Fingerprint(layer); !ok || now != c.After.Fingerprint {
-			return &planner.StaleError{What: "what " + u.Key + " is made of"}
-		}
-		r.observed[u.Address] = seen
-	}
-	return nil
-}
-
-// foreseen answers for spec.Evaluate from what the plan knows.
-func (r *run) foreseen(a spec.Address, planned map[string]planner.Change) (spec.Built, bool) {
-	key, ok := r.units.Single(a)
-	if !ok {
-		return spec.Built{}, false
-	}
-	c, ok := planned[key]
-	if !ok {
-		o, staged := r.stage.Objects[key]
-		return builtOf(o), staged
-	}
-	if c.After == nil || c.After.Digest == "" {
-		return spec.Built{}, false
-	}
-	built := spec.Built{DiffID: c.After.DiffID}
-	built.Descriptor.MediaType, built.Descriptor.Digest, built.Descriptor.Size = c.After.MediaType, c.After.Digest, c.After.Size
-	return built, true
-}
-
-// observe looks at what a layer is made of. Without opts.Hash, whoever writes the
-// layer hashes its files. The options that are the same for all are filled in.
-func (r *run) observe(ctx context.Context, l *spec.Layer, object spec.Object, opts source.Options) (*source.Observed, error) {
-	opts.Epoch, opts.Parallelism = planner.Seconds(r.plan.Spec.Epoch), r.opts.Parallelism
-	opts.Digests, opts.Range = r.opts.Digests, object.Range
-	seen, diags := source.Observe(ctx, r.root, l, opts)
+// observe looks at what a layer is made of; its files are hashed as it is written.
+func (r *run) observe(ctx context.Context, l *spec.Layer, object spec.Object) (*source.Observed, error) {
+	seen, diags := source.Observe(ctx, r.root, l, source.Options{
+		Epoch: planner.Seconds(r.plan.Spec.Epoch), Parallelism: r.opts.Parallelism,
+		Digests: r.opts.Digests, Range: object.Range,
+	})
 	if diags.HasErrors() {
 		return nil, diags
 	}

@@ -102,7 +102,7 @@ func (r *run) saveStage(ctx context.Context, next *stage.Stage, state stage.Stat
 // nextStage is the staging state after this apply, and the entries of
 // index.json that the plan puts there.
 func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
-	dir, err := stage.Place(r.store, r.spec.Dir)
+	dir, err := stage.Place(r.store, r.opts.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,7 +133,7 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 		}
 		next.Objects[c.Key()] = m.staged
 		sealed := hidesEntry(m.object)
-		for _, w := range r.units.WantedOf(m.object) {
+		for _, w := range r.graph.IndexEntries(m.object) {
 			d := r.entry(m)
 			if w.Ref != "" {
 				// Tags that were unknown until now were not compared before.
@@ -206,7 +206,7 @@ func (r *run) outputs(next *stage.Stage) error {
 	if r.plan.Options.Destroy {
 		return nil
 	}
-	list, diags := r.spec.Outputs(r.known)
+	list, diags := r.graph.Outputs(r.known)
 	if diags.HasErrors() {
 		return diags
 	}

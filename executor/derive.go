@@ -25,31 +25,31 @@ func (e *ForgedError) Error() string {
 // derive makes a saved plan again, from the sources, variables and options that it
 // records, and refuses it where it says anything else. Sources that moved since
 // are a *planner.StaleError, everything else is a *ForgedError.
-func (r *run) derive(ctx context.Context) error {
+func (r *run) derive(ctx context.Context) (*planner.Result, error) {
+	sp, err := r.load()
+	if err != nil {
+		return nil, err
+	}
 	record := r.plan.Spec
-	prior, err := planner.Refresh(ctx, r.spec, r.store, planner.RefreshOptions{
+	made, err := planner.New(ctx, sp, r.store, planner.RefreshOptions{
 		Plan: r.plan.Options, Parallelism: r.opts.Parallelism, Epoch: record.Epoch, Digests: r.opts.Digests,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	derived, err := planner.Diff(r.spec, prior, r.plan.Options)
-	if err != nil {
-		return err
-	}
+	derived := made.Plan
 	if derived.Spec.Name != record.Name {
-		return &ForgedError{What: "the name of the spec"}
+		return nil, &ForgedError{What: "the name of the spec"}
 	}
 	if record.File != "" && (len(record.Sources) != 1 || record.Sources[0].Name != record.File) {
-		return &ForgedError{What: "the spec file"}
+		return nil, &ForgedError{What: "the spec file"}
 	}
 	// What it was made from was compared when the spec was loaded.
 	derived.Spec = record
 	if err := compare(r.plan, derived); err != nil {
-		return err
+		return nil, err
 	}
-	r.observed, r.opts.Contents = prior.Observed, prior.Contents
-	return nil
+	return made, nil
 }
 
 // compare names the first thing that a plan says otherwise than the derived one.

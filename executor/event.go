@@ -6,7 +6,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -21,20 +20,19 @@ type Options struct {
 	Parallelism int
 	// LockTimeout is how long to wait for another run; 0 means not at all.
 	LockTimeout time.Duration
-	// Saved says that the plan was made by an earlier run: it is derived again from
-	// what it records before anything is written, and refused where it differs.
-	Saved bool
-	// Observed is what the planner saw behind the layers a moment ago, so that
-	// their trees are not walked again; nil for a saved plan.
-	Observed map[spec.Address]*source.Observed
-	// Contents are tables of contents that the planner has read, by blob, so that
-	// they are not read again; nil when there are none.
-	Contents map[digest.Digest]*layer.TOC
+	// Planned is the result that the plan is part of, made a moment ago: what it has
+	// evaluated and seen is not evaluated and looked at again. Without it the plan is
+	// a saved one: it is derived again from what it records before anything is
+	// written, and refused where it differs.
+	Planned *planner.Result
 	// Digests remembers the digests of files, nil for no memory.
 	Digests source.Digester
-	// Values are where the values of sensitive variables come from, which a plan
-	// does not keep: Environ and Arguments are used.
-	Values spec.LoadOptions
+	// Environ and Arguments are where the values of sensitive variables come from,
+	// which a saved plan does not keep, and Version is the version of layform that
+	// its spec is held against: see spec.LoadOptions.
+	Environ   []spec.Assignment
+	Arguments []spec.Argument
+	Version   string
 	// Progress is told what happens, from several goroutines; nil for nobody.
 	Progress func(Event)
 }

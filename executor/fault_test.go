@@ -67,15 +67,11 @@ func applyWith(ctx context.Context, dir string, destroy bool, opts layout.Option
 	}
 	defer store.Close()
 	planOptions := planner.Options{Destroy: destroy}
-	prior, err := planner.Refresh(ctx, sp, store, planner.RefreshOptions{Plan: planOptions})
+	made, err := planner.New(ctx, sp, store, planner.RefreshOptions{Plan: planOptions})
 	if err != nil {
 		return err
 	}
-	plan, err := planner.Diff(sp, prior, planOptions)
-	if err != nil {
-		return err
-	}
-	got, err := executor.Apply(ctx, store, plan, executor.Options{Dir: dir, Parallelism: 1})
+	got, err := executor.Apply(ctx, store, made.Plan, executor.Options{Dir: dir, Parallelism: 1, Planned: made})
 	if result != nil && got != nil {
 		*result = *got
 	}

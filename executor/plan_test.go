@@ -57,7 +57,7 @@ func TestStalePlans(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = executor.Apply(t.Context(), w.open(), p, executor.Options{Dir: w.dir, Saved: true})
+			_, err = executor.Apply(t.Context(), w.open(), p, executor.Options{Dir: w.dir})
 			var stale *planner.StaleError
 			if !errors.As(err, &stale) {
 				t.Fatalf("got %v, want a stale plan", err)

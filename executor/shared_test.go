@@ -53,16 +53,12 @@ manifest "m" {
 		}
 		store := w.open()
 		cache := stage.OpenCache(store)
-		prior, err := planner.Refresh(t.Context(), sp, store, planner.RefreshOptions{Digests: cache, Lazy: true})
+		made, err := planner.New(t.Context(), sp, store, planner.RefreshOptions{Digests: cache, Lazy: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := planner.Diff(sp, prior, planner.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = executor.Apply(t.Context(), store, plan, executor.Options{
-			Dir: w.dir, Values: w.load, Digests: cache, Observed: prior.Observed, Parallelism: 4,
+		_, err = executor.Apply(t.Context(), store, made.Plan, executor.Options{
+			Dir: w.dir, Digests: cache, Planned: made, Parallelism: 4,
 		})
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)

@@ -60,15 +60,21 @@ func (w *world) open() *layout.Store {
 
 func (w *world) tryPlan(opts planner.Options) (*planner.Plan, error) {
 	w.t.Helper()
+	made, err := w.result(opts)
+	if err != nil {
+		return nil, err
+	}
+	return made.Plan, nil
+}
+
+// result is a plan with all that it was made from.
+func (w *world) result(opts planner.Options) (*planner.Result, error) {
+	w.t.Helper()
 	sp, diags := spec.Load(w.dir, w.load)
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	prior, err := planner.Refresh(w.t.Context(), sp, w.open(), planner.RefreshOptions{Plan: opts, Epoch: w.epoch})
-	if err != nil {
-		return nil, err
-	}
-	return planner.Diff(sp, prior, opts)
+	return planner.New(w.t.Context(), sp, w.open(), planner.RefreshOptions{Plan: opts, Epoch: w.epoch})
 }
 
 func (w *world) plan(opts planner.Options) *planner.Plan {
@@ -82,7 +88,7 @@ func (w *world) plan(opts planner.Options) *planner.Plan {
 
 func (w *world) tryApply(p *planner.Plan) (*executor.Result, error) {
 	w.t.Helper()
-	return executor.Apply(w.t.Context(), w.open(), p, executor.Options{Dir: w.dir, Values: w.load})
+	return executor.Apply(w.t.Context(), w.open(), p, executor.Options{Dir: w.dir, Environ: w.load.Environ, Arguments: w.load.Arguments})
 }
 
 // apply plans and applies, and checks that another tool takes the layout.

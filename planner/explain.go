@@ -15,30 +15,31 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// explain decides a unit's action and says why, by comparing it with what the
+// explain decides a step's action and says why, by comparing it with what the
 // last apply left.
-func (d *differ) explain(change *Change, u Unit, o spec.Object, was stage.Object, staged bool, now content) {
+func (d *differ) explain(change *Change, s Step, was stage.Object, staged bool, now Evaluated, entries []source.Entry) {
+	o := now.Object
 	if !staged {
 		change.Action = Create
 		change.Reasons = []Reason{{Kind: ReasonNew, Text: "the layout does not hold it yet"}}
 		change.Fields = diffFields(stage.Object{}, o.Fields, d.prior.Stage.Seal)
-		change.Files = diffFiles(nil, now.entries)
-		d.implied(change, u, staged)
+		change.Files = diffFiles(nil, entries)
+		d.implied(change, s, staged)
 		return
 	}
-	if drift, ok := blobDrift(u.Key, was.Descriptor.Digest, d.prior.Blobs[was.Descriptor.Digest]); ok {
+	if drift, ok := blobDrift(s.Key, was.Descriptor.Digest, d.prior.Blobs[was.Descriptor.Digest]); ok {
 		d.plan.Drift = append(d.plan.Drift, drift)
 		change.add(ReasonDrift, "", driftText(drift.Kind))
 	}
-	d.implied(change, u, staged)
+	d.implied(change, s, staged)
 	if change.Fields = diffFields(was, o.Fields, d.prior.Stage.Seal); len(change.Fields) > 0 {
 		change.add(ReasonFields, "", countOf(len(change.Fields), "value")+" changed")
 	}
-	if !now.known || now.built.Descriptor.Digest != was.Descriptor.Digest {
+	if !now.Known || now.Built.Descriptor.Digest != was.Descriptor.Digest {
 		if o.Address.Kind == spec.KindLayer {
-			d.explainLayer(change, o, was, now)
+			d.explainLayer(change, was, now, entries)
 		} else {
-			d.explainDocument(change, u, o, now)
+			d.explainDocument(change, s, o)
 		}
 	}
 	if len(change.Reasons) > 0 {
@@ -78,14 +79,14 @@ func driftText(kind DriftKind) string {
 }
 
 // explainLayer says why a layer's bytes change.
-func (d *differ) explainLayer(change *Change, o spec.Object, was stage.Object, now content) {
-	if now.fingerprint == "" {
+func (d *differ) explainLayer(change *Change, was stage.Object, now Evaluated, entries []source.Entry) {
+	if now.Fingerprint == "" {
 		change.add(ReasonUnknown, "", "a file's content depends on what is known after apply")
 	}
 	if version, _, _ := strings.Cut(was.Encoding, " "); version != "" && version != layer.Encoding {
 		change.add(ReasonEncoding, "", fmt.Sprintf("layers are encoded by %s now, not by %s", layer.Encoding, version))
 	}
-	layer, _ := o.Body.(*spec.Layer)
+	layer, _ := now.Object.Body.(*spec.Layer)
 	if layer == nil || len(layer.Tree) == 0 {
 		change.add(ReasonFiles, "", fileOf(layer)+" changed")
 		return
@@ -97,7 +98,7 @@ func (d *differ) explainLayer(change *Change, o spec.Object, was stage.Object, n
 		}
 		return
 	}
-	change.Files = diffFiles(toc.Entries, now.entries)
+	change.Files = diffFiles(toc.Entries, entries)
 	if len(change.Files) > 0 {
 		change.add(ReasonFiles, "", countOf(len(change.Files), "file")+" changed")
 	}
@@ -119,14 +120,11 @@ func fileOf(l *spec.Layer) string {
 }
 
 // explainDocument says why a config's, manifest's or index's bytes change.
-func (d *differ) explainDocument(change *Change, u Unit, o spec.Object, now content) {
-	seen := map[string]bool{}
-	for _, n := range u.Needs {
-		cause := d.seen[n]
-		if cause == nil || cause.action == NoOp || seen[n] {
+func (d *differ) explainDocument(change *Change, s Step, o spec.Object) {
+	for _, n := range s.Needs {
+		if action := d.actions[n]; action == "" || action == NoOp {
 			continue
 		}
-		seen[n] = true
 		change.add(ReasonCause, n, n+" changes")
 	}
 	if len(change.Reasons) == 0 {

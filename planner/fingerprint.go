@@ -15,8 +15,8 @@ import (
 // manifests and indexes. Change it whenever executor/image changes bytes.
 const documents = "documents/1"
 
-// Need is an object that another one is built from.
-type Need struct {
+// Dependency is an object that another one is built from.
+type Dependency struct {
 	Role   Role
 	Object spec.Object
 	Built  spec.Built
@@ -24,10 +24,10 @@ type Need struct {
 	Known bool
 }
 
-// Role says what a needed object is for the one that needs it.
+// Role says what a dependency is for the object that has it.
 type Role string
 
-// The roles of needed objects.
+// The roles of dependencies.
 const (
 	RoleConfig  Role = "config"
 	RoleLayer   Role = "layer"
@@ -36,9 +36,9 @@ const (
 )
 
 // Fingerprint covers everything that decides the bytes of a config, manifest or
-// index: its values, what it is built from in order, and SOURCE_DATE_EPOCH. It
+// index: its values, its dependencies in order, and SOURCE_DATE_EPOCH. It
 // answers false while some of that is known after apply.
-func Fingerprint(o spec.Object, needs []Need, epoch int64) (digest.Digest, bool) {
+func Fingerprint(o spec.Object, dependencies []Dependency, epoch int64) (digest.Digest, bool) {
 	type part struct {
 		Role   Role          `json:"role"`
 		Media  string        `json:"media_type,omitempty"`
@@ -63,7 +63,7 @@ func Fingerprint(o spec.Object, needs []Need, epoch int64) (digest.Digest, bool)
 		}
 		all.Fields = append(all.Fields, f)
 	}
-	for _, n := range needs {
+	for _, n := range dependencies {
 		p := part{Role: n.Role}
 		for _, f := range n.Object.Fields {
 			if !passedOn(o.Address.Kind, n.Role, f.Path) {
@@ -142,25 +142,25 @@ func passedOn(kind spec.Kind, role Role, path string) bool {
 	return false
 }
 
-// NeedsOf lists, in order and by role, what the object is built from. find
-// answers for the key of a unit.
-func NeedsOf(u *Units, unit Unit, o spec.Object, find func(key string) Need) []Need {
-	var needs []Need
+// Dependencies lists, in order and by role, what the object of a step is built
+// from. find answers for the key of a step.
+func Dependencies(s Step, o spec.Object, find func(key string) Dependency) []Dependency {
+	var all []Dependency
 	add := func(role Role, key string) {
-		n := find(key)
-		n.Role = role
-		needs = append(needs, n)
+		d := find(key)
+		d.Role = role
+		all = append(all, d)
 	}
 	switch b := o.Body.(type) {
 	case *spec.Config:
 		if b.Image != nil {
-			for _, l := range unit.Layers {
+			for _, l := range s.Layers {
 				add(RoleLayer, l.String())
 			}
 		}
 	case *spec.Manifest:
-		if key := u.ConfigOf(unit.Address); key != "" {
-			add(RoleConfig, key)
+		if s.Config != "" {
+			add(RoleConfig, s.Config)
 		}
 		for _, l := range b.Layers {
 			add(RoleLayer, l.String())
@@ -176,7 +176,7 @@ func NeedsOf(u *Units, unit Unit, o spec.Object, find func(key string) Need) []N
 			add(RoleSubject, b.Subject.String())
 		}
 	}
-	return needs
+	return all
 }
 
 // MediaType is the media type of a config, manifest or index; see LayerType.

@@ -18,9 +18,9 @@ func object(kind spec.Kind, pairs ...string) spec.Object {
 	return o
 }
 
-func need(role Role, o spec.Object, content string) Need {
+func need(role Role, o spec.Object, content string) Dependency {
 	dgst := digest.FromString(content)
-	return Need{Role: role, Object: o, Known: true, Built: spec.Built{
+	return Dependency{Role: role, Object: o, Known: true, Built: spec.Built{
 		Descriptor: ocispec.Descriptor{MediaType: "application/x", Digest: dgst, Size: int64(len(content))},
 		DiffID:     digest.FromString("diff of " + content),
 	}}
@@ -32,8 +32,8 @@ func TestFingerprintFollowsWhatDecidesBytes(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		a, b  spec.Object
-		na    []Need
-		nb    []Need
+		na    []Dependency
+		nb    []Dependency
 		ea    int64
 		eb    int64
 		equal bool
@@ -49,23 +49,23 @@ func TestFingerprintFollowsWhatDecidesBytes(t *testing.T) {
 		{name: "the epoch of a config", a: object(spec.KindConfig), b: object(spec.KindConfig), ea: epoch},
 		{name: "the epoch of a manifest", a: object(spec.KindManifest), b: object(spec.KindManifest), ea: epoch, equal: true},
 		{name: "the content of a layer of a config", a: object(spec.KindConfig), b: object(spec.KindConfig),
-			na: []Need{need(RoleLayer, layer(), "1")}, nb: []Need{need(RoleLayer, layer(), "2")}},
+			na: []Dependency{need(RoleLayer, layer(), "1")}, nb: []Dependency{need(RoleLayer, layer(), "2")}},
 		{name: "the order of layers", a: object(spec.KindConfig), b: object(spec.KindConfig),
-			na: []Need{need(RoleLayer, layer(), "1"), need(RoleLayer, layer(), "2")}, nb: []Need{need(RoleLayer, layer(), "2"), need(RoleLayer, layer(), "1")}},
+			na: []Dependency{need(RoleLayer, layer(), "1"), need(RoleLayer, layer(), "2")}, nb: []Dependency{need(RoleLayer, layer(), "2"), need(RoleLayer, layer(), "1")}},
 		{name: "created_by of a layer, for a config", a: object(spec.KindConfig), b: object(spec.KindConfig),
-			na: []Need{need(RoleLayer, layer("created_by", `"a"`), "1")}, nb: []Need{need(RoleLayer, layer("created_by", `"b"`), "1")}},
+			na: []Dependency{need(RoleLayer, layer("created_by", `"a"`), "1")}, nb: []Dependency{need(RoleLayer, layer("created_by", `"b"`), "1")}},
 		{name: "created_by of a layer, for a manifest", a: object(spec.KindManifest), b: object(spec.KindManifest),
-			na: []Need{need(RoleLayer, layer("created_by", `"a"`), "1")}, nb: []Need{need(RoleLayer, layer("created_by", `"b"`), "1")}, equal: true},
+			na: []Dependency{need(RoleLayer, layer("created_by", `"a"`), "1")}, nb: []Dependency{need(RoleLayer, layer("created_by", `"b"`), "1")}, equal: true},
 		{name: "an annotation of a layer, for a manifest", a: object(spec.KindManifest), b: object(spec.KindManifest),
-			na: []Need{need(RoleLayer, layer(`annotations["a"]`, `"a"`), "1")}, nb: []Need{need(RoleLayer, layer(), "1")}},
+			na: []Dependency{need(RoleLayer, layer(`annotations["a"]`, `"a"`), "1")}, nb: []Dependency{need(RoleLayer, layer(), "1")}},
 		{name: "an annotation of a layer, for a config", a: object(spec.KindConfig), b: object(spec.KindConfig),
-			na: []Need{need(RoleLayer, layer(`annotations["a"]`, `"a"`), "1")}, nb: []Need{need(RoleLayer, layer(), "1")}, equal: true},
+			na: []Dependency{need(RoleLayer, layer(`annotations["a"]`, `"a"`), "1")}, nb: []Dependency{need(RoleLayer, layer(), "1")}, equal: true},
 		{name: "a member of an index", a: object(spec.KindIndex), b: object(spec.KindIndex),
-			na: []Need{need(RoleMember, object(spec.KindManifest), "1")}, nb: []Need{need(RoleMember, object(spec.KindManifest), "2")}},
+			na: []Dependency{need(RoleMember, object(spec.KindManifest), "1")}, nb: []Dependency{need(RoleMember, object(spec.KindManifest), "2")}},
 		{name: "the platform of a member", a: object(spec.KindIndex), b: object(spec.KindIndex),
-			na: []Need{need(RoleMember, object(spec.KindManifest, "platform", `"linux/arm"`), "1")}, nb: []Need{need(RoleMember, object(spec.KindManifest), "1")}},
+			na: []Dependency{need(RoleMember, object(spec.KindManifest, "platform", `"linux/arm"`), "1")}, nb: []Dependency{need(RoleMember, object(spec.KindManifest), "1")}},
 		{name: "a subject is not a member", a: object(spec.KindIndex), b: object(spec.KindIndex),
-			na: []Need{need(RoleSubject, object(spec.KindManifest), "1")}, nb: []Need{need(RoleMember, object(spec.KindManifest), "1")}},
+			na: []Dependency{need(RoleSubject, object(spec.KindManifest), "1")}, nb: []Dependency{need(RoleMember, object(spec.KindManifest), "1")}},
 	} {
 		a, okA := Fingerprint(tt.a, tt.na, tt.ea)
 		b, okB := Fingerprint(tt.b, tt.nb, tt.eb)
@@ -87,12 +87,12 @@ func TestFingerprintIsUnknownWithAnythingUnknown(t *testing.T) {
 	}
 	n := need(RoleLayer, object(spec.KindLayer), "1")
 	n.Known = false
-	if _, ok := Fingerprint(known, []Need{n}, 0); ok {
+	if _, ok := Fingerprint(known, []Dependency{n}, 0); ok {
 		t.Error("an object that is not built")
 	}
 	n.Known = true
 	n.Object.Fields = []spec.Field{{Path: `annotations["a"]`, Unknown: true}}
-	if _, ok := Fingerprint(known, []Need{n}, 0); ok {
+	if _, ok := Fingerprint(known, []Dependency{n}, 0); ok {
 		t.Error("an unknown annotation of a layer")
 	}
 	tagged := object(spec.KindManifest)

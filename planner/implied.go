@@ -20,10 +20,10 @@ func impliedBy(o spec.Object) []ocispec.Descriptor {
 	return nil
 }
 
-// implied compares the implied blobs of a unit with those in the layout: what is
+// implied compares the implied blobs of a step with those in the layout: what is
 // not intact is written, and is drift where an earlier apply put it there.
-func (d *differ) implied(change *Change, u Unit, staged bool) {
-	for _, desc := range u.Implied {
+func (d *differ) implied(change *Change, s Step, staged bool) {
+	for _, desc := range s.Implied {
 		state := d.prior.Blobs[desc.Digest]
 		if state == layout.Intact {
 			continue
@@ -32,7 +32,7 @@ func (d *differ) implied(change *Change, u Unit, staged bool) {
 		if !staged {
 			continue
 		}
-		if drift, ok := blobDrift(u.Key, desc.Digest, state); ok {
+		if drift, ok := blobDrift(s.Key, desc.Digest, state); ok {
 			d.plan.Drift = append(d.plan.Drift, drift)
 			change.add(ReasonDrift, "", "the empty blob that it refers to "+impliedText(drift.Kind))
 		}

@@ -188,12 +188,12 @@ func TestSettled(t *testing.T) {
 	} {
 		was := stage.Object{Fingerprint: fingerprint, Descriptor: ocispec.Descriptor{Digest: blob}, Entries: c.entries}
 		p := &Prior{Stage: &stage.Stage{Objects: map[string]stage.Object{"layer.a": was}}, Blobs: map[digest.Digest]layout.BlobState{blob: c.state}}
-		if got := p.settled(Unit{Key: "layer.a", Address: a}, &Options{Replace: c.replace}); got != c.want {
+		if got := p.settled(Step{Key: "layer.a", Address: a}, &Options{Replace: c.replace}); got != c.want {
 			t.Errorf("%s: known as %q", name, got)
 		}
 	}
 	p := &Prior{Stage: &stage.Stage{}}
-	if got := p.settled(Unit{Key: "layer.a", Address: a}, &Options{}); got != "" {
+	if got := p.settled(Step{Key: "layer.a", Address: a}, &Options{}); got != "" {
 		t.Errorf("new: known as %q", got)
 	}
 }

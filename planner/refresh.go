@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
@@ -66,6 +63,12 @@ type Prior struct {
 	Owners map[string]string
 	// Shared are the entries without a ref name that other specs own as well.
 	Shared map[digest.Digest]bool
+	// Evaluated are the steps of the spec, by key, as far as they are known now, and
+	// Outputs its outputs; none with Options.Destroy.
+	Evaluated map[string]Evaluated
+	Outputs   []spec.Output
+	// Inputs are the files that functions have read.
+	Inputs []spec.Input
 	// Observed is what stands behind the layers of the spec. A tree with which
 	// nothing is to be done may come Unchanged, without its entries.
 	Observed map[spec.Address]*source.Observed
@@ -83,26 +86,28 @@ type Prior struct {
 	Epoch *int64
 }
 
-// Refresh observes the layout, the staging state and the sources of a spec. It
-// writes nothing. What the user can mend in the spec or its sources is reported
-// as hcl.Diagnostics, all at once.
-func Refresh(ctx context.Context, sp *spec.Spec, store *layout.Store, opts RefreshOptions) (*Prior, error) {
+// Refresh observes the layout, the staging state and the sources of a spec, and
+// finds out in build order what of it is known. It writes nothing. What the user can
+// mend in the spec or its sources is reported as hcl.Diagnostics, all at once.
+func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOptions) (*Prior, error) {
 	if opts.Parallelism <= 0 {
 		opts.Parallelism = runtime.GOMAXPROCS(0)
 	}
 	p := &Prior{
-		Epoch:    opts.Epoch,
-		Owners:   map[string]string{},
-		Shared:   map[digest.Digest]bool{},
-		Observed: map[spec.Address]*source.Observed{},
-		Blobs:    map[digest.Digest]layout.BlobState{},
-		Contents: map[digest.Digest]*layer.TOC{},
-		Held:     map[digest.Digest]bool{},
+		Epoch:     opts.Epoch,
+		Owners:    map[string]string{},
+		Shared:    map[digest.Digest]bool{},
+		Evaluated: map[string]Evaluated{},
+		Inputs:    g.spec.Inputs(),
+		Observed:  map[spec.Address]*source.Observed{},
+		Blobs:     map[digest.Digest]layout.BlobState{},
+		Contents:  map[digest.Digest]*layer.TOC{},
+		Held:      map[digest.Digest]bool{},
 	}
-	if err := p.readLayout(ctx, sp.Name, store); err != nil {
+	if err := p.readLayout(ctx, g.Spec.Name, store); err != nil {
 		return nil, err
 	}
-	if err := p.Stage.CheckPlace(store, sp.Dir); err != nil {
+	if err := p.Stage.CheckPlace(store, g.spec.Dir); err != nil {
 		var other *stage.PlaceError
 		if !opts.Plan.TakeOver || !errors.As(err, &other) {
 			return nil, err
@@ -115,25 +120,20 @@ func Refresh(ctx context.Context, sp *spec.Spec, store *layout.Store, opts Refre
 	if opts.Plan.Destroy {
 		return p, nil
 	}
-	units, err := UnitsOf(sp)
-	if err != nil {
-		return nil, err
-	}
 	unvouched := p.unvouched(store)
-	if err := p.checkBlobs(ctx, store, units, opts.Parallelism); err != nil {
+	if err := p.checkBlobs(ctx, store, g, opts.Parallelism); err != nil {
 		return nil, err
 	}
 	if err := p.prove(ctx, store, unvouched); err != nil {
 		return nil, err
 	}
-	layers, err := p.observe(ctx, sp, units, opts)
-	if err != nil {
+	if err := p.evaluate(ctx, g, opts); err != nil {
 		return nil, err
 	}
-	if err := p.readContents(ctx, store, layers, opts); err != nil {
+	if err := p.readContents(ctx, g, store); err != nil {
 		return nil, err
 	}
-	return p, p.checkStacks(ctx, sp, store, units, layers)
+	return p, p.checkStacks(ctx, g, store)
 }
 
 // readLayout reads index.json and the staging states.
@@ -217,10 +217,10 @@ func (p *Prior) owns(d ocispec.Descriptor) bool {
 
 // checkBlobs finds out what became of the blobs that the staging state knows, and
 // of those that the spec implies.
-func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, units *Units, parallelism int) error {
+func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, g *Graph, parallelism int) error {
 	known := map[digest.Digest]ocispec.Descriptor{}
-	for _, u := range units.All() {
-		for _, desc := range u.Implied {
+	for _, s := range g.Steps {
+		for _, desc := range s.Implied {
 			known[desc.Digest] = desc
 		}
 	}
@@ -249,64 +249,6 @@ func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, units *Unit
 	return group.Wait()
 }
 
-// observe looks at the sources of all layers that the plan will hold, and
-// returns their objects.
-func (p *Prior) observe(ctx context.Context, sp *spec.Spec, units *Units, opts RefreshOptions) (map[spec.Address]*spec.Layer, error) {
-	root, err := os.OpenRoot(sp.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	chosen := units.chosen(opts.Plan.Targets)
-	layers := map[spec.Address]*spec.Layer{}
-	var diags hcl.Diagnostics
-	for _, u := range units.All() {
-		if u.Address.Kind != spec.KindLayer || chosen != nil && !chosen[u.Key] {
-			continue
-		}
-		o, more := sp.Evaluate(u.Address, Unknown)
-		diags = diags.Extend(more)
-		layer, ok := o.Body.(*spec.Layer)
-		if !ok {
-			continue
-		}
-		seen, more := source.Observe(ctx, root, layer, source.Options{
-			Epoch:       Seconds(opts.Epoch),
-			Parallelism: opts.Parallelism,
-			Hash:        !opts.Lazy || p.knows(u.Key),
-			Digests:     opts.Digests,
-			Known:       p.settled(u, &opts.Plan),
-			Range:       o.Range,
-		})
-		diags = diags.Extend(more)
-		if more.HasErrors() {
-			continue
-		}
-		layers[u.Address], p.Observed[u.Address] = layer, seen
-	}
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	p.warn(diags)
-	return layers, nil
-}
-
-// knows reports whether the fingerprint of a layer could be met again.
-func (p *Prior) knows(key string) bool {
-	_, staged := p.Stage.Objects[key]
-	return staged || len(p.Finished) > 0
-}
-
-// settled is the fingerprint with which nothing is to be done for a layer, so
-// that nobody will ask for its entries; empty where there is none.
-func (p *Prior) settled(u Unit, opts *Options) digest.Digest {
-	was := p.Stage.Objects[u.Key]
-	if was.Entries == 0 || p.Blobs[was.Descriptor.Digest] != layout.Intact || opts.replaces(u) {
-		return ""
-	}
-	return was.Fingerprint
-}
-
 // Seconds is an epoch with its default, the beginning of 1970.
 func Seconds(epoch *int64) int64 {
 	if epoch == nil {
@@ -316,21 +258,18 @@ func Seconds(epoch *int64) int64 {
 }
 
 // readContents reads the tables of contents of the layers that look changed.
-func (p *Prior) readContents(ctx context.Context, store *layout.Store, layers map[spec.Address]*spec.Layer, opts RefreshOptions) error {
-	for _, a := range slices.SortedFunc(maps.Keys(layers), func(a, b spec.Address) int { return strings.Compare(a.String(), b.String()) }) {
-		before, ok := p.Stage.Objects[a.String()]
-		if !ok || p.Blobs[before.Descriptor.Digest] != layout.Intact {
+func (p *Prior) readContents(ctx context.Context, g *Graph, store *layout.Store) error {
+	for _, s := range g.Steps {
+		was, staged := p.Stage.Objects[s.Key]
+		if p.Observed[s.Address] == nil || !staged || p.Blobs[was.Descriptor.Digest] != layout.Intact || p.Evaluated[s.Key].Fingerprint == was.Fingerprint {
 			continue
 		}
-		if now, ok := p.Observed[a].Fingerprint(layers[a]); ok && now == before.Fingerprint {
-			continue
-		}
-		toc, err := contentsOf(ctx, store, before.Descriptor)
+		toc, err := contentsOf(ctx, store, was.Descriptor)
 		if err != nil {
-			return fmt.Errorf("%s: %w", a, err)
+			return fmt.Errorf("%s: %w", s.Key, err)
 		}
 		if toc != nil {
-			p.Contents[before.Descriptor.Digest] = toc
+			p.Contents[was.Descriptor.Digest] = toc
 		}
 	}
 	return nil

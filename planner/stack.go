@@ -18,40 +18,30 @@ import (
 // nothing changes reads nothing for that.
 type stacks struct {
 	p     *Prior
-	sp    *spec.Spec
+	dir   string
 	store *layout.Store
 	// changed are the layers that are not as the last apply left them.
 	changed map[spec.Address]bool
-	objects map[spec.Address]spec.Object
 	tocs    map[spec.Address]*layer.TOC
 }
 
 // checkStacks warns of layers that reset what lies below them.
-func (p *Prior) checkStacks(ctx context.Context, sp *spec.Spec, store *layout.Store, units *Units, layers map[spec.Address]*spec.Layer) error {
-	s := &stacks{
-		p: p, sp: sp, store: store,
-		changed: map[spec.Address]bool{}, objects: map[spec.Address]spec.Object{}, tocs: map[spec.Address]*layer.TOC{},
-	}
-	for a, l := range layers {
-		now, ok := p.Observed[a].Fingerprint(l)
-		if was, staged := p.Stage.Objects[a.String()]; !ok || !staged || now != was.Fingerprint {
-			s.changed[a] = true
+func (p *Prior) checkStacks(ctx context.Context, g *Graph, store *layout.Store) error {
+	s := &stacks{p: p, dir: g.spec.Dir, store: store, changed: map[spec.Address]bool{}, tocs: map[spec.Address]*layer.TOC{}}
+	for _, step := range g.Steps {
+		now := p.Evaluated[step.Key].Fingerprint
+		if was, staged := p.Stage.Objects[step.Key]; p.Observed[step.Address] != nil && (now == "" || !staged || now != was.Fingerprint) {
+			s.changed[step.Address] = true
 		}
 	}
 	if len(s.changed) == 0 {
 		return nil
 	}
-	for _, u := range units.All() {
-		if u.Address.Kind != spec.KindManifest {
-			continue
-		}
-		object, diags := sp.Evaluate(u.Address, Unknown)
-		m, ok := object.Body.(*spec.Manifest)
-		if diags.HasErrors() || !ok {
-			continue // which Diff reports
-		}
-		if err := s.check(ctx, m.Layers, layers); err != nil {
-			return err
+	for _, step := range g.Steps {
+		if m, ok := p.Evaluated[step.Key].Object.Body.(*spec.Manifest); ok {
+			if err := s.check(ctx, m.Layers); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -59,7 +49,7 @@ func (p *Prior) checkStacks(ctx context.Context, sp *spec.Spec, store *layout.St
 
 // check compares the layers of one manifest. Those above the topmost tree that
 // changes cannot be reset, and are not looked at.
-func (s *stacks) check(ctx context.Context, all []spec.Address, layers map[spec.Address]*spec.Layer) error {
+func (s *stacks) check(ctx context.Context, all []spec.Address) error {
 	top := 0
 	for i, a := range all {
 		if seen := s.p.Observed[a]; s.changed[a] && seen != nil && seen.Tree != nil && slices.ContainsFunc(seen.Tree.Entries, isDirectory) {
@@ -71,7 +61,7 @@ func (s *stacks) check(ctx context.Context, all []spec.Address, layers map[spec.
 	}
 	var stack []stacked
 	for i, a := range all[:top+1] {
-		l, err := s.layer(ctx, a, layers[a], i < top)
+		l, err := s.layer(ctx, a, i < top)
 		if err != nil {
 			return fmt.Errorf("%s: %w", a, err)
 		}
@@ -88,16 +78,12 @@ func (s *stacks) check(ctx context.Context, all []spec.Address, layers map[spec.
 func isDirectory(e source.Entry) bool { return e.Type == layer.Directory }
 
 // layer is what is known of a layer.
-func (s *stacks) layer(ctx context.Context, a spec.Address, l *spec.Layer, below bool) (stacked, error) {
-	object, ok := s.objects[a]
-	if !ok {
-		object, _ = s.sp.Evaluate(a, Unknown) // which observe did without an error
-		s.objects[a] = object
-	}
-	out := stacked{object: object}
+func (s *stacks) layer(ctx context.Context, a spec.Address, below bool) (stacked, error) {
+	out := stacked{object: s.p.Evaluated[a.String()].Object}
+	l, ok := out.object.Body.(*spec.Layer)
 	seen := s.p.Observed[a]
 	switch {
-	case seen == nil || l == nil:
+	case seen == nil || !ok:
 		return out, nil
 	case seen.Tree != nil && !seen.Tree.Unchanged:
 		out.entries = seen.Tree.Entries
@@ -126,7 +112,7 @@ func (s *stacks) read(ctx context.Context, a spec.Address, l *spec.Layer, seen *
 	if seen.File == nil || l.Archive == "" {
 		return nil, nil
 	}
-	root, err := os.OpenRoot(s.sp.Dir)
+	root, err := os.OpenRoot(s.dir)
 	if err != nil {
 		return nil, err
 	}

@@ -14,10 +14,14 @@ import (
 // deletions plans the removal of what the layout holds for the spec and the
 // spec no longer describes; with Destroy, of all that it holds.
 func (d *differ) deletions(staged []string) {
+	steps := map[string]bool{}
+	for _, s := range d.graph.Steps {
+		steps[s.Key] = true
+	}
 	gone := map[string]bool{}
 	for _, key := range staged {
-		if d.opts.Destroy || !d.described[key] {
-			if gone[key] = d.targetedKey(key); !gone[key] && !d.described[key] {
+		if d.opts.Destroy || !steps[key] {
+			if gone[key] = d.targetedKey(key); !gone[key] && !steps[key] {
 				d.plan.LeftOut++
 			}
 		}
@@ -80,17 +84,13 @@ func (d *differ) dependents(gone map[string]bool) {
 
 // diffOutputs compares the outputs of the last apply with those of the spec. A
 // plan that is limited to targets leaves them as they are.
-func (d *differ) diffOutputs() error {
+func (d *differ) diffOutputs() {
 	if len(d.opts.Targets) > 0 {
-		return nil
+		return
 	}
 	now := map[string]spec.Output{}
 	if !d.opts.Destroy {
-		list, diags := d.spec.Outputs(d.known)
-		if diags.HasErrors() {
-			return diags
-		}
-		for _, o := range list {
+		for _, o := range d.prior.Outputs {
 			now[o.Name] = o
 		}
 	}
@@ -116,7 +116,6 @@ func (d *differ) diffOutputs() error {
 		}
 		d.plan.Outputs = append(d.plan.Outputs, c)
 	}
-	return nil
 }
 
 // summarise counts what the plan does.
@@ -170,9 +169,9 @@ func (d *differ) swept() map[digest.Digest]int64 {
 			delete(out, c.After.Digest)
 		}
 	}
-	for _, u := range d.units.All() {
-		for _, desc := range u.Implied {
-			if !d.opts.Destroy && (d.chosen == nil || d.chosen[u.Key]) {
+	for _, s := range d.graph.Steps {
+		for _, desc := range s.Implied {
+			if !d.opts.Destroy && (d.chosen == nil || d.chosen[s.Key]) {
 				delete(out, desc.Digest)
 			}
 		}

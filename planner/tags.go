@@ -10,38 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/stage"
-	"github.com/layform/layform/spec"
 )
-
-// Wanted is one entry of index.json that a spec asks for.
-type Wanted struct {
-	// Ref is the ref name; empty for an entry without one.
-	Ref     string
-	Address spec.Address
-}
-
-// WantedOf lists the entries of index.json that an object asks for: one for
-// each of its tags or, when it has none and stands in no index of the spec, one
-// without a ref name, so that nothing that the spec describes is unreachable.
-func (u *Units) WantedOf(o spec.Object) []Wanted {
-	var entry spec.Entry
-	switch b := o.Body.(type) {
-	case *spec.Manifest:
-		entry = b.Entry
-	case *spec.Index:
-		entry = b.Entry
-	default:
-		return nil
-	}
-	var out []Wanted
-	for _, ref := range entry.Tags {
-		out = append(out, Wanted{Ref: ref, Address: o.Address})
-	}
-	if len(out) == 0 && !u.inIndex[o.Address] {
-		out = append(out, Wanted{Address: o.Address})
-	}
-	return out
-}
 
 // diffTags compares the entries of index.json that the spec asks for with those
 // that stand there.
@@ -49,26 +18,26 @@ func (d *differ) diffTags() error {
 	var diags hcl.Diagnostics
 	wanted := map[string]bool{}
 	untagged := map[digest.Digest]bool{}
-	for _, u := range d.units.All() {
-		out := d.seen[u.Key]
-		if out == nil {
+	for _, s := range d.graph.Steps {
+		out, ok := d.prior.Evaluated[s.Key]
+		if !ok || d.opts.Destroy {
 			continue
 		}
-		for _, w := range d.units.WantedOf(out.object) {
+		for _, w := range d.graph.IndexEntries(out.Object) {
 			if w.Ref != "" {
 				wanted[w.Ref] = true
 			}
-			if d.chosen != nil && !d.chosen[u.Key] {
+			if d.chosen != nil && !d.chosen[s.Key] {
 				if w.Ref == "" {
-					untagged[out.built.Descriptor.Digest] = true
+					untagged[out.Built.Descriptor.Digest] = true
 				}
 				continue
 			}
-			change, more := d.diffTag(u.Key, out, w)
+			change, more := d.diffTag(s.Key, out, w)
 			diags = diags.Extend(more)
 			d.plan.Tags = append(d.plan.Tags, change)
-			if w.Ref == "" && out.known {
-				untagged[out.built.Descriptor.Digest] = true
+			if w.Ref == "" && out.Known {
+				untagged[out.Built.Descriptor.Digest] = true
 			}
 		}
 	}
@@ -80,19 +49,19 @@ func (d *differ) diffTags() error {
 }
 
 // diffTag compares one entry that the spec asks for with what stands there.
-func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Diagnostics) {
+func (d *differ) diffTag(key string, out Evaluated, w IndexEntry) (TagChange, hcl.Diagnostics) {
 	t := TagChange{Ref: w.Ref, Address: w.Address.String(), Action: Create}
-	if out.known {
-		t.After = out.built.Descriptor.Digest
+	if out.Known {
+		t.After = out.Built.Descriptor.Digest
 	}
 	if w.Ref == "" {
 		for _, e := range d.named[""] {
-			if out.known && e.Digest == t.After && d.prior.owns(e) {
+			if out.Known && e.Digest == t.After && d.prior.owns(e) {
 				t.Before = e.Digest
 			}
 		}
 		if t.Before != "" {
-			t.Action = out.entryAction()
+			t.Action = d.entryAction(key)
 		}
 		return t, nil
 	}
@@ -101,7 +70,7 @@ func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Dia
 			Severity: hcl.DiagError,
 			Summary:  "Tag belongs to another spec",
 			Detail:   fmt.Sprintf("The tag %[1]q in this layout belongs to the spec named %[2]q. Choose another tag, or remove it there and apply that spec first. If it is this spec under an earlier name, destroy with that name, layform { name = %[2]q }, and apply with the new one.", w.Ref, owner),
-			Subject:  out.object.Range.Ptr(),
+			Subject:  out.Object.Range.Ptr(),
 		}}
 	}
 	entries := d.named[w.Ref]
@@ -110,7 +79,7 @@ func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Dia
 			Severity: hcl.DiagError,
 			Summary:  "Ref name stands twice in index.json",
 			Detail:   fmt.Sprintf("%d entries of index.json have the ref name %q, and layform cannot tell which one to replace. Remove the wrong ones with the tool that wrote them.", len(entries), w.Ref),
-			Subject:  out.object.Range.Ptr(),
+			Subject:  out.Object.Range.Ptr(),
 		}}
 	}
 	_, owned := d.prior.Stage.Tags[w.Ref]
@@ -126,8 +95,8 @@ func (d *differ) diffTag(key string, out *outcome, w Wanted) (TagChange, hcl.Dia
 	switch {
 	case !owned:
 		t.Adopted = true
-	case !drifted && out.known && t.Before == t.After:
-		t.Action = out.entryAction()
+	case !drifted && out.Known && t.Before == t.After:
+		t.Action = d.entryAction(key)
 	}
 	return t, nil
 }
@@ -154,8 +123,8 @@ func TagDrift(st *stage.Stage, ref string, now []ocispec.Descriptor) (Drift, boo
 }
 
 // entryAction is the action of an entry of index.json whose digest stays.
-func (o *outcome) entryAction() Action {
-	if o.entry {
+func (d *differ) entryAction(key string) Action {
+	if d.redescribed[key] {
 		return Update
 	}
 	return NoOp

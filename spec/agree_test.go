@@ -247,15 +247,11 @@ func tryExample(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	prior, err := planner.Refresh(t.Context(), sp, store, planner.RefreshOptions{})
+	made, err := planner.New(t.Context(), sp, store, planner.RefreshOptions{})
 	if err != nil {
 		return refused(err)
 	}
-	plan, err := planner.Diff(sp, prior, planner.Options{})
-	if err != nil {
-		return refused(err)
-	}
-	if _, err := executor.Apply(t.Context(), store, plan, executor.Options{Dir: dir}); err != nil {
+	if _, err := executor.Apply(t.Context(), store, made.Plan, executor.Options{Dir: dir, Planned: made}); err != nil {
 		t.Errorf("validate and plan accept what apply refuses: %v\n%.2000s", err, text)
 		return ""
 	}

@@ -18,6 +18,9 @@ type evaluated struct {
 
 // evaluate decodes one object.
 func (s *session) evaluate(inst *instance) (*evaluated, hcl.Diagnostics) {
+	if s.p.evaluated != nil {
+		s.p.evaluated(inst.addr)
+	}
 	d := &decoder{s: s, inst: inst, in: &env{inst: inst}}
 	o := Object{Address: inst.addr, Range: inst.block.rng}
 	switch inst.addr.Kind {

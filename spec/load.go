@@ -22,6 +22,14 @@ type loading struct {
 	opts      LoadOptions
 	sources   []Source
 	variables []Variable
+	// first are the objects as they are with nothing built.
+	first map[Address]answer
+}
+
+// answer is what Evaluate answers.
+type answer struct {
+	object Object
+	diags  hcl.Diagnostics
 }
 
 // run does all the steps of Load. It goes on after mistakes where what follows
@@ -224,17 +232,23 @@ func (p *program) checkAllNames() hcl.Diagnostics {
 // against each other.
 func (l *loading) objects() (diags, checks hcl.Diagnostics) {
 	objects := map[Address]*evaluated{}
+	l.first = map[Address]answer{}
 	for addr, inst := range l.p.instances {
 		s := newSession(l.p, nil)
 		e, more := s.evaluate(inst)
 		diags = append(diags, more...)
+		if !l.opts.CheckOnly {
+			l.first[addr] = answer{e.object, tidy(more)}
+		}
 		e.object.Fields = nil
 		if layer, ok := e.object.Body.(*Layer); ok {
 			diags = append(diags, l.p.enclosed(layer)...)
 			if l.opts.CheckOnly {
 				diags = append(diags, l.p.missingSources(layer, inst.block.rng)...)
 			}
-			layer.Tree = nil
+			bare := *layer // the checks need no trees
+			bare.Tree = nil
+			e.object.Body = &bare
 		}
 		objects[addr] = e
 	}

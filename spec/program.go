@@ -31,6 +31,8 @@ type program struct {
 
 	// checkOnly is that of LoadOptions.
 	checkOnly bool
+	// evaluated is that of LoadOptions.
+	evaluated func(Address)
 	// instances are all objects by address, needed or not; addresses those that
 	// have to be built.
 	instances map[Address]*instance

@@ -87,6 +87,10 @@ type LoadOptions struct {
 	// Version is the version of layform that required_version is held against.
 	// One that is empty or no version number, such as "dev", passes every constraint.
 	Version string
+	// Evaluated is called with the address of each object that is evaluated, by Load
+	// and later on, possibly from several goroutines; nil for nobody. Tests count
+	// with it.
+	Evaluated func(Address)
 }
 
 // Output is the value of an output block.
@@ -118,6 +122,8 @@ type Spec struct {
 	Files map[string]*hcl.File
 
 	program *program
+	// first are the objects as Load has evaluated them, with nothing built.
+	first map[Address]answer
 }
 
 // Load reads, checks and evaluates a spec, with everything unknown that is
@@ -127,14 +133,14 @@ type Spec struct {
 // after an error only its Files may be used.
 func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 	l := &loading{p: newProgram(dir, opts.Version), dir: dir, opts: opts}
-	l.p.checkOnly = opts.CheckOnly
+	l.p.checkOnly, l.p.evaluated = opts.CheckOnly, opts.Evaluated
 	diags, finished := guarded(l.p.watch, l.run)
 	if !finished {
 		// The evaluation may still be writing to the program, which is left to it.
 		return &Spec{Dir: dir, Files: map[string]*hcl.File{}}, diags
 	}
 	s := &Spec{
-		Name: l.p.name, Dir: dir, File: opts.File, LayoutPath: l.p.layoutPath, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p,
+		Name: l.p.name, Dir: dir, File: opts.File, LayoutPath: l.p.layoutPath, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p, first: l.first,
 	}
 	return s, tidy(diags)
 }
@@ -151,10 +157,14 @@ func (s *Spec) Addresses() []Address {
 }
 
 // Evaluate evaluates the object at an address, with what known tells about the
-// objects that it refers to; a nil known knows nothing. It is cheap, and files
-// that functions read come out the same as the first time. An address that the
-// spec does not have is reported as an error.
+// objects that it refers to. A nil known knows nothing: that is what Load has
+// evaluated already. The caller changes nothing in the object, which may be that of
+// others too. Files that functions read come out the same as the first time. An
+// address that the spec does not have is reported as an error.
 func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
+	if first, ok := s.first[addr]; ok && known == nil {
+		return first.object, slices.Clone(first.diags)
+	}
 	if s.program == nil || s.program.instances[addr] == nil {
 		return Object{Address: addr}, hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Unknown address", Detail: fmt.Sprintf("The spec has no object %s.", addr),

@@ -87,9 +87,9 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	made := &planned{plan: p, store: store, dir: dir, saved: true, cache: stage.OpenCache(store)}
+	made := &planned{plan: p, store: store, dir: dir, cache: stage.OpenCache(store)}
 	store.Remember(made.cache)
-	return a.execute(ctx, made, values, c.runFlags)
+	return a.execute(ctx, made, &values, c.runFlags)
 }
 
 // refuseShape refuses flags that shape a plan beside a plan that is made already.
@@ -142,16 +142,12 @@ func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape sha
 	if a.json && !approved {
 		return &failure{message: "--json does not ask", hint: "add --auto-approve, or apply a saved plan"}
 	}
-	values, err := a.values(v)
-	if err != nil {
-		return err
-	}
 	for {
 		made, err := a.plan(ctx, s, v, shape, r, planMode{destroy: destroy, now: true})
 		if err != nil {
 			return err
 		}
-		err = a.confirmAndExecute(ctx, made, values, r, approved)
+		err = a.confirmAndExecute(ctx, made, r, approved)
 		made.store.Close()
 		var stale *planner.StaleError
 		if !approved || r.LockTimeout == 0 || !errors.As(err, &stale) || !stale.Layout {
@@ -167,7 +163,7 @@ func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape sha
 
 // confirmAndExecute shows a new plan, asks unless that is approved beforehand,
 // and carries the plan out.
-func (a *app) confirmAndExecute(ctx context.Context, made *planned, values spec.LoadOptions, r runFlags, approved bool) error {
+func (a *app) confirmAndExecute(ctx context.Context, made *planned, r runFlags, approved bool) error {
 	if !a.json {
 		if err := a.show(view.PlanReport(made.plan, view.DefaultRows)); err != nil {
 			return err
@@ -178,18 +174,22 @@ func (a *app) confirmAndExecute(ctx context.Context, made *planned, values spec.
 			return err
 		}
 	}
-	return a.execute(ctx, made, values, r)
+	return a.execute(ctx, made, nil, r)
 }
 
-// execute carries out a plan and shows what was done.
-func (a *app) execute(ctx context.Context, made *planned, values spec.LoadOptions, r runFlags) error {
+// execute carries out a plan and shows what was done. values are those of variables
+// that a saved plan does not keep.
+func (a *app) execute(ctx context.Context, made *planned, values *spec.LoadOptions, r runFlags) error {
 	p := made.plan
 	// Building layers takes memory, which is bounded: see main.
 	collectOften()
 	bar := a.newProgress(p)
 	opts := executor.Options{
 		Dir: made.dir, Parallelism: r.Parallelism, LockTimeout: r.LockTimeout,
-		Saved: made.saved, Observed: made.observed, Contents: made.contents, Values: values, Progress: bar.event,
+		Planned: made.result, Progress: bar.event,
+	}
+	if values != nil {
+		opts.Environ, opts.Arguments, opts.Version = values.Environ, values.Arguments, values.Version
 	}
 	if made.cache != nil {
 		opts.Digests = made.cache

@@ -3,15 +3,10 @@ package main
 import (
 	"context"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
-	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
-	"github.com/layform/layform/planner/source"
-	"github.com/layform/layform/spec"
 )
 
 // planCmd shows what would change.
@@ -72,12 +67,8 @@ type planned struct {
 	store *layout.Store
 	// dir is the spec's directory.
 	dir string
-	// observed is what was seen behind the layers, and contents what earlier
-	// layers hold; nil for a saved plan.
-	observed map[spec.Address]*source.Observed
-	contents map[digest.Digest]*layer.TOC
-	// saved is set for a plan that an earlier run made.
-	saved bool
+	// result is what the plan is part of; nil for one that an earlier run made.
+	result *planner.Result
 	// cache remembers digests of sources and blobs; nil for no memory.
 	cache *stage.Cache
 }
@@ -124,17 +115,14 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 		store.Remember(made.cache)
 		refresh.Digests = made.cache
 	}
-	prior, err := planner.Refresh(ctx, sp, store, refresh)
-	if err == nil {
-		if !mode.now { // an apply saves it at its end
-			made.saveCache(ctx)
-		}
-		made.observed, made.contents = prior.Observed, prior.Contents
-		made.plan, err = planner.Diff(sp, prior, opts)
-	}
+	made.result, err = planner.New(ctx, sp, store, refresh)
 	if err != nil {
 		store.Close()
 		return nil, err
 	}
+	if !mode.now { // an apply saves it at its end
+		made.saveCache(ctx)
+	}
+	made.plan = made.result.Plan
 	return made, nil
 }

@@ -118,12 +118,12 @@ func stagedObject(ctx context.Context, store *layout.Store, key string, o stage.
 
 // notBuilt lists the objects that the spec describes and no apply has built.
 func notBuilt(sp *spec.Spec, st *stage.Stage) ([]view.Object, error) {
-	units, err := planner.UnitsOf(sp)
+	graph, err := planner.NewGraph(sp)
 	if err != nil {
 		return nil, err
 	}
 	var out []view.Object
-	for _, u := range units.All() {
+	for _, u := range graph.Steps {
 		if _, ok := st.Objects[u.Key]; !ok {
 			out = append(out, view.Object{Key: u.Key, Kind: kindOf(u.Key), Standing: view.NotBuilt})
 		}

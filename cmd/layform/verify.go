@@ -90,10 +90,6 @@ func (c *verifyCmd) rebuilt(ctx context.Context, a *app) (state *view.State, err
 	if err != nil {
 		return nil, err
 	}
-	values, err := a.values(c.valueFlags)
-	if err != nil {
-		return nil, err
-	}
 	sp, err := a.load(c.specFlags, c.valueFlags)
 	if err != nil {
 		return nil, err
@@ -113,24 +109,20 @@ func (c *verifyCmd) rebuilt(ctx context.Context, a *app) (state *view.State, err
 		return nil, err
 	}
 	defer fresh.Close()
-	if err := c.build(ctx, sp, fresh, epoch, values); err != nil {
+	if err := c.build(ctx, sp, fresh, epoch); err != nil {
 		return nil, err
 	}
 	return c.compare(ctx, sp, store, fresh)
 }
 
 // build applies the spec to an empty layout.
-func (c *verifyCmd) build(ctx context.Context, sp *spec.Spec, fresh *layout.Store, epoch *int64, values spec.LoadOptions) error {
-	prior, err := planner.Refresh(ctx, sp, fresh, planner.RefreshOptions{Parallelism: c.Parallelism, Epoch: epoch, Lazy: true})
-	if err != nil {
-		return err
-	}
-	plan, err := planner.Diff(sp, prior, planner.Options{})
+func (c *verifyCmd) build(ctx context.Context, sp *spec.Spec, fresh *layout.Store, epoch *int64) error {
+	made, err := planner.New(ctx, sp, fresh, planner.RefreshOptions{Parallelism: c.Parallelism, Epoch: epoch, Lazy: true})
 	if err != nil {
 		return err
 	}
 	collectOften()
-	_, err = executor.Apply(ctx, fresh, plan, executor.Options{Dir: c.dir(), Parallelism: c.Parallelism, Observed: prior.Observed, Values: values})
+	_, err = executor.Apply(ctx, fresh, made.Plan, executor.Options{Dir: c.dir(), Parallelism: c.Parallelism, Planned: made})
 	return err
 }
 

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// Moved tells whether the spec files of a directory are still the given sources,
-// and names the first that is not: edited, gone, or new. file is the one file
+// SourcesChanged compares the spec files of a directory with the given sources, and
+// names the first that differs: edited, gone, or new. file is the one file
 // that was loaded, empty when all files of the directory were. A directory that
 // has none of the files, as when a saved plan was carried to another machine,
-// holds nothing that could have moved.
-func Moved(dir, file string, sources []Source) (string, bool) {
+// holds nothing that could have changed.
+func SourcesChanged(dir, file string, sources []Source) (string, bool) {
 	known := map[string]bool{}
 	for _, s := range sources {
 		known[s.Name] = true
@@ -41,4 +41,25 @@ func Moved(dir, file string, sources []Source) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// InputChanged reads again what functions have read since Load began, and gives
+// the first input that is no longer the same.
+func (s *Spec) InputChanged() (Input, bool) {
+	again := newReader(s.Dir)
+	for _, in := range s.Inputs() {
+		var err error
+		switch in.Function {
+		case "fileset":
+			_, err = again.fileset(in.Path, in.Pattern)
+		case "fileexists":
+			_, err = again.exists(in.Path)
+		default:
+			_, err = again.read(in.Function, in.Path)
+		}
+		if err != nil || again.inputs[inputKey{in.Function, in.Path, in.Pattern}] != in.Digest {
+			return in, true
+		}
+	}
+	return Input{}, false
 }

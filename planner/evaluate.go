@@ -1,0 +1,180 @@
+package planner
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source"
+	"github.com/layform/layform/spec"
+)
+
+// Evaluated is a step as far as it is known when a plan is made.
+type Evaluated struct {
+	// Object is evaluated with all that is known of what it refers to.
+	Object spec.Object
+	// Fingerprint covers everything that decides the blob; empty when something of
+	// that is known after apply.
+	Fingerprint digest.Digest
+	// Built is what was built from the same before, or left alone, where Known is
+	// set; it is known after apply otherwise.
+	Built spec.Built
+	Known bool
+}
+
+// evaluator evaluates steps in build order.
+type evaluator struct {
+	*Prior
+	graph *Graph
+	opts  RefreshOptions
+	root  *os.Root
+	// built maps what objects were built from to them.
+	built map[recipe]spec.Built
+}
+
+// recipe is what an object is built from: objects of one recipe have equal blobs.
+type recipe struct {
+	kind        spec.Kind
+	fingerprint digest.Digest
+}
+
+// evaluate finds out what is known of every step, and observes the sources of the
+// layers that the plan will hold.
+func (p *Prior) evaluate(ctx context.Context, g *Graph, opts RefreshOptions) error {
+	root, err := os.OpenRoot(g.spec.Dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	e := &evaluator{Prior: p, graph: g, opts: opts, root: root, built: p.recipes()}
+	chosen := g.chosen(opts.Plan.Targets)
+	var diags hcl.Diagnostics
+	for _, s := range g.Steps {
+		o, more := g.Evaluate(s.Address, p.known)
+		diags = diags.Extend(more)
+		if more.HasErrors() {
+			continue
+		}
+		if chosen != nil && !chosen[s.Key] {
+			was, staged := p.Stage.Objects[s.Key]
+			p.Evaluated[s.Key] = Evaluated{Object: o, Built: builtOf(was), Known: staged}
+			continue
+		}
+		now, more := e.step(ctx, s, o)
+		diags = diags.Extend(more)
+		p.Evaluated[s.Key] = now
+	}
+	if diags.HasErrors() {
+		return diags
+	}
+	var more hcl.Diagnostics
+	if p.Outputs, more = g.spec.Outputs(p.known); more.HasErrors() {
+		return more
+	}
+	p.Inputs = g.spec.Inputs()
+	return nil
+}
+
+// step evaluates one step that the plan will hold. What it warns of goes into the
+// warnings of the plan.
+func (e *evaluator) step(ctx context.Context, s Step, o spec.Object) (Evaluated, hcl.Diagnostics) {
+	now := Evaluated{Object: o}
+	var mediaType string
+	var whole bool
+	var diags hcl.Diagnostics
+	if l, ok := o.Body.(*spec.Layer); ok {
+		var seen *source.Observed
+		seen, diags = e.observe(ctx, s, l, o.Range)
+		if diags.HasErrors() {
+			return now, diags
+		}
+		e.warn(diags)
+		e.Observed[s.Address] = seen
+		mediaType = LayerType(l, seen)
+		now.Fingerprint, whole = seen.Fingerprint(l)
+	} else {
+		mediaType = MediaType(o)
+		now.Fingerprint, whole = Fingerprint(o, Dependencies(s, o, e.dependency), Seconds(e.Epoch))
+	}
+	if !whole {
+		return now, diags
+	}
+	if now.Built, now.Known = e.builtBefore(s, now.Fingerprint); now.Known {
+		now.Built.Descriptor.MediaType = mediaType
+	}
+	return now, diags
+}
+
+// observe looks at the sources of a layer.
+func (e *evaluator) observe(ctx context.Context, s Step, l *spec.Layer, at hcl.Range) (*source.Observed, hcl.Diagnostics) {
+	return source.Observe(ctx, e.root, l, source.Options{
+		Epoch:       Seconds(e.opts.Epoch),
+		Parallelism: e.opts.Parallelism,
+		Hash:        !e.opts.Lazy || e.knows(s.Key),
+		Digests:     e.opts.Digests,
+		Known:       e.settled(s, &e.opts.Plan),
+		Range:       at,
+	})
+}
+
+// recipes maps what objects were built from to what was built.
+func (p *Prior) recipes() map[recipe]spec.Built {
+	built := map[recipe]spec.Built{}
+	for _, r := range p.Finished {
+		built[recipe{spec.Kind(head(r.Key)), r.Fingerprint}] = spec.Built{Descriptor: r.Descriptor, DiffID: r.DiffID}
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.Stage.Objects)) {
+		o := p.Stage.Objects[key]
+		built[recipe{spec.Kind(head(key)), o.Fingerprint}] = builtOf(o)
+	}
+	return built
+}
+
+// builtBefore is what was built for the step, or else for another one of its kind,
+// with this fingerprint.
+func (e *evaluator) builtBefore(s Step, fingerprint digest.Digest) (spec.Built, bool) {
+	if o, ok := e.Stage.Objects[s.Key]; ok && o.Fingerprint == fingerprint {
+		return builtOf(o), true
+	}
+	built, ok := e.built[recipe{s.Address.Kind, fingerprint}]
+	return built, ok
+}
+
+// builtOf is what the staging state keeps of a built object.
+func builtOf(o stage.Object) spec.Built {
+	return spec.Built{Descriptor: o.Descriptor, DiffID: o.DiffID}
+}
+
+// known answers for spec.Evaluate. A config of several uses has no digest of its own.
+func (p *Prior) known(a spec.Address) (spec.Built, bool) {
+	e := p.Evaluated[a.String()]
+	return e.Built, e.Known
+}
+
+// dependency answers for Dependencies.
+func (e *evaluator) dependency(key string) Dependency {
+	on := e.Evaluated[key]
+	return Dependency{Object: on.Object, Built: on.Built, Known: on.Known}
+}
+
+// knows reports whether the fingerprint of a layer could be met again.
+func (p *Prior) knows(key string) bool {
+	_, staged := p.Stage.Objects[key]
+	return staged || len(p.Finished) > 0
+}
+
+// settled is the fingerprint with which nothing is to be done for a layer, so
+// that nobody will ask for its entries; empty where there is none.
+func (p *Prior) settled(s Step, opts *Options) digest.Digest {
+	was := p.Stage.Objects[s.Key]
+	if was.Entries == 0 || p.Blobs[was.Descriptor.Digest] != layout.Intact || opts.replaces(s) {
+		return ""
+	}
+	return was.Fingerprint
+}
