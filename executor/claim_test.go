@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layouttest"
 )
 
 // TestAnnouncedBlobs lets a run die around the moment in which its first blob
@@ -78,11 +79,11 @@ func TestAnnouncedBlobs(t *testing.T) {
 				t.Fatal(err)
 			}
 			var name string
-			err := applyWith(t.Context(), w.dir, false, layout.Options{Fault: func(s layout.Step) error {
+			err := applyWith(t.Context(), w.dir, false, layout.Options{Fault: func(s layouttest.Step) error {
 				switch {
 				case name != "":
 					return syscall.EIO
-				case s.Op == layout.OpRename && strings.HasPrefix(s.Name, "blobs/"):
+				case s.Op == layouttest.OpRename && strings.HasPrefix(s.Name, "blobs/"):
 					name = s.Name
 					if !tt.named {
 						return syscall.EIO

@@ -20,6 +20,7 @@ import (
 
 	"github.com/layform/layform/executor"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
@@ -45,7 +46,7 @@ func dieWhileApplying(dir string) int {
 	if err != nil {
 		return 3
 	}
-	steps := counter{at: at, then: func(layout.Step) error {
+	steps := counter{at: at, then: func(layouttest.Step) error {
 		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}}
 	if err := applyWith(context.Background(), dir, os.Getenv(envDestroy) != "", layout.Options{Fault: steps.step}, nil); err != nil {
@@ -83,11 +84,11 @@ type counter struct {
 	mu   sync.Mutex
 	n    int
 	at   int
-	then func(layout.Step) error
-	hit  layout.Step
+	then func(layouttest.Step) error
+	hit  layouttest.Step
 }
 
-func (c *counter) step(s layout.Step) error {
+func (c *counter) step(s layouttest.Step) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n++
@@ -298,12 +299,12 @@ func TestKilledAtEveryStep(t *testing.T) {
 }
 
 func TestFaultAtEveryStep(t *testing.T) {
-	always := func(err error) func(layout.Step) error {
-		return func(layout.Step) error { return err }
+	always := func(err error) func(layouttest.Step) error {
+		return func(layouttest.Step) error { return err }
 	}
-	once := func(err error) func(layout.Step) error {
+	once := func(err error) func(layouttest.Step) error {
 		hit := false
-		return func(layout.Step) error {
+		return func(layouttest.Step) error {
 			if hit {
 				return nil
 			}
@@ -313,15 +314,15 @@ func TestFaultAtEveryStep(t *testing.T) {
 	}
 	faults := []struct {
 		name string
-		make func() func(layout.Step) error
+		make func() func(layouttest.Step) error
 	}{
-		{"disk full", func() func(layout.Step) error { return always(syscall.ENOSPC) }},
-		{"I/O error, once", func() func(layout.Step) error { return once(syscall.EIO) }},
-		{"permission", func() func(layout.Step) error { return always(syscall.EACCES) }},
-		{"torn write", func() func(layout.Step) error {
-			return func(s layout.Step) error {
-				if s.Op == layout.OpWrite {
-					return &layout.TornWrite{Err: syscall.EIO}
+		{"disk full", func() func(layouttest.Step) error { return always(syscall.ENOSPC) }},
+		{"I/O error, once", func() func(layouttest.Step) error { return once(syscall.EIO) }},
+		{"permission", func() func(layouttest.Step) error { return always(syscall.EACCES) }},
+		{"torn write", func() func(layouttest.Step) error {
+			return func(s layouttest.Step) error {
+				if s.Op == layouttest.OpWrite {
+					return &layouttest.TornWrite{Err: syscall.EIO}
 				}
 				return syscall.EIO
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/layout/stage"
 )
 
@@ -23,12 +24,12 @@ type power struct {
 	mu     sync.Mutex
 	n      int
 	synced int64
-	hit    layout.Step
+	hit    layouttest.Step
 }
 
 const journalFile = ".layform/stage/default.journal"
 
-func (p *power) step(s layout.Step) error {
+func (p *power) step(s layouttest.Step) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.n++; p.n >= p.at {
@@ -37,7 +38,7 @@ func (p *power) step(s layout.Step) error {
 		}
 		return syscall.EIO
 	}
-	if s.Op == layout.OpSync && s.Name == journalFile {
+	if s.Op == layouttest.OpSync && s.Name == journalFile {
 		info, err := os.Stat(filepath.Join(p.dir, journalFile))
 		if err != nil {
 			return err

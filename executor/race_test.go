@@ -12,6 +12,7 @@ import (
 
 	"github.com/layform/layform/executor"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/planner"
 )
 
@@ -19,12 +20,14 @@ import (
 // blobs that its new entry refers to stay, whenever it writes.
 func TestSweepLeavesWhatAnotherToolTagged(t *testing.T) {
 	var swapped bool
-	for name, at := range map[string]func(layout.Step) bool{
-		"before the swap":  func(s layout.Step) bool { return s.Op == layout.OpWrite && strings.Contains(s.Name, "index.json") },
-		"before the sweep": func(s layout.Step) bool { return s.Op == layout.OpSync && s.Name == "." },
-		"while the sweep looks at what is in use": func(s layout.Step) bool {
-			swapped = swapped || s.Op == layout.OpRename && s.Name == "index.json"
-			return swapped && s.Op == layout.OpOpen && strings.HasPrefix(s.Name, "blobs/")
+	for name, at := range map[string]func(layouttest.Step) bool{
+		"before the swap": func(s layouttest.Step) bool {
+			return s.Op == layouttest.OpWrite && strings.Contains(s.Name, "index.json")
+		},
+		"before the sweep": func(s layouttest.Step) bool { return s.Op == layouttest.OpSync && s.Name == "." },
+		"while the sweep looks at what is in use": func(s layouttest.Step) bool {
+			swapped = swapped || s.Op == layouttest.OpRename && s.Name == "index.json"
+			return swapped && s.Op == layouttest.OpOpen && strings.HasPrefix(s.Name, "blobs/")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -34,7 +37,7 @@ func TestSweepLeavesWhatAnotherToolTagged(t *testing.T) {
 			old := resolveTag(t, w, "v1")
 			w.write("app/run", "another app")
 			done := false
-			fault := func(s layout.Step) error {
+			fault := func(s layouttest.Step) error {
 				if done || !at(s) {
 					return nil
 				}
@@ -105,11 +108,13 @@ func tagInPlace(dir string, d ocispec.Descriptor, ref string) error {
 func TestReplacedDirectoryIsNoticed(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
-		at      func(layout.Step) bool
+		at      func(layouttest.Step) bool
 		swapped bool
 	}{
-		{"before the swap", func(s layout.Step) bool { return s.Op == layout.OpWrite && strings.Contains(s.Name, "index.json") }, false},
-		{"after the swap", func(s layout.Step) bool { return s.Op == layout.OpRename && s.Name == "index.json" }, true},
+		{"before the swap", func(s layouttest.Step) bool {
+			return s.Op == layouttest.OpWrite && strings.Contains(s.Name, "index.json")
+		}, false},
+		{"after the swap", func(s layouttest.Step) bool { return s.Op == layouttest.OpRename && s.Name == "index.json" }, true},
 	} {
 		for _, how := range []string{"another", "none", "link"} {
 			t.Run(tt.name+" by "+how, func(t *testing.T) {
@@ -122,7 +127,7 @@ func TestReplacedDirectoryIsNoticed(t *testing.T) {
 				}
 				before := indexOf(t, w.dir)
 				w.write("app/run", "another app")
-				fault := func(s layout.Step) error {
+				fault := func(s layouttest.Step) error {
 					if !tt.at(s) {
 						return nil
 					}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/layer"
 )
 
@@ -143,7 +144,7 @@ func (t *tarTree) list(dir string) ([]node, error) {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: fs.ErrNotExist}
 	}
 	if !d.mode.IsDir() {
-		return nil, notPlain(dir, wantDir, d.mode)
+		return nil, disk.NotPlain(dir, disk.WantDir, d.mode)
 	}
 	var nodes []node
 	for _, name := range slices.Sorted(maps.Keys(t.children[dir])) {
@@ -159,7 +160,7 @@ func (t *tarTree) open(name string) (io.ReadCloser, int64, error) {
 		return nil, 0, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	if !n.mode.IsRegular() {
-		return nil, 0, notPlain(name, "a regular file", n.mode)
+		return nil, 0, disk.NotPlain(name, "a regular file", n.mode)
 	}
 	return io.NopCloser(io.NewSectionReader(t.r, n.offset, n.size)), n.size, nil
 }

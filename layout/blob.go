@@ -16,6 +16,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
+
+	"github.com/layform/layform/layout/internal/disk"
 )
 
 // BlobState is what stands in the place of a blob.
@@ -109,7 +111,7 @@ func (s *Store) openBlob(dgst digest.Digest) (*os.File, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, blobError(dgst, err)
 	}
-	f, info, err := d.openLinked(name)
+	f, info, err := d.OpenLinked(name)
 	if err != nil {
 		return nil, nil, blobError(dgst, err)
 	}
@@ -256,7 +258,7 @@ func (s *Store) Exists(ctx context.Context, desc ocispec.Descriptor) (bool, erro
 	if err != nil {
 		return false, ignoreMissing(err)
 	}
-	info, err := d.statLinked(name)
+	info, err := d.StatLinked(name)
 	if err != nil {
 		return false, ignoreMissing(err)
 	}
@@ -363,7 +365,7 @@ func (s *Store) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
 		}
 		for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
 			dir := blobsDir + "/" + string(a)
-			entries, err := d.list(dir)
+			entries, err := d.List(dir)
 			if err != nil {
 				yield(Blob{}, err)
 				return
@@ -385,10 +387,14 @@ func (s *Store) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
 					yield(Blob{}, err)
 					return
 				}
-				if !yield(Blob{Digest: dgst, Size: info.Size(), Modified: info.ModTime(), Changed: changed(info)}, nil) {
+				if !yield(Blob{Digest: dgst, Size: info.Size(), Modified: info.ModTime(), Changed: disk.Changed(info)}, nil) {
 					return
 				}
 			}
 		}
 	}
 }
+
+// ErrNotPlain is in the tree of errors about something that stands where a
+// regular file or a directory is expected: a link, a pipe, a device.
+var ErrNotPlain = disk.ErrNotPlain

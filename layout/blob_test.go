@@ -287,36 +287,6 @@ func TestBlobsListsBlobsAlone(t *testing.T) {
 	}
 }
 
-func TestWriteFile(t *testing.T) {
-	dir := t.TempDir()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	writeFile(t, filepath.Join(dir, "victim"), "old")
-	symlink(t, "victim", filepath.Join(dir, "plan"))
-	for _, data := range []string{"one", ""} {
-		if err := layout.WriteFile(root, "plan", []byte(data), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		want := map[string]string{".": "drwxr-xr-x ", "victim": "-rw-r--r-- old", "plan": "-rw------- " + data}
-		if diff := cmp.Diff(want, snapshot(t, dir)); diff != "" {
-			t.Error(diff)
-		}
-	}
-	mkdir(t, filepath.Join(dir, "d"))
-	before := snapshot(t, dir)
-	for _, name := range []string{"d", "missing/plan", "../plan"} {
-		if err := layout.WriteFile(root, name, []byte("x"), 0o600); err == nil {
-			t.Errorf("%s was written", name)
-		}
-	}
-	if diff := cmp.Diff(before, snapshot(t, dir)); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestStateFiles(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "l"), layout.Options{})
 	if _, err := s.ReadState("stage/x.json", 10); !errors.Is(err, fs.ErrNotExist) {

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/internal/disk"
 )
 
 // Where nothing can be cloned or shared, nothing has changed and the bytes can be
@@ -48,8 +49,8 @@ func cloneRefused(t *testing.T, clone func(*layout.Ingest, *os.File) error) {
 		"damaged disk": {from: plain, fault: syscall.EIO, want: syscall.EIO},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, t.TempDir(), layout.Options{Fault: func(step layout.Step) error {
-				if step.Op == layout.OpClone {
+			s := open(t, t.TempDir(), layout.Options{Fault: func(step disk.Step) error {
+				if step.Op == disk.OpClone {
 					return c.fault
 				}
 				return nil

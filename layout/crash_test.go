@@ -19,6 +19,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/jsondoc"
 )
 
@@ -195,23 +196,23 @@ func injections() []injection {
 }
 
 // at is the fault function that strikes at step n; count is how many were seen.
-func (i injection) at(n int, count *int) func(layout.Step) error {
+func (i injection) at(n int, count *int) func(disk.Step) error {
 	die := func() {
 		if i.kill {
 			syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 		}
 	}
-	return func(step layout.Step) error {
+	return func(step disk.Step) error {
 		*count++
 		if *count != n && !(i.onwards && *count > n) {
 			return nil
 		}
-		if i.torn && step.Op == layout.OpWrite {
+		if i.torn && step.Op == disk.OpWrite {
 			err := i.err
 			if err == nil {
 				err = errors.New("killed")
 			}
-			return &layout.TornWrite{Err: err, Then: die}
+			return &disk.TornWrite{Err: err, Then: die}
 		}
 		die()
 		return i.err

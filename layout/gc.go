@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/printable"
 )
 
@@ -102,7 +103,7 @@ func (s *Store) GC(ctx context.Context, opts GCOptions) (GCResult, error) {
 // collection is one run of GC.
 type collection struct {
 	s      *Store
-	d      *disk
+	d      *disk.Dir
 	opts   GCOptions
 	result GCResult
 	// live are the marks, made from an index.json of the bytes index.
@@ -215,18 +216,18 @@ func (c *collection) remove(blob Blob) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	info, err := c.d.lstat(name)
+	info, err := c.d.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotPlain) {
 		return false, nil // somebody else was faster, or put there what is no blob
 	}
 	if err != nil {
 		return false, err
 	}
-	if info.Size() != blob.Size || !info.ModTime().Equal(blob.Modified) || !changed(info).Equal(blob.Changed) {
-		c.spare(Blob{Digest: blob.Digest, Size: info.Size(), Modified: info.ModTime(), Changed: changed(info)})
+	if info.Size() != blob.Size || !info.ModTime().Equal(blob.Modified) || !disk.Changed(info).Equal(blob.Changed) {
+		c.spare(Blob{Digest: blob.Digest, Size: info.Size(), Modified: info.ModTime(), Changed: disk.Changed(info)})
 		return false, nil
 	}
-	if err := c.d.remove(name); err != nil {
+	if err := c.d.Remove(name); err != nil {
 		return false, c.s.unwritable(err)
 	}
 	return true, nil
@@ -250,7 +251,7 @@ func (c *collection) refresh(ctx context.Context) error {
 
 // foreign lists what stands under blobs and is no blob.
 func (c *collection) foreign() ([]string, error) {
-	dirs, err := c.d.list(blobsDir)
+	dirs, err := c.d.List(blobsDir)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +263,7 @@ func (c *collection) foreign() ([]string, error) {
 			found = append(found, printable.Line(dir))
 			continue
 		}
-		files, err := c.d.list(dir)
+		files, err := c.d.List(dir)
 		if err != nil {
 			return nil, err
 		}

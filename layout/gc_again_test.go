@@ -16,6 +16,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/internal/disk"
 )
 
 // Somebody who ignores the lock refers to junk while it is being deleted, or
@@ -45,15 +46,15 @@ func TestGCNoticesForeignWriters(t *testing.T) {
 			writeIndex(t, s, indexOf(old.manifest))
 			var saved image
 			removed, written := 0, false
-			collector := open(t, dir, layout.Options{NoSync: true, Fault: func(step layout.Step) error {
+			collector := open(t, dir, layout.Options{NoSync: true, Fault: func(step disk.Step) error {
 				victim := ""
 				switch {
 				case written:
 					return nil
-				case step.Op == layout.OpRemove && strings.HasPrefix(step.Name, "blobs/"):
+				case step.Op == disk.OpRemove && strings.HasPrefix(step.Name, "blobs/"):
 					removed++
 					victim = step.Name
-				case tc.nth > 0 || step.Op != layout.OpOpen || step.Name != "blobs/sha256/"+old.manifest.Digest.Encoded():
+				case tc.nth > 0 || step.Op != disk.OpOpen || step.Name != "blobs/sha256/"+old.manifest.Digest.Encoded():
 					return nil
 				}
 				if removed == tc.nth {
@@ -145,8 +146,8 @@ func TestGCLooksAgain(t *testing.T) {
 				file := blobFile(s, junk.Digest)
 				time.Sleep(20 * time.Millisecond) // let the clock of the file system tick
 				reads := 0
-				collector := open(t, s.Dir(), layout.Options{NoSync: true, Fault: func(step layout.Step) error {
-					if step.Op == layout.OpOpen && step.Name == "index.json" {
+				collector := open(t, s.Dir(), layout.Options{NoSync: true, Fault: func(step disk.Step) error {
+					if step.Op == disk.OpOpen && step.Name == "index.json" {
 						if reads++; reads == 2 { // the first is for the marks
 							tc.meanwhile(t, file)
 						}

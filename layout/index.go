@@ -74,7 +74,7 @@ func (s *Store) readIndex() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := d.read(indexFile, s.limits.Index)
+	raw, err := d.Read(indexFile, s.limits.Index)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

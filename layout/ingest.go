@@ -12,6 +12,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/internal/disk"
 )
 
 // Ingest is content on its way to becoming a blob: an io.Writer that hashes what
@@ -19,7 +21,7 @@ import (
 // file that the next holder of the lock removes. It serves one goroutine.
 type Ingest struct {
 	s         *Store
-	t         *temp
+	t         *disk.Temp
 	algorithm digest.Algorithm
 	hash      hash.Hash
 	size      int64
@@ -40,7 +42,7 @@ func (s *Store) ingest(ctx context.Context, a digest.Algorithm) (*Ingest, error)
 	if err != nil {
 		return nil, err
 	}
-	t, err := d.createTemp(ingestDir, "blob")
+	t, err := d.CreateTemp(ingestDir, "blob")
 	if err != nil {
 		return nil, s.unwritable(err)
 	}
@@ -75,22 +77,22 @@ var errUnread = errors.New("the cloned content was not read to its end")
 // or committed. A file is never hard-linked instead: the blob would change with
 // what the owner of the file writes, and the file would take the blob's mode.
 func (i *Ingest) Clone(f *os.File) (io.Reader, error) {
-	if err := i.clone(f, 0); err != nil {
+	if err := i.begin(func() error { return i.t.Clone(f, 0) }); err != nil {
 		return nil, err
 	}
 	i.err = errUnread
 	return &cloned{i}, nil
 }
 
-// clone begins the file with the first n bytes of f, or all for 0.
-func (i *Ingest) clone(f *os.File, n int64) error {
+// begin lets clone give the file, which is empty, its first bytes.
+func (i *Ingest) begin(clone func() error) error {
 	if i.err != nil {
 		return i.err
 	}
-	if i.size > 0 || i.t.shared > 0 {
+	if i.size > 0 || i.t.Shared() > 0 {
 		return fmt.Errorf("%w: the blob has begun", errors.ErrUnsupported)
 	}
-	err := i.t.clone(f, n)
+	err := clone()
 	if err == nil {
 		return nil
 	}
@@ -116,16 +118,15 @@ const shareUnit = 64 << 10
 // something was written before or the system cannot share the blocks.
 func (i *Ingest) Share(f *os.File, n int64) (*io.SectionReader, error) {
 	if n = max(0, n-n%shareUnit); n > 0 {
-		switch err := i.clone(f, n); {
+		switch err := i.begin(func() error { return i.t.Share(f, n) }); {
 		case err == nil:
-			i.t.shared = n
 		case errors.Is(err, errors.ErrUnsupported):
 			n = 0
 		default:
 			return nil, err
 		}
 	}
-	return io.NewSectionReader(i.t.f, 0, n), nil
+	return i.t.Section(n), nil
 }
 
 // cloned reads what an Ingest was cloned from.
@@ -203,10 +204,10 @@ func (i *Ingest) publish(dgst digest.Digest, announce Announce) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.mkdir(blobsDir + "/" + string(i.algorithm)); err != nil {
+	if _, err := d.Mkdir(blobsDir + "/" + string(i.algorithm)); err != nil {
 		return err
 	}
-	if err := i.t.complete(blobMode); err != nil {
+	if err := i.t.Complete(blobMode); err != nil {
 		return err
 	}
 	durable := func() error { return nil }
@@ -221,17 +222,17 @@ func (i *Ingest) publish(dgst digest.Digest, announce Announce) error {
 	}
 	// Both reach the disk at once; a power cut may keep the name of the blob alone
 	// of all that follows.
-	if err := errors.Join(i.t.sync(), durable()); err != nil {
+	if err := errors.Join(i.t.Sync(), durable()); err != nil {
 		return err
 	}
-	if err := i.t.rename(name); err != nil {
+	if err := i.t.Rename(name); err != nil {
 		return err
 	}
 	cache := i.s.remembered()
 	if cache == nil {
 		return nil
 	}
-	info, err := d.lstat(name)
+	info, err := d.Lstat(name)
 	if err != nil {
 		return err
 	}
@@ -247,7 +248,7 @@ func (i *Ingest) Abort() error {
 	if i.err == nil {
 		i.err = errors.New("the ingest has ended")
 	}
-	return i.t.abort()
+	return i.t.Abort()
 }
 
 // PutBytes makes data a blob as an Ingest does and describes it; created is
@@ -281,12 +282,12 @@ func (s *Store) SyncBlobs(ctx context.Context) error {
 		return ignoreMissing(err)
 	}
 	for _, name := range []string{blobsDir + "/sha256", blobsDir + "/sha512", blobsDir} {
-		if err := d.isDir(name); errors.Is(err, fs.ErrNotExist) {
+		if err := d.CheckDir(name); errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
 			return err
 		}
-		if err := d.syncDir(name); err != nil {
+		if err := d.SyncDir(name); err != nil {
 			return err
 		}
 	}

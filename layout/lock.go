@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/jsondoc"
 )
 
@@ -107,7 +108,7 @@ func (s *Store) acquire(ctx context.Context, holder Holder, timeout time.Duratio
 	if err := writeHolder(f, holder); err != nil {
 		return nil, errors.Join(s.unwritable(err), release())
 	}
-	swept, err := d.sweepTemps(ingestDir, false)
+	swept, err := d.SweepTemps(ingestDir, false)
 	if err != nil {
 		return nil, errors.Join(s.unwritable(err), release())
 	}
@@ -127,7 +128,7 @@ func (s *Store) lockable() error {
 	if err != nil {
 		return err
 	}
-	entries, err := d.list(".")
+	entries, err := d.List(".")
 	if err != nil || len(entries) == 0 {
 		return err
 	}
@@ -136,46 +137,36 @@ func (s *Store) lockable() error {
 
 // openLock opens the lock file, and makes it when it is missing. It is never
 // removed: whoever unlinks a lock file lets two holders have two files.
-func (s *Store) openLock(d *disk) (*os.File, error) {
+func (s *Store) openLock(d *disk.Dir) (*os.File, error) {
 	for range 3 {
-		f, _, err := d.open(lockFile, os.O_RDWR)
+		f, _, err := d.Open(lockFile, os.O_RDWR)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
-		if err := d.step(OpCreate, lockFile); err != nil {
-			return nil, err
+		f, err = d.Create(lockFile, os.O_RDWR, fileMode)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
 		}
-		f, err = d.root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := f.Chmod(fileMode); err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-		return f, nil
 	}
 	return nil, fmt.Errorf("%s/%s comes and goes; something removes it", s.dir, lockFile)
 }
 
 // wait polls for the flock on f.
-func (s *Store) wait(ctx context.Context, d *disk, f *os.File, timeout time.Duration) error {
+func (s *Store) wait(ctx context.Context, d *disk.Dir, f *os.File, timeout time.Duration) error {
 	start := time.Now()
 	pause := time.Millisecond
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := d.step(OpLock, lockFile)
+		err := d.Before(disk.OpLock, lockFile)
 		if err == nil {
-			err = tryFlock(f)
+			err = disk.TryFlock(f)
 		}
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, errContended) {
+		if !errors.Is(err, disk.ErrContended) {
 			return fmt.Errorf("the file system of %s has no working locks (flock), so that writers could overwrite each other; move the layout to one that has: %w", s.dir, err)
 		}
 		waited := time.Since(start)
@@ -226,8 +217,8 @@ func writeHolder(f *os.File, h Holder) error {
 }
 
 // readHolder reads what the holder says of itself; zero when it cannot be read.
-func readHolder(d *disk) Holder {
-	data, err := d.read(lockFile, 64<<10)
+func readHolder(d *disk.Dir) Holder {
+	data, err := d.Read(lockFile, 64<<10)
 	if err != nil {
 		return Holder{}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/internal/disk"
 )
 
 // TestMain lets the test binary play the part of other processes.
@@ -327,8 +328,8 @@ func TestNoFlock(t *testing.T) {
 	junk := put(t, open(t, dir, layout.Options{}), "x", []byte("junk"))
 	before := snapshot(t, dir)
 	for _, errno := range []error{syscall.ENOLCK, syscall.EOPNOTSUPP, syscall.ENOSYS, errors.ErrUnsupported} {
-		s := open(t, dir, layout.Options{Fault: func(step layout.Step) error {
-			if step.Op == layout.OpLock {
+		s := open(t, dir, layout.Options{Fault: func(step disk.Step) error {
+			if step.Op == disk.OpLock {
 				return errno
 			}
 			return nil

@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/layout/printable"
 )
@@ -93,8 +94,8 @@ func (s *Store) Repair(ctx context.Context, opts RepairOptions) ([]Mended, error
 // resembles tells a damaged layout from a directory that is none: it has two of
 // the three things that a layout is made of, or nothing but what a first run of
 // ours leaves.
-func (s *Store) resembles(d *disk) error {
-	entries, err := d.list(".")
+func (s *Store) resembles(d *disk.Dir) error {
+	entries, err := d.List(".")
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (s *Store) resembles(d *disk) error {
 		return nil
 	}
 	var doc ocispec.ImageLayout
-	data, err := d.read(layoutFile, s.limits.Manifest)
+	data, err := d.Read(layoutFile, s.limits.Manifest)
 	if err == nil && jsondoc.Decode(data, s.limits.manifest(), &doc) == nil && doc.Version != "" && doc.Version != ocispec.ImageLayoutVersion {
 		return s.notLayout(fmt.Sprintf("its version is %q, and only %s is known", doc.Version, ocispec.ImageLayoutVersion), nil)
 	}
@@ -129,7 +130,7 @@ func (s *Store) resembles(d *disk) error {
 // repair is one run of Repair.
 type repair struct {
 	s     *Store
-	d     *disk
+	d     *disk.Dir
 	opts  RepairOptions
 	owned map[digest.Digest]bool
 	lines []Mended
@@ -180,7 +181,7 @@ func (r *repair) leftovers(context.Context) error {
 	swept := r.s.swept
 	r.s.mu.Unlock()
 	if r.opts.DryRun {
-		dead, err := r.d.sweepTemps(ingestDir, true)
+		dead, err := r.d.SweepTemps(ingestDir, true)
 		if err != nil {
 			return r.s.noFolder(err)
 		}
@@ -191,7 +192,7 @@ func (r *repair) leftovers(context.Context) error {
 			return err
 		}
 	}
-	entries, err := r.d.list(ingestDir)
+	entries, err := r.d.List(ingestDir)
 	if err != nil {
 		return err
 	}
@@ -207,7 +208,7 @@ func (r *repair) leftovers(context.Context) error {
 // only one content that it can have.
 func (r *repair) layoutFile(context.Context) error {
 	problem := ""
-	data, err := r.d.read(layoutFile, r.s.limits.Manifest)
+	data, err := r.d.Read(layoutFile, r.s.limits.Manifest)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		problem = "the file does not exist"
@@ -239,7 +240,7 @@ func (r *repair) layoutFile(context.Context) error {
 // blobDirs makes the directories of blobs.
 func (r *repair) blobDirs(context.Context) error {
 	const name = blobsDir + "/sha256"
-	switch err := r.d.isDir(blobsDir); {
+	switch err := r.d.CheckDir(blobsDir); {
 	case errors.Is(err, ErrNotPlain):
 		r.left(blobsDir, err.Error(), "put the directory itself there")
 		return nil
@@ -249,16 +250,16 @@ func (r *repair) blobDirs(context.Context) error {
 		return nil
 	}
 	return r.mend(blobsDir, "the directory does not exist", Written, "it is empty: build or copy the images again", func() error {
-		if _, err := r.d.mkdir(name); err != nil {
+		if _, err := r.d.Mkdir(name); err != nil {
 			return err
 		}
-		return errors.Join(r.d.syncDir(blobsDir), r.d.syncDir("."))
+		return errors.Join(r.d.SyncDir(blobsDir), r.d.SyncDir("."))
 	})
 }
 
 // torn finds the blobs whose content is not that of their name.
 func (r *repair) torn(ctx context.Context) error {
-	if r.d.isDir(blobsDir) != nil {
+	if r.d.CheckDir(blobsDir) != nil {
 		return nil // a dry run, or reported already
 	}
 	for f, err := range r.s.Validate(ctx, ValidateOptions{SkipLayers: true, Sparse: true}) {
@@ -272,7 +273,7 @@ func (r *repair) torn(ctx context.Context) error {
 		dgst := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), encoded)
 		switch {
 		case r.owned[dgst]:
-			err = r.mend(f.Object, f.Problem, Removed, "the next apply builds it again", func() error { return r.d.remove(f.Object) })
+			err = r.mend(f.Object, f.Problem, Removed, "the next apply builds it again", func() error { return r.d.Remove(f.Object) })
 		case r.opts.MoveTorn:
 			err = r.moveAside(f.Object, f.Problem, algorithm+"-"+encoded)
 		default:
@@ -287,15 +288,15 @@ func (r *repair) torn(ctx context.Context) error {
 
 // moveAside moves a damaged file into our folder.
 func (r *repair) moveAside(name, problem, as string) error {
-	to := path.Join(tornDir, randomName(as))
+	to := path.Join(tornDir, disk.RandomName(as))
 	return r.mend(name, problem, Moved, "it is kept as "+path.Join(tornDir, as+"-…"), func() error {
-		if _, err := r.d.mkdir(tornDir); err != nil {
+		if _, err := r.d.Mkdir(tornDir); err != nil {
 			return err
 		}
-		if err := r.d.rename(name, to); err != nil {
+		if err := r.d.Rename(name, to); err != nil {
 			return err
 		}
-		return errors.Join(r.d.syncDir(tornDir), r.d.syncDir(path.Dir(name)))
+		return errors.Join(r.d.SyncDir(tornDir), r.d.SyncDir(path.Dir(name)))
 	})
 }
 

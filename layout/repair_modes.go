@@ -84,7 +84,7 @@ func (r *repair) within(dir string) ([]fs.DirEntry, error) {
 	if err := r.mode(dir, false); err != nil {
 		return nil, err
 	}
-	entries, err := r.d.list(dir)
+	entries, err := r.d.List(dir)
 	if errors.Is(err, ErrNotPlain) {
 		return nil, nil
 	}
@@ -93,7 +93,7 @@ func (r *repair) within(dir string) ([]fs.DirEntry, error) {
 
 // mode mends the mode of one file or directory, if there is one.
 func (r *repair) mode(name string, ours bool) error {
-	info, err := r.d.root.Lstat(name)
+	info, err := r.d.Root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -106,7 +106,7 @@ func (r *repair) mode(name string, ours bool) error {
 		return nil
 	}
 	problem := fmt.Sprintf("its mode is %s", is)
-	err = r.mend(name, problem, ModeSet, fmt.Sprintf("to %s", want), func() error { return r.d.chmod(name, want) })
+	err = r.mend(name, problem, ModeSet, fmt.Sprintf("to %s", want), func() error { return r.d.Chmod(name, want) })
 	if errors.Is(err, fs.ErrPermission) {
 		r.left(name, problem, "let its owner set it")
 		return nil

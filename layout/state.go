@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
+
+	"github.com/layform/layform/layout/internal/disk"
 )
 
 // State files are the files of other packages in our folder. Their names are
@@ -22,8 +23,8 @@ func statePath(name string) (string, error) {
 // noFolder says in which layout something stands in the place of our folder, or
 // of one in it, and what to do. Other errors stay as they are.
 func (s *Store) noFolder(err error) error {
-	var bad *notPlainError
-	if errors.As(err, &bad) && bad.want == wantDir {
+	var bad *disk.NotPlainError
+	if errors.As(err, &bad) && bad.Want == disk.WantDir {
 		return fmt.Errorf("%s: %w; put the directory itself there, or remove it to begin with a new one", s.dir, err)
 	}
 	return err
@@ -40,7 +41,7 @@ func (s *Store) ReadState(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := d.read(file, limit)
+	data, err := d.Read(file, limit)
 	return data, s.noFolder(err)
 }
 
@@ -72,31 +73,26 @@ func (s *Store) writeState(name string, mode fs.FileMode, durable bool, parts ..
 		return err
 	}
 	dir := path.Dir(file)
-	made, err := d.mkdir(dir)
+	made, err := d.Mkdir(dir)
 	if err != nil {
 		return s.noFolder(s.unwritable(err))
 	}
-	t, err := d.createTemp(ingestDir, path.Base(file))
+	t, err := d.WriteTemp(ingestDir, path.Base(file), parts...)
 	if err != nil {
 		return s.unwritable(err)
 	}
-	for _, data := range parts {
-		if _, err := t.Write(data); err != nil {
-			return errors.Join(err, t.abort())
-		}
-	}
-	if err := t.publish(file, mode, durable); err != nil {
+	if err := t.Publish(file, mode, durable); err != nil {
 		return err
 	}
 	if !durable {
 		return nil
 	}
 	if made {
-		if err := d.syncDir(path.Dir(dir)); err != nil {
+		if err := d.SyncDir(path.Dir(dir)); err != nil {
 			return err
 		}
 	}
-	return d.syncDir(dir)
+	return d.SyncDir(dir)
 }
 
 // RemoveState deletes a state file; one that does not exist is no error.
@@ -109,7 +105,7 @@ func (s *Store) RemoveState(name string) error {
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	return s.noFolder(d.remove(file))
+	return s.noFolder(d.Remove(file))
 }
 
 // ListState returns the names of the files in a folder of state files, sorted;
@@ -123,7 +119,7 @@ func (s *Store) ListState(dir string) ([]string, error) {
 	if err != nil {
 		return nil, ignoreMissing(err)
 	}
-	entries, err := d.list(file)
+	entries, err := d.List(file)
 	if err != nil {
 		return nil, s.noFolder(err)
 	}
@@ -137,12 +133,7 @@ func (s *Store) ListState(dir string) ([]string, error) {
 }
 
 // StateFile is a state file that is open for appending.
-type StateFile struct {
-	t *temp
-	// names are the directories that must be synced for the file to be found
-	// after a power cut; none once they were.
-	names []string
-}
+type StateFile struct{ log *disk.Log }
 
 // AppendState opens a state file for appending, making it when it is missing.
 // Each Write is one write to the file, and survives the process; a power cut only
@@ -156,69 +147,22 @@ func (s *Store) AppendState(name string) (*StateFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := path.Dir(file)
-	made, err := d.mkdir(dir)
+	log, err := d.Append(file, fileMode)
 	if err != nil {
 		return nil, s.noFolder(s.unwritable(err))
 	}
-	out := &StateFile{}
-	f, _, err := d.open(file, os.O_WRONLY|os.O_APPEND)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := d.step(OpCreate, file); err != nil {
-			return nil, err
-		}
-		f, err = d.root.OpenFile(file, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, fileMode)
-		if err == nil {
-			err = f.Chmod(fileMode)
-		}
-		out.names = append(out.names, dir)
-		if made {
-			out.names = append(out.names, path.Dir(dir), ".")
-		}
-	}
-	if err != nil {
-		return nil, s.unwritable(err)
-	}
-	out.t = &temp{d: d, name: file, f: f}
-	return out, nil
+	return &StateFile{log: log}, nil
 }
 
 // Write appends p, in one write.
-func (f *StateFile) Write(p []byte) (int, error) { return f.t.Write(p) }
+func (f *StateFile) Write(p []byte) (int, error) { return f.log.Write(p) }
 
 // Sync begins to make durable what was written before, and returns the function
 // that waits for it: a file that is synced in between costs next to nothing more.
 // It is called by one goroutine at a time, wait by any, once.
-func (f *StateFile) Sync() (wait func() error, err error) {
-	if err := f.t.d.step(OpSync, f.t.name); err != nil {
-		return nil, err
-	}
-	for _, name := range f.names {
-		if err := f.t.d.step(OpSync, name); err != nil {
-			return nil, err
-		}
-	}
-	if f.t.d.noSync {
-		return func() error { return nil }, nil
-	}
-	done := make(chan error, 1)
-	go func(d *disk, file *os.File, names []string) {
-		err := file.Sync()
-		for _, name := range names {
-			err = errors.Join(err, d.flushDir(name))
-		}
-		done <- err
-	}(f.t.d, f.t.f, f.names)
-	f.names = nil
-	return func() error { return <-done }, nil
-}
+func (f *StateFile) Sync() (wait func() error, err error) { return f.log.Sync() }
 
 // Close closes the file and keeps it.
 func (f *StateFile) Close() error {
-	if f.t.f == nil {
-		return nil
-	}
-	file := f.t.f
-	f.t.f = nil
-	return file.Close()
+	return f.log.Close()
 }

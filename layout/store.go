@@ -13,8 +13,16 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/jsondoc"
+)
+
+// The modes of what a Store writes, whatever the umask.
+const (
+	fileMode fs.FileMode = 0o644
+	blobMode fs.FileMode = 0o444
+	// secretMode is for what its owner alone may read.
+	secretMode fs.FileMode = 0o600
 )
 
 // The names of what lies in a layout, relative to it.
@@ -42,67 +50,12 @@ type Options struct {
 	// NoSync leaves out every fsync. Benchmarks alone may set it: a power cut
 	// then loses what was written.
 	NoSync bool
-	// Fault, when set, is asked before every file system operation that can
-	// change the layout and before every file that is opened. An error that it
-	// returns becomes the error of the operation, which is then not done; see
-	// TornWrite for writes. It serves tests of crashes and full disks.
-	Fault func(Step) error
+	// Fault serves tests of crashes and full disks: see package layouttest. When set, it
+	// is asked before every file system operation that can change the layout and before
+	// every file that is opened. An error that it returns becomes the error of the
+	// operation, which is then not done.
+	Fault func(disk.Step) error
 }
-
-// Limits bound what a Store reads. A zero field stands for its default.
-type Limits struct {
-	// Index is the longest index.json in bytes; 16 MiB.
-	Index int64
-	// Manifest is the longest manifest, index or config in bytes; 4 MiB.
-	Manifest int64
-	// JSONDepth is the deepest nesting of a document; 32.
-	JSONDepth int
-	// GraphDepth is the longest way from an entry of index.json to a blob; 8.
-	GraphDepth int
-	// Descriptors is the number of descriptors that a walk visits; 100,000.
-	Descriptors int
-	// Layer is the number of bytes that Validate reads of a decompressed layer;
-	// 256 GiB. Well before that, it gives up a layer that decompresses to more
-	// than 256 MiB and more than 1000 times its size.
-	Layer int64
-}
-
-// Limits are the bounds that the Store keeps, with no field left at zero.
-func (s *Store) Limits() Limits { return s.limits }
-
-func (l Limits) withDefaults() Limits {
-	if l.Index == 0 {
-		l.Index = imagespec.MaxIndexJSON
-	}
-	if l.Manifest == 0 {
-		l.Manifest = imagespec.MaxDocument
-	}
-	if l.JSONDepth == 0 {
-		l.JSONDepth = imagespec.MaxJSONDepth
-	}
-	if l.GraphDepth == 0 {
-		l.GraphDepth = imagespec.MaxGraphDepth
-	}
-	if l.Descriptors == 0 {
-		l.Descriptors = imagespec.MaxDescriptors
-	}
-	if l.Layer == 0 {
-		l.Layer = imagespec.MaxLayer
-	}
-	return l
-}
-
-func (l Limits) manifest() jsondoc.Limits {
-	return jsondoc.Limits{Bytes: l.Manifest, Depth: l.JSONDepth, Elements: l.elements()}
-}
-
-func (l Limits) index() jsondoc.Limits {
-	return jsondoc.Limits{Bytes: l.Index, Depth: l.JSONDepth, Elements: l.elements()}
-}
-
-// elements bounds the memory that one document takes. A smaller limit for walks
-// is for them to tell.
-func (l Limits) elements() int { return max(l.Descriptors, imagespec.MaxDescriptors) }
 
 // Store is one layout. Its methods may be called by several goroutines at once.
 // Methods that only read never write anything, not even a lock.
@@ -112,7 +65,7 @@ type Store struct {
 	limits Limits
 
 	mu    sync.Mutex // guards the fields below
-	files *disk
+	files *disk.Dir
 	held  bool
 	cache Cache
 	// swept are the leftovers of dead writers that went when the lock was taken.
@@ -167,8 +120,8 @@ func Open(dir string, opts Options) (*Store, error) {
 }
 
 // recognise checks that an existing directory is a layout, or may become one.
-func (s *Store) recognise(d *disk) error {
-	entries, err := d.list(".")
+func (s *Store) recognise(d *disk.Dir) error {
+	entries, err := d.List(".")
 	if err != nil {
 		return err
 	}
@@ -196,8 +149,8 @@ func (s *Store) recognise(d *disk) error {
 }
 
 // checkVersion reads oci-layout.
-func (s *Store) checkVersion(d *disk) error {
-	data, err := d.read(layoutFile, s.limits.Manifest)
+func (s *Store) checkVersion(d *disk.Dir) error {
+	data, err := d.Read(layoutFile, s.limits.Manifest)
 	if err != nil {
 		return s.notLayout("its file oci-layout cannot be read: "+err.Error(), err)
 	}
@@ -226,7 +179,7 @@ func (s *Store) Close() error {
 	if s.files == nil {
 		return nil
 	}
-	root := s.files.root
+	root := s.files.Root
 	s.files = nil
 	return root.Close()
 }
@@ -237,13 +190,13 @@ func (s *Store) Initialised() bool {
 	if err != nil {
 		return false
 	}
-	_, err = d.lstat(layoutFile)
+	_, err = d.Lstat(layoutFile)
 	return err == nil
 }
 
 // disk gives access to the files of the layout. The error is fs.ErrNotExist as
 // long as the directory does not exist.
-func (s *Store) disk() (*disk, error) {
+func (s *Store) disk() (*disk.Dir, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.files != nil {
@@ -262,13 +215,13 @@ func (s *Store) disk() (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.files = &disk{root: root, noSync: s.opts.NoSync, fault: s.opts.Fault}
+	s.files = &disk.Dir{Root: root, NoSync: s.opts.NoSync, Fault: s.opts.Fault}
 	return s.files, nil
 }
 
 // create gives access to the files of the layout and makes its directory, and
 // our folder in it, where they are missing.
-func (s *Store) create() (*disk, error) {
+func (s *Store) create() (*disk.Dir, error) {
 	d, err := s.disk()
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := s.makeDir(); err != nil {
@@ -279,10 +232,10 @@ func (s *Store) create() (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.mkdir(ingestDir); err != nil {
+	if _, err := d.Mkdir(ingestDir); err != nil {
 		return nil, s.noFolder(s.unwritable(err))
 	}
-	if err := d.ignore(); err != nil {
+	if err := ignore(d); err != nil {
 		return nil, s.unwritable(err)
 	}
 	return d, nil
@@ -309,14 +262,14 @@ func (s *Store) makeDir() error {
 		return err
 	}
 	defer root.Close()
-	d := &disk{root: root, noSync: s.opts.NoSync, fault: s.opts.Fault}
+	d := &disk.Dir{Root: root, NoSync: s.opts.NoSync, Fault: s.opts.Fault}
 	for i := len(missing) - 1; i >= 0; i-- {
 		rel := strings.TrimPrefix(strings.TrimPrefix(missing[i], base), string(filepath.Separator))
 		rel = filepath.ToSlash(rel)
-		if _, err := d.mkdir(rel); err != nil {
+		if _, err := d.Mkdir(rel); err != nil {
 			return s.unwritable(err)
 		}
-		if err := d.syncDir(filepath.ToSlash(filepath.Dir(rel))); err != nil {
+		if err := d.SyncDir(filepath.ToSlash(filepath.Dir(rel))); err != nil {
 			return err
 		}
 	}
@@ -325,7 +278,7 @@ func (s *Store) makeDir() error {
 
 // unwritable explains why nothing can be written to the layout.
 func (s *Store) unwritable(err error) error {
-	if errors.Is(err, fs.ErrPermission) || isReadOnly(err) {
+	if errors.Is(err, fs.ErrPermission) || disk.IsReadOnly(err) {
 		return fmt.Errorf("%s cannot be written to: %w", s.dir, err)
 	}
 	return err
@@ -342,12 +295,12 @@ func (s *Store) Init(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	made, err := d.mkdir(blobsDir + "/sha256")
+	made, err := d.Mkdir(blobsDir + "/sha256")
 	if err != nil {
 		return err
 	}
 	if made {
-		if err := errors.Join(d.syncDir(blobsDir), d.syncDir(".")); err != nil {
+		if err := errors.Join(d.SyncDir(blobsDir), d.SyncDir(".")); err != nil {
 			return err
 		}
 	}
@@ -355,7 +308,7 @@ func (s *Store) Init(ctx context.Context) error {
 		name string
 		data []byte
 	}{{indexFile, emptyIndex}, {layoutFile, layoutDocument}} {
-		_, err := d.lstat(f.name)
+		_, err := d.Lstat(f.name)
 		if err == nil {
 			continue
 		}
@@ -373,16 +326,38 @@ func (s *Store) Init(ctx context.Context) error {
 var layoutDocument = []byte(`{"imageLayoutVersion":"` + ocispec.ImageLayoutVersion + `"}` + "\n")
 
 // replace writes a file of the layout's root atomically and durably.
-func (s *Store) replace(d *disk, name string, data []byte) error {
-	t, err := d.createTemp(ingestDir, name)
+func (s *Store) replace(d *disk.Dir, name string, data []byte) error {
+	t, err := d.WriteTemp(ingestDir, name, data)
 	if err != nil {
 		return err
 	}
-	if _, err := t.Write(data); err != nil {
-		return errors.Join(err, t.abort())
-	}
-	if err := t.publish(name, fileMode, true); err != nil {
+	if err := t.Publish(name, fileMode, true); err != nil {
 		return err
 	}
-	return d.syncDir(".")
+	return d.SyncDir(".")
+}
+
+// ignore keeps our folder out of git repositories: what is in there is believed,
+// and has no business in a checkout. A file that exists is kept.
+func ignore(d *disk.Dir) error {
+	_, err := d.Root.Lstat(ignoreFile)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	t, err := d.WriteTemp(ingestDir, ".gitignore", []byte("*\n"))
+	if err != nil {
+		return err
+	}
+	return t.Publish(ignoreFile, fileMode, false)
+}
+
+// RemoveTemporaries removes what killed writers left in the ingest folder, as
+// taking the lock does; the files of living ones stay.
+func (s *Store) RemoveTemporaries() error {
+	d, err := s.disk()
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	_, err = d.SweepTemps(ingestDir, false)
+	return s.unwritable(err)
 }

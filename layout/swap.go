@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/internal/disk"
 )
 
 // foreignLock is the lock file of BuildKit's layout writer.
@@ -45,7 +47,7 @@ func (s *Store) Swap(ctx context.Context, edit func(*Index) error) (before, afte
 }
 
 // swap is Swap without the locks.
-func (s *Store) swap(ctx context.Context, d *disk, edit func(*Index) error) (before, after digest.Digest, err error) {
+func (s *Store) swap(ctx context.Context, d *disk.Dir, edit func(*Index) error) (before, after digest.Digest, err error) {
 	for range 10 {
 		if err := ctx.Err(); err != nil {
 			return "", "", err
@@ -88,16 +90,16 @@ func (s *Store) checkIndex(next []byte) error {
 }
 
 // replaceIndex writes next over index.json unless its content is no longer old.
-func (s *Store) replaceIndex(d *disk, old, next []byte) (bool, error) {
-	t, err := d.createTemp(ingestDir, indexFile)
+func (s *Store) replaceIndex(d *disk.Dir, old, next []byte) (bool, error) {
+	t, err := d.CreateTemp(ingestDir, indexFile)
 	if err != nil {
 		return false, err
 	}
-	defer t.abort() // after publish there is nothing to abort
+	defer t.Abort() // after publish there is nothing to abort
 	if _, err := t.Write(next); err != nil {
 		return false, err
 	}
-	if err := t.finish(fileMode, true); err != nil {
+	if err := t.Finish(fileMode, true); err != nil {
 		return false, err
 	}
 	// All that takes time is done: the gap between this look and the rename is
@@ -112,10 +114,10 @@ func (s *Store) replaceIndex(d *disk, old, next []byte) (bool, error) {
 	if err := s.inPlace(d, false); err != nil {
 		return false, err
 	}
-	if err := t.rename(indexFile); err != nil {
+	if err := t.Rename(indexFile); err != nil {
 		return false, err
 	}
-	if err := d.syncDir("."); err != nil {
+	if err := d.SyncDir("."); err != nil {
 		return false, err
 	}
 	return true, s.inPlace(d, true)
@@ -140,8 +142,8 @@ func (e *ReplacedError) Error() string {
 }
 
 // inPlace makes sure that the path of the layout leads to the open directory.
-func (s *Store) inPlace(d *disk, swapped bool) error {
-	mine, err := d.root.Stat(".")
+func (s *Store) inPlace(d *disk.Dir, swapped bool) error {
+	mine, err := d.Root.Stat(".")
 	if err != nil {
 		return err
 	}
@@ -157,29 +159,29 @@ func (s *Store) inPlace(d *disk, swapped bool) error {
 
 // lockForeign takes BuildKit's lock when its file exists. It never makes one,
 // for BuildKit removes the file when it is done.
-func (s *Store) lockForeign(ctx context.Context, d *disk) (func() error, error) {
+func (s *Store) lockForeign(ctx context.Context, d *disk.Dir) (func() error, error) {
 	timeout := s.opts.LockTimeout
 	if timeout == 0 {
 		timeout = 30 * time.Second
 	}
 	start := time.Now()
 	for {
-		f, mine, err := d.open(foreignLock, os.O_RDWR)
+		f, mine, err := d.Open(foreignLock, os.O_RDWR)
 		if errors.Is(err, fs.ErrNotExist) {
 			return func() error { return nil }, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		err = tryFlock(f)
+		err = disk.TryFlock(f)
 		if err == nil {
-			named, statErr := d.root.Lstat(foreignLock)
+			named, statErr := d.Root.Lstat(foreignLock)
 			if statErr == nil && os.SameFile(mine, named) {
 				return f.Close, nil
 			}
-			err = errContended // the holder removed it: look again
+			err = disk.ErrContended // the holder removed it: look again
 		}
-		if closeErr := f.Close(); closeErr != nil || !errors.Is(err, errContended) {
+		if closeErr := f.Close(); closeErr != nil || !errors.Is(err, disk.ErrContended) {
 			return nil, errors.Join(err, closeErr)
 		}
 		if waited := time.Since(start); waited >= timeout {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/internal/disk"
 )
 
 // Swept is what Sweep deleted.
@@ -54,7 +56,7 @@ func (s *Store) Sweep(ctx context.Context, candidates []digest.Digest, keep []oc
 		if swept.Stopped, err = index.moved(); err != nil || swept.Stopped {
 			return swept, err
 		}
-		size, ok, err := d.removeBlob(dgst)
+		size, ok, err := removeBlob(d, dgst)
 		if err != nil {
 			return swept, err
 		}
@@ -69,7 +71,7 @@ func (s *Store) Sweep(ctx context.Context, candidates []digest.Digest, keep []oc
 // watch notices when index.json is no longer what marks were made from.
 type watch struct {
 	s *Store
-	d *disk
+	d *disk.Dir
 	// raw are the bytes of index.json, nil where there is none, and info is what the
 	// file system said of it before they were read.
 	raw  []byte
@@ -79,7 +81,7 @@ type watch struct {
 // mark lists all that index.json and keep reach.
 func (w *watch) mark(ctx context.Context, keep []ocispec.Descriptor) (map[digest.Digest]bool, error) {
 	var err error
-	if w.info, err = w.d.lstat(indexFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if w.info, err = w.d.Lstat(indexFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if w.raw, err = w.s.readIndex(); err != nil {
@@ -112,7 +114,7 @@ const settled = 3 * time.Second
 // the bytes of a young file are compared; those of an older one would only cost
 // time.
 func (w *watch) moved() (bool, error) {
-	now, err := w.d.lstat(indexFile)
+	now, err := w.d.Lstat(indexFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return w.info != nil, nil
 	}
@@ -120,8 +122,8 @@ func (w *watch) moved() (bool, error) {
 		return true, err
 	}
 	same := os.SameFile(now, w.info) && now.Size() == w.info.Size() &&
-		now.ModTime().Equal(w.info.ModTime()) && changed(now).Equal(changed(w.info))
-	if same && time.Since(changed(now)) > settled {
+		now.ModTime().Equal(w.info.ModTime()) && disk.Changed(now).Equal(disk.Changed(w.info))
+	if same && time.Since(disk.Changed(now)) > settled {
 		return false, nil
 	}
 	raw, err := w.s.readIndex()
@@ -129,16 +131,16 @@ func (w *watch) moved() (bool, error) {
 }
 
 // removeBlob deletes the file of a blob, and gives its size.
-func (d *disk) removeBlob(dgst digest.Digest) (int64, bool, error) {
+func removeBlob(d *disk.Dir, dgst digest.Digest) (int64, bool, error) {
 	name, err := blobPath(dgst)
 	if err != nil {
 		return 0, false, err
 	}
-	info, err := d.lstat(name)
+	info, err := d.Lstat(name)
 	if err != nil {
 		return 0, false, ignoreMissing(err)
 	}
-	if err := d.remove(name); err != nil {
+	if err := d.Remove(name); err != nil {
 		return 0, false, err
 	}
 	return info.Size(), true, nil

@@ -15,6 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/layer"
 
 	"github.com/layform/layform/layout/printable"
@@ -103,13 +104,13 @@ type node struct {
 }
 
 // dirTree is a layout in a directory.
-type dirTree struct{ d *disk }
+type dirTree struct{ d *disk.Dir }
 
 func (t dirTree) list(dir string) ([]node, error) {
-	if err := errors.Join(t.d.parents(dir), t.d.isDir(dir)); err != nil {
+	if err := errors.Join(t.d.CheckParents(dir), t.d.CheckDir(dir)); err != nil {
 		return nil, err
 	}
-	entries, err := t.d.list(dir)
+	entries, err := t.d.List(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -128,9 +129,9 @@ func (t dirTree) list(dir string) ([]node, error) {
 }
 
 func (t dirTree) open(name string) (io.ReadCloser, int64, error) {
-	open := func(name string) (*os.File, fs.FileInfo, error) { return t.d.open(name, os.O_RDONLY) }
+	open := func(name string) (*os.File, fs.FileInfo, error) { return t.d.Open(name, os.O_RDONLY) }
 	if strings.HasPrefix(name, blobsDir+"/") {
-		open = t.d.openLinked
+		open = t.d.OpenLinked
 	}
 	f, info, err := open(name)
 	if err != nil {

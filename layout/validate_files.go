@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/jsondoc"
 )
 
@@ -81,9 +82,9 @@ func (a *audit) blobFiles() {
 		name := blobsDir + "/" + dir.name
 		switch known := digest.Algorithm(dir.name).Available(); {
 		case !dir.mode.IsDir() && known:
-			a.find(RuleBlobsMissing, name, "", notPlain(name, wantDir, dir.mode).Error())
+			a.find(RuleBlobsMissing, name, "", disk.NotPlain(name, disk.WantDir, dir.mode).Error())
 		case !dir.mode.IsDir():
-			a.find(RuleAlgorithmDirectory, name, "", notPlain(name, wantDir, dir.mode).Error())
+			a.find(RuleAlgorithmDirectory, name, "", disk.NotPlain(name, disk.WantDir, dir.mode).Error())
 		case known:
 			a.algorithm(digest.Algorithm(dir.name), name)
 		case !imagespec.IsDigestAlgorithm(dir.name) || dir.name == "uploads":
@@ -108,7 +109,7 @@ func (a *audit) algorithm(alg digest.Algorithm, dir string) {
 		case f.mode&fs.ModeSymlink != 0 && a.linked(dgst, name):
 			a.find(RuleBlobLink, name, "", "it is a symbolic link to a file in the layout")
 		case !f.mode.IsRegular():
-			a.find(RuleBlobNotRegular, name, "", notPlain(name, "a regular file", f.mode).Error())
+			a.find(RuleBlobNotRegular, name, "", disk.NotPlain(name, "a regular file", f.mode).Error())
 		default:
 			a.blobs[dgst] = f.size
 		}

@@ -14,7 +14,7 @@ func (s *Store) Vouched(desc ocispec.Descriptor) bool {
 	if cache == nil || err != nil {
 		return false
 	}
-	info, err := d.lstat(name)
+	info, err := d.Lstat(name)
 	if err != nil {
 		return false
 	}

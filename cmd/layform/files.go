@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/durable"
 )
 
 // readRegular reads a regular file of at most limit bytes. It never waits for
@@ -36,7 +36,7 @@ func removeTemporaries(name string) error {
 		return err
 	}
 	defer root.Close()
-	return layout.RemoveTemporaries(root, filepath.Base(name))
+	return durable.RemoveTemporaries(root, filepath.Base(name))
 }
 
 // readAll reads a stream of at most limit bytes.

@@ -8,11 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/layform/layform/layout/durable"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/layform/layform/cmd/layform/view"
-	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/spec/edit"
 )
@@ -159,7 +160,7 @@ func rewrite(name string, data []byte) error {
 		return err
 	}
 	defer root.Close()
-	return layout.WriteFile(root, filepath.Base(real), data, info.Mode().Perm())
+	return durable.WriteFile(root, filepath.Base(real), data, info.Mode().Perm())
 }
 
 // fmtFiles lists the files that targets stand for: files as they are, and of a

@@ -9,8 +9,9 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/layform/layform/layout/durable"
+
 	"github.com/layform/layform/cmd/layform/view"
-	"github.com/layform/layform/layout"
 	"github.com/layform/layform/spec"
 	"github.com/layform/layform/spec/edit"
 )
@@ -107,7 +108,7 @@ func writeNew(name string, data []byte) error {
 		return err
 	}
 	defer root.Close()
-	err = layout.WriteNewFile(root, name, data, 0o644)
+	err = durable.WriteNewFile(root, name, data, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return &failure{message: name + " exists already", hint: "init overwrites nothing"}
 	}

@@ -8,8 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/layform/layform/layout/durable"
+
 	"github.com/layform/layform/cmd/layform/view"
-	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
@@ -40,7 +41,7 @@ func savePlan(name string, p *planner.Plan) error {
 	if err != nil {
 		return err
 	}
-	if err := layout.WriteFile(root, base, data, 0o600); err != nil {
+	if err := durable.WriteFile(root, base, data, 0o600); err != nil {
 		return &failure{message: fmt.Sprintf("--out %s: %v", name, cause(err))}
 	}
 	return nil

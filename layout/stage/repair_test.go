@@ -16,6 +16,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/stage"
 )
 
@@ -328,8 +329,8 @@ func TestDryRunThatMayNotRead(t *testing.T) {
 	s, st := whole(t)
 	toc := ".layform/toc/sha256-" + st.Tags["a"].Digest.Encoded()
 	for _, file := range []string{toc, ".layform/stat.cache", ".layform/stage/web.json"} {
-		barred, err := layout.Open(s.Dir(), layout.Options{Fault: func(step layout.Step) error {
-			if step.Op == layout.OpOpen && step.Name == file {
+		barred, err := layout.Open(s.Dir(), layout.Options{Fault: func(step disk.Step) error {
+			if step.Op == disk.OpOpen && step.Name == file {
 				return fs.ErrPermission
 			}
 			return nil

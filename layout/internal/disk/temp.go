@@ -1,4 +1,4 @@
-package layout
+package disk
 
 import (
 	"bytes"
@@ -10,11 +10,11 @@ import (
 	"path"
 )
 
-// temp is a file that is being written and has no name of its own yet. While it
+// Temp is a file that is being written and has no name of its own yet. While it
 // is open its writer holds a flock on it, so that the leftovers of dead writers
 // can be told from the files of live ones, whoever wrote them.
-type temp struct {
-	d    *disk
+type Temp struct {
+	d    *Dir
 	name string
 	f    *os.File
 	// written is the length so far; up to started, the system was told to begin
@@ -27,33 +27,68 @@ type temp struct {
 // writebackStep is how much is written before the disk is set to work on it.
 const writebackStep = 8 << 20
 
-// createTemp opens a new file in the directory dir.
-func (d *disk) createTemp(dir, prefix string) (*temp, error) {
+// CreateTemp opens a new file in the directory dir.
+func (d *Dir) CreateTemp(dir, prefix string) (*Temp, error) {
 	for range 100 {
-		name := path.Join(dir, randomName(prefix))
-		if err := d.step(OpCreate, name); err != nil {
+		name := path.Join(dir, RandomName(prefix))
+		if err := d.Before(OpCreate, name); err != nil {
 			return nil, err
 		}
-		f, err := d.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := d.Root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return nil, err
 		}
-		t := &temp{d: d, name: name, f: f}
+		t := &Temp{d: d, name: name, f: f}
 		if t.claim() {
 			return t, nil
 		}
 		// Somebody who removes leftovers got hold of the file before us.
-		if err := t.abort(); err != nil {
+		if err := t.Abort(); err != nil {
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("no temporary file in %s stays in place; something removes each at once", dir)
 }
 
+// WriteTemp is CreateTemp with the content of all parts in a row. On an error the file
+// is removed.
+func (d *Dir) WriteTemp(dir, prefix string, parts ...[]byte) (*Temp, error) {
+	t, err := d.CreateTemp(dir, prefix)
+	if err != nil {
+		return nil, err
+	}
+	for _, data := range parts {
+		if _, err := t.Write(data); err != nil {
+			return nil, errors.Join(err, t.Abort())
+		}
+	}
+	return t, nil
+}
+
+// Name is the name of the temporary file.
+func (t *Temp) Name() string { return t.name }
+
+// Shared is how much of the file was there before anything was written.
+func (t *Temp) Shared() int64 { return t.shared }
+
+// Share prepares for content that may begin like the first n bytes of src: the file
+// begins with them as after Clone, and Write compares what it is given with them and
+// writes what differs.
+func (t *Temp) Share(src *os.File, n int64) error {
+	err := t.Clone(src, n)
+	if err == nil {
+		t.shared = n
+	}
+	return err
+}
+
+// Section reads the first n bytes of the file, whatever is written beside that.
+func (t *Temp) Section(n int64) *io.SectionReader { return io.NewSectionReader(t.f, 0, n) }
+
 // claim takes the flock on a file that was just created, and reports whether
 // it still has its name.
-func (t *temp) claim() bool {
-	if err := tryFlock(t.f); errors.Is(err, errContended) {
+func (t *Temp) claim() bool {
+	if err := TryFlock(t.f); errors.Is(err, ErrContended) {
 		return false
 	}
 	// A file system without flock has no live temporaries to tell apart: Lock
@@ -62,12 +97,12 @@ func (t *temp) claim() bool {
 	if err != nil {
 		return false
 	}
-	named, err := t.d.root.Lstat(t.name)
+	named, err := t.d.Root.Lstat(t.name)
 	return err == nil && os.SameFile(mine, named)
 }
 
 // Write appends to the file. What of p the file holds already is not written.
-func (t *temp) Write(p []byte) (int, error) {
+func (t *Temp) Write(p []byte) (int, error) {
 	held := t.held(p)
 	if held > 0 {
 		if _, err := t.f.Seek(int64(held), io.SeekCurrent); err != nil {
@@ -86,7 +121,7 @@ func (t *temp) Write(p []byte) (int, error) {
 const compareStep = 64 << 10
 
 // held is how much of p the file holds already in the place where p belongs.
-func (t *temp) held(p []byte) (n int) {
+func (t *Temp) held(p []byte) (n int) {
 	p = p[:max(0, min(int64(len(p)), t.shared-t.written))]
 	buf := make([]byte, min(len(p), compareStep))
 	for n < len(p) {
@@ -100,8 +135,8 @@ func (t *temp) held(p []byte) (n int) {
 	return n
 }
 
-func (t *temp) write(p []byte) (int, error) {
-	if err := t.d.step(OpWrite, t.name); err != nil {
+func (t *Temp) write(p []byte) (int, error) {
+	if err := t.d.Before(OpWrite, t.name); err != nil {
 		var torn *TornWrite
 		if !errors.As(err, &torn) {
 			return 0, err
@@ -113,18 +148,18 @@ func (t *temp) write(p []byte) (int, error) {
 		return n, errors.Join(err, writeErr)
 	}
 	n, err := t.f.Write(p)
-	if t.written += int64(n); t.written-t.started >= writebackStep && !t.d.noSync {
+	if t.written += int64(n); t.written-t.started >= writebackStep && !t.d.NoSync {
 		startWriteback(t.f, t.started, t.written-t.started)
 		t.started = t.written
 	}
 	return n, err
 }
 
-// clone gives the file, which is empty, the first n bytes of src, or all for 0,
+// Clone gives the file, which is empty, the first n bytes of src, or all for 0,
 // by sharing their blocks. Where that cannot be done the error is
 // errors.ErrUnsupported, and the file is empty still.
-func (t *temp) clone(src *os.File, n int64) error {
-	if err := t.d.step(OpClone, t.name); err != nil {
+func (t *Temp) Clone(src *os.File, n int64) error {
+	if err := t.d.Before(OpClone, t.name); err != nil {
 		return err
 	}
 	// Whatever the reason is, copying comes next, and what is truly wrong with
@@ -140,30 +175,30 @@ func (t *temp) clone(src *os.File, n int64) error {
 }
 
 // Read reads on in what was cloned. What follows is written behind it.
-func (t *temp) Read(p []byte) (int, error) {
+func (t *Temp) Read(p []byte) (int, error) {
 	n, err := t.f.Read(p)
 	t.written += int64(n)
 	t.started = t.written
 	return n, err
 }
 
-// publish makes the content durable, gives the file its mode and name, and
+// Publish makes the content durable, gives the file its mode and name, and
 // closes it. On an error the temporary file is removed.
-func (t *temp) publish(name string, mode fs.FileMode, durable bool) (err error) {
+func (t *Temp) Publish(name string, mode fs.FileMode, durable bool) (err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, t.abort())
+			err = errors.Join(err, t.Abort())
 		}
 	}()
-	if err := t.finish(mode, durable); err != nil {
+	if err := t.Finish(mode, durable); err != nil {
 		return err
 	}
-	return t.rename(name)
+	return t.Rename(name)
 }
 
-// rename gives the file its name and closes it.
-func (t *temp) rename(name string) error {
-	if err := t.d.rename(t.name, name); err != nil {
+// Rename gives the file its name and closes it.
+func (t *Temp) Rename(name string) error {
+	if err := t.d.Rename(t.name, name); err != nil {
 		return err
 	}
 	f := t.f
@@ -171,57 +206,57 @@ func (t *temp) rename(name string) error {
 	return f.Close()
 }
 
-// finish gives the file its mode and makes its content durable.
-func (t *temp) finish(mode fs.FileMode, durable bool) error {
-	if err := t.complete(mode); err != nil || !durable {
+// Finish gives the file its mode and makes its content durable.
+func (t *Temp) Finish(mode fs.FileMode, durable bool) error {
+	if err := t.Complete(mode); err != nil || !durable {
 		return err
 	}
-	return t.sync()
+	return t.Sync()
 }
 
-// complete gives the file its length and mode.
-func (t *temp) complete(mode fs.FileMode) error {
+// Complete gives the file its length and mode.
+func (t *Temp) Complete(mode fs.FileMode) error {
 	if t.written < t.shared {
 		if err := t.f.Truncate(t.written); err != nil {
 			return err
 		}
 	}
-	if err := t.d.step(OpChmod, t.name); err != nil {
+	if err := t.d.Before(OpChmod, t.name); err != nil {
 		return err
 	}
 	return t.f.Chmod(mode)
 }
 
-// sync makes the content durable.
-func (t *temp) sync() error {
+// Sync makes the content durable.
+func (t *Temp) Sync() error {
 	// The content must be on the disk before the name is: a rename may outlive
 	// a power cut that the content does not.
-	if err := t.d.step(OpSync, t.name); err != nil {
+	if err := t.d.Before(OpSync, t.name); err != nil {
 		return err
 	}
-	if t.d.noSync {
+	if t.d.NoSync {
 		return nil
 	}
 	return t.f.Sync()
 }
 
-// abort closes and removes the file. It does nothing after publish or abort.
-func (t *temp) abort() error {
+// Abort closes and removes the file. It does nothing after Publish, Rename or Abort.
+func (t *Temp) Abort() error {
 	if t.f == nil {
 		return nil
 	}
 	f := t.f
 	t.f = nil
 	// Removed first: once closed, the file is anybody's leftover.
-	err := t.d.remove(t.name)
+	err := t.d.Remove(t.name)
 	return errors.Join(err, f.Close())
 }
 
-// sweepTemps removes the files of dead writers from the directory dir, and
+// SweepTemps removes the files of dead writers from the directory dir, and
 // leaves those of live ones. It gives the names of those that it removed or,
 // when it only looks, would remove.
-func (d *disk) sweepTemps(dir string, look bool) ([]string, error) {
-	entries, err := d.list(dir)
+func (d *Dir) SweepTemps(dir string, look bool) ([]string, error) {
+	entries, err := d.List(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +266,7 @@ func (d *disk) sweepTemps(dir string, look bool) ([]string, error) {
 			continue
 		}
 		name := path.Join(dir, e.Name())
-		dead, err := d.sweepTemp(name, look)
+		dead, err := d.SweepTemp(name, look)
 		if err != nil {
 			return swept, err
 		}
@@ -242,16 +277,17 @@ func (d *disk) sweepTemps(dir string, look bool) ([]string, error) {
 	return swept, nil
 }
 
-func (d *disk) sweepTemp(name string, look bool) (dead bool, err error) {
+// SweepTemp is SweepTemps for one file; dead is set when it was removed or would be.
+func (d *Dir) SweepTemp(name string, look bool) (dead bool, err error) {
 	flag := os.O_RDWR // some file systems lock only what can be written
 	if look {
 		flag = os.O_RDONLY
 	}
-	f, _, err := d.open(name, flag)
+	f, _, err := d.Open(name, flag)
 	readOnly := errors.Is(err, fs.ErrPermission) && !look
 	if readOnly {
 		// A blob that lacked nothing but its name.
-		f, _, err = d.open(name, os.O_RDONLY)
+		f, _, err = d.Open(name, os.O_RDONLY)
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		// Gone, or another user's, which that user's next run removes.
@@ -261,15 +297,15 @@ func (d *disk) sweepTemp(name string, look bool) (dead bool, err error) {
 		return false, err
 	}
 	defer f.Close()
-	switch err := tryFlock(f); {
-	case errors.Is(err, errContended):
+	switch err := TryFlock(f); {
+	case errors.Is(err, ErrContended):
 		return false, nil
 	case look || readOnly && err != nil:
 		return err == nil, nil
 	case err != nil:
 		return false, err
 	}
-	err = d.remove(name)
+	err = d.Remove(name)
 	if readOnly && errors.Is(err, fs.ErrPermission) {
 		return false, nil
 	}

@@ -1,6 +1,6 @@
 //go:build unix && !solaris && !aix
 
-package layout
+package disk
 
 import (
 	"errors"
@@ -9,19 +9,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errContended says that somebody else holds a flock.
-var errContended = errors.New("locked by another process")
+// ErrContended says that somebody else holds a flock.
+var ErrContended = errors.New("locked by another process")
 
-// tryFlock takes an exclusive flock on f without waiting. It ends when f is
+// TryFlock takes an exclusive flock on f without waiting. It ends when f is
 // closed, or with the process.
-func tryFlock(f *os.File) error {
+func TryFlock(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.EWOULDBLOCK):
-			return errContended
+			return ErrContended
 		}
 		return err
 	}

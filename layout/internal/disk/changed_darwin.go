@@ -1,4 +1,4 @@
-package layout
+package disk
 
 import (
 	"io/fs"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// changed is when a file came to be what it is: its change time, which no
+// Changed is when a file came to be what it is: its change time, which no
 // writer can set, unlike the modification time.
-func changed(info fs.FileInfo) time.Time {
+func Changed(info fs.FileInfo) time.Time {
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 		return time.Unix(sys.Ctimespec.Unix())
 	}

@@ -1,0 +1,89 @@
+// Package durable writes single files, anywhere, so that a killed process, a power
+// cut or a full disk leaves them as they were before or as they should be. Plans and
+// specs are written with it; the files of a layout belong to package layout.
+package durable
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/layform/layform/layout/internal/disk"
+)
+
+// WriteFile writes the file name in root so that it holds, at any instant and
+// after a power cut, either what it held before or all of data: a temporary
+// file beside it is written, synced, given the mode perm whatever the umask,
+// and renamed over it; then the directory is synced. A symbolic link at name is
+// replaced, not followed. What killed writers of the same file left is removed.
+func WriteFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
+	d := &disk.Dir{Root: root}
+	name = path.Clean(name)
+	t, err := writeTemp(d, name, data)
+	if err != nil {
+		return err
+	}
+	if err := t.Publish(name, perm, true); err != nil {
+		return err
+	}
+	return d.SyncDir(path.Dir(name))
+}
+
+// WriteNewFile is WriteFile for a name that must not exist yet: the error is
+// fs.ErrExist when it does, and what is there stays.
+func WriteNewFile(root *os.Root, name string, data []byte, perm fs.FileMode) error {
+	d := &disk.Dir{Root: root}
+	name = path.Clean(name)
+	t, err := writeTemp(d, name, data)
+	if err != nil {
+		return err
+	}
+	if err := t.Finish(perm, true); err != nil {
+		return errors.Join(err, t.Abort())
+	}
+	// A link, unlike a rename, replaces nothing.
+	err = root.Link(t.Name(), name)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		// Not every file system has links.
+		if _, missing := root.Lstat(name); errors.Is(missing, fs.ErrNotExist) {
+			if err = t.Rename(name); err == nil {
+				return d.SyncDir(path.Dir(name))
+			}
+		}
+	}
+	if err := errors.Join(err, t.Abort()); err != nil {
+		return err
+	}
+	return d.SyncDir(path.Dir(name))
+}
+
+// writeTemp writes data into a temporary file beside the file name.
+func writeTemp(d *disk.Dir, name string, data []byte) (*disk.Temp, error) {
+	if err := RemoveTemporaries(d.Root, name); err != nil {
+		return nil, err
+	}
+	return d.WriteTemp(path.Dir(name), "."+path.Base(name), data)
+}
+
+// RemoveTemporaries removes what killed writers of the file name in root left
+// beside it; the files of living ones stay.
+func RemoveTemporaries(root *os.Root, name string) error {
+	d := &disk.Dir{Root: root}
+	dir, prefix := path.Dir(path.Clean(name)), "."+path.Base(name)+"-"
+	entries, err := d.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		random, ok := strings.CutPrefix(e.Name(), prefix)
+		if !ok || !disk.IsRandom(random) || !e.Type().IsRegular() {
+			continue
+		}
+		if _, err := d.SweepTemp(path.Join(dir, e.Name()), false); err != nil {
+			return err
+		}
+	}
+	return nil
+}

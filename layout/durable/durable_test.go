@@ -1,0 +1,119 @@
+package durable_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/layform/layform/layout/durable"
+)
+
+func TestWriteNewFile(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	// What a killed writer left, and names that only look like it.
+	dead := ".new-0123456789abcdef01234567"
+	kept := []string{".new-0123", ".new-0123456789abcdef0123456x", ".newer-0123456789abcdef01234567", "new-0123456789abcdef01234567"}
+	for _, name := range append([]string{dead}, kept...) {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := durable.WriteNewFile(root, "new", []byte("first"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.WriteNewFile(root, "new", []byte("second"), 0o644); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over a file: %v", err)
+	}
+	if err := os.Symlink("elsewhere", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.WriteNewFile(root, "link", []byte("second"), 0o644); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over a link: %v", err)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "new")); err != nil || string(data) != "first" {
+		t.Errorf("it holds %q, %v", data, err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	want := []string{".new-0123", ".new-0123456789abcdef0123456x", ".newer-0123456789abcdef01234567", "link", "new", "new-0123456789abcdef01234567"}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := os.WriteFile(filepath.Join(dir, "victim"), []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("victim", filepath.Join(dir, "plan")); err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range []string{"one", ""} {
+		if err := durable.WriteFile(root, "plan", []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{"victim": "-rw-r--r-- old", "plan": "-rw------- " + data}
+		if diff := cmp.Diff(want, snapshot(t, dir)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t, dir)
+	for _, name := range []string{"d", "missing/plan", "../plan"} {
+		if err := durable.WriteFile(root, name, []byte("x"), 0o600); err == nil {
+			t.Errorf("%s was written", name)
+		}
+	}
+	if diff := cmp.Diff(before, snapshot(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// snapshot gives mode and content of all that a directory holds, links followed by none.
+func snapshot(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := ""
+		if e.Type().IsRegular() {
+			data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			content = string(data)
+		}
+		files[e.Name()] = info.Mode().String() + " " + content
+	}
+	return files
+}
