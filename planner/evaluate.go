@@ -36,6 +36,8 @@ type evaluator struct {
 	root  *os.Root
 	// built maps what objects were built from to them.
 	built map[recipe]spec.Built
+	// directories are those of all layers; nil where there is no more than one.
+	directories *source.Directories
 }
 
 // recipe is what an object is built from: objects of one recipe have equal blobs.
@@ -53,6 +55,10 @@ func (p *Prior) evaluate(ctx context.Context, g *Graph, opts RefreshOptions) err
 	}
 	defer root.Close()
 	e := &evaluator{Prior: p, graph: g, opts: opts, root: root, built: p.recipes()}
+	isLayer := func(s Step) bool { return s.Address.Kind == spec.KindLayer }
+	if first := slices.IndexFunc(g.Steps, isLayer); first >= 0 && slices.ContainsFunc(g.Steps[first+1:], isLayer) {
+		e.directories = &source.Directories{}
+	}
 	chosen := g.chosen(opts.Plan.Targets)
 	var diags hcl.Diagnostics
 	for _, s := range g.Steps {
@@ -120,6 +126,7 @@ func (e *evaluator) observe(ctx context.Context, s Step, l *spec.Layer, at hcl.R
 		Digests:     e.opts.Digests,
 		Known:       e.settled(s, &e.opts.Plan),
 		Range:       at,
+		Directories: e.directories,
 	})
 }
 

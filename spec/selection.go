@@ -193,6 +193,29 @@ func (f *Folder) Take(name string) (included, descend bool) {
 	return included, descend
 }
 
+// Names gives the only names in the directory of which Take may answer true for
+// either; it answers false where there may be others. Where include lists paths
+// without wildcards and nothing else chooses, no other name has to be looked at.
+func (f *Folder) Names() (names []string, only bool) {
+	s := f.s
+	if len(s.include) == 0 || len(s.ignore)+len(s.exclude) > 0 || s.text {
+		return nil, false
+	}
+	for i, r := range s.include {
+		if !r.plain || r.negated || f.include[i] {
+			return nil, false
+		}
+		rest, in := r.text, true
+		if f.rel != "" {
+			rest, in = strings.CutPrefix(r.text, f.rel+"/")
+		}
+		if name, _, _ := strings.Cut(rest, "/"); in {
+			names = append(names, name)
+		}
+	}
+	return names, true
+}
+
 func (f *Folder) take(name string) (included, descend bool) {
 	rel, full := below(f.rel, name), below(f.full, name)
 	dropped := last(f.s.ignore, f.ignore, f.full, name, full, false)

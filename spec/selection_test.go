@@ -40,6 +40,9 @@ func chosen(t *testing.T, n Node, files []string) []string {
 			if included && !descend {
 				t.Errorf("%s is taken but nothing below it", below(dir, e.Name()))
 			}
+			if names, only := folder.Names(); only && (included || descend) && !slices.Contains(names, e.Name()) {
+				t.Errorf("%s is taken and none of the only names %v", below(dir, e.Name()), names)
+			}
 			switch {
 			case e.IsDir() && descend:
 				walk(below(dir, e.Name()))
@@ -194,5 +197,35 @@ func TestSelectionSeesComposedNames(t *testing.T) {
 	s.Folder(decomposed).Take("x")
 	if got := s.Misread(); got != decomposed+"/x" {
 		t.Errorf("misread %q", got)
+	}
+}
+
+// TestSelectionNames: where paths alone are included, no other name is looked at.
+func TestSelectionNames(t *testing.T) {
+	for _, c := range []struct {
+		node Node
+		rel  string
+		want []string
+		only bool
+	}{
+		{Node{}, "", nil, false},
+		{Node{Include: []string{"a", "b/c", "b/d/e"}}, "", []string{"a", "b", "b"}, true},
+		{Node{Include: []string{"a", "b/c", "b/d/e"}}, "b", []string{"c", "d"}, true},
+		{Node{Include: []string{"a", "b/c"}}, "a", nil, false}, // all below it is taken
+		{Node{Include: []string{"a", "b/c"}}, "b/c/d", nil, false},
+		{Node{Include: []string{"a", "bb/c"}}, "b", nil, true},
+		{Node{Include: []string{"a", "b*"}}, "", nil, false},
+		{Node{Include: []string{"a", "!b"}}, "", nil, false},
+		{Node{Include: []string{"a"}, Exclude: []string{"b"}}, "", nil, false},
+		{Node{Include: []string{"a"}, Ignore: []string{"b"}}, "", nil, false},
+		{Node{Include: []string{"ä"}}, "", nil, false}, // names in another form are reported
+	} {
+		s, err := NewSelection(&c.node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, only := s.Folder(c.rel).Names(); only != c.only || only && !slices.Equal(got, c.want) {
+			t.Errorf("%v in %q: %v, %v", c.node.Include, c.rel, got, only)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source/walk"
 )
 
 // archive observes a tar that becomes a layer.
@@ -50,7 +51,7 @@ func (o *observer) observeFile(name string, sniff func([]byte) (imagespec.Algori
 		err = closeErr
 	}
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, bare(err)
+		return nil, walk.Cause(err)
 	}
 	algorithm, err := sniff(head[:n])
 	if err != nil {
@@ -103,7 +104,7 @@ func (o *observer) checkArchive(opener *Files, f *File, info fs.FileInfo) error 
 	case errors.As(err, &b):
 		return errors.New(ArchiveProblem(b))
 	}
-	return bare(err)
+	return walk.Cause(err)
 }
 
 // ArchiveProblem says what is wrong with an archive, and how the spec can mend it

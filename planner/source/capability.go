@@ -8,9 +8,6 @@ import (
 	"strings"
 )
 
-// capabilityXattr is the xattr in which Linux keeps a file's capabilities.
-const capabilityXattr = "security.capability"
-
 // capabilityNames are the capabilities of Linux, each at its number.
 var capabilityNames = [...]string{
 	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill",

@@ -13,6 +13,7 @@ import (
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source/walk"
 	"github.com/layform/layform/spec"
 )
 
@@ -55,12 +56,12 @@ func (o *observer) fingerprint(blocks []block) (digest.Digest, bool) {
 	r, known := newRecords(), true
 	o.visit(blocks, func(path []byte, g given, e *Entry) {
 		switch {
-		case e.Unknown || e.Type == layer.Hardlink || g.found.shared():
+		case e.Unknown || e.Type == layer.Hardlink || g.shared():
 			known = false
 		case e.Type != layer.Regular:
 			cover(r, path, &e.Entry, nil)
-		case g.found != nil && g.found.sum != nil:
-			cover(r, path, &e.Entry, g.found.sum)
+		case g.found != nil && g.found.Sum != nil:
+			cover(r, path, &e.Entry, g.found.Sum)
 		default:
 			sum, ok := layer.SumOf(e.Digest)
 			known = known && ok
@@ -72,9 +73,7 @@ func (o *observer) fingerprint(blocks []block) (digest.Digest, bool) {
 
 // shared reports whether a file has several names, all of which a copy that
 // preserves metadata makes links of one file.
-func (f *found) shared() bool {
-	return f != nil && f.kind == kindRegular && f.kept != nil && f.kept.inode.links > 1
-}
+func (g given) shared() bool { return g.found != nil && g.found.Shared() }
 
 // spare is the room that entries leaves for parents that nobody declared.
 const spare = 16
@@ -84,11 +83,11 @@ const spare = 16
 func (o *observer) entries(blocks []block) []Entry {
 	count := len(blocks) + spare
 	for _, b := range blocks {
-		if b.walk != nil {
-			count += b.walk.count
+		if b.copied != nil {
+			count += b.copied.count
 		}
 	}
-	c := &collector{entries: make([]Entry, 0, count), first: map[*walk]map[inode]string{}}
+	c := &collector{entries: make([]Entry, 0, count), first: map[*copied]map[walk.Inode]string{}}
 	o.visit(blocks, c.add)
 	o.checkWhiteouts(c.entries)
 	o.tie(c.entries)
@@ -103,17 +102,17 @@ type collector struct {
 	entries []Entry
 	texts   texts
 	file    []byte
-	// first is the path of the first name of each shared inode that a walk found.
-	first map[*walk]map[inode]string
+	// first is the path of the first name of each shared inode that a copy found.
+	first map[*copied]map[walk.Inode]string
 }
 
 func (c *collector) add(path []byte, g given, e *Entry) {
 	c.file = g.file(c.file[:0], path)
 	e.Path, e.File = c.texts.both(path, c.file)
-	if f := g.found; f != nil && f.sum != nil {
-		e.Digest = f.sum.Digest()
+	if f := g.found; f != nil && f.Sum != nil {
+		e.Digest = f.Sum.Digest()
 	}
-	if g.found.shared() {
+	if g.shared() {
 		c.link(g, e)
 	}
 	c.entries = append(c.entries, *e)
@@ -121,14 +120,14 @@ func (c *collector) add(path []byte, g given, e *Entry) {
 
 // link makes a hard link of a name whose inode has a name before it.
 func (c *collector) link(g given, e *Entry) {
-	first := c.first[g.walk]
+	first := c.first[g.copied]
 	if first == nil {
-		first = map[inode]string{}
-		c.first[g.walk] = first
+		first = map[walk.Inode]string{}
+		c.first[g.copied] = first
 	}
-	target, ok := first[g.found.kept.inode]
+	target, ok := first[g.found.Kept.Inode]
 	if !ok {
-		first[g.found.kept.inode] = e.Path
+		first[g.found.Kept.Inode] = e.Path
 		return
 	}
 	e.Type, e.Linkname = layer.Hardlink, target
@@ -141,16 +140,16 @@ func (g given) file(dst, path []byte) []byte {
 	switch {
 	case g.entry != nil:
 		return append(dst, g.entry.File...)
-	case g.found == nil || g.found.kind != kindRegular:
+	case g.found == nil || g.found.Type() != layer.Regular:
 		return dst
-	case g.found == g.walk.top:
-		return append(dst, g.walk.from...)
+	case g.found == g.copied.tree.Top:
+		return append(dst, g.copied.from...)
 	}
-	if g.walk.from != "." {
-		dst = append(append(dst, g.walk.from...), '/')
+	if g.copied.from != "." {
+		dst = append(append(dst, g.copied.from...), '/')
 	}
-	if g.walk.to != "." {
-		path = path[len(g.walk.to)+1:]
+	if g.copied.to != "." {
+		path = path[len(g.copied.to)+1:]
 	}
 	return append(dst, path...)
 }

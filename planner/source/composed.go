@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/layform/layform/planner/source/walk"
 )
 
 // missing explains the error of looking for a name in a directory below root.
@@ -16,7 +18,7 @@ func missing(root *os.Root, dir, name string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	sub, openErr := openDir(root, dir)
+	sub, openErr := walk.OpenDir(root, dir)
 	if openErr != nil {
 		return err
 	}
@@ -37,4 +39,17 @@ func missing(root *os.Root, dir, name string, err error) error {
 // form alone.
 func composedTwin(name, composed string) bool {
 	return name != composed && norm.NFC.String(name) == norm.NFC.String(composed)
+}
+
+// readNames lists a directory, in any order.
+func readNames(dir *os.Root) ([]string, error) {
+	f, err := dir.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	names, err := f.Readdirnames(-1)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return names, err
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source/walk"
 	"github.com/layform/layform/spec"
 )
 
@@ -39,14 +40,14 @@ func (f *Files) Open(name string) (*os.File, fs.FileInfo, error) {
 	}
 	before, err := sub.Lstat(base)
 	if err != nil {
-		return nil, nil, bare(err)
+		return nil, nil, walk.Cause(err)
 	}
 	if !before.Mode().IsRegular() {
 		return nil, nil, notRegular(before.Mode())
 	}
 	file, err := sub.OpenFile(base, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, bare(err)
+		return nil, nil, walk.Cause(err)
 	}
 	info, err := file.Stat()
 	if err == nil && !os.SameFile(before, info) {
@@ -54,7 +55,7 @@ func (f *Files) Open(name string) (*os.File, fs.FileInfo, error) {
 	}
 	if err != nil {
 		_ = file.Close()
-		return nil, nil, bare(err)
+		return nil, nil, walk.Cause(err)
 	}
 	return file, info, nil
 }
@@ -66,9 +67,9 @@ func (f *Files) directory(dir string) (*os.Root, error) {
 	if f.sub != nil && f.dir == dir {
 		return f.sub, nil
 	}
-	sub, err := openDir(f.root, dir)
+	sub, err := walk.OpenDir(f.root, dir)
 	if err != nil {
-		return nil, bare(err)
+		return nil, walk.Cause(err)
 	}
 	if f.sub != nil {
 		_ = f.sub.Close()
@@ -76,10 +77,6 @@ func (f *Files) directory(dir string) (*os.Root, error) {
 	f.dir, f.sub = dir, sub
 	return sub, nil
 }
-
-// openDir opens a directory below root. The dot behind its name has the system
-// refuse at once what is no directory: a FIFO would block otherwise.
-func openDir(root *os.Root, name string) (*os.Root, error) { return root.OpenRoot(name + "/.") }
 
 // Read fills buf from a place in the regular file name, which must be size
 // bytes long. It keeps the promises of Open. A file that is not as long, or of
@@ -125,7 +122,7 @@ func readKnown(file rawFile, buf []byte, at, size int64, known func(fs.FileInfo)
 func readOpen(file rawFile, name string, buf []byte, at, size int64) (fs.FileInfo, error) {
 	before, err := file.Stat()
 	if err != nil {
-		return nil, bare(err)
+		return nil, walk.Cause(err)
 	}
 	switch {
 	case !before.Mode().IsRegular():
@@ -135,14 +132,14 @@ func readOpen(file rawFile, name string, buf []byte, at, size int64) (fs.FileInf
 	}
 	n, err := file.ReadAt(buf, at)
 	if err != nil && err != io.EOF {
-		return nil, bare(err)
+		return nil, walk.Cause(err)
 	}
 	if n < len(buf) {
 		return nil, &ChangedError{Path: name, What: "it became shorter"}
 	}
 	after, err := file.Stat()
 	if err != nil {
-		return nil, bare(err)
+		return nil, walk.Cause(err)
 	}
 	if what := Moved(before, after); what != "" {
 		return nil, &ChangedError{Path: name, What: what}
@@ -198,7 +195,7 @@ func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
 	done, links := ".", 0
 	info, err := root.Lstat(".")
 	if err != nil {
-		return "", nil, bare(err)
+		return "", nil, walk.Cause(err)
 	}
 	for len(rest) > 0 {
 		part := rest[0]
@@ -208,7 +205,7 @@ func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
 		}
 		next := path.Join(done, part)
 		if info, err = root.Lstat(next); err != nil {
-			return "", nil, missing(root, done, part, bare(err))
+			return "", nil, missing(root, done, part, walk.Cause(err))
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			done = next
@@ -216,7 +213,7 @@ func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
 		}
 		target, err := root.Readlink(next)
 		if err != nil {
-			return "", nil, bare(err)
+			return "", nil, walk.Cause(err)
 		}
 		if links++; links > maxLinks {
 			return "", nil, errors.New("it leads through too many symlinks")
@@ -230,16 +227,6 @@ func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
 }
 
 var errOutside = errors.New("it leads out of the spec's directory")
-
-// bare takes the operation and path off an error, which the message around it
-// names already.
-func bare(err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		return pathError.Err
-	}
-	return err
-}
 
 // notRegular says what stands in the place of a regular file.
 func notRegular(mode fs.FileMode) error {

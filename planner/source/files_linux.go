@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/layform/layform/planner/source/walk"
 )
 
 // quickFiles keeps the root and the directory of the last file that was read.
@@ -62,7 +64,7 @@ func (f *Files) Stat(name string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	var st unix.Stat_t
-	_, err = retry(func() (int, error) { return 0, unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	_, err = walk.Retry(func() (int, error) { return 0, unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +81,7 @@ func (f *Files) raw(name string) (rawFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := retry(func() (int, error) {
+	fd, err := walk.Retry(func() (int, error) {
 		return unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	})
 	if err == unix.ELOOP {
@@ -98,13 +100,13 @@ func (f *Files) openDir(dir string) (int, error) {
 	if f.quick.root == nil {
 		root, err := f.root.Open(".")
 		if err != nil {
-			return 0, bare(err)
+			return 0, walk.Cause(err)
 		}
 		f.quick.root = root
 	}
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
 	at := int(f.quick.root.Fd())
-	fd, err := retry(func() (int, error) {
+	fd, err := walk.Retry(func() (int, error) {
 		return unix.Openat2(at, dir, &unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS})
 	})
 	if err == nil {
@@ -116,10 +118,10 @@ func (f *Files) openDir(dir string) (int, error) {
 	}
 	file, err := sub.Open(".")
 	if err != nil {
-		return 0, bare(err)
+		return 0, walk.Cause(err)
 	}
 	defer func() { _ = file.Close() }()
-	return retry(func() (int, error) { return unix.Openat(int(file.Fd()), ".", flags, 0) })
+	return walk.Retry(func() (int, error) { return unix.Openat(int(file.Fd()), ".", flags, 0) })
 }
 
 // quickFile is an open file without what an os.File does beyond system calls.
@@ -132,7 +134,7 @@ func (q *quickFile) Close() error { return unix.Close(q.fd) }
 
 func (q *quickFile) Stat() (fs.FileInfo, error) {
 	info := &quickInfo{name: q.name}
-	_, err := retry(func() (int, error) { return 0, syscall.Fstat(q.fd, &info.stat) })
+	_, err := walk.Retry(func() (int, error) { return 0, syscall.Fstat(q.fd, &info.stat) })
 	return info, err
 }
 
@@ -147,7 +149,7 @@ func (q *quickFile) ReadAt(p []byte, at int64) (int, error) {
 	}
 	done := 0
 	for done < len(p) {
-		n, err := retry(func() (int, error) { return unix.Pread(q.fd, p[done:], at+int64(done)) })
+		n, err := walk.Retry(func() (int, error) { return unix.Pread(q.fd, p[done:], at+int64(done)) })
 		if err != nil {
 			return done, err
 		}
@@ -209,7 +211,7 @@ func (i *quickInfo) Mode() fs.FileMode {
 	case unix.S_IFLNK:
 		return mode | fs.ModeSymlink
 	}
-	return mode | modeOf(i.stat.Mode)
+	return mode | walk.TypeOf(i.stat.Mode)
 }
 
 func sameFile(a, b fs.FileInfo) bool {

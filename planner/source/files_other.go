@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+
+	"github.com/layform/layform/planner/source/walk"
 )
 
 // quickFiles is empty where there is no quicker way than os.Root.
@@ -28,7 +30,7 @@ func (f *Files) Stat(name string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	info, err := sub.Lstat(base)
-	return info, bare(err)
+	return info, walk.Cause(err)
 }
 
 func sameFile(a, b fs.FileInfo) bool { return os.SameFile(a, b) }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source/walk"
 )
 
 // hashBatch is the number of files that one worker takes at a time; they are
@@ -91,7 +92,7 @@ func (o *observer) digestFile(opener *Files, name string, size int64, buf []byte
 	}
 	d, err := o.digestOpen(file, info, size, buf)
 	if closeErr := file.Close(); err == nil && closeErr != nil {
-		err = bare(closeErr)
+		err = walk.Cause(closeErr)
 	}
 	if err == nil && o.opts.Digests != nil {
 		o.opts.Digests.Store(name, info, d)
@@ -121,12 +122,12 @@ func (o *observer) digestOpen(file *os.File, info fs.FileInfo, size int64, buf [
 			break
 		}
 		if err != nil {
-			return "", bare(err)
+			return "", walk.Cause(err)
 		}
 	}
 	after, err := file.Stat()
 	if err != nil {
-		return "", bare(err)
+		return "", walk.Cause(err)
 	}
 	if what := Moved(info, after); what != "" {
 		return "", fmt.Errorf("%w: %s", errMoved, what)

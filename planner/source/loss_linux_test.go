@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
+	"github.com/layform/layform/planner/source/walk"
 	"github.com/layform/layform/spec"
 )
 
@@ -29,7 +30,7 @@ func TestLoss(t *testing.T) {
 	if capable {
 		value, err := encodeCapabilities("net_raw=+ep")
 		must(t, err)
-		capable = unix.Setxattr(filepath.Join(dir, "bin/ping"), capabilityXattr, []byte(value), 0) == nil
+		capable = unix.Setxattr(filepath.Join(dir, "bin/ping"), walk.CapabilityXattr, []byte(value), 0) == nil
 	}
 	mode := ptr(uint32(0o600))
 	for _, c := range []struct {

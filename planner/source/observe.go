@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source/walk"
 	"github.com/layform/layform/spec"
 )
 
@@ -105,9 +106,9 @@ func (o *observer) tree() *Tree {
 		}
 		n := &o.layer.Tree[i]
 		if n.Kind == spec.NodeCopy {
-			if w := o.copy(i, n); w != nil {
-				blocks = append(blocks, block{walk: w})
-				ready = ready && !w.unread.Load()
+			if c := o.copy(i, n); c != nil {
+				blocks = append(blocks, block{copied: c})
+				ready = ready && !c.tree.Unread
 			}
 		} else if e, ok := o.single(i, n); ok {
 			blocks = append(blocks, block{entry: &e})
@@ -186,9 +187,9 @@ func (o *observer) content(i int, n *spec.Node, e *Entry) bool {
 		o.report(i, "Unusable source file", "The source %q of file %q cannot be read: %s.", n.Source, "/"+n.To, err)
 		return false
 	}
-	e.Mode = fileMode(info.Mode()&0o100 != 0)
-	if l := lossIn(o.root, name, info, e.Mode); l != 0 && n.Mode == nil && (l&lossCapability == 0 || n.Capabilities == "") {
-		o.warnOfLoss(i, 1, name, l.text(e.Mode))
+	e.Mode = walk.FileMode(info.Mode()&0o100 != 0)
+	if l := walk.LossIn(o.root, name, info, e.Mode); l != 0 && n.Mode == nil && (!l.Capability() || n.Capabilities == "") {
+		o.warnOfLoss(i, 1, name, lossText(l, e.Mode))
 	}
 	e.File, e.Size, e.Digest = name, info.Size(), o.remembered(name, info)
 	if e.Digest == "" {
@@ -229,7 +230,7 @@ func (o *observer) explicit(i int, n *spec.Node, e *Entry) bool {
 			o.report(i, "Invalid capabilities", "The capabilities %q cannot be set: %s.", n.Capabilities, err)
 			return false
 		}
-		e.setXattr(capabilityXattr, value)
+		e.setXattr(walk.CapabilityXattr, value)
 	}
 	return true
 }

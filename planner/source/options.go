@@ -2,12 +2,11 @@ package source
 
 import (
 	"fmt"
-	"io/fs"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/source/walk"
 )
 
 // Options shape an observation. The zero value walks without hashing, with
@@ -31,25 +30,17 @@ type Options struct {
 	// Range is the place of the layer's block: the subject of diagnostics that
 	// no block of its tree stands for.
 	Range hcl.Range
+	// Directories remembers the names in directories for other layers of the same
+	// plan; nil remembers nothing.
+	Directories *Directories
 }
 
-// Digester remembers the digests of files by what stat says of them. It must
-// be safe for concurrent use. Paths are relative to the observed root.
-type Digester interface {
-	// Lookup gives the digest of the file's content if info is proof enough
-	// that it has not changed since Store was called for it.
-	Lookup(path string, info fs.FileInfo) (digest.Digest, bool)
-	// Store remembers the digest of a file that info describes.
-	Store(path string, info fs.FileInfo, d digest.Digest)
-}
+// Digester remembers the digests of files by what stat says of them.
+type Digester = walk.Digester
 
-// FolderDigester is a Digester that can be asked by folder: Folder gives what it
-// remembers of the files in dir, relative to the observed root and empty for
-// the root. A walk asks that way where it can, for large trees need it fast.
-type FolderDigester interface {
-	Digester
-	Folder(dir string) *stage.Folder
-}
+// Directories remembers names in directories while a plan is made. The zero value
+// is ready.
+type Directories = walk.Directories
 
 // ChangedError says that a file is not what it was when it was observed, or
 // moved while it was read.

@@ -8,8 +8,8 @@ import (
 // they choose from was seen. An include pattern without a match is an error, for
 // something that was asked for is missing; an exclude pattern without one warns,
 // for a misspelt one leaves in what it should keep out.
-func (w *walk) checkPatterns() {
-	if w.top == nil || w.selection.Everything() || w.o.ctx.Err() != nil {
+func (w *copied) checkPatterns() {
+	if w.tree == nil || w.selection.Everything() || w.o.ctx.Err() != nil {
 		return
 	}
 	if name := w.selection.Misread(); name != "" {
@@ -25,7 +25,7 @@ func (w *walk) checkPatterns() {
 	for _, pattern := range exclude {
 		w.o.warn(w.node, "Pattern matches nothing", "The exclude pattern %q matches nothing below %q.", pattern, w.n.From)
 	}
-	if len(include) == 0 && w.top.below != nil && w.top.below.count == 0 {
+	if len(include) == 0 && w.tree.Top.Below != nil && w.tree.Top.Below.Count == 0 {
 		w.o.warn(w.node, "Empty copy", "The patterns leave nothing of %q.", w.n.From)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source/walk"
 	"github.com/layform/layform/spec"
 )
 
@@ -116,17 +117,17 @@ func TestPreserveXattrs(t *testing.T) {
 	must(t, err)
 	set("t/f", "trusted.note", "root alone sees it")
 	for _, stored := range []string{value, "\x01\x00\x00\x03" + value[4:] + "\xa0\x86\x01\x00"} {
-		set("t/f", capabilityXattr, stored)
+		set("t/f", walk.CapabilityXattr, stored)
 		for _, e := range observeTree(t, root, at(preserved("")), Options{}) {
-			if want := map[string]string{"user.note": "a\x00b", "user.empty": "", capabilityXattr: value}; e.Path == "f" && !cmp.Equal(e.Xattrs, want) {
+			if want := map[string]string{"user.note": "a\x00b", "user.empty": "", walk.CapabilityXattr: value}; e.Path == "f" && !cmp.Equal(e.Xattrs, want) {
 				t.Errorf("the layer has the xattrs %q, want %q", e.Xattrs, want)
 			}
 		}
 	}
-	set("t/f", capabilityXattr, value)
+	set("t/f", walk.CapabilityXattr, value)
 	for _, e := range observeTree(t, root, at(preserved("")), Options{}) {
-		if e.Path == "f" && e.Xattrs[capabilityXattr] != value {
-			t.Errorf("the kernel keeps capabilities as %x, not as %x", e.Xattrs[capabilityXattr], value)
+		if e.Path == "f" && e.Xattrs[walk.CapabilityXattr] != value {
+			t.Errorf("the kernel keeps capabilities as %x, not as %x", e.Xattrs[walk.CapabilityXattr], value)
 		}
 	}
 }

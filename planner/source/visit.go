@@ -6,27 +6,28 @@ import (
 	"strings"
 
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/planner/source/walk"
 	"github.com/layform/layform/spec"
 )
 
-// block is the result of one block of a layer: the walk of a copy, or one entry.
+// block is the result of one block of a layer: a copy, or one entry.
 type block struct {
-	walk  *walk
-	entry *Entry
+	copied *copied
+	entry  *Entry
 }
 
-// given is what one block gives at a path: its entry, or what its walk found. It
+// given is what one block gives at a path: its entry, or what a copy found. It
 // is empty for a parent that nobody declared.
 type given struct {
-	entry *Entry
-	walk  *walk
-	found *found
+	entry  *Entry
+	copied *copied
+	found  *walk.Found
 }
 
 // node is the index of the block.
 func (g given) node() int {
-	if g.walk != nil {
-		return g.walk.node
+	if g.copied != nil {
+		return g.copied.node
 	}
 	return g.entry.Node
 }
@@ -39,10 +40,10 @@ type node struct {
 	below map[string]*node
 }
 
-// tree is a directory's content that one walk found.
+// tree is a directory's content that one copy found.
 type tree struct {
-	walk  *walk
-	found []found
+	copied *copied
+	found  []walk.Found
 }
 
 // child is the node of a name below.
@@ -66,13 +67,13 @@ func (n *node) at(path string) *node {
 	return n
 }
 
-// add adds what a walk found at the node's path.
-func (n *node) add(w *walk, f *found) {
-	if f != w.top || !w.bare {
-		n.given = append(n.given, given{walk: w, found: f})
+// add adds what a copy found at the node's path.
+func (n *node) add(c *copied, f *walk.Found) {
+	if f != c.tree.Top || !c.bare {
+		n.given = append(n.given, given{copied: c, found: f})
 	}
-	if f.below != nil {
-		n.trees = append(n.trees, tree{w, f.below.found})
+	if f.Below != nil {
+		n.trees = append(n.trees, tree{c, f.Below.Found})
 	}
 }
 
@@ -91,8 +92,8 @@ type visitor struct {
 func (o *observer) visit(blocks []block, yield func(path []byte, g given, e *Entry)) {
 	root := &node{}
 	for _, b := range blocks {
-		if b.walk != nil {
-			root.at(b.walk.to).add(b.walk, b.walk.top)
+		if b.copied != nil {
+			root.at(b.copied.to).add(b.copied, b.copied.tree.Top)
 		} else {
 			n := root.at(b.entry.Path)
 			n.given = append(n.given, given{entry: b.entry})
@@ -132,7 +133,7 @@ func inside(path []byte) []byte {
 	return append(path, '/')
 }
 
-// below visits what lies in a node: its nodes, and what a single walk found there.
+// below visits what lies in a node: its nodes, and what a single copy found there.
 func (v *visitor) below(n *node, path []byte, over *Entry) {
 	var rest tree
 	if len(n.trees) == 1 {
@@ -140,20 +141,20 @@ func (v *visitor) below(n *node, path []byte, over *Entry) {
 	} else {
 		for _, t := range n.trees {
 			for i := range t.found {
-				n.child(t.found[i].name).add(t.walk, &t.found[i])
+				n.child(t.found[i].Name).add(t.copied, &t.found[i])
 			}
 		}
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(n.below), layer.Compare) {
 		at := 0
-		for at < len(rest.found) && layer.Compare(rest.found[at].name, name) < 0 {
+		for at < len(rest.found) && layer.Compare(rest.found[at].Name, name) < 0 {
 			at++
 		}
-		v.tree(tree{rest.walk, rest.found[:at]}, path, over)
+		v.tree(tree{rest.copied, rest.found[:at]}, path, over)
 		rest.found = rest.found[at:]
 		child := n.below[name]
-		if len(rest.found) > 0 && rest.found[0].name == name {
-			child.add(rest.walk, &rest.found[0])
+		if len(rest.found) > 0 && rest.found[0].Name == name {
+			child.add(rest.copied, &rest.found[0])
 			rest.found = rest.found[1:]
 		}
 		v.node(child, append(path, name...), over)
@@ -161,15 +162,15 @@ func (v *visitor) below(n *node, path []byte, over *Entry) {
 	v.tree(rest, path, over)
 }
 
-// tree visits what a walk found in a directory, and the trees below.
+// tree visits what a copy found in a directory, and the trees below.
 func (v *visitor) tree(t tree, dir []byte, over *Entry) {
 	for i := range t.found {
 		f := &t.found[i]
-		path, g := append(dir, f.name...), given{walk: t.walk, found: f}
+		path, g := append(dir, f.Name...), given{copied: t.copied, found: f}
 		v.describe(g)
 		v.give(path, g, over)
-		if f.below != nil {
-			v.tree(tree{t.walk, f.below.found}, inside(path), nil)
+		if f.Below != nil {
+			v.tree(tree{t.copied, f.Below.Found}, inside(path), nil)
 		}
 	}
 }
@@ -190,7 +191,7 @@ func (v *visitor) describe(g given) {
 		return
 	}
 	v.e = Entry{}
-	g.walk.describe(&v.e, g.found)
+	g.copied.describe(&v.e, g.found)
 }
 
 // named is v.e, which g gives, with its Path and File.

@@ -94,6 +94,13 @@ func warm() []bench {
 				{name: "layform plan, 100", run: "layform -C 100 plan"},
 			},
 		},
+		{
+			name: "shared", title: "1,000 layers of one file each from a directory of 1,000, nothing changed; at most 11 times 100 of 100, in 64 MiB", prepare: sharedDirectory,
+			contenders: []contender{
+				{name: "layform plan, 1,000", run: "layform -C 1000 plan"},
+				{name: "layform plan, 100", run: "layform -C 100 plan"},
+			},
+		},
 	}
 }
 
@@ -276,6 +283,32 @@ func manyObjects(l *lab) error {
 			return err
 		}
 		if err := l.do("layform -C " + fmt.Sprint(n) + " apply --auto-approve"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sharedDirectory makes specs of layers that each include one file of the same
+// directory.
+func sharedDirectory(l *lab) error {
+	for _, n := range []int{100, 1000} {
+		dir := filepath.Join(l.dir, fmt.Sprint(n))
+		if err := os.MkdirAll(filepath.Join(dir, "files"), 0o755); err != nil {
+			return err
+		}
+		var text strings.Builder
+		text.WriteString("layout { path = \"out\" }\n")
+		for i := range n {
+			if err := os.WriteFile(filepath.Join(dir, "files", fmt.Sprintf("f%04d", i)), []byte(fmt.Sprint(i)), 0o644); err != nil {
+				return err
+			}
+			fmt.Fprintf(&text, "layer \"l%d\" {\n  copy {\n    from    = \"files\"\n    include = [\"f%04d\"]\n  }\n}\nmanifest \"m%d\" {\n  artifact_type = \"application/vnd.example\"\n  layers        = [layer.l%d]\n  tags          = [\"t%d\"]\n}\n", i, i, i, i, i)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "layform.hcl"), []byte(text.String()), 0o644); err != nil {
+			return err
+		}
+		if err := l.do("sleep 0.1; layform -C " + fmt.Sprint(n) + " apply --auto-approve; layform -C " + fmt.Sprint(n) + " plan"); err != nil {
 			return err
 		}
 	}

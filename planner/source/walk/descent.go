@@ -1,25 +1,15 @@
-package source
+package walk
 
 import (
 	"sync"
 	"sync/atomic"
 )
 
-// directory is one open directory of a walk.
-type directory interface {
-	// list gives what the directory holds and the walk takes, sorted by name.
-	// rel is the path of the directory below From.
-	list(w *walk, rel string) ([]found, error)
-	// open opens a directory in it, and never follows a link.
-	open(name string) (directory, error)
-	close()
-}
-
 // descent shares the directories of a walk among goroutines: a stack of those
 // that are still to be read. What is on top is read first, so that few
 // directories are open at once, however deep or wide the tree is.
 type descent struct {
-	w    *walk
+	w    *walker
 	mu   sync.Mutex
 	more sync.Cond
 	todo []pending
@@ -33,7 +23,7 @@ type pending struct {
 	top    directory
 	name   string
 	rel    string
-	out    *listing
+	out    *Listing
 }
 
 // opened is a directory that is open for those below it.
@@ -44,11 +34,11 @@ type opened struct {
 }
 
 // descend reads a tree, several directories at once. It closes top.
-func (w *walk) descend(top directory, out *listing) {
+func (w *walker) descend(top directory, out *Listing) {
 	d := &descent{w: w, todo: []pending{{top: top, out: out}}}
 	d.more.L = &d.mu
 	var g sync.WaitGroup
-	for range w.o.opts.Parallelism - 1 {
+	for range w.opts.Parallelism - 1 {
 		g.Go(d.work)
 	}
 	d.work()
@@ -94,23 +84,23 @@ func (d *descent) read(p pending) []pending {
 			p.parent.close()
 		}
 		if err != nil {
-			w.problem(p.rel, bare(err))
+			w.opts.Problem(p.rel, Cause(err))
 			return nil
 		}
 	}
-	if w.o.ctx.Err() != nil {
+	if w.ctx.Err() != nil {
 		dir.close()
 		return nil
 	}
 	var err error
-	if p.out.found, err = dir.list(w, p.rel); err != nil {
-		w.problem(p.rel, bare(err))
+	if p.out.Found, err = w.list(dir, p.rel); err != nil {
+		w.opts.Problem(p.rel, Cause(err))
 	}
 	o := &opened{directory: dir}
 	var below []pending
-	for i := len(p.out.found) - 1; i >= 0; i-- {
-		if f := &p.out.found[i]; f.below != nil {
-			below = append(below, pending{parent: o, name: f.name, rel: join(p.rel, f.name), out: f.below})
+	for i := len(p.out.Found) - 1; i >= 0; i-- {
+		if f := &p.out.Found[i]; f.Below != nil {
+			below = append(below, pending{parent: o, name: f.Name, rel: join(p.rel, f.Name), out: f.Below})
 		}
 	}
 	o.left.Store(int32(len(below)))

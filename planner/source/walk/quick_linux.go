@@ -1,4 +1,4 @@
-package source
+package walk
 
 import (
 	"bytes"
@@ -6,22 +6,20 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/layform/layform/layout/stage"
-	"github.com/layform/layform/spec"
 )
 
-// directory is how the walk reads dir, which becomes its to close. Copies that
-// normalise metadata need one stat of each file and nothing of all else, and go
-// without the work that os.Root does for each name.
-func (w *walk) directory(dir *os.Root) (directory, error) {
-	folders, knows := w.o.opts.Digests.(FolderDigester)
-	if w.n.Metadata == spec.Preserve || w.o.opts.Hash && w.o.opts.Digests != nil && !knows {
+// directory is how the walk reads dir, which becomes its to close. Where metadata
+// is normalised one stat of each file is needed and nothing of all else, without
+// the work that os.Root does for each name.
+func (w *walker) directory(dir *os.Root) (directory, error) {
+	_, knows := w.opts.Digests.(FolderDigester)
+	if w.opts.Keep || w.opts.Digests != nil && !knows {
 		return portable{dir}, nil
 	}
 	defer func() { _ = dir.Close() }()
@@ -35,7 +33,6 @@ func (w *walk) directory(dir *os.Root) (directory, error) {
 		return nil, err
 	}
 	if knows {
-		q.folders = folders
 		q.device, q.tracked = tracked(q.fd)
 	}
 	return q, nil
@@ -46,8 +43,6 @@ func (w *walk) directory(dir *os.Root) (directory, error) {
 // leads out of the tree.
 type quick struct {
 	fd int
-	// folders knows digests; nil where nobody asks for them.
-	folders FolderDigester
 	// tracked is set on file systems that are known to give a directory a new
 	// time whenever anything in it comes or goes; device is the one that is.
 	tracked bool
@@ -71,7 +66,7 @@ func tracked(fd int) (device uint64, ok bool) {
 }
 
 func openQuick(at int, name string) (*quick, error) {
-	fd, err := retry(func() (int, error) {
+	fd, err := Retry(func() (int, error) {
 		return unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
@@ -85,14 +80,14 @@ func (d *quick) open(name string) (directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	sub.folders, sub.tracked, sub.device = d.folders, d.tracked, d.device
+	sub.tracked, sub.device = d.tracked, d.device
 	return sub, nil
 }
 
 func (d *quick) close() { _ = unix.Close(d.fd) }
 
-// retry calls a system call again while signals interrupt it.
-func retry[T any](call func() (T, error)) (T, error) {
+// Retry calls a system call again while signals interrupt it.
+func Retry[T any](call func() (T, error)) (T, error) {
 	for {
 		v, err := call()
 		if err != unix.EINTR {
@@ -101,91 +96,50 @@ func retry[T any](call func() (T, error)) (T, error) {
 	}
 }
 
-func (d *quick) list(w *walk, rel string) ([]found, error) {
-	s, ok := w.scratch.Get().(*scratch)
-	if !ok {
-		s = &scratch{}
-	}
-	defer w.scratch.Put(s)
-	var known *stage.Folder
-	if d.folders != nil {
-		dir := path.Join(w.from, rel)
-		if dir == "." {
-			dir = ""
-		}
-		known = d.folders.Folder(dir)
-	}
-	if err := d.names(s, known); err != nil {
-		return nil, err
-	}
-	here := make([]found, 0, len(s.names))
-	folder := w.selection.Folder(rel)
-	for _, n := range s.names {
-		included, descend := folder.Take(n.name)
-		if !included && !(descend && (n.kind == unix.DT_DIR || n.kind == unix.DT_UNKNOWN)) {
-			continue // what cannot hold anything that is wanted is not even stat'ed
-		}
-		f := found{name: n.name, included: included}
-		if n.kind != unix.DT_DIR {
-			if err := d.look(w, &f, known, s); err != nil {
-				w.problem(join(rel, n.name), err)
-				continue
-			}
-		} else {
-			f.kind, f.mode = kindDirectory, 0o755
-			if unix.Fstatat(d.fd, n.name, &s.stat, unix.AT_SYMLINK_NOFOLLOW) == nil {
-				w.lose(&f, lossOf(s.stat.Mode, f.mode, false))
-			}
-		}
-		if !included && !(descend && f.kind == kindDirectory) || !w.o.checkName(w, rel, n.name) {
-			continue
-		}
-		if f.kind == kindDirectory {
-			f.below = &listing{}
-		}
-		here = append(here, f)
-	}
-	return here, nil
-}
-
-// look stats what is not known to be a directory.
-func (d *quick) look(w *walk, f *found, known *stage.Folder, s *scratch) error {
+// look stats the file; of a directory that is known to be one the stat tells no
+// more than what normalising loses.
+func (d *quick) look(w *walker, s *scratch, f *Found, kind byte, _ string) error {
+	w.opts.Directories.stated()
 	st := &s.stat
-	if _, err := retry(func() (int, error) {
-		return 0, unix.Fstatat(d.fd, f.name, st, unix.AT_SYMLINK_NOFOLLOW)
-	}); err != nil {
+	_, err := Retry(func() (int, error) {
+		return 0, unix.Fstatat(d.fd, f.Name, st, unix.AT_SYMLINK_NOFOLLOW)
+	})
+	if kind == typeDirectory {
+		if f.kind, f.Mode = kindDirectory, 0o755; err == nil {
+			w.lose(f, lossOf(st.Mode, f.Mode, false))
+		}
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		f.kind, f.mode, f.size = kindRegular, fileMode(st.Mode&0o100 != 0), st.Size
-		w.lose(f, lossOf(st.Mode, f.mode, st.Mode&0o111 != 0 && d.capable(f.name)))
-		if known != nil {
-			f.sum = known.Lookup(f.name, statOf(st))
+		f.kind, f.Mode, f.Size = kindRegular, FileMode(st.Mode&0o100 != 0), st.Size
+		w.lose(f, lossOf(st.Mode, f.Mode, st.Mode&0o111 != 0 && d.capable(f.Name)))
+		if s.known != nil {
+			f.Sum = s.known.Lookup(f.Name, statOf(st))
 		}
-		if f.sum == nil && f.included {
-			f.state = statOf(st).Hash()
+		if f.Sum == nil && f.Included {
+			f.State = statOf(st).Hash()
 			w.unread.Store(true)
 		}
 		return nil
 	case unix.S_IFDIR:
-		f.kind, f.mode = kindDirectory, 0o755
-		w.lose(f, lossOf(st.Mode, f.mode, false))
+		f.kind, f.Mode = kindDirectory, 0o755
+		w.lose(f, lossOf(st.Mode, f.Mode, false))
 		return nil
 	case unix.S_IFLNK:
-		target, err := readlink(d.fd, f.name)
-		f.kind, f.mode, f.link = kindSymlink, 0o777, &target
+		target, err := readlink(d.fd, f.Name)
+		f.kind, f.Mode, f.Link = kindSymlink, 0o777, &target
 		return err
 	}
-	if !f.included {
-		return nil
-	}
-	return unfit(modeOf(st.Mode))
+	return &TypeError{TypeOf(st.Mode)}
 }
 
 func readlink(fd int, name string) (string, error) {
 	for buf := make([]byte, 128); ; buf = make([]byte, 4*len(buf)) {
-		n, err := retry(func() (int, error) { return unix.Readlinkat(fd, name, buf) })
+		n, err := Retry(func() (int, error) { return unix.Readlinkat(fd, name, buf) })
 		if err != nil {
 			return "", err
 		}
@@ -195,8 +149,8 @@ func readlink(fd int, name string) (string, error) {
 	}
 }
 
-// modeOf is the type of a special file.
-func modeOf(mode uint32) fs.FileMode {
+// TypeOf is the type of a special file.
+func TypeOf(mode uint32) fs.FileMode {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFIFO:
 		return fs.ModeNamedPipe
@@ -212,58 +166,54 @@ func statOf(st *unix.Stat_t) stage.Stat {
 	return stage.Stat{Size: st.Size, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano(), Inode: st.Ino, Device: uint64(st.Dev)}
 }
 
-// names sets the names in s, from the cache where it knows them.
-func (d *quick) names(s *scratch, known *stage.Folder) error {
+// names comes from the cache where that knows them.
+func (d *quick) names(w *walker, s *scratch) ([]dirent, error) {
 	remember := false
 	var st stage.Stat
-	if known != nil && d.tracked && unix.Fstat(d.fd, &s.stat) == nil && uint64(s.stat.Dev) == d.device {
+	if s.known != nil && d.tracked && unix.Fstat(d.fd, &s.stat) == nil && uint64(s.stat.Dev) == d.device {
 		st, remember = statOf(&s.stat), true
-		if text, ok := known.Names(st); ok {
-			return s.split(text)
+		if text, ok := s.known.Names(st); ok {
+			err := s.split(text)
+			return s.all, err
 		}
 	}
+	w.opts.Directories.listed()
 	if err := s.read(d.fd); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.split(string(s.text)); err != nil {
-		return err
+		return nil, err
 	}
-	slices.SortFunc(s.names, func(a, b dirent) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(s.all, func(a, b dirent) int { return strings.Compare(a.name, b.name) })
 	if remember {
 		s.text = s.text[:0]
-		for _, n := range s.names {
+		for _, n := range s.all {
 			s.text = append(append(append(s.text, n.kind), n.name...), '/')
 		}
-		known.SetNames(st, string(s.text))
+		s.known.SetNames(st, string(s.text))
 	}
-	return nil
+	return s.all, nil
 }
 
-// scratch is what listing a directory needs for a moment.
-type scratch struct {
+// buffers are those of a scratch.
+type buffers struct {
 	buf [32 << 10]byte
 	// text has for each name a byte with its type, the name, and a slash.
-	text  []byte
-	names []dirent
-	stat  unix.Stat_t
-}
-
-// dirent is a name in a directory, and its type where the file system tells it.
-type dirent struct {
-	name string
-	kind byte
+	text []byte
+	all  []dirent
+	stat unix.Stat_t
 }
 
 // split takes a text apart into names, which share it. A text from a cache may
 // be anything: the two names that would lead elsewhere are refused.
-func (s *scratch) split(text string) error {
-	s.names = s.names[:0]
+func (s *buffers) split(text string) error {
+	s.all = s.all[:0]
 	for text != "" {
 		end := strings.IndexByte(text[1:], '/') + 1
 		if end <= 1 || text[1:end] == "." || text[1:end] == ".." {
 			return errors.New("its list of names is damaged; run with --no-stat-cache")
 		}
-		s.names = append(s.names, dirent{text[1:end], text[0]})
+		s.all = append(s.all, dirent{text[1:end], text[0]})
 		text = text[end+1:]
 	}
 	return nil
@@ -277,10 +227,10 @@ const (
 )
 
 // read sets text to what the directory holds.
-func (s *scratch) read(fd int) error {
+func (s *buffers) read(fd int) error {
 	s.text = s.text[:0]
 	for {
-		n, err := retry(func() (int, error) { return unix.Getdents(fd, s.buf[:]) })
+		n, err := Retry(func() (int, error) { return unix.Getdents(fd, s.buf[:]) })
 		if err != nil {
 			return err
 		}

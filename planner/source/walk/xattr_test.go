@@ -1,4 +1,4 @@
-package source
+package walk
 
 import (
 	"strings"
@@ -32,7 +32,7 @@ func TestPortableCapabilities(t *testing.T) {
 		"\x01\x00\x00\x02" + sets[:12]:                 "-",
 		second + "\x00":                                "-",
 	} {
-		got, err := portableValue(capabilityXattr, value)
+		got, err := portableValue(CapabilityXattr, value)
 		if want == "-" != (err != nil) || err == nil && got != want {
 			t.Errorf("%x: got %x, %v, want %x", value, got, err, want)
 		}

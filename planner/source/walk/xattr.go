@@ -1,4 +1,4 @@
-package source
+package walk
 
 import (
 	"encoding/binary"
@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strings"
 )
+
+// CapabilityXattr is the xattr in which Linux keeps a file's capabilities.
+const CapabilityXattr = "security.capability"
 
 // storageXattrs begin the names of xattrs of users in which overlay file systems
 // and rootless container stores keep their books.
@@ -22,7 +25,7 @@ var storageXattrs = []string{"user.overlay.", "user.fuseoverlayfs.", "user.conta
 // would depend on who builds it.
 func portableXattr(name string) bool {
 	switch name {
-	case capabilityXattr, "system.posix_acl_access", "system.posix_acl_default":
+	case CapabilityXattr, "system.posix_acl_access", "system.posix_acl_default":
 		return true
 	}
 	for _, prefix := range storageXattrs {
@@ -37,7 +40,7 @@ func portableXattr(name string) bool {
 // capabilities comes in revisions: the third holds for the root user of one user
 // namespace, whose number means nothing elsewhere, and becomes the second.
 func portableValue(name, value string) (string, error) {
-	if name != capabilityXattr {
+	if name != CapabilityXattr {
 		return value, nil
 	}
 	const (

@@ -1,4 +1,4 @@
-package source
+package walk
 
 import (
 	"errors"
@@ -9,40 +9,32 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/layform/layform/spec"
 )
 
-// inode identifies a file of which there may be several names.
-type inode struct {
-	device, number uint64
-	links          uint64
-}
-
-// preserve takes over what the file system says of name in dir: owner, mode,
+// keep takes over what the file system says of name in dir: owner, mode,
 // mtime in whole seconds, xattrs, and the inode.
-func preserve(f *found, dir *os.Root, name string, info fs.FileInfo) error {
+func keep(f *Found, dir *os.Root, name string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return errors.New("the file system gives no owner, so metadata cannot be preserved")
 	}
-	f.kept.uid, f.kept.gid = int(stat.Uid), int(stat.Gid)
-	f.kept.mtime = int64(stat.Mtim.Sec)
-	f.kept.inode = inode{uint64(stat.Dev), stat.Ino, uint64(stat.Nlink)}
+	f.Kept.UID, f.Kept.GID = int(stat.Uid), int(stat.Gid)
+	f.Kept.Mtime = int64(stat.Mtim.Sec)
+	f.Kept.Inode = Inode{uint64(stat.Dev), stat.Ino, uint64(stat.Nlink)}
 	if f.kind == kindSymlink {
 		return nil
 	}
-	f.mode = stat.Mode & 0o7777
+	f.Mode = stat.Mode & 0o7777
 	if f.kind != kindRegular && f.kind != kindDirectory {
 		return nil
 	}
 	xattrs, err := readXattrs(dir, name, info)
-	f.kept.xattrs = xattrs
+	f.Kept.Xattrs = xattrs
 	return err
 }
 
 // device makes f the device or FIFO that info describes.
-func device(f *found, info fs.FileInfo) error {
+func device(f *Found, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return errors.New("the file system gives no device number")
@@ -56,10 +48,10 @@ func device(f *found, info fs.FileInfo) error {
 	case mode&fs.ModeDevice != 0:
 		f.kind = kindBlock
 	default:
-		return fmt.Errorf("it is %s, which no layer can hold; exclude it", spec.FileType(mode))
+		return &TypeError{mode}
 	}
-	f.kept.devmajor = int64(unix.Major(uint64(stat.Rdev)))
-	f.kept.devminor = int64(unix.Minor(uint64(stat.Rdev)))
+	f.Kept.Devmajor = int64(unix.Major(uint64(stat.Rdev)))
+	f.Kept.Devminor = int64(unix.Minor(uint64(stat.Rdev)))
 	return nil
 }
 
@@ -68,12 +60,12 @@ func device(f *found, info fs.FileInfo) error {
 func readXattrs(dir *os.Root, name string, info fs.FileInfo) (map[string]string, error) {
 	file, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, bare(err)
+		return nil, Cause(err)
 	}
 	defer func() { _ = file.Close() }()
 	opened, err := file.Stat()
 	if err != nil {
-		return nil, bare(err)
+		return nil, Cause(err)
 	}
 	if !os.SameFile(info, opened) {
 		return nil, errors.New("it was replaced while it was read")

@@ -1,4 +1,4 @@
-package source
+package walk
 
 import (
 	"os"
@@ -16,12 +16,12 @@ func hasCapability(dir *os.Root, name string) bool {
 		return false
 	}
 	defer func() { _ = file.Close() }()
-	n, err := unix.Fgetxattr(int(file.Fd()), capabilityXattr, nil)
+	n, err := unix.Fgetxattr(int(file.Fd()), CapabilityXattr, nil)
 	return err == nil && n > 0
 }
 
 // capable is hasCapability for a name in the directory: without opening the file.
 func (d *quick) capable(name string) bool {
-	n, err := unix.Lgetxattr("/proc/self/fd/"+strconv.Itoa(d.fd)+"/"+name, capabilityXattr, nil)
+	n, err := unix.Lgetxattr("/proc/self/fd/"+strconv.Itoa(d.fd)+"/"+name, CapabilityXattr, nil)
 	return err == nil && n > 0
 }

@@ -1,0 +1,157 @@
+package walk
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+
+	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/stage"
+)
+
+// directory is one open directory of a walk.
+type directory interface {
+	// names gives the names in it, sorted. They are good until s is used again.
+	names(w *walker, s *scratch) ([]dirent, error)
+	// look sets what stat says of f.Name, which names said is of a type. full is
+	// its path below the root.
+	look(w *walker, s *scratch, f *Found, kind byte, full string) error
+	// open opens a directory in it, and never follows a link.
+	open(name string) (directory, error)
+	close()
+}
+
+// scratch is what listing a directory needs for a moment.
+type scratch struct {
+	buffers
+	// known is what is remembered of the files in the directory; nil for nothing.
+	known *stage.Folder
+	// picked are the names that are looked at.
+	picked []dirent
+}
+
+// list gives what is taken of a directory, sorted by name. rel is its path below
+// the top.
+func (w *walker) list(d directory, rel string) ([]Found, error) {
+	s, ok := w.scratch.Get().(*scratch)
+	if !ok {
+		s = &scratch{}
+	}
+	defer w.scratch.Put(s)
+	dir := path.Join(w.from, rel)
+	s.known = nil
+	if folders, ok := w.opts.Digests.(FolderDigester); ok {
+		s.known = folders.Folder(rootless(dir))
+	}
+	names, err := w.opts.Directories.names(dir, func() ([]dirent, error) { return d.names(w, s) })
+	if err != nil {
+		return nil, err
+	}
+	folder := w.opts.Folder(rel)
+	if wanted, only := folder.Names(); only {
+		s.picked = pick(s.picked[:0], names, wanted)
+		names = s.picked
+	}
+	here := make([]Found, 0, len(names))
+	for _, n := range names {
+		included, descend := folder.Take(n.name)
+		if !included && !(descend && (n.kind == typeDirectory || n.kind == typeUnknown)) {
+			continue // what cannot hold anything that is wanted is not even stat'ed
+		}
+		f := Found{Name: n.name, Included: included}
+		var unfit *TypeError
+		if err := d.look(w, s, &f, n.kind, dir); err != nil {
+			if included || !errors.As(err, &unfit) {
+				w.opts.Problem(join(rel, n.name), err)
+			}
+			continue
+		}
+		if !included && f.kind != kindDirectory || !w.opts.Check(rel, n.name) {
+			continue
+		}
+		if f.kind == kindDirectory {
+			f.Below = &Listing{}
+		}
+		here = append(here, f)
+	}
+	return here, nil
+}
+
+// rootless is a path below the root as a FolderDigester has it.
+func rootless(dir string) string {
+	if dir == "." {
+		return ""
+	}
+	return dir
+}
+
+// stat sets what info, the stat of name in dir, says of a file, which is at full.
+func (w *walker) stat(f *Found, dir *os.Root, name, full string, info fs.FileInfo) error {
+	if err := w.classify(f, dir, name, full, info); err != nil {
+		return err
+	}
+	if !w.opts.Keep {
+		if f.kind != kindSymlink {
+			w.lose(f, LossIn(dir, name, info, f.Mode))
+		}
+		return nil
+	}
+	if f.Kept == nil {
+		f.Kept = &Kept{}
+	}
+	return keep(f, dir, name, info)
+}
+
+// classify sets the type and the normalised mode, and what belongs to the type.
+func (w *walker) classify(f *Found, dir *os.Root, name, full string, info fs.FileInfo) error {
+	mode := info.Mode()
+	switch {
+	case mode.IsRegular():
+		f.kind, f.Mode, f.Size = kindRegular, FileMode(mode&0o100 != 0), info.Size()
+		w.know(f, full, info)
+		return nil
+	case mode.IsDir():
+		f.kind, f.Mode = kindDirectory, 0o755
+		return nil
+	case mode&fs.ModeSymlink != 0:
+		target, err := dir.Readlink(name)
+		f.kind, f.Mode, f.Link = kindSymlink, 0o777, &target
+		return Cause(err)
+	case mode&fs.ModeSocket == 0 && w.opts.Keep:
+		f.Kept = &Kept{}
+		return device(f, info)
+	}
+	return &TypeError{mode}
+}
+
+// know sets the digest of a file where it is known, its state otherwise.
+func (w *walker) know(f *Found, full string, info fs.FileInfo) {
+	if w.opts.Digests != nil {
+		if d, ok := w.opts.Digests.Lookup(full, info); ok {
+			if sum, ok := layer.SumOf(d); ok {
+				f.Sum = &sum
+				return
+			}
+		}
+	}
+	if st, ok := stage.StatOf(info); ok {
+		f.State = st.Hash()
+	}
+	w.unread.Store(true)
+}
+
+// lose sets the loss of what was found.
+func (w *walker) lose(f *Found, l Loss) {
+	if f.Loss = l; l != 0 && !w.lossy.Load() {
+		w.lossy.Store(true)
+	}
+}
+
+// FileMode is the normalised mode of a file.
+func FileMode(executable bool) uint32 {
+	if executable {
+		return 0o755
+	}
+	return 0o644
+}
