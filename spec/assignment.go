@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/layform/layform/spec/eval"
 	"github.com/layform/layform/spec/internal/suggest"
 )
 
@@ -45,7 +46,7 @@ func (p *program) resolve(c candidate, v *variable) (cty.Value, hcl.Diagnostics)
 	if problem != nil {
 		return converted, hcl.Diagnostics{problem}
 	}
-	if _, problem := valueSize(converted); problem != "" {
+	if _, problem := eval.Size(converted); problem != "" {
 		return converted, hcl.Diagnostics{v.problem(c.rng, problem)}
 	}
 	return converted, nil
@@ -69,7 +70,7 @@ func (p *program) parseText(c candidate, v *variable) (cty.Value, hcl.Diagnostic
 		}
 		return value, nil
 	}
-	e, diags := parseExpression(c.text, c.rng.Filename)
+	e, diags := eval.ParseExpression(c.text, c.rng.Filename)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
@@ -118,10 +119,10 @@ func (p *program) literal(e hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	if !ok {
 		return e.Value(nil)
 	}
-	if refs := findReferences(syntax); len(refs) > 0 {
+	if refs := eval.FindReferences(syntax); len(refs) > 0 {
 		return cty.DynamicVal, hcl.Diagnostics{p.checkReference(refs[0], scope{what: what})}
 	}
-	diags := duplicateMembers(syntax)
+	diags := eval.CheckDuplicateMembers(syntax)
 	diags = append(diags, hclsyntax.VisitAll(syntax, func(n hclsyntax.Node) hcl.Diagnostics {
 		call, ok := n.(*hclsyntax.FunctionCallExpr)
 		if !ok {
@@ -135,7 +136,7 @@ func (p *program) literal(e hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	v, more := p.library.newEvaluation(p.watch).literal(syntax)
+	v, more := p.library.NewEvaluation(p.watch).Literal(syntax)
 	return v, append(diags, more...)
 }
 
@@ -216,7 +217,7 @@ func (g *given) autoFiles(dir string) hcl.Diagnostics {
 	}
 	var diags hcl.Diagnostics
 	for _, name := range names {
-		text, err := readInside(dir, name, MaxSourceSize)
+		text, err := eval.ReadInside(dir, name, eval.MaxSourceSize)
 		if err != nil {
 			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: sentence(err)})
 			continue
@@ -233,15 +234,15 @@ func readAnywhere(name string) (string, error) {
 		return "", fmt.Errorf("there is no file %q", name) // nothing ties it to the spec's directory
 	}
 	if err != nil {
-		return "", readProblem(name, err)
+		return "", eval.ExplainRead(name, err)
 	}
 	defer f.Close()
-	return readRegular(f, name, MaxSourceSize)
+	return eval.ReadRegular(f, name, eval.MaxSourceSize)
 }
 
 // file takes the values of a variables file.
 func (g *given) file(name, text string) hcl.Diagnostics {
-	f, diags := ParseFile(name, text)
+	f, diags := eval.ParseFile(name, text)
 	if diags.HasErrors() {
 		if g.needsSensitive() {
 			f.Bytes = nil // nobody knows which lines are not to be shown
@@ -307,7 +308,7 @@ func (g *given) assign(a Assignment, strict bool) hcl.Diagnostics {
 			Detail: fmt.Sprintf("The spec declares no variable %q, but %s gives it a value.%s", a.Name, a.Origin, suggest.Closest(a.Name, keysOf(g.p.variables))),
 		}}
 	}
-	if problem := sourceProblem(name, []byte(a.Text)); problem != nil {
+	if problem := eval.CheckText(name, []byte(a.Text)); problem != nil {
 		return hcl.Diagnostics{problem}
 	}
 	// The text of a sensitive variable is not kept for snippets.

@@ -9,6 +9,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/eval"
 )
 
 // checker holds the objects of a spec against each other.
@@ -62,7 +63,7 @@ func (c *checker) tags() {
 		o := c.objects[addr]
 		for _, tag := range entryOf(o.object.Body).Tags {
 			if first, ok := owners[tag]; ok {
-				c.err(o.tagRange, "The tag %q of %s stands on %s as well, at %s. A tag names one object.", tag, addr, first, place(c.objects[first].tagRange))
+				c.err(o.tagRange, "The tag %q of %s stands on %s as well, at %s. A tag names one object.", tag, addr, first, eval.Place(c.objects[first].tagRange))
 				continue
 			}
 			owners[tag] = addr
@@ -81,7 +82,7 @@ func (c *checker) manifests() {
 		config := c.objects[*m.Config].object.Body.(*Config)
 		b := o.object.Range
 		if a := c.p.instances[addr].block.attrs["layers"]; a != nil {
-			b = a.expr.rng()
+			b = a.expr.Range()
 		}
 		switch {
 		case config.MediaType == ocispec.MediaTypeEmptyJSON && m.ArtifactType == "":
@@ -149,7 +150,7 @@ func addressList(addrs []Address) string {
 
 func (c *checker) manifestsRange(addr Address) hcl.Range {
 	if a := c.p.instances[addr].block.attrs["manifests"]; a != nil {
-		return a.expr.rng()
+		return a.expr.Range()
 	}
 	return c.objects[addr].object.Range
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // hasUnset reports whether the spec is checked without the value of a variable.
@@ -21,7 +23,7 @@ func (p *program) hasUnset() bool {
 // missingSources warns about the sources of a layer that do not exist, as far as
 // their paths are known. They may still be made before the plan is.
 func (p *program) missingSources(l *Layer, rng hcl.Range) hcl.Diagnostics {
-	root, err := openDir(p.library.dir())
+	root, err := eval.OpenDir(p.library.Dir())
 	if err != nil {
 		return nil // reading the spec says so
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/eval"
 )
 
 // imageAttributes are the attributes that only an image config has.
@@ -93,8 +94,8 @@ func (d *decoder) image() *ocispec.Image {
 }
 
 var (
-	userPattern   = pattern(`^[^:\s\x00]+(:[^:\s\x00]+)?$`)
-	signalPattern = pattern(`^(SIG[A-Z0-9]+([+-][0-9]+)?|[0-9]{1,3})$`)
+	userPattern   = eval.Pattern(`^[^:\s\x00]+(:[^:\s\x00]+)?$`)
+	signalPattern = eval.Pattern(`^(SIG[A-Z0-9]+([+-][0-9]+)?|[0-9]{1,3})$`)
 )
 
 // absoluteOn reports whether a path is absolute on an operating system.
@@ -235,11 +236,11 @@ func (d *decoder) environmentList(raw got) []string {
 // sensitiveElements tells for each element of a list or set whether it is sensitive.
 func sensitiveElements(v cty.Value) []bool {
 	v, marks := v.Unmark()
-	_, all := marks[sensitivity{}]
+	_, all := marks[eval.Sensitive{}]
 	var hidden []bool
 	for it := v.ElementIterator(); it.Next(); {
 		_, element := it.Element()
-		hidden = append(hidden, all || isSensitive(element))
+		hidden = append(hidden, all || eval.IsSensitive(element))
 	}
 	return hidden
 }
@@ -249,7 +250,7 @@ func sensitiveElements(v cty.Value) []bool {
 func (d *decoder) envField(g got, i int, name, value string) {
 	key, v := cty.StringVal(name), cty.StringVal(value)
 	if g.sensitive {
-		key, v = cty.NumberIntVal(int64(i)), cty.StringVal(name+"="+value).Mark(sensitivity{})
+		key, v = cty.NumberIntVal(int64(i)), cty.StringVal(name+"="+value).Mark(eval.Sensitive{})
 	}
 	d.fields = appendFields(d.fields, "env"+indexText(key), v)
 }

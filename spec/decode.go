@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/eval"
 )
 
 // decoder turns the attributes of one object into Go values. It goes on after a
@@ -75,7 +76,7 @@ func (g got) quote(s string) string {
 	if g.sensitive {
 		return "(sensitive)"
 	}
-	return shown(s)
+	return eval.Quote(s)
 }
 
 // raw evaluates an attribute without converting it.
@@ -84,7 +85,7 @@ func (d *decoder) raw(attrs map[string]*attribute, name string) got {
 	if !ok {
 		return got{name: name}
 	}
-	g := got{name: name, rng: a.expr.rng(), set: true}
+	g := got{name: name, rng: a.expr.Range(), set: true}
 	if d.s.p.skips(a.expr) || d.inst.block.wrong {
 		g.reported = true
 		return g
@@ -98,16 +99,18 @@ func (d *decoder) raw(attrs map[string]*attribute, name string) got {
 	if v.IsNull() {
 		return got{name: name}
 	}
-	if cost, problem := valueSize(v); problem != "" {
+	cost, problem := eval.Size(v)
+	if problem != "" {
 		d.err(g.rng, "%s: %s", name, problem)
 		g.reported = true
 		return g
-	} else if !d.s.evaluation.meter.charge(cost, g.rng) {
-		d.diags = append(d.diags, d.s.evaluation.meter.problem())
+	}
+	if limit := d.s.evaluation.Charge(cost, g.rng); limit != nil {
+		d.diags = append(d.diags, limit)
 		g.reported = true
 		return g
 	}
-	g.value, g.sensitive = v, isSensitive(v)
+	g.value, g.sensitive = v, eval.IsSensitive(v)
 	return g
 }
 
@@ -123,14 +126,14 @@ func (d *decoder) get(attrs map[string]*attribute, name string, t cty.Type) got 
 
 // settle converts a value that was evaluated and records it as a field.
 func (d *decoder) settle(g got, t cty.Type) got {
-	g.sensitive = isSensitive(g.value)
-	v, err := convertTo(dropNulls(g.value, t), t)
+	g.sensitive = eval.IsSensitive(g.value)
+	v, err := eval.Convert(dropNulls(g.value, t), t)
 	if err != nil {
 		d.err(g.rng, "%s is not right: %s.", g.name, problemText(err, g.sensitive))
 		g.reported = true
 		return g
 	}
-	if t.IsListType() && hasNull(v) {
+	if t.IsListType() && eval.HasNull(v) {
 		d.err(g.rng, "%s contains null.", g.name)
 		g.reported = true
 		return g

@@ -6,23 +6,25 @@ import (
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // need notes what an expression is made from. Whole objects count only when
 // whole is set: where the value tells which objects are meant, it is asked.
-func (d *decoder) need(e *expression, whole bool) {
+func (d *decoder) need(e *eval.Expression, whole bool) {
 	for _, r := range d.s.p.objectReferences(e, d.inst.block) {
-		addr, ok := r.block()
+		addr, ok := r.Block()
 		if !ok {
 			continue
 		}
 		b := d.s.p.blocks[addr]
-		attr, _ := r.attribute(b.forEach != nil)
+		attr, _ := r.Attribute(b.forEach != nil)
 		if attr == attrAddress || attr == "" && !whole {
 			continue
 		}
 		if b.forEach == nil {
-			d.needs = append(d.needs, need{addr, attr, r.rng()})
+			d.needs = append(d.needs, need{addr, attr, r.Range()})
 			continue
 		}
 		keys := b.keys
@@ -34,24 +36,24 @@ func (d *decoder) need(e *expression, whole bool) {
 			keys = keys[at : at+1]
 		}
 		for _, key := range keys {
-			d.needs = append(d.needs, need{b.instance(key), attr, r.rng()})
+			d.needs = append(d.needs, need{b.instance(key), attr, r.Range()})
 		}
 	}
 }
 
 // objectReferences lists the references to objects that an expression makes,
 // itself, through locals, or through for_each of the block that it stands in.
-func (p *program) objectReferences(e *expression, b *block) []reference {
-	var refs []reference
-	for _, r := range e.refs {
-		name, _, _ := r.name()
+func (p *program) objectReferences(e *eval.Expression, b *block) []eval.Reference {
+	var refs []eval.Reference
+	for _, r := range e.References {
+		name, _, _ := r.Name()
 		switch {
-		case r.root() == rootLocal && p.locals[name] != nil:
+		case r.Root() == rootLocal && p.locals[name] != nil:
 			refs = append(refs, p.locals[name].refs...)
-		case r.root() == rootEach && name == "value" && b != nil && b.forEach != nil:
+		case r.Root() == rootEach && name == "value" && b != nil && b.forEach != nil:
 			refs = append(refs, p.objectReferences(b.forEach, nil)...)
 		default:
-			if addr, ok := r.block(); ok && p.blocks[addr] != nil {
+			if addr, ok := r.Block(); ok && p.blocks[addr] != nil {
 				refs = append(refs, r)
 			}
 		}
@@ -75,7 +77,7 @@ func objectRef(v cty.Value) (Address, bool) {
 	if v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() || !v.Type().HasAttribute(attrAddress) {
 		return Address{}, false
 	}
-	text, ok := textOf(v.GetAttr(attrAddress))
+	text, ok := eval.StringOf(v.GetAttr(attrAddress))
 	if !ok {
 		return Address{}, false
 	}
@@ -157,7 +159,7 @@ func listHint(v cty.Value, name string) string {
 }
 
 // member decodes one reference.
-func (d *decoder) member(g got, v cty.Value, path string, e *expression, allowed []Kind) (Address, bool) {
+func (d *decoder) member(g got, v cty.Value, path string, e *eval.Expression, allowed []Kind) (Address, bool) {
 	addr, ok := objectRef(v)
 	if !ok {
 		hint := ""
@@ -169,8 +171,8 @@ func (d *decoder) member(g got, v cty.Value, path string, e *expression, allowed
 		d.err(g.rng, "%s must be a reference to a %s, such as %s.NAME.%s", path, kindList(allowed), allowed[0], hint)
 		return addr, false
 	}
-	named := slices.ContainsFunc(d.s.p.objectReferences(e, d.inst.block), func(r reference) bool {
-		a, _ := r.block()
+	named := slices.ContainsFunc(d.s.p.objectReferences(e, d.inst.block), func(r eval.Reference) bool {
+		a, _ := r.Block()
 		return a == addr.Block()
 	})
 	if !named || d.s.p.instances[addr] == nil {

@@ -53,7 +53,7 @@ func (p *program) enclosedSets() hcl.Diagnostics {
 		return nil
 	}
 	var diags hcl.Diagnostics
-	for _, set := range p.library.inputs() {
+	for _, set := range p.library.Inputs() {
 		n, pattern := Node{From: set.Path}, path.Clean(set.Pattern)
 		if set.Function != "fileset" || !slices.ContainsFunc(layoutFiles, func(name string) bool {
 			rel := n.below(path.Join(layout, name))
@@ -75,7 +75,7 @@ func (p *program) enclosedSets() hcl.Diagnostics {
 func (p *program) layoutInside() (string, bool) {
 	layout := filepath.FromSlash(p.layoutPath)
 	if filepath.IsAbs(layout) {
-		dir, err := filepath.Abs(p.library.dir())
+		dir, err := filepath.Abs(p.library.Dir())
 		if err != nil {
 			return "", false
 		}

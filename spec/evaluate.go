@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // evaluated is an object with what the checks across objects need.
@@ -52,7 +54,7 @@ func (p *program) expand(b *block) hcl.Diagnostics {
 	v, diags := newSession(p, nil).expression(b.forEach, nil)
 	if !diags.HasErrors() {
 		if problem := forEachProblem(v); problem != "" {
-			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid for_each", Subject: b.forEach.rng().Ptr(), Detail: problem})
+			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid for_each", Subject: b.forEach.Range().Ptr(), Detail: problem})
 		}
 	}
 	if diags.HasErrors() {
@@ -80,7 +82,7 @@ const maxInstances = 100_000
 func forEachProblem(v cty.Value) string {
 	const want = "for_each goes through a map, an object or a set of strings"
 	t := v.Type()
-	if v.HasMark(sensitivity{}) { // the keys of a map, or a member of a set
+	if v.HasMark(eval.Sensitive{}) { // the keys of a map, or a member of a set
 		return "for_each is sensitive, but its keys are part of addresses, which are shown. Sensitive values of a map with plain keys are allowed."
 	}
 	switch {
@@ -99,7 +101,7 @@ func forEachProblem(v cty.Value) string {
 	case v.LengthInt() > maxInstances:
 		return fmt.Sprintf("%s of at most %d elements.", want, maxInstances)
 	}
-	if t.IsSetType() && hasNull(v) {
+	if t.IsSetType() && eval.HasNull(v) {
 		return want + ", and this set contains null."
 	}
 	return ""
@@ -122,7 +124,7 @@ func (p *program) evaluateGraph() hcl.Diagnostics {
 		if n.local != "" {
 			l := p.locals[n.local]
 			if wrong[n] || p.skips(l.expr) {
-				l.expr.wrong = true
+				l.expr.Invalid = true
 				continue
 			}
 			diags = append(diags, p.evaluateLocal(s, l)...)
@@ -141,7 +143,7 @@ func (p *program) evaluateGraph() hcl.Diagnostics {
 func (p *program) evaluateLocal(s *session, l *local) hcl.Diagnostics {
 	v, diags := s.local(l.name)
 	if diags.HasErrors() {
-		l.expr.wrong = true
+		l.expr.Invalid = true
 		return diags
 	}
 	l.refs = p.objectReferences(l.expr, nil)
@@ -170,13 +172,13 @@ func (s *session) outputs() ([]Output, []need, hcl.Diagnostics) {
 		if more.HasErrors() {
 			continue
 		}
-		if _, problem := valueSize(v); problem != "" {
-			diags = append(diags, wrongType(a.expr.rng(), "The value of an output", fmt.Errorf("%s", problem)))
+		if _, problem := eval.Size(v); problem != "" {
+			diags = append(diags, wrongType(a.expr.Range(), "The value of an output", fmt.Errorf("%s", problem)))
 			continue
 		}
-		if isSensitive(v) && !o.sensitive {
+		if eval.IsSensitive(v) && !o.sensitive {
 			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Sensitive output", Subject: a.expr.rng().Ptr(),
+				Severity: hcl.DiagError, Summary: "Sensitive output", Subject: a.expr.Range().Ptr(),
 				Detail: "The value comes from something sensitive. Add sensitive = true to the output, which keeps it from being shown.",
 			})
 			continue

@@ -10,12 +10,14 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/opencontainers/go-digest"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // appendFields flattens a value into fields below a path.
 func appendFields(fields []Field, path string, v cty.Value) []Field {
 	plain, marks := v.Unmark()
-	_, sensitive := marks[sensitivity{}]
+	_, sensitive := marks[eval.Sensitive{}]
 	t := plain.Type()
 	if sensitive {
 		return append(fields, sensitiveField(path, v))

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // node is a variable, a local or a block in the reference graph: one of its
@@ -58,8 +60,8 @@ func compareNodes(a, b node) int {
 }
 
 // expressions lists all expressions of a block.
-func (b *block) expressions() []*expression {
-	var list []*expression
+func (b *block) expressions() []*eval.Expression {
+	var list []*eval.Expression
 	if b.forEach != nil {
 		list = append(list, b.forEach)
 	}
@@ -114,18 +116,18 @@ func (p *program) graph() *graph {
 }
 
 // edges lists what an expression refers to directly.
-func (p *program) edges(e *expression) []edge {
+func (p *program) edges(e *eval.Expression) []edge {
 	var edges []edge
-	for _, r := range e.refs {
-		name, _, _ := r.name()
-		if r.root() == rootVar && p.variables[name] != nil {
-			edges = append(edges, edge{to: node{variable: name}, rng: r.rng()})
+	for _, r := range e.References {
+		name, _, _ := r.Name()
+		if r.Root() == rootVar && p.variables[name] != nil {
+			edges = append(edges, edge{to: node{variable: name}, rng: r.Range()})
 		}
-		if r.root() == rootLocal && p.locals[name] != nil {
-			edges = append(edges, edge{to: node{local: name}, rng: r.rng()})
+		if r.Root() == rootLocal && p.locals[name] != nil {
+			edges = append(edges, edge{to: node{local: name}, rng: r.Range()})
 		}
-		if addr, ok := r.block(); ok && p.blocks[addr] != nil {
-			edges = append(edges, edge{to: node{block: addr}, rng: r.rng()})
+		if addr, ok := r.Block(); ok && p.blocks[addr] != nil {
+			edges = append(edges, edge{to: node{block: addr}, rng: r.Range()})
 		}
 	}
 	return edges

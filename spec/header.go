@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/eval"
 )
 
 // header evaluates the layform and layout blocks.
@@ -40,7 +41,7 @@ func (p *program) header() hcl.Diagnostics {
 func repeated(kind string, rng, first hcl.Range) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "Duplicate " + kind + " block", Subject: &rng,
-		Detail: fmt.Sprintf("A spec has one %s block, and there is one already at %s.", kind, place(first)),
+		Detail: fmt.Sprintf("A spec has one %s block, and there is one already at %s.", kind, eval.Place(first)),
 	}
 }
 
@@ -49,11 +50,11 @@ func (p *program) layformBlock(b *plainBlock) hcl.Diagnostics {
 	if a, ok := b.attrs["name"]; ok {
 		v, more := p.constant(a.expr, cty.String, "The name of a spec")
 		diags = append(diags, more...)
-		if name, ok := textOf(v); ok {
+		if name, ok := eval.StringOf(v); ok {
 			if err := imagespec.CheckSpecName(name); err != nil {
 				diags = append(diags, &hcl.Diagnostic{
-					Severity: hcl.DiagError, Summary: "Invalid name", Subject: a.expr.rng().Ptr(),
-					Detail: fmt.Sprintf("The name of the spec is %s, which %s.", shown(name), err),
+					Severity: hcl.DiagError, Summary: "Invalid name", Subject: a.expr.Range().Ptr(),
+					Detail: fmt.Sprintf("The name of the spec is %s, which %s.", eval.Quote(name), err),
 				})
 			}
 			p.name = name
@@ -65,17 +66,17 @@ func (p *program) layformBlock(b *plainBlock) hcl.Diagnostics {
 	}
 	v, more := p.constant(a.expr, cty.String, "required_version")
 	diags = append(diags, more...)
-	text, ok := textOf(v)
+	text, ok := eval.StringOf(v)
 	if !ok {
 		return diags
 	}
 	constraint, err := version.NewConstraint(text)
 	if err != nil {
-		return append(diags, wrongType(a.expr.rng(), "required_version", fmt.Errorf("%q is no constraint such as \">= 0.1, < 2\"", text)))
+		return append(diags, wrongType(a.expr.Range(), "required_version", fmt.Errorf("%q is no constraint such as \">= 0.1, < 2\"", text)))
 	}
 	if own, err := version.NewVersion(p.version); err == nil && !constraint.Check(own.Core()) {
 		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Unsupported version", Subject: a.expr.rng().Ptr(),
+			Severity: hcl.DiagError, Summary: "Unsupported version", Subject: a.expr.Range().Ptr(),
 			Detail: fmt.Sprintf("The spec requires layform %s, and this is %s. Install a version that fits.", text, p.version),
 		})
 	}
@@ -96,13 +97,13 @@ func (p *program) layoutBlock(b *plainBlock) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	text, ok := textOf(v)
+	text, ok := eval.StringOf(v)
 	switch {
-	case isSensitive(v) || !ok:
-		diags = append(diags, wrongType(a.expr.rng(), "The path of the layout", errors.New("a string is required that is known and not sensitive")))
+	case eval.IsSensitive(v) || !ok:
+		diags = append(diags, wrongType(a.expr.Range(), "The path of the layout", errors.New("a string is required that is known and not sensitive")))
 	default:
 		if err := layoutPathProblem(text); err != nil {
-			diags = append(diags, wrongType(a.expr.rng(), "The path of the layout", err))
+			diags = append(diags, wrongType(a.expr.Range(), "The path of the layout", err))
 		}
 	}
 	p.layoutPath = text

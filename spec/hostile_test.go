@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // within gives the text of a spec in which an image is made from the body of
@@ -69,7 +71,7 @@ func TestHostileValues(t *testing.T) {
 			s, diags := Load(dir, source(test[0]))
 			mustSay(t, s, diags, test[1], "layform.hcl line ")
 			for _, d := range diags {
-				if len(d.Detail) > maxDetail+10 {
+				if len(d.Detail) > eval.MaxDetail+10 {
 					t.Errorf("%d bytes of text: %.100s", len(d.Detail), d.Detail)
 				}
 			}
@@ -108,7 +110,7 @@ func TestLargeDocuments(t *testing.T) {
 // block and into every function: no message, field, address or output shows it.
 func TestSensitiveEverywhere(t *testing.T) {
 	texts := sensitiveAttributes()
-	for name := range newProgram(".", "").library.functions {
+	for _, name := range newProgram(".", "").library.FunctionNames() {
 		for _, args := range []string{"var.s", "var.s, var.s", "1, var.s", "var.s, 1", "[var.s], 1, var.s", "var.s, {}", `{ (var.s) = 1 }, var.s`} {
 			texts = append(texts, "output \"o\" {\n sensitive = true\n value = "+name+"("+args+")\n}\n")
 		}

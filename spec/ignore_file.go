@@ -14,7 +14,7 @@ func (d *decoder) ignoreFile(b *nestedBlock, n *Node) {
 	if !g.ok || name == "" {
 		return
 	}
-	text, err := d.s.p.library.read("ignore_file", name)
+	text, err := d.s.p.library.Read("ignore_file", name)
 	if err != nil {
 		d.err(g.rng, "ignore_file: %s.", err)
 		return

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // JSON is a value in canonical JSON: members sorted, no spaces, no escapes that
@@ -13,7 +15,7 @@ import (
 type JSON string
 
 // MaxDepth is the depth to which a value, and so its JSON, may be nested.
-const MaxDepth = maxValueDepth
+const MaxDepth = eval.MaxValueDepth
 
 // MarshalJSON writes the value; empty JSON is null.
 func (j JSON) MarshalJSON() ([]byte, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/eval"
 	"github.com/layform/layform/spec/internal/suggest"
 )
 
@@ -79,7 +80,7 @@ func (d *decoder) sourcePath(attrs map[string]*attribute, name string) (string, 
 	if !d.mustKnow(g) {
 		return "", g
 	}
-	clean, err := localPath(s)
+	clean, err := eval.CleanPath(s)
 	if err != nil {
 		d.err(g.rng, "%s: %s.", name, err)
 		return "", g
@@ -97,11 +98,11 @@ func (d *decoder) checkSources(archive, blob got) {
 	const rule = "A layer is made of one thing: archive, or blob, or copy, file, directory, symlink, hardlink and whiteout blocks."
 	switch {
 	case archive.set && blob.set:
-		d.err(blob.rng, "%s Here archive is set at %s, and blob as well.", rule, place(archive.rng))
+		d.err(blob.rng, "%s Here archive is set at %s, and blob as well.", rule, eval.Place(archive.rng))
 	case archive.set && tree != nil:
-		d.err(archive.rng, "%s Here there is a %s block at %s, and archive as well.", rule, tree.kind, place(tree.rng))
+		d.err(archive.rng, "%s Here there is a %s block at %s, and archive as well.", rule, tree.kind, eval.Place(tree.rng))
 	case blob.set && tree != nil:
-		d.err(blob.rng, "%s Here there is a %s block at %s, and blob as well.", rule, tree.kind, place(tree.rng))
+		d.err(blob.rng, "%s Here there is a %s block at %s, and blob as well.", rule, tree.kind, eval.Place(tree.rng))
 	case !archive.set && !blob.set && tree == nil:
 		d.lacks(b.incomplete, b.rng, "The layer is empty. %s", rule)
 	}
@@ -118,7 +119,7 @@ func (d *decoder) compression() (imagespec.Compression, bool) {
 	g := d.raw(d.inst.block.attrs, "compression")
 	switch {
 	case block != nil && g.set:
-		d.err(g.rng, "compression is set here and in a block at %s. Keep one of them.", place(block.rng))
+		d.err(g.rng, "compression is set here and in a block at %s. Keep one of them.", eval.Place(block.rng))
 		return c, false
 	case block != nil:
 		return d.compressionMembers(block.attrs)
@@ -148,7 +149,7 @@ func (d *decoder) compressionBlock() (*nestedBlock, bool) {
 			continue
 		}
 		if found != nil {
-			d.err(n.rng, "There is a compression block at %s already. A layer has one.", place(found.rng))
+			d.err(n.rng, "There is a compression block at %s already. A layer has one.", eval.Place(found.rng))
 			return nil, false
 		}
 		found = n
@@ -199,7 +200,7 @@ func (d *decoder) compressionMembers(attrs map[string]*attribute) (imagespec.Com
 	}
 	record(start)
 	if a, set := attrs["level"]; set && c.Algorithm == imagespec.Uncompressed {
-		d.err(a.expr.rng(), "There is no level for compression %q.", imagespec.Uncompressed)
+		d.err(a.expr.Range(), "There is no level for compression %q.", imagespec.Uncompressed)
 		ok = false
 	}
 	return c, ok
@@ -265,6 +266,6 @@ func (d *decoder) onDuplicate(archive got) Duplicates {
 }
 
 // literalExpression is an expression with a fixed value.
-func literalExpression(v cty.Value, rng hcl.Range) *expression {
-	return &expression{syntax: literalSyntax(v, rng)}
+func literalExpression(v cty.Value, rng hcl.Range) *eval.Expression {
+	return &eval.Expression{Syntax: literalSyntax(v, rng)}
 }

@@ -6,17 +6,19 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // referencePattern matches references to images in the forms of other tools:
 // transport:name and scheme://host. A single letter is a drive.
-var referencePattern = pattern(`^([A-Za-z][A-Za-z0-9+.-]+):(//)?(.*)$`)
+var referencePattern = eval.Pattern(`^([A-Za-z][A-Za-z0-9+.-]+):(//)?(.*)$`)
 
 // hostPortPattern matches what follows the host of a reference: a port and a name.
-var hostPortPattern = pattern(`^[0-9]+/`)
+var hostPortPattern = eval.Pattern(`^[0-9]+/`)
 
 // shellPattern matches a path that begins with a variable of a shell.
-var shellPattern = pattern(`^(\$\w+|%\w+%)([/\\]|$)`)
+var shellPattern = eval.Pattern(`^(\$\w+|%\w+%)([/\\]|$)`)
 
 // tarSuffixes end the names of tars, compressed or not.
 var tarSuffixes = []string{".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz", ".tar.bz2", ".tbz2"}

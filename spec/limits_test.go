@@ -5,10 +5,10 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // TestHostileText loads texts that would overflow the stack of the parser or
@@ -32,22 +32,22 @@ func TestHostileText(t *testing.T) {
 		"splats":       {"x = f()" + repeat("[*]", deepEnough), "nested too deeply"},
 		"directives":   {"x = <<E\n" + repeat("%{if a}", deepEnough) + "\nE\n", "nested too deeply"},
 		"for":          {"x = " + repeat("[for a in ", deepEnough), "nested too deeply"},
-		"large":        {repeat("# comment\n", MaxSourceSize/10+1), "larger than"},
+		"large":        {repeat("# comment\n", eval.MaxSourceSize/10+1), "larger than"},
 		"utf-16":       {"\xff\xfex\x00=\x001\x00", "UTF-16"},
 		"nul":          {"x = 1\n# \x00", "NUL character"},
 		"not utf-8":    {"x = \"\xff\"", "not valid UTF-8"},
 		"surrogate":    {"x = \"\xed\xa0\x80\"", "not valid UTF-8"},
 		"escape":       {`x = "\ud800"`, "U+d800"},
 		"end of file":  {repeat("# comment\n", 7000) + repeat("b {\n", deep), "nested too deeply"},
-		"no comment":   {"x = 1 /*" + repeat("\n", lexedAtOnce) + repeat("(", deep), "nested too deeply"},
-		"heredoc":      {"x = <<E\n" + repeat("a\n", maxLines+1) + "E\n", "lines at most"},
-		"indented":     {"x = <<-E\n" + repeat(" a\n", maxLines+1) + "E\n", "lines at most"},
-		"tokens":       {"x = [" + repeat("1,", maxTokens/2) + "]", "Divide the spec"},
-		"many lines":   {repeat("x=1\n", maxTokens/3+1), "Divide the spec"},
+		"no comment":   {"x = 1 /*" + repeat("\n", 64<<10) + repeat("(", deep), "nested too deeply"},
+		"heredoc":      {"x = <<E\n" + repeat("a\n", eval.MaxLines+1) + "E\n", "lines at most"},
+		"indented":     {"x = <<-E\n" + repeat(" a\n", eval.MaxLines+1) + "E\n", "lines at most"},
+		"tokens":       {"x = [" + repeat("1,", eval.MaxTokens/2) + "]", "Divide the spec"},
+		"many lines":   {repeat("x=1\n", eval.MaxTokens/3+1), "Divide the spec"},
 		"exponent":     {"x = 1e20000000", "too large, too small"},
 		"small":        {"x = -1E-2467", "too large, too small"},
-		"digits":       {"x = 0." + repeat("9", maxDigits), "too large, too small"},
-		"no newline":   {"x = \"" + repeat("a", lexedAtOnce) + repeat("${(", deep), "nested too deeply"},
+		"digits":       {"x = 0." + repeat("9", eval.MaxDigits), "too large, too small"},
+		"no newline":   {"x = \"" + repeat("a", 64<<10) + repeat("${(", deep), "nested too deeply"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
@@ -86,7 +86,7 @@ func TestSpecSize(t *testing.T) {
 	file := source("")
 	file.Sources[0] = Source{Name: "layform.json", Text: `{"layout": {"path": "out"}, "output": {"o": {"value": 1e20000000}}}`}
 	mustFail(t, t.TempDir(), file, "number", "layform.json line 1")
-	file.Sources[0].Text = `{"output": {"o": {"value": [` + strings.Repeat("1,", maxTokens) + `1]}}}`
+	file.Sources[0].Text = `{"output": {"o": {"value": [` + strings.Repeat("1,", eval.MaxTokens) + `1]}}}`
 	mustFail(t, t.TempDir(), file, "Divide the spec", "layform.json line 1")
 }
 
@@ -211,32 +211,6 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestSilence: the last resort ends what counts nothing, and nothing else.
-func TestSilence(t *testing.T) {
-	s := mustLoad(t, t.TempDir(), source("layer \"a\" {\n file \"/a\" { content = \"${upper(\"x\")}!\" }\n}\nmanifest \"m\" {\n artifact_type = \"a/b\"\n layers = [layer.a]\n}\n"))
-	ses := newSession(s.program, nil)
-	stopped := new(watch)
-	stopped.stop.Store(true)
-	ses.evaluation = s.program.library.newEvaluation(stopped)
-	_, diags := ses.evaluate(s.program.instances[Address{Kind: KindLayer, Name: "a"}])
-	if !diags.HasErrors() || !strings.Contains(diags[0].Detail, silence) || diags[0].Subject == nil {
-		t.Errorf("diagnostics %v", diags)
-	}
-	w, hang := new(watch), make(chan struct{})
-	diags, finished := guardedFor(w, time.Nanosecond, func() hcl.Diagnostics { <-hang; return nil })
-	if close(hang); finished || !diags.HasErrors() || !w.stop.Load() {
-		t.Errorf("finished %v, diagnostics %v", finished, diags)
-	}
-}
-
-// TestPanic turns a panic into a diagnostic.
-func TestPanic(t *testing.T) {
-	diags, finished := guarded(new(watch), func() hcl.Diagnostics { panic("oh") })
-	if !finished || !diags.HasErrors() || !strings.Contains(diags[0].Detail, "oh") {
-		t.Errorf("diagnostics %v", diags)
-	}
-}
-
 // TestCostlyFunctions: functions whose work grows faster than what they are given
 // are stopped by a count, and nothing that is of use is.
 func TestCostlyFunctions(t *testing.T) {
@@ -268,13 +242,4 @@ func TestCostlyFunctions(t *testing.T) {
 ]
  sensitive = true
 }`))
-}
-
-func TestValueSize(t *testing.T) {
-	shared := cty.StringVal(strings.Repeat("x", 1000))
-	list := cty.TupleVal([]cty.Value{shared, shared, cty.UnknownVal(cty.String), cty.NullVal(cty.String).Mark(sensitivity{})})
-	cost, problem := valueSize(list)
-	if want := int64(2000 + 5*valueCost); cost != want || problem != "" {
-		t.Errorf("cost %d, want %d; problem %q", cost, want, problem)
-	}
 }

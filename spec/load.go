@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/spec/addr"
+	"github.com/layform/layform/spec/eval"
 )
 
 // loading is one run of Load.
@@ -75,7 +76,7 @@ func tooManySources(name string) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "Spec too large",
 		Subject: &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos},
-		Detail:  fmt.Sprintf("With this file the spec has more than %d MiB, or %d names, values and punctuation marks. Make more of it with for_each, or put data into files that functions read.", maxSpecSize>>20, maxSpecTokens),
+		Detail:  fmt.Sprintf("With this file the spec has more than %d MiB, or %d names, values and punctuation marks. Make more of it with for_each, or put data into files that functions read.", eval.MaxSpecSize>>20, eval.MaxSpecTokens),
 	}
 }
 
@@ -86,12 +87,12 @@ func (l *loading) declare() (diags hcl.Diagnostics, parsed bool) {
 	var overrides []hcl.Blocks
 	size, tokens, parsed := 0, 0, true
 	for _, src := range l.sources {
-		if size += len(src.Text); size > maxSpecSize || tokens > maxSpecTokens {
+		if size += len(src.Text); size > eval.MaxSpecSize || tokens > eval.MaxSpecTokens {
 			return append(diags, tooManySources(src.Name)), false
 		}
-		f, count, more := parseFile(src.Name, src.Text)
+		f, count, more := eval.ParseCounted(src.Name, src.Text)
 		tokens += count
-		l.p.watch.counted.Add(1)
+		l.p.watch.Progress()
 		diags = append(diags, more...)
 		l.p.files[src.Name] = f
 		if more.HasErrors() {
@@ -125,15 +126,15 @@ func (l *loading) read() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	size := 0
 	for _, name := range names {
-		text, err := readInside(l.dir, name, MaxSourceSize)
+		text, err := eval.ReadInside(l.dir, name, eval.MaxSourceSize)
 		if err != nil {
 			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: sentence(err)})
 			continue
 		}
-		if size += len(text); size > maxSpecSize {
+		if size += len(text); size > eval.MaxSpecSize {
 			return append(diags, tooManySources(name))
 		}
-		l.sources = append(l.sources, Source{Name: name, Text: SourceText(text)})
+		l.sources = append(l.sources, Source{Name: name, Text: eval.SourceText(text)})
 	}
 	return diags
 }
@@ -238,7 +239,7 @@ func (l *loading) objects() (diags, checks hcl.Diagnostics) {
 		e, more := s.evaluate(inst)
 		diags = append(diags, more...)
 		if !l.opts.CheckOnly {
-			l.first[addr] = answer{e.object, tidy(more)}
+			l.first[addr] = answer{e.object, eval.SortAndDedupe(more)}
 		}
 		e.object.Fields = nil
 		if layer, ok := e.object.Body.(*Layer); ok {

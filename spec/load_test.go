@@ -13,6 +13,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 var update = flag.Bool("update", false, "write golden files")
@@ -157,7 +159,7 @@ func describe(t *testing.T, s *Spec, diags hcl.Diagnostics) []byte {
 		Name, LayoutPath string
 		Objects          []member
 		Outputs          []Output
-		Inputs           []Input
+		Inputs           []eval.Input
 		Variables        []Variable
 		Warnings         []string
 	}
@@ -175,7 +177,7 @@ func describe(t *testing.T, s *Spec, diags hcl.Diagnostics) []byte {
 				l.Tree[i].Range = hcl.Range{}
 			}
 		}
-		all.Objects = append(all.Objects, member{addr.String(), place(o.Range), strs(o.Refs), o.Body, fieldsOf(o)})
+		all.Objects = append(all.Objects, member{addr.String(), eval.Place(o.Range), strs(o.Refs), o.Body, fieldsOf(o)})
 	}
 	var more hcl.Diagnostics
 	if all.Outputs, more = s.Outputs(nil); more.HasErrors() {

@@ -6,6 +6,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/eval"
 )
 
 // manifest decodes a manifest block.
@@ -69,7 +70,7 @@ func (d *decoder) entry() Entry {
 	attrs := d.inst.block.attrs
 	e := Entry{Annotations: d.annotations(attrs, "descriptor_annotations")}
 	if _, ok := e.Annotations[ocispec.AnnotationRefName]; ok {
-		d.err(attrs["descriptor_annotations"].expr.rng(), "The annotation %s holds the ref name in index.json. Write it as tags.", ocispec.AnnotationRefName)
+		d.err(attrs["descriptor_annotations"].expr.Range(), "The annotation %s holds the ref name in index.json. Write it as tags.", ocispec.AnnotationRefName)
 	}
 	tags, g := d.texts(attrs, "tags")
 	if g.sensitive {
@@ -78,10 +79,10 @@ func (d *decoder) entry() Entry {
 	}
 	for _, tag := range tags {
 		if err := imagespec.CheckRefName(tag); err != nil {
-			d.err(g.rng, "The tag %s %s.", shown(tag), err)
+			d.err(g.rng, "The tag %s %s.", eval.Quote(tag), err)
 		} else if !imagespec.IsRefName(tag) {
 			d.warn(g.rng, "Tag of an unusual form", "Registries take the tag %s, but the image spec says that a ref name should be letters and digits with one of - . _ : @ + or -- "+
-				"between them, and other tools, skopeo, umoci and buildah among them, refuse it in a layout.", shown(tag))
+				"between them, and other tools, skopeo, umoci and buildah among them, refuse it in a layout.", eval.Quote(tag))
 		}
 	}
 	slices.Sort(tags)

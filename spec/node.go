@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/eval"
 	"github.com/layform/layform/spec/internal/suggest"
 )
 
@@ -61,7 +62,7 @@ func (d *decoder) checkWhiteouts(nodes []Node) {
 			d.err(w.Range, "The path %s is whited out here, and at %s there is a %s block for %s. "+
 				"A whiteout hides lower layers alone, and what a layer has at a path replaces what they have: remove the whiteout. "+
 				"To hide what lower layers have in a directory, set opaque = true.",
-				shown("/"+p), place(n.Range), n.Kind, shown("/"+n.To))
+				eval.Quote("/"+p), eval.Place(n.Range), n.Kind, eval.Quote("/"+n.To))
 		}
 	}
 }
@@ -74,12 +75,12 @@ func (d *decoder) repeat(n *nestedBlock) []Node {
 	}
 	d.need(n.dynamic.forEach, true)
 	v := g.value
-	if !g.set || !v.IsKnown() || v.HasMark(sensitivity{}) || !v.CanIterateElements() {
-		d.err(n.dynamic.forEach.rng(), "for_each of a dynamic block must be a list, set, map or object that is known when the plan is made and not sensitive.")
+	if !g.set || !v.IsKnown() || v.HasMark(eval.Sensitive{}) || !v.CanIterateElements() {
+		d.err(n.dynamic.forEach.Range(), "for_each of a dynamic block must be a list, set, map or object that is known when the plan is made and not sensitive.")
 		return nil
 	}
 	if v.LengthInt() > maxInstances {
-		d.err(n.dynamic.forEach.rng(), "for_each of a dynamic block may have at most %d elements.", maxInstances)
+		d.err(n.dynamic.forEach.Range(), "for_each of a dynamic block may have at most %d elements.", maxInstances)
 		return nil
 	}
 	outer := d.in
@@ -180,7 +181,7 @@ func (d *decoder) owner(b *nestedBlock, n *Node) {
 	}
 }
 
-var capabilityPattern = pattern(`^(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+(?:\s+(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+)*$`)
+var capabilityPattern = eval.Pattern(`^(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+(?:\s+(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+)*$`)
 
 func (d *decoder) copyNode(b *nestedBlock, n *Node) {
 	var g got
@@ -275,13 +276,13 @@ func (d *decoder) imagePath(text string, rng hcl.Range, rootAllowed bool) (strin
 		problem = "must not be the root"
 	}
 	if problem != "" {
-		d.err(rng, "The path %s %s.", shown(text), problem)
+		d.err(rng, "The path %s %s.", eval.Quote(text), problem)
 		return "", false
 	}
 	return strings.TrimPrefix(path.Clean(text), "/"), true
 }
 
-var modePattern = pattern(`^[0-7]{3,5}$`)
+var modePattern = eval.Pattern(`^[0-7]{3,5}$`)
 
 // mode is a mode written as an octal string, nil when it is not set or not right.
 func (d *decoder) mode(attrs map[string]*attribute, name string) *uint32 {

@@ -8,6 +8,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/eval"
 	"github.com/layform/layform/spec/internal/suggest"
 )
 
@@ -21,7 +22,7 @@ var otherNames = map[string]string{
 func parsePlatform(text string) (*ocispec.Platform, string) {
 	p, err := imagespec.ParsePlatform(text)
 	if err != nil {
-		return nil, fmt.Sprintf("%s %s.", shown(text), err)
+		return nil, fmt.Sprintf("%s %s.", eval.Quote(text), err)
 	}
 	return &p, platformProblem(&p)
 }
@@ -30,11 +31,11 @@ func parsePlatform(text string) (*ocispec.Platform, string) {
 func platformProblem(p *ocispec.Platform) string {
 	switch {
 	case !imagespec.KnownSystem(p.OS):
-		return fmt.Sprintf("%s is no operating system that Go knows.%s", shown(p.OS), platformHint(p.OS, imagespec.Systems()))
+		return fmt.Sprintf("%s is no operating system that Go knows.%s", eval.Quote(p.OS), platformHint(p.OS, imagespec.Systems()))
 	case !imagespec.KnownArchitecture(p.Architecture):
-		return fmt.Sprintf("%s is no architecture that Go knows.%s", shown(p.Architecture), platformHint(p.Architecture, imagespec.Architectures()))
+		return fmt.Sprintf("%s is no architecture that Go knows.%s", eval.Quote(p.Architecture), platformHint(p.Architecture, imagespec.Architectures()))
 	case p.Variant != "" && !imagespec.IsVariant(p.Variant):
-		return fmt.Sprintf("%s is no variant of an architecture: v8 is one.", shown(p.Variant))
+		return fmt.Sprintf("%s is no variant of an architecture: v8 is one.", eval.Quote(p.Variant))
 	}
 	return ""
 }

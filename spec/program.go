@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/spec/addr"
+	"github.com/layform/layform/spec/eval"
 	"github.com/layform/layform/spec/internal/suggest"
 )
 
@@ -17,7 +18,7 @@ import (
 // can be evaluated. It does not change once Load is done.
 type program struct {
 	files   map[string]*hcl.File
-	library *library
+	library *eval.Library
 	version string
 
 	name       string
@@ -39,7 +40,7 @@ type program struct {
 	addresses []Address
 
 	// watch is shared by all evaluations during Load.
-	watch *watch
+	watch *eval.Watch
 }
 
 // plainBlock is a layform or layout block.
@@ -52,19 +53,19 @@ type plainBlock struct {
 type attribute struct {
 	name string
 	rng  hcl.Range // of the name
-	expr *expression
+	expr *eval.Expression
 }
 
 // local is one value of a locals block.
 type local struct {
 	name string
 	rng  hcl.Range
-	expr *expression
+	expr *eval.Expression
 	// fixed is the value when nothing that it refers to is built; it is set for
 	// locals that refer to no object.
 	fixed cty.Value
 	// refs are all references to objects, those of other locals included.
-	refs []reference
+	refs []eval.Reference
 }
 
 // block is a layer, config, manifest or index block.
@@ -77,7 +78,7 @@ type block struct {
 	missing    hcl.Range
 	incomplete bool
 	attrs      map[string]*attribute
-	forEach    *expression
+	forEach    *eval.Expression
 	nested     []*nestedBlock
 	// keys are the addresses of the instances, in order. wrong is set when
 	// for_each could not be evaluated.
@@ -109,8 +110,8 @@ type nestedBlock struct {
 
 // dynamic repeats a nested block.
 type dynamic struct {
-	forEach  *expression
-	labels   *expression
+	forEach  *eval.Expression
+	labels   *eval.Expression
 	iterator string
 }
 
@@ -126,9 +127,9 @@ type output struct {
 func newProgram(dir string, version string) *program {
 	p := &program{
 		files:     map[string]*hcl.File{},
-		library:   newLibrary(dir),
+		library:   eval.NewLibrary(dir),
 		version:   version,
-		watch:     &watch{},
+		watch:     &eval.Watch{},
 		name:      "default",
 		variables: map[string]*variable{},
 		locals:    map[string]*local{},
@@ -178,7 +179,7 @@ func attributesOf(content *hcl.BodyContent) (map[string]*attribute, hcl.Diagnost
 	attrs := map[string]*attribute{}
 	for _, name := range keysOf(content.Attributes) {
 		a := content.Attributes[name]
-		e, more := newExpression(a.Expr)
+		e, more := eval.NewExpression(a.Expr)
 		diags = append(diags, more...)
 		attrs[name] = &attribute{name: name, rng: a.NameRange, expr: e}
 	}
@@ -197,7 +198,7 @@ func (p *program) declareLocals(b *hcl.Block) hcl.Diagnostics {
 			diags = append(diags, duplicate("local value", name, a.NameRange, other.rng))
 			continue
 		}
-		e, more := newExpression(a.Expr)
+		e, more := eval.NewExpression(a.Expr)
 		diags = append(diags, more...)
 		p.locals[name] = &local{name: name, rng: a.NameRange, expr: e}
 	}
@@ -293,10 +294,10 @@ func (p *program) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 	attrs := content.Attributes
 	d := &dynamic{iterator: kind}
 	var more hcl.Diagnostics
-	d.forEach, more = newExpression(attrs["for_each"].Expr)
+	d.forEach, more = eval.NewExpression(attrs["for_each"].Expr)
 	diags = append(diags, more...)
 	if a, ok := attrs["labels"]; ok {
-		d.labels, more = newExpression(a.Expr)
+		d.labels, more = eval.NewExpression(a.Expr)
 		diags = append(diags, more...)
 	}
 	if a, ok := attrs["iterator"]; ok {
@@ -319,7 +320,7 @@ func (p *program) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 	n := &nestedBlock{kind: kind, labelRng: b.DefRange, rng: b.DefRange, dynamic: d, incomplete: more.HasErrors()}
 	n.attrs, more = attributesOf(inner)
 	if d.labels != nil {
-		n.labelRng = d.labels.rng()
+		n.labelRng = d.labels.Range()
 	}
 	return n, append(diags, more...)
 }
@@ -338,7 +339,7 @@ func checkName(what, name string, rng hcl.Range) *hcl.Diagnostic {
 func duplicate(what, name string, rng, other hcl.Range) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "Duplicate " + what, Subject: &rng,
-		Detail: fmt.Sprintf("%s named %q was declared already at %s. Names are unique in a spec.", article(what), name, place(other)),
+		Detail: fmt.Sprintf("%s named %q was declared already at %s. Names are unique in a spec.", article(what), name, eval.Place(other)),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"github.com/layform/layform/spec/eval"
 	"github.com/layform/layform/spec/internal/suggest"
 )
 
@@ -29,19 +30,19 @@ type scope struct {
 
 // checkNames checks that everything an expression refers to exists, and marks
 // the expression as wrong otherwise.
-func (p *program) checkNames(e *expression, s scope) hcl.Diagnostics {
+func (p *program) checkNames(e *eval.Expression, s scope) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	for _, r := range e.refs {
+	for _, r := range e.References {
 		if problem := p.checkReference(r, s); problem != nil {
 			diags = append(diags, problem)
 		}
 	}
-	hclsyntax.VisitAll(e.syntax, func(n hclsyntax.Node) hcl.Diagnostics {
+	hclsyntax.VisitAll(e.Syntax, func(n hclsyntax.Node) hcl.Diagnostics {
 		call, ok := n.(*hclsyntax.FunctionCallExpr)
 		if !ok {
 			return nil
 		}
-		if !p.library.has(call.Name) {
+		if !p.library.Has(call.Name) {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Call to unknown function", Subject: call.NameRange.Ptr(),
 				Detail: fmt.Sprintf("There is no function named %q.%s", call.Name, p.functionHint(call.Name)),
@@ -49,15 +50,15 @@ func (p *program) checkNames(e *expression, s scope) hcl.Diagnostics {
 		}
 		return nil
 	})
-	e.wrong = e.wrong || len(diags) > 0
+	e.Invalid = e.Invalid || len(diags) > 0
 	return diags
 }
 
-func (p *program) checkReference(r reference, s scope) *hcl.Diagnostic {
+func (p *program) checkReference(r eval.Reference, s scope) *hcl.Diagnostic {
 	problem := func(rng hcl.Range, format string, args ...any) *hcl.Diagnostic {
 		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid reference", Detail: fmt.Sprintf(format, args...), Subject: &rng}
 	}
-	root := r.root()
+	root := r.Root()
 	if root == s.iterator && root != "" {
 		return nil
 	}
@@ -68,17 +69,17 @@ func (p *program) checkReference(r reference, s scope) *hcl.Diagnostic {
 		if hint == "" {
 			hint = fmt.Sprintf(" If a string is meant, put it in quotation marks: %q.", root)
 		}
-		return problem(r.rng(), "There is nothing named %q to refer to.%s", root, hint)
+		return problem(r.Range(), "There is nothing named %q to refer to.%s", root, hint)
 	case root == rootEach && !slices.Contains(s.roots, rootEach):
-		return problem(r.rng(), "%s has no each: each.key and each.value exist in a block with for_each.", s.what)
+		return problem(r.Range(), "%s has no each: each.key and each.value exist in a block with for_each.", s.what)
 	case !slices.Contains(s.roots, root) && len(s.roots) == 0:
-		return problem(r.rng(), "%s may not refer to anything.", s.what)
+		return problem(r.Range(), "%s may not refer to anything.", s.what)
 	case !slices.Contains(s.roots, root):
-		return problem(r.rng(), "%s may not refer to %s.%s", s.what, root, allowedRoots(s.roots))
+		return problem(r.Range(), "%s may not refer to %s.%s", s.what, root, allowedRoots(s.roots))
 	}
-	name, rng, ok := r.name()
+	name, rng, ok := r.Name()
 	if !ok {
-		return problem(r.rng(), "%s needs a name after it: %s.NAME.", root, root)
+		return problem(r.Range(), "%s needs a name after it: %s.NAME.", root, root)
 	}
 	switch root {
 	case rootVar:
@@ -114,9 +115,9 @@ func allowedRoots(roots []string) string {
 }
 
 // checkObjectReference checks a reference such as layer.app["x"].digest.
-func (p *program) checkObjectReference(r reference) *hcl.Diagnostic {
-	addr, _ := r.block()
-	_, rng, _ := r.name()
+func (p *program) checkObjectReference(r eval.Reference) *hcl.Diagnostic {
+	addr, _ := r.Block()
+	_, rng, _ := r.Name()
 	problem := func(rng hcl.Range, format string, args ...any) *hcl.Diagnostic {
 		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid reference", Detail: fmt.Sprintf(format, args...), Subject: &rng}
 	}
@@ -124,10 +125,10 @@ func (p *program) checkObjectReference(r reference) *hcl.Diagnostic {
 	if !ok {
 		return problem(rng, "There is no block %s.%s", addr, p.blockHint(addr))
 	}
-	if b.forEach == nil && r.index != nil {
-		return problem(r.index.rng(), "%s has no for_each, so it takes no key.", addr)
+	if b.forEach == nil && r.Index != nil {
+		return problem(r.Index.Range(), "%s has no for_each, so it takes no key.", addr)
 	}
-	name, step := r.attribute(b.forEach != nil)
+	name, step := r.Attribute(b.forEach != nil)
 	if step == nil {
 		return nil
 	}
@@ -171,7 +172,7 @@ func (p *program) functionHint(name string) string {
 	case "pathexpand", "abspath", "env", "getenv":
 		return " No function of a spec reads the environment. Use a variable."
 	}
-	return suggest.Closest(name, p.library.functionNames())
+	return suggest.Closest(name, p.library.FunctionNames())
 }
 
 // objectAttributes are the attributes that a reference to an object offers.

@@ -11,6 +11,8 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/moby/patternmatcher"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // Selection decides what a copy takes of a directory: its ignore_file, exclude
@@ -71,7 +73,7 @@ func NewSelection(n *Node) (*Selection, error) {
 			if !doublestar.ValidatePattern(r.text) {
 				return nil, fmt.Errorf("%q is not a valid glob pattern", text)
 			}
-			s.text = s.text || !ascii(text)
+			s.text = s.text || !eval.IsASCII(text)
 			*list.rules = append(*list.rules, r)
 		}
 	}
@@ -181,7 +183,7 @@ func (f *Folder) Take(name string) (included, descend bool) {
 		return true, true
 	}
 	included, descend = f.take(name)
-	if f.s.text && (!ascii(name) || !ascii(f.rel)) {
+	if f.s.text && (!eval.IsASCII(name) || !eval.IsASCII(f.rel)) {
 		rel := below(f.rel, name)
 		if composed := norm.NFC.String(rel); composed != rel {
 			dir, base := splitLast(composed)

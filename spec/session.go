@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // session is one evaluation of one or more expressions, with one answer to what
@@ -13,7 +15,7 @@ import (
 type session struct {
 	p          *program
 	known      Known
-	evaluation *evaluation
+	evaluation *eval.Evaluation
 	locals     map[string]cty.Value
 	// objects are the values of objects, blocks those of whole blocks with for_each.
 	objects map[Address]cty.Value
@@ -36,7 +38,7 @@ func newSession(p *program, known Known) *session {
 	}
 	return &session{
 		p: p, known: known,
-		evaluation: p.library.newEvaluation(p.watch),
+		evaluation: p.library.NewEvaluation(p.watch),
 		locals:     map[string]cty.Value{},
 		objects:    map[Address]cty.Value{},
 		blocks:     map[Address]cty.Value{},
@@ -46,16 +48,16 @@ func newSession(p *program, known Known) *session {
 
 // skips reports whether an expression cannot be evaluated because something in
 // it, or in what it refers to, is wrong. That has been reported already.
-func (p *program) skips(e *expression) bool {
-	return e.wrong || slices.ContainsFunc(e.refs, func(r reference) bool {
-		name, _, _ := r.name()
-		switch r.root() {
+func (p *program) skips(e *eval.Expression) bool {
+	return e.Invalid || slices.ContainsFunc(e.References, func(r eval.Reference) bool {
+		name, _, _ := r.Name()
+		switch r.Root() {
 		case rootVar:
 			return p.variables[name] == nil || p.variables[name].wrong
 		case rootLocal:
-			return p.locals[name] == nil || p.locals[name].expr.wrong
+			return p.locals[name] == nil || p.locals[name].expr.Invalid
 		}
-		if addr, ok := r.block(); ok {
+		if addr, ok := r.Block(); ok {
 			b := p.blocks[addr]
 			return b == nil || b.wrong
 		}
@@ -65,7 +67,7 @@ func (p *program) skips(e *expression) bool {
 
 // expression evaluates an expression. What cannot be evaluated for a reason
 // that was reported before is unknown, without further diagnostics.
-func (s *session) expression(e *expression, in *env) (cty.Value, hcl.Diagnostics) {
+func (s *session) expression(e *eval.Expression, in *env) (cty.Value, hcl.Diagnostics) {
 	if s.p.skips(e) {
 		return cty.DynamicVal, nil
 	}
@@ -73,35 +75,35 @@ func (s *session) expression(e *expression, in *env) (cty.Value, hcl.Diagnostics
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	v, more := s.evaluation.value(e, names)
+	v, more := s.evaluation.Value(e, names)
 	return v, append(diags, more...)
 }
 
 // names are the values of the names that an expression refers to.
-func (s *session) names(e *expression, in *env) (map[string]cty.Value, hcl.Diagnostics) {
+func (s *session) names(e *eval.Expression, in *env) (map[string]cty.Value, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	names := map[string]cty.Value{}
 	variables := map[string]cty.Value{}
 	locals := map[string]cty.Value{}
 	objects := map[Kind]map[string]cty.Value{}
 	wanted := map[Address]map[string]bool{} // block → keys; nil for all
-	for _, r := range e.refs {
-		name, _, _ := r.name()
+	for _, r := range e.References {
+		name, _, _ := r.Name()
 		switch {
-		case in != nil && in.iterator != "" && r.root() == in.iterator:
+		case in != nil && in.iterator != "" && r.Root() == in.iterator:
 			names[in.iterator] = in.item
-		case r.root() == rootVar:
+		case r.Root() == rootVar:
 			variables[name] = s.p.variables[name].value
-		case r.root() == rootLocal:
+		case r.Root() == rootLocal:
 			v, more := s.local(name)
 			diags = append(diags, more...)
 			locals[name] = v
-		case r.root() == rootEach && in != nil && in.inst != nil:
+		case r.Root() == rootEach && in != nil && in.inst != nil:
 			v, more := s.each(in.inst)
 			diags = append(diags, more...)
 			names[rootEach] = v
 		default:
-			if addr, ok := r.block(); ok {
+			if addr, ok := r.Block(); ok {
 				diags = append(diags, s.want(wanted, r, addr, in)...)
 			}
 		}
@@ -125,7 +127,7 @@ func (s *session) names(e *expression, in *env) (map[string]cty.Value, hcl.Diagn
 }
 
 // want notes which instances of a block a reference needs the values of.
-func (s *session) want(wanted map[Address]map[string]bool, r reference, addr Address, in *env) hcl.Diagnostics {
+func (s *session) want(wanted map[Address]map[string]bool, r eval.Reference, addr Address, in *env) hcl.Diagnostics {
 	b := s.p.blocks[addr]
 	keys, isSet := wanted[addr]
 	if isSet && keys == nil {
@@ -136,9 +138,9 @@ func (s *session) want(wanted map[Address]map[string]bool, r reference, addr Add
 		wanted[addr] = nil
 		return nil
 	}
-	if step, isAttr := stepAt(r.traversal, 2).(hcl.TraverseAttr); isAttr && slices.Contains(objectAttributes(addr.Kind), step.Name) && !slices.Contains(b.keys, step.Name) {
+	if step, isAttr := stepAt(r.Traversal, 2).(hcl.TraverseAttr); isAttr && slices.Contains(objectAttributes(addr.Kind), step.Name) && !slices.Contains(b.keys, step.Name) {
 		return hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Invalid reference", Subject: r.rng().Ptr(),
+			Severity: hcl.DiagError, Summary: "Invalid reference", Subject: r.Range().Ptr(),
 			Detail: fmt.Sprintf("%s has for_each, so there is one object for each key. Name one of them: %s[KEY].%s.", addr, addr, step.Name),
 		}}
 	}
@@ -158,16 +160,16 @@ func stepAt(t hcl.Traversal, i int) hcl.Traverser {
 }
 
 // key is the for_each key that a reference names, if that can be told.
-func (s *session) key(r reference, in *env) (string, bool) {
-	if r.index != nil {
-		v, diags := s.expression(r.index, in)
+func (s *session) key(r eval.Reference, in *env) (string, bool) {
+	if r.Index != nil {
+		v, diags := s.expression(r.Index, in)
 		if diags.HasErrors() {
 			return "", false
 		}
-		return keyText(v)
+		return eval.KeyOf(v)
 	}
-	if step := stepAt(r.traversal, 2); step != nil {
-		return stepName(step)
+	if step := stepAt(r.Traversal, 2); step != nil {
+		return eval.StepName(step)
 	}
 	return "", false
 }
@@ -182,9 +184,8 @@ func (s *session) local(name string) (cty.Value, hcl.Diagnostics) {
 		return v, nil
 	}
 	v, diags := s.expression(l.expr, nil)
-	if _, problem := valueSize(v); problem != "" {
-		s.evaluation.meter.trip(problem, l.expr.rng())
-		v, diags = cty.DynamicVal, hcl.Diagnostics{s.evaluation.meter.problem()}
+	if _, problem := eval.Size(v); problem != "" {
+		v, diags = cty.DynamicVal, hcl.Diagnostics{s.evaluation.Refuse(problem, l.expr.Range())}
 	}
 	s.locals[name] = v
 	return v, diags
@@ -231,7 +232,7 @@ func loopItems(v cty.Value) []loopItem {
 		if v.Type().IsSetType() {
 			k = element
 		}
-		if key, ok := keyText(k); ok {
+		if key, ok := eval.KeyOf(k); ok {
 			items = append(items, loopItem{key, element})
 		}
 	}

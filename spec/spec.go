@@ -3,10 +3,13 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // Source is one file of a spec, verbatim.
@@ -31,6 +34,12 @@ type Variable struct {
 	Salt   string        `json:"salt,omitempty"`
 	Digest digest.Digest `json:"digest,omitempty"`
 }
+
+// Input is something on disk that a function read while the spec was evaluated.
+type Input = eval.Input
+
+// FileType names a type of file for messages, with its article: "a FIFO".
+func FileType(m fs.FileMode) string { return eval.FileType(m) }
 
 // Assignment is a variable's value from the environment or the command line.
 type Assignment struct {
@@ -134,7 +143,7 @@ type Spec struct {
 func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 	l := &loading{p: newProgram(dir, opts.Version), dir: dir, opts: opts}
 	l.p.checkOnly, l.p.evaluated = opts.CheckOnly, opts.Evaluated
-	diags, finished := guarded(l.p.watch, l.run)
+	diags, finished := eval.Guard(l.p.watch, l.run)
 	if !finished {
 		// The evaluation may still be writing to the program, which is left to it.
 		return &Spec{Dir: dir, Files: map[string]*hcl.File{}}, diags
@@ -142,7 +151,7 @@ func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 	s := &Spec{
 		Name: l.p.name, Dir: dir, File: opts.File, LayoutPath: l.p.layoutPath, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p, first: l.first,
 	}
-	return s, tidy(diags)
+	return s, eval.SortAndDedupe(diags)
 }
 
 // Addresses lists every object that has to be built, each after the objects that
@@ -179,7 +188,7 @@ func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
 	if !finished {
 		return Object{Address: addr}, diags
 	}
-	return o, tidy(diags)
+	return o, eval.SortAndDedupe(diags)
 }
 
 // Outputs evaluates the outputs, sorted by name, with what known tells; a nil
@@ -197,22 +206,22 @@ func (s *Spec) Outputs(known Known) ([]Output, hcl.Diagnostics) {
 	if !finished {
 		return nil, diags
 	}
-	return list, tidy(diags)
+	return list, eval.SortAndDedupe(diags)
 }
 
 // guarded runs an evaluation after Load.
 func (s *Spec) guarded(known Known, evaluate func(*session) hcl.Diagnostics) (hcl.Diagnostics, bool) {
 	ses := newSession(s.program, known)
-	w := new(watch)
-	ses.evaluation = s.program.library.newEvaluation(w)
-	return guarded(w, func() hcl.Diagnostics { return evaluate(ses) })
+	w := new(eval.Watch)
+	ses.evaluation = s.program.library.NewEvaluation(w)
+	return eval.Guard(w, func() hcl.Diagnostics { return evaluate(ses) })
 }
 
 // Inputs lists what functions have read on disk since Load began: sorted,
 // without duplicates.
-func (s *Spec) Inputs() []Input {
+func (s *Spec) Inputs() []eval.Input {
 	if s.program == nil {
 		return nil
 	}
-	return s.program.library.inputs()
+	return s.program.library.Inputs()
 }

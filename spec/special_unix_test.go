@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // TestSpecialFiles reads what is no regular file, and what leads outside.
 func TestSpecialFiles(t *testing.T) {
 	outside := files(t, map[string]string{"secret": "x"})
-	dir := files(t, map[string]string{"real": "inside", "big": strings.Repeat("x", MaxReadSize+1)})
+	dir := files(t, map[string]string{"real": "inside", "big": strings.Repeat("x", eval.MaxReadSize+1)})
 	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
 		t.Fatal(err)
 	}

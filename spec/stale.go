@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // SourcesChanged compares the spec files of a directory with the given sources, and
@@ -36,7 +38,7 @@ func SourcesChanged(dir, file string, sources []Source) (string, bool) {
 		}
 	}
 	for _, s := range sources {
-		if text, err := readInside(dir, s.Name, MaxSourceSize); err != nil || text != s.Text {
+		if text, err := eval.ReadInside(dir, s.Name, eval.MaxSourceSize); err != nil || text != s.Text {
 			return s.Name, true
 		}
 	}
@@ -46,20 +48,8 @@ func SourcesChanged(dir, file string, sources []Source) (string, bool) {
 // InputChanged reads again what functions have read since Load began, and gives
 // the first input that is no longer the same.
 func (s *Spec) InputChanged() (Input, bool) {
-	again := newReader(s.Dir)
-	for _, in := range s.Inputs() {
-		var err error
-		switch in.Function {
-		case "fileset":
-			_, err = again.fileset(in.Path, in.Pattern)
-		case "fileexists":
-			_, err = again.exists(in.Path)
-		default:
-			_, err = again.read(in.Function, in.Path)
-		}
-		if err != nil || again.inputs[inputKey{in.Function, in.Path, in.Pattern}] != in.Digest {
-			return in, true
-		}
+	if s.program == nil {
+		return Input{}, false
 	}
-	return Input{}, false
+	return s.program.library.InputChanged()
 }

@@ -3,6 +3,8 @@ package spec
 import (
 	"strings"
 	"testing"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // TestCombiningCharacters: text that HCL would change is refused, at its place,
@@ -29,7 +31,7 @@ func TestCombiningCharacters(t *testing.T) {
 		{"an escape in JSON", "a.layform.json", `{"locals": {"a": "cafe\u0301"}}`, 1},
 		{"JSON that is right", "a.layform.json", `{"locals": {"a": "caf\u00e9 \\u0301"}}`, 0},
 	} {
-		_, diags := ParseFile(c.file, c.text)
+		_, diags := eval.ParseFile(c.file, c.text)
 		line := 0
 		if diags.HasErrors() {
 			line = diags[0].Subject.Start.Line
@@ -45,7 +47,7 @@ func TestLineEnds(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\r\nb\n": "a\nb\n", "a\r\r\n\r\n": "a\n\n", "a\rb": "a\rb", "\ufeffa\r\n": "a\n", "": "",
 	} {
-		if got := SourceText(text); got != want {
+		if got := eval.SourceText(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // variable is a variable block.
@@ -21,7 +23,7 @@ type variable struct {
 	fallback    cty.Value // cty.NilVal when there is no default, or defaultExpr
 	fallbackRng hcl.Range
 	// defaultExpr is a default that refers to other variables or locals.
-	defaultExpr *expression
+	defaultExpr *eval.Expression
 	sensitive   bool
 	nullable    bool
 	// saysNullable is set where nullable = true is written: without a value, the
@@ -40,7 +42,7 @@ type variable struct {
 }
 
 // validation is a validation block of a variable.
-type validation struct{ condition, message *expression }
+type validation struct{ condition, message *eval.Expression }
 
 func (p *program) declareVariable(b *hcl.Block) hcl.Diagnostics {
 	content, diags := b.Body.Content(variableSchema)
@@ -85,7 +87,7 @@ func (v *variable) declareType(a *hcl.Attribute) hcl.Diagnostics {
 			})
 		}
 		tokens, _ := hclsyntax.LexExpression([]byte(text.AsString()), a.Expr.Range().Filename, a.Expr.Range().Start)
-		if problem := tokenNesting(tokens); problem != nil {
+		if problem := eval.CheckNesting(tokens); problem != nil {
 			return hcl.Diagnostics{problem}
 		}
 	}
@@ -104,7 +106,7 @@ func (p *program) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnosti
 		if !ok {
 			return
 		}
-		e, more := newExpression(a.Expr)
+		e, more := eval.NewExpression(a.Expr)
 		diags = append(diags, more...)
 		value, more := p.constant(e, cty.Bool, fmt.Sprintf("A variable's %s argument", name))
 		diags = append(diags, more...)
@@ -116,7 +118,7 @@ func (p *program) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnosti
 	flag("nullable", &v.nullable)
 	v.saysNullable = attrs["nullable"] != nil && v.nullable
 	if a, ok := attrs["description"]; ok {
-		e, more := newExpression(a.Expr)
+		e, more := eval.NewExpression(a.Expr)
 		diags = append(diags, more...)
 		_, more = p.constant(e, cty.String, "A variable's description")
 		diags = append(diags, more...)
@@ -125,9 +127,9 @@ func (p *program) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnosti
 }
 
 func (p *program) variableDefault(v *variable, a *hcl.Attribute) hcl.Diagnostics {
-	e, diags := newExpression(a.Expr)
+	e, diags := eval.NewExpression(a.Expr)
 	v.fallbackRng = a.Expr.Range()
-	if len(e.refs) > 0 {
+	if len(e.References) > 0 {
 		v.defaultExpr = e
 		return diags
 	}
@@ -148,7 +150,7 @@ func (v *variable) asDefault(value cty.Value) (cty.Value, hcl.Diagnostics) {
 	converted, problem := v.convert(value, v.fallbackRng, "its default")
 	switch {
 	case problem != nil:
-	case isSensitive(converted) && !v.sensitive:
+	case eval.IsSensitive(converted) && !v.sensitive:
 		problem = v.problem(v.fallbackRng, "its default comes from something sensitive. Add sensitive = true to the variable.")
 	case !converted.IsWhollyKnown():
 		problem = v.problem(v.fallbackRng, "its default depends on something that is known after apply.")
@@ -162,8 +164,8 @@ func (v *variable) asDefault(value cty.Value) (cty.Value, hcl.Diagnostics) {
 }
 
 // constant evaluates an expression that may refer to nothing.
-func (p *program) constant(e *expression, t cty.Type, what string) (cty.Value, hcl.Diagnostics) {
-	if e.wrong {
+func (p *program) constant(e *eval.Expression, t cty.Type, what string) (cty.Value, hcl.Diagnostics) {
+	if e.Invalid {
 		return cty.UnknownVal(t), nil
 	}
 	if diags := p.checkNames(e, scope{what: what}); diags.HasErrors() {
@@ -173,12 +175,12 @@ func (p *program) constant(e *expression, t cty.Type, what string) (cty.Value, h
 	if diags.HasErrors() {
 		return cty.UnknownVal(t), diags
 	}
-	converted, err := convertTo(v, t)
-	if err == nil && isSensitive(converted) {
+	converted, err := eval.Convert(v, t)
+	if err == nil && eval.IsSensitive(converted) {
 		err = fmt.Errorf("a value that is not sensitive is required")
 	}
 	if err != nil {
-		return cty.UnknownVal(t), hcl.Diagnostics{wrongType(e.rng(), what, err)}
+		return cty.UnknownVal(t), hcl.Diagnostics{wrongType(e.Range(), what, err)}
 	}
 	return converted, diags
 }
@@ -191,13 +193,13 @@ func wrongType(rng hcl.Range, what string, err error) *hcl.Diagnostic {
 
 // convert brings a value to the variable's type.
 func (v *variable) convert(value cty.Value, rng hcl.Range, which string) (cty.Value, *hcl.Diagnostic) {
-	if _, problem := valueSize(value); problem != "" {
+	if _, problem := eval.Size(value); problem != "" {
 		return cty.UnknownVal(v.typ), v.problem(rng, problem)
 	}
 	if v.defaults != nil && !value.IsNull() {
 		value = v.defaults.Apply(value)
 	}
-	converted, err := convertTo(value, v.typ)
+	converted, err := eval.Convert(value, v.typ)
 	if err != nil {
 		return cty.UnknownVal(v.typ), v.problem(rng, fmt.Sprintf("%s is not right for its type, %s: %s.", which, typeexpr.TypeString(v.typ), problemText(err, v.sensitive)))
 	}
@@ -297,7 +299,7 @@ func (p *program) choose(s *session, v *variable) hcl.Diagnostics {
 	}
 	v.value = value
 	if v.sensitive {
-		v.value = v.value.Mark(sensitivity{})
+		v.value = v.value.Mark(eval.Sensitive{})
 	}
 	return diags
 }
@@ -334,25 +336,25 @@ func (p *program) checkVariableNames(v *variable) hcl.Diagnostics {
 	roots := []string{rootVar, rootLocal}
 	if v.defaultExpr != nil {
 		diags = append(diags, p.checkNames(v.defaultExpr, scope{what: "A variable's default", roots: roots})...)
-		v.wrong = v.wrong || v.defaultExpr.wrong
+		v.wrong = v.wrong || v.defaultExpr.Invalid
 	}
 	for _, rule := range v.validations {
 		s := scope{what: "A validation", roots: roots}
 		more := append(p.checkNames(rule.condition, s), p.checkNames(rule.message, s)...)
-		if !more.HasErrors() && !rule.condition.refersTo(v) {
-			more = append(more, v.problem(rule.condition.rng(), fmt.Sprintf("the condition of its validation does not use var.%s. Write what must hold for var.%s.", v.name, v.name)))
-			rule.condition.wrong = true
+		if !more.HasErrors() && !v.usedIn(rule.condition) {
+			more = append(more, v.problem(rule.condition.Range(), fmt.Sprintf("the condition of its validation does not use var.%s. Write what must hold for var.%s.", v.name, v.name)))
+			rule.condition.Invalid = true
 		}
 		diags = append(diags, more...)
 	}
 	return diags
 }
 
-// refersTo reports whether an expression names a variable.
-func (e *expression) refersTo(v *variable) bool {
-	return slices.ContainsFunc(e.refs, func(r reference) bool {
-		name, _, _ := r.name()
-		return r.root() == rootVar && name == v.name
+// usedIn reports whether an expression names the variable.
+func (v *variable) usedIn(e *eval.Expression) bool {
+	return slices.ContainsFunc(e.References, func(r eval.Reference) bool {
+		name, _, _ := r.Name()
+		return r.Root() == rootVar && name == v.name
 	})
 }
 
@@ -370,9 +372,9 @@ func (p *program) validate(v *variable) hcl.Diagnostics {
 			continue
 		}
 		value, _ = value.UnmarkDeep()
-		value, err := convertTo(value, cty.Bool)
+		value, err := eval.Convert(value, cty.Bool)
 		if err != nil || value.IsNull() || !value.IsKnown() {
-			diags = append(diags, wrongType(rule.condition.rng(), "The condition of a validation", fmt.Errorf("true or false is required")))
+			diags = append(diags, wrongType(rule.condition.Range(), "The condition of a validation", fmt.Errorf("true or false is required")))
 			continue
 		}
 		if value.True() {
@@ -380,16 +382,16 @@ func (p *program) validate(v *variable) hcl.Diagnostics {
 		}
 		message, more := ses.expression(rule.message, nil)
 		diags = append(diags, more...)
-		diags = append(diags, v.problem(rule.condition.rng(), validationText(message)))
+		diags = append(diags, v.problem(rule.condition.Range(), validationText(message)))
 	}
 	return diags
 }
 
 func validationText(message cty.Value) string {
-	if isSensitive(message) {
+	if eval.IsSensitive(message) {
 		return "a validation of this variable failed; its message is sensitive and not shown."
 	}
-	if text, ok := textOf(message); ok && text != "" {
+	if text, ok := eval.StringOf(message); ok && text != "" {
 		return text
 	}
 	return "a validation of this variable failed."

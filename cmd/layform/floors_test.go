@@ -32,8 +32,9 @@ var floors = map[string][]string{
 	"layout/stage":                      {"layout", "layout/imagespec", "layout/jsondoc", "layout/layer"},
 	"spec/internal/suggest":             {},
 	"spec/addr":                         {"spec/internal/suggest"},
-	"spec":                              {"layout/imagespec", "spec/addr", "spec/internal/suggest"},
-	"spec/edit":                         {"spec"},
+	"spec/eval":                         {"layout/imagespec", "spec/addr"},
+	"spec":                              {"layout/imagespec", "spec/addr", "spec/eval", "spec/internal/suggest"},
+	"spec/edit":                         {"spec/eval"},
 	"planner/source/walk":               {"layout/layer", "layout/stage"},
 	"planner/source":                    {"layout/imagespec", "layout/layer", "layout/stage", "planner/source/walk", "spec"},
 	"planner":                           {"layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner/source", "spec"},
@@ -44,7 +45,7 @@ var floors = map[string][]string{
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},
 	"cmd/layform/view/markdown":         {"cmd/layform/view", "cmd/layform/view/text"},
 	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "planner", "spec"},
-	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/stage", "planner", "planner/source", "spec", "spec/edit"},
+	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/stage", "planner", "spec", "spec/edit", "spec/eval"},
 }
 
 // owners tells which packages import a heavy library: no others, and each of them;
@@ -55,18 +56,18 @@ var owners = map[string][]string{
 	"github.com/schollz/progressbar":         {"cmd/layform"},
 	"github.com/mattn/go-isatty":             {"cmd/layform"},
 	"github.com/go-json-experiment/json":     {"layout", "layout/jsondoc"},
-	"github.com/hashicorp/go-version":        {"spec"},
-	"github.com/apparentlymart/go-cidr":      {"spec"},
-	"github.com/google/uuid":                 {"spec"},
-	"github.com/zclconf/go-cty-yaml":         {"spec"},
+	"github.com/hashicorp/go-version":        {"spec", "spec/eval"},
+	"github.com/apparentlymart/go-cidr":      {"spec/eval"},
+	"github.com/google/uuid":                 {"spec/eval"},
+	"github.com/zclconf/go-cty-yaml":         {"spec/eval"},
 	"github.com/agext/levenshtein":           {"spec/internal/suggest"},
 	"github.com/gofrs/flock":                 {},
-	"github.com/bmatcuk/doublestar":          {"spec"},
+	"github.com/bmatcuk/doublestar":          {"spec", "spec/eval"},
 	"github.com/moby/patternmatcher":         {"spec"},
-	"golang.org/x/text":                      {"planner/source", "spec"},
-	"github.com/klauspost/compress":          {"executor/encode", "layout/layer", "spec"},
-	"github.com/hashicorp/hcl":               {"cmd/layform", "cmd/layform/view", "cmd/layform/view/text", "executor", "planner", "planner/source", "spec", "spec/addr", "spec/edit"},
-	"github.com/zclconf/go-cty":              {"spec", "spec/addr", "spec/edit"},
+	"golang.org/x/text":                      {"planner/source", "spec", "spec/eval"},
+	"github.com/klauspost/compress":          {"executor/encode", "layout/layer", "spec/eval"},
+	"github.com/hashicorp/hcl":               {"cmd/layform", "cmd/layform/view", "cmd/layform/view/text", "executor", "planner", "planner/source", "spec", "spec/addr", "spec/edit", "spec/eval"},
+	"github.com/zclconf/go-cty":              {"spec", "spec/addr", "spec/edit", "spec/eval"},
 	"oras.land/oras-go":                      {"layout", "layout/remote"},
 	"oras.land/oras-go/v2/registry":          {"layout/remote"},
 	"github.com/google/go-containerregistry": {},
@@ -197,7 +198,7 @@ var networked = []string{"layout/registrytest", "layout/remote"}
 
 // hostOnly are uses of forbidden names that stand for a reason.
 var hostOnly = map[string]string{
-	"spec/functions_net.go net": "the types of prefixes that go-cidr computes with; nothing is resolved or dialled",
+	"spec/eval/functions_net.go net": "the types of prefixes that go-cidr computes with; nothing is resolved or dialled",
 }
 
 func TestNoSurroundingsBelowCommand(t *testing.T) {

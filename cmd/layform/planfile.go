@@ -13,7 +13,7 @@ import (
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/planner"
-	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/eval"
 )
 
 // A plan file knows the directory of its spec relative to its own, so that it does
@@ -148,7 +148,7 @@ func outside(name, cwd string, p *planner.Plan) (string, error) {
 // was made from.
 func specThere(dir string, p *planner.Plan) bool {
 	for _, source := range p.Spec.Sources {
-		text, err := readRegular(filepath.Join(dir, filepath.Base(source.Name)), spec.MaxSourceSize)
+		text, err := readRegular(filepath.Join(dir, filepath.Base(source.Name)), eval.MaxSourceSize)
 		if err != nil || string(text) != source.Text {
 			return false
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 
-	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/eval"
 )
 
 // Format gives a spec file its canonical layout: indentation, spaces and aligned
@@ -20,7 +20,7 @@ import (
 // returns changes nothing, and it means the same as before. A file that does not parse is returned as it is, with
 // the errors; so is a file of JSON, without errors when it parses.
 func Format(src []byte, filename string) ([]byte, hcl.Diagnostics) {
-	_, diags := spec.ParseFile(filename, string(src))
+	_, diags := eval.ParseFile(filename, string(src))
 	if diags.HasErrors() || strings.HasSuffix(filename, ".json") {
 		return src, diags
 	}
@@ -28,7 +28,7 @@ func Format(src []byte, filename string) ([]byte, hcl.Diagnostics) {
 	if whole != "" && !strings.HasSuffix(whole, "\n") {
 		whole += "\n"
 	}
-	text := []byte(spec.SourceText(whole))
+	text := []byte(eval.SourceText(whole))
 	// A comment that moves can change how its neighbours are aligned, so one
 	// pass is not always enough.
 	for range maxPasses {

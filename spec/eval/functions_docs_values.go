@@ -1,0 +1,70 @@
+package eval
+
+var numberDocs = map[string]functionDoc{
+	"abs":      {"The absolute value of a number.", docs("A number."), `abs(-12.4)`, `12.4`, ""},
+	"ceil":     {"The smallest whole number that is not less than a number.", docs("A number."), `ceil(5.1)`, `6`, ""},
+	"floor":    {"The largest whole number that is not greater than a number.", docs("A number."), `floor(4.9)`, `4`, ""},
+	"log":      {"The logarithm of a number in a base.", docs("A number.", "The base."), `log(16, 2)`, `4`, ""},
+	"max":      {"The greatest of the numbers.", docs("Numbers, at least one. A list is expanded with ...: max([5, 12]...)."), `max(5, 12, 9)`, `12`, ""},
+	"min":      {"The least of the numbers.", docs("Numbers, at least one. A list is expanded with ...: min([5, 12]...)."), `min(12, 54, 3)`, `3`, ""},
+	"parseint": {"The whole number that a text writes in a base.", docs("The text.", "The base, 2 to 62."), `parseint("FF", 16)`, `255`, "A number has at most 1000 digits."},
+	"pow":      {"A number to the power of another.", docs("The number.", "The exponent."), `pow(3, 2)`, `9`, ""},
+	"signum":   {"The sign of a number: -1, 0 or 1.", docs("A number."), `signum(-13)`, `-1`, ""},
+	"sum":      {"The sum of the numbers of a list, set or tuple.", docs("The numbers, at least one."), `sum([10, 13, 6, 4.5])`, `33.5`, ""},
+}
+
+var collectionDocs = map[string]functionDoc{
+	"alltrue":                {"Whether all elements are true. It is true of an empty list; null counts as false.", docs("A list of bools."), `alltrue(["true", true])`, `true`, ""},
+	"anytrue":                {"Whether an element is true. It is false of an empty list; null counts as false.", docs("A list of bools."), `anytrue([false, true])`, `true`, ""},
+	"chunklist":              {"The list cut into lists of a size; the last may be shorter.", docs("A list.", "The size; 0 keeps the list whole."), `chunklist(["a", "b", "c"], 2)`, `[["a","b"],["c"]]`, ""},
+	"coalesce":               {"The first argument that is neither null nor an empty string.", docs("Values of one type."), `coalesce("", "b")`, `"b"`, ""},
+	"coalescelist":           {"The first list that is not empty.", docs("Lists."), `coalescelist([], ["c", "d"])`, `["c","d"]`, ""},
+	"compact":                {"A list of strings without null and empty strings.", docs("A list of strings."), `compact(["a", "", "b", null, "c"])`, `["a","b","c"]`, ""},
+	"concat":                 {"Lists joined to one list.", docs("Lists."), `concat(["a", ""], ["b", "c"])`, `["a","","b","c"]`, ""},
+	"contains":               {"Whether a list or set has an element of a value.", docs("A list or set.", "The value."), `contains(["a", "b", "c"], "a")`, `true`, ""},
+	"distinct":               {"A list without repeated elements; the first of each stays.", docs("A list."), `distinct(["a", "b", "a", "c", "d", "b"])`, `["a","b","c","d"]`, ""},
+	"element":                {"An element of a list by its index, which wraps around at the end; -1 is the last.", docs("A list that is not empty.", "The index, from 0."), `element(["a", "b", "c"], 3)`, `"a"`, ""},
+	"flatten":                {"A list in which lists are replaced by their elements, at any depth.", docs("A list."), `flatten([["a", "b"], [], ["c"]])`, `["a","b","c"]`, ""},
+	"hasindex":               {"Whether an index or key exists.", docs("A list or map.", "The index or key."), `hasindex(["a"], 0)`, `true`, "Terraform has no function of this name."},
+	"index":                  {"The index of the first element of a list that equals a value. It is an error if there is none.", docs("A list.", "The value."), `index(["a", "b", "c"], "b")`, `1`, ""},
+	"keys":                   {"The keys of a map, sorted.", docs("A map or object."), `keys({ a = 1, c = 2, d = 3 })`, `["a","c","d"]`, ""},
+	"length":                 {"The number of elements of a list, set or map, or of characters of a string, as readers count them.", docs("A value."), `length(["a", "b"])`, `2`, ""},
+	"lookup":                 {"The value of a key of a map, or the default where there is none.", docs("A map or object.", "The key.", "The default. Without it, a missing key is an error."), `lookup({ a = "ay", b = "bee" }, "c", "what?")`, `"what?"`, ""},
+	"matchkeys":              {"The values whose keys, at the same index, are in a set.", docs("The values.", "Their keys, as many as values.", "The keys that are searched for."), `matchkeys(["a", "b", "c"], [1, 2, 3], [1, "3"])`, `["a","c"]`, ""},
+	"merge":                  {"Maps or objects as one; later ones win.", docs("Maps or objects."), `merge({ a = "b", c = "d" }, { e = "f", c = "z" })`, `{"a":"b","c":"z","e":"f"}`, ""},
+	"one":                    {"The only element of a list or set, null if it is empty. More than one is an error.", docs("A list or set."), `one(["a"])`, `"a"`, ""},
+	"range":                  {"A list of numbers.", docs("The limit; or start and limit; or start, limit and step. At most 1024 numbers."), `range(1, 8, 2)`, `[1,3,5,7]`, ""},
+	"reverse":                {"A list in the opposite order.", docs("A list."), `reverse([1, 2, 3])`, `[3,2,1]`, ""},
+	"setintersection":        {"The elements that all sets have.", docs("A set.", "More sets."), `setintersection(["a", "b"], ["b", "c"], ["b", "d"])`, `["b"]`, ""},
+	"setproduct":             {"All combinations of one element of each set.", docs("Sets or lists, at least two."), `setproduct(["dev", "rc"], ["a", "b"])`, `[["dev","a"],["dev","b"],["rc","a"],["rc","b"]]`, ""},
+	"setsubtract":            {"The elements of a set that another has not.", docs("A set.", "The other set."), `setsubtract(["a", "b", "c"], ["a", "c"])`, `["b"]`, ""},
+	"setsymmetricdifference": {"The elements that just one of the sets has.", docs("A set.", "More sets."), `setsymmetricdifference(["a", "b"], ["b", "c"])`, `["a","c"]`, "Terraform has no function of this name."},
+	"setunion":               {"The elements that any of the sets has.", docs("A set.", "More sets."), `setunion(["a", "b"], ["b", "c"], ["d"])`, `["a","b","c","d"]`, ""},
+	"slice":                  {"The elements of a list from one index up to, and without, another.", docs("A list.", "The first index.", "The index behind the last."), `slice(["a", "b", "c", "d"], 1, 3)`, `["b","c"]`, ""},
+	"sort":                   {"A list of strings, sorted by their characters' code points.", docs("A list of strings."), `sort(["e", "d", "a", "x"])`, `["a","d","e","x"]`, ""},
+	"transpose":              {"A map of lists turned inside out: every string of a list becomes a key.", docs("A map of lists of strings."), `transpose({ a = ["1", "2"], b = ["2", "3"] })`, `{"1":["a"],"2":["a","b"],"3":["b"]}`, ""},
+	"values":                 {"The values of a map in the order of its keys.", docs("A map or object."), `values({ a = 3, c = 2, d = 1 })`, `[3,2,1]`, ""},
+	"zipmap":                 {"A map of keys and values; of equal keys, the last wins.", docs("The keys.", "The values, as many as keys."), `zipmap(["a", "b"], [1, 2])`, `{"a":1,"b":2}`, ""},
+}
+
+var typeDocs = map[string]functionDoc{
+	"can":          {"Whether an expression can be evaluated without an error.", docs("An expression."), `can(tonumber("x"))`, `false`, ""},
+	"issensitive":  {"Whether a value as a whole is sensitive; what is unknown and not sensitive yet is unknown.", docs("A value."), `issensitive(sensitive("secret"))`, `true`, ""},
+	"nonsensitive": {"The value with its mark as sensitive taken off. Members that are sensitive themselves stay so.", docs("A value."), `nonsensitive(sensitive("x"))`, `"x"`, ""},
+	"sensitive":    {"The value, marked as sensitive: plans and outputs do not show it.", docs("A value."), `nonsensitive(sensitive(1))`, `1`, ""},
+	"tobool":       {"A value as a bool.", docs(`A bool, null, "true" or "false".`), `tobool("true")`, `true`, ""},
+	"tolist":       {"A value as a list, with its elements as one type.", docs("A list, set or tuple."), `tolist(["a", "b", 3])`, `["a","b","3"]`, ""},
+	"tomap":        {"A value as a map, with its elements as one type.", docs("A map or object."), `tomap({ a = "foo", b = true })`, `{"a":"foo","b":"true"}`, ""},
+	"tonumber":     {"A value as a number.", docs("A number, null, or a string that writes one."), `tonumber("1")`, `1`, ""},
+	"toset":        {"A value as a set, with its elements as one type, without an order or repetitions.", docs("A list, set or tuple."), `toset(["c", "b", "b"])`, `["b","c"]`, ""},
+	"tostring":     {"A value as a string.", docs("A string, number, bool or null."), `tostring(true)`, `"true"`, ""},
+	"try":          {"The value of the first expression that can be evaluated without an error.", docs("Expressions."), `try(tonumber("x"), "fallback")`, `"fallback"`, ""},
+}
+
+var networkDocs = map[string]functionDoc{
+	"cidrcontains": {"Whether an address or a prefix lies in a prefix.", docs("The prefix that may contain it.", "An address or prefix of the same IP version."), `cidrcontains("192.168.2.0/20", "192.168.2.1")`, `true`, "It is OpenTofu's."},
+	"cidrhost":     {"An address of a prefix by its number; negative numbers count from the end.", docs("The prefix.", "The number."), `cidrhost("10.12.112.0/20", 268)`, `"10.12.113.12"`, "Octets with leading zeros are refused."},
+	"cidrnetmask":  {"The netmask of an IPv4 prefix.", docs("The prefix."), `cidrnetmask("172.16.0.0/12")`, `"255.240.0.0"`, "Octets with leading zeros are refused."},
+	"cidrsubnet":   {"A longer prefix within a prefix.", docs("The prefix.", "The number of bits to add.", "The number of the subnet, in those bits."), `cidrsubnet("172.16.0.0/12", 4, 2)`, `"172.18.0.0/16"`, "Octets with leading zeros are refused."},
+	"cidrsubnets":  {"Longer prefixes within a prefix, one after the other.", docs("The prefix.", "For each subnet the number of bits to add."), `cidrsubnets("10.1.0.0/16", 4, 4, 8, 4)`, `["10.1.0.0/20","10.1.16.0/20","10.1.32.0/24","10.1.48.0/20"]`, "Octets with leading zeros are refused."},
+}
