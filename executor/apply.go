@@ -60,6 +60,11 @@ func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Op
 	if err := r.checkLayout(ctx); err != nil {
 		return r.result, err
 	}
+	if r.owner() != r.plan.Spec.Name {
+		if err := stage.Rename(ctx, store, r.owner(), r.plan.Spec.Name); err != nil {
+			return r.result, err
+		}
+	}
 	if err = r.buildAll(ctx); err == nil {
 		err = r.commit(ctx)
 	}

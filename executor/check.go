@@ -47,7 +47,7 @@ func (r *run) checkLayout(ctx context.Context) error {
 	if index.Digest() != r.plan.Layout.Index {
 		return &planner.StaleError{What: "index.json of the layout", Layout: true}
 	}
-	st, stDigest, err := stage.Load(ctx, r.store, r.plan.Spec.Name)
+	st, stDigest, err := stage.Load(ctx, r.store, r.owner())
 	if err != nil {
 		return err
 	}
@@ -55,11 +55,12 @@ func (r *run) checkLayout(ctx context.Context) error {
 		return &planner.StaleError{What: "the staging state of the spec", Layout: true}
 	}
 	var place *stage.PlaceError
-	if err := st.CheckPlace(r.store, r.opts.Dir); err != nil && !(errors.As(err, &place) && st.Dir == r.plan.TakenOver) {
+	if err := st.CheckPlace(r.store, r.opts.Dir, r.plan.Spec.File); err != nil && !(errors.As(err, &place) && st.Dir == r.plan.TakenOver) {
 		return err
 	}
+	st.Spec = r.plan.Spec.Name
 	r.stage = st.Salted()
-	records, err := stage.Built(r.store, r.plan.Spec.Name)
+	records, err := stage.Built(r.store, r.owner())
 	if err != nil {
 		return err
 	}
@@ -72,6 +73,9 @@ func (r *run) checkLayout(ctx context.Context) error {
 	return nil
 }
 
+// owner is the name of the staging state that the plan was made from.
+func (r *run) owner() string { return r.plan.Options.StageName(r.plan.Spec.Name) }
+
 // load loads the spec of a saved plan from what the plan records, and checks that
 // files that it was made from are what they were.
 func (r *run) load() (*spec.Spec, error) {
@@ -83,6 +87,7 @@ func (r *run) load() (*spec.Spec, error) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	sp.File = record.File // recorded sources do not tell
 	if name, changed := spec.SourcesChanged(r.opts.Dir, record.File, record.Sources); changed {
 		return nil, &planner.StaleError{What: "the spec file " + name}
 	}

@@ -102,7 +102,7 @@ func (r *run) saveStage(ctx context.Context, next *stage.Stage, state stage.Stat
 // nextStage is the staging state after this apply, and the entries of
 // index.json that the plan puts there.
 func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
-	dir, err := stage.Place(r.store, r.opts.Dir)
+	dir, err := stage.Place(r.store, r.opts.Dir, r.plan.Spec.File)
 	if err != nil {
 		return nil, nil, err
 	}

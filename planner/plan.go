@@ -24,8 +24,8 @@ type Plan struct {
 	Options Options `json:"options"`
 	// Layout is the layout that the plan was made against.
 	Layout LayoutRecord `json:"layout"`
-	// TakenOver is the directory, relative to the layout, from which a spec of the
-	// same name put there what this spec takes over; empty for its own objects.
+	// TakenOver is the place, relative to the layout, from which the spec put there
+	// what this one takes over; empty where both have one place.
 	TakenOver string `json:"taken_over,omitempty"`
 	// Changes has one element for every object, unchanged ones included: in the
 	// order in which they are built, then what is deleted.
@@ -95,8 +95,20 @@ type Options struct {
 	// without belonging to any spec.
 	Adopt bool `json:"adopt,omitempty"`
 	// TakeOver takes over what a spec of the same name put into the layout from
-	// another directory, as when the spec moved.
+	// another directory or file, as when the spec moved.
 	TakeOver bool `json:"take_over,omitempty"`
+	// TakeOverSpec takes over all that the spec of this name has in the layout, as
+	// when the name of the spec changed. Empty for none.
+	TakeOverSpec string `json:"take_over_spec,omitempty"`
+}
+
+// StageName is the name under which the staging state of the spec name is found
+// before the plan is applied.
+func (o Options) StageName(name string) string {
+	if o.TakeOverSpec != "" {
+		return o.TakeOverSpec
+	}
+	return name
 }
 
 // Action is what happens to an object. Its value is its name in JSON.
@@ -366,5 +378,5 @@ func (p *Plan) Empty() bool {
 			return false
 		}
 	}
-	return p.TakenOver == ""
+	return p.TakenOver == "" && p.Options.TakeOverSpec == ""
 }

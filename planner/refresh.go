@@ -50,7 +50,7 @@ type Prior struct {
 	// where there is none.
 	Stage       *stage.Stage
 	StageDigest digest.Digest
-	// TakenOver is the Dir of the staging state when it is that of another directory.
+	// TakenOver is the Dir of the staging state when it is that of another place.
 	TakenOver string
 	// Unmarked is set when the directory holds what the spec put there, but the
 	// file oci-layout is gone.
@@ -104,12 +104,12 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 		Contents:  map[digest.Digest]*layer.TOC{},
 		Held:      map[digest.Digest]bool{},
 	}
-	if err := p.readLayout(ctx, g.Spec.Name, store); err != nil {
+	if err := p.readLayout(ctx, g.Spec.Name, opts.Plan.StageName(g.Spec.Name), store); err != nil {
 		return nil, err
 	}
-	if err := p.Stage.CheckPlace(store, g.spec.Dir); err != nil {
+	if err := p.Stage.CheckPlace(store, g.spec.Dir, g.spec.File); err != nil {
 		var other *stage.PlaceError
-		if !opts.Plan.TakeOver || !errors.As(err, &other) {
+		if !opts.Plan.TakeOver && opts.Plan.TakeOverSpec == "" || !errors.As(err, &other) {
 			return nil, err
 		}
 		p.TakenOver = p.Stage.Dir
@@ -136,8 +136,9 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 	return p, p.checkStacks(ctx, g, store)
 }
 
-// readLayout reads index.json and the staging states.
-func (p *Prior) readLayout(ctx context.Context, name string, store *layout.Store) error {
+// readLayout reads index.json and the staging states: owner is the name under which
+// the state of the spec name is found.
+func (p *Prior) readLayout(ctx context.Context, name, owner string, store *layout.Store) error {
 	index, err := store.Index(ctx)
 	if err != nil {
 		return err
@@ -146,13 +147,19 @@ func (p *Prior) readLayout(ctx context.Context, name string, store *layout.Store
 	if p.Entries, err = store.Roots(index); err != nil {
 		return err
 	}
-	if p.Stage, p.StageDigest, err = stage.Load(ctx, store, name); err != nil {
+	if owner != name {
+		if err := stage.CheckRename(ctx, store, owner, name); err != nil {
+			return err
+		}
+	}
+	if p.Stage, p.StageDigest, err = stage.Load(ctx, store, owner); err != nil {
 		return err
 	}
-	if p.Finished, err = stage.Built(store, name); err != nil {
+	p.Stage.Spec = name
+	if p.Finished, err = stage.Built(store, owner); err != nil {
 		return err
 	}
-	if p.Interrupted, err = stage.Interrupted(ctx, store, name); err != nil {
+	if p.Interrupted, err = stage.Interrupted(ctx, store, owner); err != nil {
 		return err
 	}
 	p.Unmarked = len(p.Stage.Objects) > 0 && !store.Initialised()
@@ -161,7 +168,7 @@ func (p *Prior) readLayout(ctx context.Context, name string, store *layout.Store
 		return err
 	}
 	for _, other := range all {
-		if other.Spec == name {
+		if other.Spec == name || other.Spec == owner {
 			continue
 		}
 		for ref := range other.Tags {

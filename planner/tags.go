@@ -69,7 +69,7 @@ func (d *differ) diffTag(key string, out Evaluated, w IndexEntry) (TagChange, hc
 		return t, hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  "Tag belongs to another spec",
-			Detail:   fmt.Sprintf("The tag %[1]q in this layout belongs to the spec named %[2]q. Choose another tag, or remove it there and apply that spec first. If it is this spec under an earlier name, destroy with that name, layform { name = %[2]q }, and apply with the new one.", w.Ref, owner),
+			Detail:   fmt.Sprintf("The tag %[1]q in this layout belongs to the spec named %[2]q. Choose another tag, or remove it there and apply that spec first. If it is this spec under an earlier name, plan and apply once with --take-over=%[2]s.", w.Ref, owner),
 			Subject:  out.Object.Range.Ptr(),
 		}}
 	}

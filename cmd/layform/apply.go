@@ -102,7 +102,7 @@ func (c *applyCmd) refuseShape() error {
 		{"--target", len(c.Target) > 0},
 		{"--replace", len(c.Replace) > 0},
 		{"--adopt", c.Adopt},
-		{"--take-over", c.TakeOver},
+		{"--take-over", c.TakeOver != takeOver{}},
 		{"--destroy", c.Destroy},
 		{"--no-stat-cache", c.NoCache},
 	}

@@ -61,7 +61,7 @@ func (a *app) stage(ctx context.Context, f specFlags, v valueFlags) (*stage.Stag
 	if err != nil {
 		return nil, err
 	}
-	return st, st.CheckPlace(store, sp.Dir)
+	return st, st.CheckPlace(store, sp.Dir, sp.File)
 }
 
 // one prints the named output.

@@ -108,7 +108,7 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 		return nil, err
 	}
 	made := &planned{store: store, dir: s.dir()}
-	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, TakeOver: shape.TakeOver, Destroy: mode.destroy}
+	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, TakeOver: shape.TakeOver.Moved, TakeOverSpec: shape.TakeOver.Spec, Destroy: mode.destroy}
 	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now}
 	if !shape.NoCache {
 		made.cache = stage.OpenCache(store)

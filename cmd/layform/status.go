@@ -56,7 +56,7 @@ func (a *app) state(ctx context.Context, f specFlags, v valueFlags, check bool) 
 	if err != nil {
 		return nil, err
 	}
-	if err := st.CheckPlace(store, sp.Dir); err != nil {
+	if err := st.CheckPlace(store, sp.Dir, sp.File); err != nil {
 		return nil, err
 	}
 	out := &view.State{

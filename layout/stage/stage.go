@@ -12,7 +12,7 @@ import (
 type Stage struct {
 	Version int    `json:"version"`
 	Spec    string `json:"spec"`
-	// Dir is the spec's directory as Place gives it; empty in a state of a version
+	// Dir is where the spec lies, as Place gives it; empty in a state of a version
 	// that did not know it.
 	Dir string `json:"dir,omitempty"`
 	// Salt is a random text under which sensitive values are sealed; see Seal. Empty

@@ -16,9 +16,12 @@ func PlanReport(p *planner.Plan, rows int) *Report {
 	if p.Recover {
 		r.add(notes(Words("An earlier apply left work behind; the next one finishes it.")))
 	}
+	if p.Options.TakeOverSpec != "" {
+		r.add(notes(Words("What the spec named "), Name(p.Options.TakeOverSpec), Words(" has in the layout is taken over.")))
+	}
 	if p.TakenOver != "" {
 		from := filepath.Join(PlanLayout(p), filepath.FromSlash(p.TakenOver))
-		r.add(notes(Words("What this spec has in the layout was put there from another directory, "), Name(from), Words(", and is taken over.")))
+		r.add(notes(Words("What this spec has in the layout was put there from another place, "), Name(from), Words(", and is taken over.")))
 	}
 	if p.Empty() {
 		r.add(warningSection(p.Warnings))
