@@ -22,6 +22,7 @@ var floors = map[string][]string{
 	"layout/jsondoc":                    {},
 	"layout/ref":                        {"layout/imagespec"},
 	"layout/remote":                     {"layout/imagespec", "layout/jsondoc", "layout/printable", "layout/ref"},
+	"layout/transfer":                   {"layout", "layout/imagespec", "layout/jsondoc", "layout/remote"},
 	"layout/registrytest":               {},
 	"layout/layer":                      {"layout/imagespec"},
 	"layout/printable":                  {},
@@ -68,7 +69,7 @@ var owners = map[string][]string{
 	"github.com/klauspost/compress":          {"executor/encode", "layout/layer", "spec/eval"},
 	"github.com/hashicorp/hcl":               {"cmd/layform", "cmd/layform/view", "cmd/layform/view/text", "executor", "planner", "planner/source", "spec", "spec/addr", "spec/edit", "spec/eval"},
 	"github.com/zclconf/go-cty":              {"spec", "spec/addr", "spec/edit", "spec/eval"},
-	"oras.land/oras-go":                      {"layout", "layout/remote"},
+	"oras.land/oras-go":                      {"layout", "layout/remote", "layout/transfer"},
 	"oras.land/oras-go/v2/registry":          {"layout/remote"},
 	"github.com/google/go-containerregistry": {},
 }

@@ -1,0 +1,228 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/errdef"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
+)
+
+// Directory is a layout directory as a Source and Destination.
+type Directory struct {
+	store *layout.Store
+
+	mu        sync.Mutex
+	referrers map[digest.Digest][]ocispec.Descriptor
+	read      bool
+}
+
+// NewDirectory makes a Source and Destination of a layout. It serves one transfer.
+func NewDirectory(store *layout.Store) *Directory { return &Directory{store: store} }
+
+// Fetch reads a blob, verified.
+func (d *Directory) Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
+	return d.store.Fetch(ctx, desc)
+}
+
+// Referrers lists the manifests with the given subject among those that
+// index.json reaches, without a ref name or with one.
+func (d *Directory) Referrers(ctx context.Context, subject ocispec.Descriptor) iter.Seq2[ocispec.Descriptor, error] {
+	return func(yield func(ocispec.Descriptor, error) bool) {
+		d.mu.Lock()
+		err := d.readReferrers(ctx)
+		found := d.referrers[subject.Digest]
+		d.mu.Unlock()
+		if err != nil {
+			yield(ocispec.Descriptor{}, err)
+			return
+		}
+		for _, desc := range found {
+			if !yield(desc, nil) {
+				return
+			}
+		}
+	}
+}
+
+// readReferrers finds the referrers of everything, once.
+func (d *Directory) readReferrers(ctx context.Context) error {
+	if d.read {
+		return nil
+	}
+	index, err := d.store.Index(ctx)
+	if err != nil {
+		return err
+	}
+	found := map[digest.Digest][]ocispec.Descriptor{}
+	for desc, err := range d.store.Reachable(ctx, index.Descriptors()) {
+		if errors.Is(err, errdef.ErrNotFound) {
+			continue // what is not in a sparse layout refers to nothing that can be read
+		}
+		if err != nil {
+			return fmt.Errorf("looking for referrers in %s: %w", d.store.Dir(), err)
+		}
+		if !imagespec.IsManifest(desc.MediaType) {
+			continue
+		}
+		doc, err := d.store.Document(ctx, desc)
+		if err != nil {
+			return fmt.Errorf("looking for referrers in %s: %w", d.store.Dir(), err)
+		}
+		if doc.Subject == nil {
+			continue
+		}
+		entry := plain(desc)
+		entry.ArtifactType = doc.ArtifactType
+		found[doc.Subject.Digest] = append(found[doc.Subject.Digest], entry)
+	}
+	d.referrers, d.read = found, true
+	return nil
+}
+
+// Resolve finds the entry with a ref name.
+func (d *Directory) Resolve(ctx context.Context, tag string) (ocispec.Descriptor, error) {
+	return d.store.Resolve(ctx, tag)
+}
+
+// Has hashes a blob: one that is torn counts as absent.
+func (d *Directory) Has(ctx context.Context, desc ocispec.Descriptor) (Presence, error) {
+	state, err := d.store.Check(ctx, desc)
+	if err != nil || state != layout.Intact {
+		return Absent, err
+	}
+	return Present, nil
+}
+
+// PutBlob stores a blob.
+func (d *Directory) PutBlob(ctx context.Context, desc ocispec.Descriptor, open func() (io.ReadCloser, error), _ string) (bool, error) {
+	rc, err := open()
+	if err != nil {
+		return false, err
+	}
+	return false, errors.Join(d.push(ctx, desc, rc), rc.Close())
+}
+
+// PutManifest stores a manifest.
+func (d *Directory) PutManifest(ctx context.Context, desc ocispec.Descriptor, data []byte) error {
+	_, _, err := d.store.PutBytes(ctx, desc.MediaType, data, nil)
+	return err
+}
+
+// push stores what r gives. Commit makes the names of all blobs durable at once.
+func (d *Directory) push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+	if err := d.store.Push(ctx, desc, r); !errors.Is(err, errdef.ErrAlreadyExists) {
+		return err
+	}
+	return nil
+}
+
+// Commit changes index.json in one swap: a tag for each tag, an entry without a
+// ref name for a root without tags, and for each referrer that no entry has yet.
+// Under the lock it makes sure that all content is still there.
+func (d *Directory) Commit(ctx context.Context, c Commit) error {
+	if err := d.store.SyncBlobs(ctx); err != nil {
+		return err
+	}
+	_, _, err := d.store.Swap(ctx, func(x *layout.Index) error {
+		for _, desc := range c.Content {
+			ok, err := d.store.Exists(ctx, desc)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return fmt.Errorf("blob %s of %s was deleted while the copy went on; nothing in index.json was changed. Run the command again", desc.Digest, d.store.Dir())
+			}
+		}
+		for _, root := range c.Roots {
+			if err := setRoot(x, root); err != nil {
+				return err
+			}
+		}
+		return setReferrers(x, c.Referrers)
+	})
+	return err
+}
+
+// setRoot makes the entries of a root.
+func setRoot(x *layout.Index, root Root) error {
+	entry := root.Descriptor
+	entry.URLs, entry.Data = nil, nil
+	if len(root.Tags) == 0 {
+		if registered(x, entry.Digest) {
+			return nil
+		}
+		entry.Annotations = named(root.Descriptor, "")
+		return x.Set(entry)
+	}
+	for _, tag := range root.Tags {
+		have := digest.Digest("")
+		if found := x.Resolve(tag.Name); len(found) > 0 {
+			have = found[0].Digest
+		}
+		switch {
+		case have == entry.Digest:
+			continue
+		case have != tag.Have:
+			return &MovedError{Tag: tag.Name, Have: have, Seen: tag.Have}
+		}
+		entry.Annotations = named(root.Descriptor, tag.Name)
+		if err := x.Set(entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setReferrers registers referrers without a name: nothing else in a layout leads
+// to them.
+func setReferrers(x *layout.Index, referrers []Referrer) error {
+	for _, r := range referrers {
+		if r.Nested || registered(x, r.Descriptor.Digest) {
+			continue
+		}
+		entry := plain(r.Descriptor)
+		entry.ArtifactType = r.Descriptor.ArtifactType
+		if err := x.Set(entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// registered reports whether index.json has an entry for a digest.
+func registered(x *layout.Index, dgst digest.Digest) bool {
+	for _, desc := range x.Descriptors() {
+		if desc.Digest == dgst {
+			return true
+		}
+	}
+	return false
+}
+
+// named are the annotations of a descriptor as an entry of index.json, without
+// the names that it had elsewhere.
+func named(desc ocispec.Descriptor, name string) map[string]string {
+	annotations := maps.Clone(desc.Annotations)
+	delete(annotations, ocispec.AnnotationRefName)
+	delete(annotations, "io.containerd.image.name")
+	if name != "" {
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[ocispec.AnnotationRefName] = name
+	}
+	if len(annotations) == 0 {
+		return nil
+	}
+	return annotations
+}

@@ -1,0 +1,190 @@
+package transfer_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/layform/layform/layout/registrytest"
+	"github.com/layform/layform/layout/transfer"
+)
+
+// kinds are the faults that each request meets in turn, once and for ever.
+var kinds = map[string]registrytest.Fault{
+	"503":        {Status: 503},
+	"429":        {Status: 429, RetryAfter: "0"},
+	"403":        {Status: 403},
+	"cut":        {Cut: true},
+	"cut before": {CutBefore: true},
+	"half":       {CutAfter: 10},
+	"wrong":      {Wrong: true},
+	"longer":     {Longer: true},
+	"redirect":   {Status: 307, Location: "http://127.0.0.1:1/"},
+}
+
+// A push that fails at any request leaves no tag that names what is not there
+// whole; the next push ends well.
+func TestFaultsOfPush(t *testing.T) {
+	s := newSample(t)
+	reg := registrytest.New(t)
+	if _, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	total := reg.Count("", "")
+	points := 0
+	for name, fault := range kinds {
+		for at := 0; at < total; at += step() {
+			for _, times := range []int{1, 0} {
+				points++
+				fault.After, fault.Times = at, times
+				reg := registrytest.New(t)
+				reg.Fault(fault)
+				_, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1")
+				place := fmt.Sprintf("%s at request %d, %d times: %v", name, at, times, err)
+				reg.NoFaults()
+				if got := reg.Tag("app", "v1"); got != "" || err == nil {
+					if got != s.root.Digest {
+						t.Errorf("%s: the tag is %q", place, got)
+					}
+					wholeIn(t, reg, "app", s.root.Digest)
+					wholeIn(t, reg, "app", s.sig.Digest)
+				}
+				if wrong := reg.Wrong("app"); len(wrong) > 0 {
+					t.Errorf("%s: wrong content %v", place, wrong)
+				}
+				if err == nil {
+					continue
+				}
+				if _, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1"); err != nil {
+					t.Errorf("%s: and again: %v", place, err)
+				}
+				wholeIn(t, reg, "app", s.root.Digest)
+				wholeIn(t, reg, "app", s.sbom.Digest)
+				if t.Failed() {
+					t.FailNow()
+				}
+			}
+		}
+	}
+	t.Logf("%d points", points)
+}
+
+// step is the distance of the requests that meet a fault.
+func step() int {
+	if testing.Short() {
+		return 7
+	}
+	return 1
+}
+
+// A pull that fails at any request leaves the layout with the tags that it had, and
+// the next one ends well.
+func TestFaultsOfPull(t *testing.T) {
+	s := newSample(t)
+	reg := registrytest.New(t)
+	if _, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	reg.Forget()
+	if err := pull(t, reg, "app", "v1", open(t, t.TempDir())); err != nil {
+		t.Fatal(err)
+	}
+	total := reg.Count("", "")
+	points := 0
+	for name, fault := range kinds {
+		for at := 0; at < total; at += step() {
+			for _, times := range []int{1, 0} {
+				points++
+				fault.After, fault.Times = at, times
+				reg.NoFaults()
+				reg.Fault(fault)
+				dir := filepath.Join(t.TempDir(), "dst")
+				store := open(t, dir)
+				err := pull(t, reg, "app", "v1", store)
+				place := fmt.Sprintf("%s at request %d, %d times: %v", name, at, times, err)
+				reg.NoFaults()
+				if err != nil {
+					if _, err := os.Stat(filepath.Join(dir, "index.json")); err == nil {
+						t.Errorf("%s: there is an index.json", place)
+					}
+					if err := pull(t, reg, "app", "v1", store); err != nil {
+						t.Errorf("%s: and again: %v", place, err)
+					}
+				}
+				whole(t, dir)
+				// Nothing vouches for a list of referrers: a wrong byte in it may lose one.
+				if name != "wrong" || err != nil {
+					sameBlobs(t, s.dir, dir)
+				}
+				if t.Failed() {
+					t.Fatal(place)
+				}
+			}
+		}
+	}
+	t.Logf("%d points", points)
+}
+
+// Wrong bytes of a blob, with the right length, are fetched once more.
+func TestWrongBytesOnce(t *testing.T) {
+	s := newSample(t)
+	reg := registrytest.New(t)
+	if _, _, err := s.push(t, reg, "app", transfer.Options{}, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	reg.Forget()
+	reg.Fault(registrytest.Fault{Method: "GET", Path: "/blobs/" + string(s.layer.Digest), Times: 1, Wrong: true})
+	dir := t.TempDir()
+	if err := pull(t, reg, "app", "v1", open(t, dir)); err != nil {
+		t.Fatal(err)
+	}
+	whole(t, dir)
+	if n := reg.Count("GET", "/blobs/"+string(s.layer.Digest)); n != 2 {
+		t.Errorf("the blob was fetched %d times", n)
+	}
+	reg.Fault(registrytest.Fault{Method: "GET", Path: "/blobs/" + string(s.layer.Digest), Wrong: true})
+	if err := pull(t, reg, "app", "v1", open(t, t.TempDir())); err == nil {
+		t.Error("wrong bytes for ever were taken")
+	}
+}
+
+// An interrupt ends a transfer that stalls, at once.
+func TestInterrupt(t *testing.T) {
+	s := newSample(t)
+	reg := registrytest.New(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	reg.Fault(registrytest.Fault{Method: "PUT", Path: "/blobs/", Stall: time.Minute, Do: cancel})
+	start := time.Now()
+	_, _, err := run(ctx, transfer.NewDirectory(s.store), transfer.NewRepository(repository(t, reg, "app")), s.roots("v1"), transfer.Options{})
+	if err == nil || ctx.Err() == nil || time.Since(start) > 30*time.Second {
+		t.Errorf("after %s: %v", time.Since(start), err)
+	}
+	if reg.Tag("app", "v1") != "" {
+		t.Error("there is a tag")
+	}
+}
+
+// Progress reports bytes, and every piece of content once as done.
+func TestEvents(t *testing.T) {
+	s := newSample(t)
+	src, dst := transfer.NewDirectory(s.store), transfer.NewDirectory(open(t, t.TempDir()))
+	p, err := transfer.Diff(t.Context(), src, dst, s.roots("v1"), transfer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var most, done int64
+	_, err = transfer.Execute(t.Context(), src, dst, p, transfer.ExecuteOptions{Parallelism: 1, Event: func(e transfer.Event) {
+		switch {
+		case e.Kind == transfer.EventDone:
+			done += e.Bytes
+		case e.Descriptor.Digest == s.layer.Digest:
+			most = max(most, e.Bytes)
+		}
+	}})
+	if err != nil || most != s.layer.Size || done != p.Summary().Upload.Bytes {
+		t.Errorf("progress up to %d of %d bytes, %d of %d done: %v", most, s.layer.Size, done, p.Summary().Upload.Bytes, err)
+	}
+}
