@@ -77,7 +77,7 @@ func (r *Repository) referrersByAPI(ctx context.Context, c call, desc ocispec.De
 			Manifests     *[]ocispec.Descriptor `json:"manifests"`
 		}
 		if decode(data, &page) != nil || page.Manifests == nil && page.SchemaVersion != 2 {
-			if !answered {
+			if kind, _, _ := strings.Cut(header.Get("Content-Type"), ";"); !answered && kind != ocispec.MediaTypeImageIndex {
 				return errStop // a page for people, of a registry that does not know the path
 			}
 			return r.wrong(c, "a page of the list is no index")

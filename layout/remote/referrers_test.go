@@ -242,3 +242,24 @@ func TestWalkReferrers(t *testing.T) {
 		t.Errorf("deeper than the limit: %v", err)
 	}
 }
+
+// An answer of the referrers API that is damaged is not taken for that of a registry
+// without the API, which would lose the referrers without a word.
+func TestReferrersDamaged(t *testing.T) {
+	for _, fault := range []registrytest.Fault{{Longer: true}, {Drop: "Content-Length", Longer: true}} {
+		reg := registrytest.New(t)
+		r := open(t, reg, "app", remote.Options{})
+		desc, _ := seed(reg, "app", "v1")
+		refer(reg, desc, "a/a")
+		fault.Path = "/referrers/"
+		reg.Fault(fault)
+		var failed error
+		for _, err := range r.Referrers(t.Context(), desc, "") {
+			failed = err
+		}
+		var wrong *remote.ContentError
+		if !errors.As(failed, &wrong) {
+			t.Errorf("%+v: %v", fault, failed)
+		}
+	}
+}
