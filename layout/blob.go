@@ -42,18 +42,18 @@ type Cache interface {
 	Trust(path string, info fs.FileInfo, dgst digest.Digest)
 }
 
-// Remember makes the Store ask c before it hashes a blob to check it, and tell
+// Remember makes the Reader ask c before it hashes a blob to check it, and tell
 // c of the blobs that it hashed. What is read is verified all the same.
-func (s *Store) Remember(c Cache) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cache = c
+func (r *Reader) Remember(c Cache) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cache = c
 }
 
-func (s *Store) remembered() Cache {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.cache
+func (r *Reader) remembered() Cache {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cache
 }
 
 // cacheKey names a blob in the Cache, apart from every file path.
@@ -102,18 +102,18 @@ func newHash(a digest.Algorithm) hash.Hash {
 }
 
 // openBlob opens the file of a blob.
-func (s *Store) openBlob(dgst digest.Digest) (*os.File, fs.FileInfo, error) {
+func (r *Reader) openBlob(dgst digest.Digest) (File, fs.FileInfo, error) {
 	name, err := blobPath(dgst)
 	if err != nil {
 		return nil, nil, err
 	}
-	d, err := s.disk()
+	f, err := r.tree.Open(name)
 	if err != nil {
 		return nil, nil, blobError(dgst, err)
 	}
-	f, info, err := d.OpenLinked(name)
+	info, err := f.Stat()
 	if err != nil {
-		return nil, nil, blobError(dgst, err)
+		return nil, nil, errors.Join(blobError(dgst, err), f.Close())
 	}
 	return f, info, nil
 }
@@ -128,11 +128,11 @@ func blobError(dgst digest.Digest, err error) error {
 // Fetch opens the blob of desc. Whoever reads it to the end gets either io.EOF
 // after exactly the bytes that the digest stands for, or a *BlobError; bytes
 // that came before an error must not be used. The caller closes it.
-func (s *Store) Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
+func (r *Reader) Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, info, err := s.openBlob(desc.Digest)
+	f, info, err := r.openBlob(desc.Digest)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func digestError(want, got digest.Digest) error {
 
 // verified reads a blob and compares it with its descriptor.
 type verified struct {
-	f    *os.File
+	f    File
 	desc ocispec.Descriptor
 	hash hash.Hash
 	size int64
@@ -189,25 +189,25 @@ func (v *verified) Close() error { return v.f.Close() }
 
 // ReadBlob returns the verified content of a blob. A blob of more than limit
 // bytes is an error; 0 stands for Limits.Manifest.
-func (s *Store) ReadBlob(ctx context.Context, desc ocispec.Descriptor, limit int64) ([]byte, error) {
+func (r *Reader) ReadBlob(ctx context.Context, desc ocispec.Descriptor, limit int64) ([]byte, error) {
 	if limit == 0 {
-		limit = s.limits.Manifest
+		limit = r.limits.Manifest
 	}
 	if desc.Size > limit {
 		return nil, &BlobError{Digest: desc.Digest, Problem: fmt.Sprintf("has %d bytes; the limit is %d", desc.Size, limit)}
 	}
-	r, err := s.Fetch(ctx, desc)
+	in, err := r.Fetch(ctx, desc)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer in.Close()
 	data := make([]byte, desc.Size)
-	if _, err := io.ReadFull(r, data); err != nil {
+	if _, err := io.ReadFull(in, data); err != nil {
 		return nil, err
 	}
 	// Only the end of the file tells that it was the right one.
 	var more [1]byte
-	if _, err := r.Read(more[:]); !errors.Is(err, io.EOF) {
+	if _, err := in.Read(more[:]); !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	return data, nil
@@ -216,7 +216,7 @@ func (s *Store) ReadBlob(ctx context.Context, desc ocispec.Descriptor, limit int
 // BlobFile is a blob that is open for reading anywhere. What it gives is not
 // verified: compare parts with digests of your own.
 type BlobFile struct {
-	f    *os.File
+	f    File
 	size int64
 }
 
@@ -229,15 +229,19 @@ func (b *BlobFile) Close() error { return b.f.Close() }
 // Size is the length of the file in bytes.
 func (b *BlobFile) Size() int64 { return b.size }
 
-// File is the open file, for copies that the kernel makes. It must not be closed.
-func (b *BlobFile) File() *os.File { return b.f }
+// File is the open file, for copies that the kernel makes; nil where the blob has none
+// of its own, as in an archive. It must not be closed.
+func (b *BlobFile) File() *os.File {
+	f, _ := b.f.(*os.File)
+	return f
+}
 
 // ReaderAt opens a blob for reading anywhere. The caller closes it.
-func (s *Store) ReaderAt(ctx context.Context, dgst digest.Digest) (*BlobFile, error) {
+func (r *Reader) ReaderAt(ctx context.Context, dgst digest.Digest) (*BlobFile, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, info, err := s.openBlob(dgst)
+	f, info, err := r.openBlob(dgst)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +250,7 @@ func (s *Store) ReaderAt(ctx context.Context, dgst digest.Digest) (*BlobFile, er
 
 // Exists reports whether the blob of desc stands in the layout as a regular
 // file of the right size. It does not read it: see Check.
-func (s *Store) Exists(ctx context.Context, desc ocispec.Descriptor) (bool, error) {
+func (r *Reader) Exists(ctx context.Context, desc ocispec.Descriptor) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -254,11 +258,7 @@ func (s *Store) Exists(ctx context.Context, desc ocispec.Descriptor) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	d, err := s.disk()
-	if err != nil {
-		return false, ignoreMissing(err)
-	}
-	info, err := d.StatLinked(name)
+	info, err := r.tree.Stat(name)
 	if err != nil {
 		return false, ignoreMissing(err)
 	}
@@ -275,11 +275,11 @@ func ignoreMissing(err error) error {
 // Check tells the state of the blob of desc, by hashing its content or by what
 // the Cache remembers of it. A negative size of desc stands for any. The error
 // is one of reading; a blob that is something else than a file is Torn.
-func (s *Store) Check(ctx context.Context, desc ocispec.Descriptor) (BlobState, error) {
+func (r *Reader) Check(ctx context.Context, desc ocispec.Descriptor) (BlobState, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	f, info, err := s.openBlob(desc.Digest)
+	f, info, err := r.openBlob(desc.Digest)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Missing, nil
@@ -292,7 +292,7 @@ func (s *Store) Check(ctx context.Context, desc ocispec.Descriptor) (BlobState, 
 	if desc.Size >= 0 && info.Size() != desc.Size {
 		return Torn, nil
 	}
-	got, err := s.hashBlob(ctx, f, info, desc.Digest)
+	got, err := r.hashBlob(ctx, f, info, desc.Digest)
 	if err != nil {
 		return "", err
 	}
@@ -303,12 +303,12 @@ func (s *Store) Check(ctx context.Context, desc ocispec.Descriptor) (BlobState, 
 }
 
 // hashBlob gives the digest of an open blob.
-func (s *Store) hashBlob(ctx context.Context, f *os.File, info fs.FileInfo, dgst digest.Digest) (digest.Digest, error) {
+func (r *Reader) hashBlob(ctx context.Context, f File, info fs.FileInfo, dgst digest.Digest) (digest.Digest, error) {
 	name, err := blobPath(dgst)
 	if err != nil {
 		return "", err
 	}
-	cache := s.remembered()
+	cache := r.remembered()
 	if cache != nil {
 		if got, ok := cache.Lookup(cacheKey(name), info); ok {
 			return got, nil
@@ -354,19 +354,12 @@ type Blob struct {
 
 // Blobs lists the blobs by algorithm and name, without reading them. What
 // stands there and is no blob, by name or kind, is left out: see Validate.
-func (s *Store) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
+func (r *Reader) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
 	return func(yield func(Blob, error) bool) {
-		d, err := s.disk()
-		if err != nil {
-			if err := ignoreMissing(err); err != nil {
-				yield(Blob{}, err)
-			}
-			return
-		}
 		for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
 			dir := blobsDir + "/" + string(a)
-			entries, err := d.List(dir)
-			if err != nil {
+			entries, err := r.tree.List(dir)
+			if err := ignoreMissing(err); err != nil {
 				yield(Blob{}, err)
 				return
 			}

@@ -3,7 +3,8 @@
 //
 // # Nouns
 //
-// A Store is one layout. A blob is a file under blobs/ whose name is the digest
+// A Reader reads a layout, over a Tree: a directory, or what another package makes of
+// an archive. A Store is a layout in a directory, a Reader that writes as well. A blob is a file under blobs/ whose name is the digest
 // of its content. Content enters a Store through an Ingest: a temporary file
 // that becomes a blob when it is committed. The Index is index.json; its
 // entries are descriptors, most with a ref name, its tags. A Swap replaces

@@ -76,7 +76,7 @@ func (s *Store) GC(ctx context.Context, opts GCOptions) (GCResult, error) {
 	if err != nil {
 		return GCResult{}, err
 	}
-	if err := s.checkVersion(d); err != nil {
+	if err := s.checkVersion(); err != nil {
 		return GCResult{}, err
 	}
 	c := &collection{s: s, d: d, opts: opts}

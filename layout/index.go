@@ -54,44 +54,37 @@ type indexDocument struct {
 
 // Index reads index.json by the strict rules of package jsondoc. When there is
 // none the Index is empty. The error names index.json and what to do.
-func (s *Store) Index(ctx context.Context) (*Index, error) {
+func (r *Reader) Index(ctx context.Context) (*Index, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	raw, err := s.readIndex()
+	raw, err := r.readIndex()
 	if err != nil {
 		return nil, err
 	}
-	return s.parseIndex(raw)
+	return r.parseIndex(raw)
 }
 
 // readIndex reads the bytes of index.json, nil when there is none.
-func (s *Store) readIndex() ([]byte, error) {
-	d, err := s.disk()
+func (r *Reader) readIndex() ([]byte, error) {
+	raw, err := readFile(r.tree, indexFile, r.limits.Index)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
-	}
-	raw, err := d.Read(indexFile, s.limits.Index)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.dir, err)
+		return nil, fmt.Errorf("%s: %w", r.name, err)
 	}
 	return raw, nil
 }
 
 // parseIndex reads index.json from its bytes.
-func (s *Store) parseIndex(raw []byte) (*Index, error) {
+func (r *Reader) parseIndex(raw []byte) (*Index, error) {
 	if raw == nil {
 		raw = emptyIndex
 	}
-	x, err := parseIndex(raw, s.limits.index())
+	x, err := parseIndex(raw, r.limits.index())
 	if err != nil {
-		return nil, fmt.Errorf("index.json of %s cannot be understood, and nothing was changed: %w", s.dir, err)
+		return nil, fmt.Errorf("index.json of %s cannot be understood, and nothing was changed: %w", r.name, err)
 	}
 	return x, nil
 }

@@ -24,7 +24,7 @@ type Limits struct {
 }
 
 // Limits are the bounds that the Store keeps, with no field left at zero.
-func (s *Store) Limits() Limits { return s.limits }
+func (r *Reader) Limits() Limits { return r.limits }
 
 func (l Limits) withDefaults() Limits {
 	if l.Index == 0 {

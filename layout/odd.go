@@ -22,26 +22,26 @@ var ErrOdd = errors.New("the document breaks the rules of its media type")
 
 // successors are the descriptors in the document of desc, none for other blobs.
 // With an error that is ErrOdd come all that look like descriptors.
-func (s *Store) successors(ctx context.Context, desc ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+func (r *Reader) successors(ctx context.Context, desc ocispec.Descriptor) ([]ocispec.Descriptor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if !imagespec.IsManifest(desc.MediaType) {
 		return nil, nil
 	}
-	data, err := s.ReadBlob(ctx, desc, 0)
+	data, err := r.ReadBlob(ctx, desc, 0)
 	if errors.Is(err, fs.ErrNotExist) && len(desc.Data) > 0 && desc.Digest.Validate() == nil && desc.Digest.Algorithm().FromBytes(desc.Data) == desc.Digest {
 		data, err = desc.Data, nil // the descriptor brings the document along
 	}
 	if err != nil {
 		return nil, err
 	}
-	doc, err := ParseDocument(data, desc.MediaType, s.limits.manifest())
+	doc, err := ParseDocument(data, desc.MediaType, r.limits.manifest())
 	if err == nil {
 		return doc.Successors(), nil
 	}
 	odd := &BlobError{Digest: desc.Digest, Problem: "cannot be understood: " + err.Error(), Err: errors.Join(err, ErrOdd)}
-	found, err := s.looseDescriptors(ctx, data)
+	found, err := r.looseDescriptors(ctx, data)
 	if err != nil {
 		return nil, err
 	}
@@ -50,18 +50,18 @@ func (s *Store) successors(ctx context.Context, desc ocispec.Descriptor) ([]ocis
 
 // looseDescriptors are all objects in a JSON document that have a digest, with
 // the media type that they or their blobs tell; as far as it can be read.
-func (s *Store) looseDescriptors(ctx context.Context, data []byte) ([]ocispec.Descriptor, error) {
+func (r *Reader) looseDescriptors(ctx context.Context, data []byte) ([]ocispec.Descriptor, error) {
 	var found []ocispec.Descriptor
 	err := eachObject(data, func(members map[string]string) error {
 		desc := ocispec.Descriptor{MediaType: members["mediaType"], Digest: digest.Digest(members["digest"])}
 		if desc.Digest.Validate() != nil {
 			return nil
 		}
-		if len(found) == s.limits.Descriptors {
-			return fmt.Errorf("a document has more than %d descriptors", s.limits.Descriptors)
+		if len(found) == r.limits.Descriptors {
+			return fmt.Errorf("a document has more than %d descriptors", r.limits.Descriptors)
 		}
 		// Its size and type may be what is odd: the blob tells them as well.
-		there, err := s.Describe(ctx, desc.Digest)
+		there, err := r.Describe(ctx, desc.Digest)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -14,7 +14,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/internal/disk"
-	"github.com/layform/layform/layout/jsondoc"
 )
 
 // The modes of what a Store writes, whatever the umask.
@@ -57,17 +56,17 @@ type Options struct {
 	Fault func(disk.Step) error
 }
 
-// Store is one layout. Its methods may be called by several goroutines at once.
-// Methods that only read never write anything, not even a lock.
+// Store is a layout in a directory: a Reader of it, and all that writes. Its methods
+// may be called by several goroutines at once. Methods that only read never write
+// anything, not even a lock.
 type Store struct {
-	dir    string
-	opts   Options
-	limits Limits
+	*Reader
+	dir  string
+	opts Options
 
 	mu    sync.Mutex // guards the fields below
 	files *disk.Dir
 	held  bool
-	cache Cache
 	// swept are the leftovers of dead writers that went when the lock was taken.
 	swept []string
 
@@ -102,7 +101,8 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: abs, opts: opts, limits: opts.Limits.withDefaults()}
+	s := &Store{dir: abs, opts: opts}
+	s.Reader = NewInspector(storeTree{s}, abs, opts.Limits)
 	d, err := s.disk()
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -130,7 +130,7 @@ func (s *Store) recognise(d *disk.Dir) error {
 	for _, e := range entries {
 		switch e.Name() {
 		case layoutFile:
-			return s.checkVersion(d)
+			return s.checkVersion()
 		case privateDir:
 			ours = true
 		case blobsDir, indexFile:
@@ -146,26 +146,6 @@ func (s *Store) recognise(d *disk.Dir) error {
 		return s.notLayout(fmt.Sprintf("it has no file %s; write it, or choose another directory", layoutFile), nil)
 	}
 	return nil
-}
-
-// checkVersion reads oci-layout.
-func (s *Store) checkVersion(d *disk.Dir) error {
-	data, err := d.Read(layoutFile, s.limits.Manifest)
-	if err != nil {
-		return s.notLayout("its file oci-layout cannot be read: "+err.Error(), err)
-	}
-	var doc ocispec.ImageLayout
-	if err := jsondoc.Decode(data, s.limits.manifest(), &doc); err != nil {
-		return s.notLayout("its file oci-layout cannot be understood: "+err.Error(), err)
-	}
-	if doc.Version != ocispec.ImageLayoutVersion {
-		return s.notLayout(fmt.Sprintf("its version is %q, and only %s is known", doc.Version, ocispec.ImageLayoutVersion), nil)
-	}
-	return nil
-}
-
-func (s *Store) notLayout(reason string, err error) error {
-	return &NotLayoutError{Dir: s.dir, Reason: reason, Err: err}
 }
 
 // Dir is the absolute path of the layout.

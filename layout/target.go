@@ -52,8 +52,8 @@ func (s *Store) Push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 // Resolve finds the descriptor for ref: a ref name of index.json, or the digest
 // of something that its entries reach. The error is oras-go's ErrNotFound when
 // there is none, and another when several entries have the ref name.
-func (s *Store) Resolve(ctx context.Context, ref string) (ocispec.Descriptor, error) {
-	x, err := s.Index(ctx)
+func (r *Reader) Resolve(ctx context.Context, ref string) (ocispec.Descriptor, error) {
+	x, err := r.Index(ctx)
 	if err != nil {
 		return ocispec.Descriptor{}, err
 	}
@@ -62,27 +62,27 @@ func (s *Store) Resolve(ctx context.Context, ref string) (ocispec.Descriptor, er
 		return found[0], nil
 	case 0:
 	default:
-		return ocispec.Descriptor{}, fmt.Errorf("%q names %d entries of index.json of %s; use a digest", ref, len(found), s.dir)
+		return ocispec.Descriptor{}, fmt.Errorf("%q names %d entries of index.json of %s; use a digest", ref, len(found), r.name)
 	}
 	if dgst, err := digest.Parse(ref); err == nil {
-		return s.find(ctx, x, dgst)
+		return r.find(ctx, x, dgst)
 	}
-	return ocispec.Descriptor{}, s.notFound(ref)
+	return ocispec.Descriptor{}, r.notFound(ref)
 }
 
-func (s *Store) notFound(ref string) error {
-	return fmt.Errorf("%q in %s: %w", ref, s.dir, errdef.ErrNotFound)
+func (r *Reader) notFound(ref string) error {
+	return fmt.Errorf("%q in %s: %w", ref, r.name, errdef.ErrNotFound)
 }
 
 // find looks for a digest in what the entries of x reach.
-func (s *Store) find(ctx context.Context, x *Index, dgst digest.Digest) (ocispec.Descriptor, error) {
+func (r *Reader) find(ctx context.Context, x *Index, dgst digest.Digest) (ocispec.Descriptor, error) {
 	for _, desc := range x.Descriptors() {
 		if desc.Digest == dgst {
 			return desc, nil
 		}
 	}
 	var broken error
-	for desc, err := range s.Reachable(ctx, x.Descriptors()) {
+	for desc, err := range r.Reachable(ctx, x.Descriptors()) {
 		if desc.Digest == dgst {
 			return desc, nil
 		}
@@ -93,7 +93,7 @@ func (s *Store) find(ctx context.Context, x *Index, dgst digest.Digest) (ocispec
 	if broken != nil {
 		return ocispec.Descriptor{}, broken
 	}
-	return ocispec.Descriptor{}, s.notFound(dgst.String())
+	return ocispec.Descriptor{}, r.notFound(dgst.String())
 }
 
 // Tag makes ref a name of desc in index.json, by a Swap; the blob of desc must
@@ -125,13 +125,13 @@ func (s *Store) Tag(ctx context.Context, desc ocispec.Descriptor, ref string) er
 }
 
 // mustExist is Exists, with an error where there is nothing.
-func (s *Store) mustExist(ctx context.Context, desc ocispec.Descriptor) error {
-	ok, err := s.Exists(ctx, desc)
+func (r *Reader) mustExist(ctx context.Context, desc ocispec.Descriptor) error {
+	ok, err := r.Exists(ctx, desc)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return s.notFound(desc.Digest.String())
+		return r.notFound(desc.Digest.String())
 	}
 	return nil
 }

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/errdef"
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
@@ -118,12 +120,12 @@ func readDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Docume
 }
 
 // Document reads the manifest or index of desc, verified and strictly.
-func (s *Store) Document(ctx context.Context, desc ocispec.Descriptor) (*Document, error) {
-	data, err := s.ReadBlob(ctx, desc, 0)
+func (r *Reader) Document(ctx context.Context, desc ocispec.Descriptor) (*Document, error) {
+	data, err := r.ReadBlob(ctx, desc, 0)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := ParseDocument(data, desc.MediaType, s.limits.manifest())
+	doc, err := ParseDocument(data, desc.MediaType, r.limits.manifest())
 	if err != nil {
 		return nil, &BlobError{Digest: desc.Digest, Problem: "cannot be understood: " + err.Error(), Err: err}
 	}
@@ -133,10 +135,10 @@ func (s *Store) Document(ctx context.Context, desc ocispec.Descriptor) (*Documen
 // Roots are the entries of index.json, as the roots of a walk through all that
 // is in use. The error names a manifest or index among them that cannot be
 // followed, for its digest is of an algorithm that is not known.
-func (s *Store) Roots(x *Index) ([]ocispec.Descriptor, error) {
+func (r *Reader) Roots(x *Index) ([]ocispec.Descriptor, error) {
 	entries := x.Descriptors()
 	for i, desc := range entries {
-		if err := s.unknownAlgorithm(desc, "manifests["+strconv.Itoa(i)+"] of index.json"); err != nil {
+		if err := r.unknownAlgorithm(desc, "manifests["+strconv.Itoa(i)+"] of index.json"); err != nil {
 			return nil, err
 		}
 	}
@@ -146,13 +148,13 @@ func (s *Store) Roots(x *Index) ([]ocispec.Descriptor, error) {
 // unknownAlgorithm is the error about a document that no blob can be found for, whatever
 // blobs there are; nil for all others. The descriptor was checked when it was
 // read, and stands in the given place.
-func (s *Store) unknownAlgorithm(desc ocispec.Descriptor, place string) error {
+func (r *Reader) unknownAlgorithm(desc ocispec.Descriptor, place string) error {
 	a := desc.Digest.Algorithm()
 	if !imagespec.IsManifest(desc.MediaType) || a == digest.SHA256 || a == digest.SHA512 {
 		return nil
 	}
 	_, err := blobPath(desc.Digest)
-	return fmt.Errorf("%s in %s: %w; what it leads to cannot be told: copy it again under sha256 or sha512, or remove this reference to it", place, s.dir, err)
+	return fmt.Errorf("%s in %s: %w; what it leads to cannot be told: copy it again under sha256 or sha512, or remove this reference to it", place, r.name, err)
 }
 
 // Reachable walks everything that roots lead to, roots included: through
@@ -163,56 +165,62 @@ func (s *Store) unknownAlgorithm(desc ocispec.Descriptor, place string) error {
 // is ErrOdd leads to all that it could mean; the walk goes on, and the caller decides whether it
 // may. A missing one is errdef.ErrNotFound. A nesting or a number of
 // descriptors over the limits ends the walk with an error without a descriptor.
-func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.Seq2[ocispec.Descriptor, error] {
+func (r *Reader) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.Seq2[ocispec.Descriptor, error] {
 	return func(yield func(ocispec.Descriptor, error) bool) {
-		type visit struct {
-			digest digest.Digest
-			// document is the media type of a document, empty for other blobs.
-			document string
+		r.walk(ctx, roots, func(desc ocispec.Descriptor, _ []ocispec.Descriptor, err error) bool { return yield(desc, err) })
+	}
+}
+
+// walk is Reachable that visits each descriptor with its successors, until visit
+// returns false.
+func (r *Reader) walk(ctx context.Context, roots []ocispec.Descriptor, visit func(desc ocispec.Descriptor, successors []ocispec.Descriptor, err error) bool) {
+	type seenAs struct {
+		digest digest.Digest
+		// document is the media type of a document, empty for other blobs.
+		document string
+	}
+	// link is a descriptor, and the blob that it stands in; none for roots.
+	type link struct {
+		desc ocispec.Descriptor
+		from digest.Digest
+	}
+	seen := map[seenAs]bool{}
+	var level []link
+	for _, desc := range roots {
+		level = append(level, link{desc: desc})
+	}
+	for depth := 1; len(level) > 0; depth++ {
+		if depth > r.limits.GraphDepth+1 {
+			visit(ocispec.Descriptor{}, nil, fmt.Errorf("indexes and subjects are nested more than %d deep; the limit is there to stop hostile layouts", r.limits.GraphDepth))
+			return
 		}
-		// link is a descriptor, and the blob that it stands in; none for roots.
-		type link struct {
-			desc ocispec.Descriptor
-			from digest.Digest
-		}
-		seen := map[visit]bool{}
-		var level []link
-		for _, desc := range roots {
-			level = append(level, link{desc: desc})
-		}
-		for depth := 1; len(level) > 0; depth++ {
-			if depth > s.limits.GraphDepth+1 {
-				yield(ocispec.Descriptor{}, fmt.Errorf("indexes and subjects are nested more than %d deep; the limit is there to stop hostile layouts", s.limits.GraphDepth))
+		var next []link
+		for _, l := range level {
+			desc := l.desc
+			v := seenAs{digest: desc.Digest}
+			if imagespec.IsManifest(desc.MediaType) {
+				v.document = desc.MediaType
+			}
+			if seen[v] {
+				continue
+			}
+			if len(seen) == r.limits.Descriptors {
+				visit(ocispec.Descriptor{}, nil, fmt.Errorf("there are more than %d descriptors", r.limits.Descriptors))
 				return
 			}
-			var next []link
-			for _, l := range level {
-				desc := l.desc
-				v := visit{digest: desc.Digest}
-				if imagespec.IsManifest(desc.MediaType) {
-					v.document = desc.MediaType
-				}
-				if seen[v] {
-					continue
-				}
-				if len(seen) == s.limits.Descriptors {
-					yield(ocispec.Descriptor{}, fmt.Errorf("there are more than %d descriptors", s.limits.Descriptors))
-					return
-				}
-				seen[v] = true
-				more, err := s.successors(ctx, desc)
-				if err != nil && l.from != "" {
-					err = cmp.Or(s.unknownAlgorithm(desc, "blob "+string(l.from)), err)
-				}
-				if !yield(desc, err) {
-					return
-				}
-				for _, to := range more {
-					next = append(next, link{to, desc.Digest})
-				}
+			seen[v] = true
+			more, err := r.successors(ctx, desc)
+			if err != nil && l.from != "" {
+				err = cmp.Or(r.unknownAlgorithm(desc, "blob "+string(l.from)), err)
 			}
-			level = next
+			if !visit(desc, more, err) {
+				return
+			}
+			for _, to := range more {
+				next = append(next, link{to, desc.Digest})
+			}
 		}
+		level = next
 	}
 }
 
@@ -220,25 +228,25 @@ func (s *Store) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.
 // its media type, anything else as application/octet-stream. The error is
 // fs.ErrNotExist when there is no such blob, and another when its content is not
 // that of its name, or a JSON document that cannot be understood.
-func (s *Store) Describe(ctx context.Context, dgst digest.Digest) (ocispec.Descriptor, error) {
+func (r *Reader) Describe(ctx context.Context, dgst digest.Digest) (ocispec.Descriptor, error) {
 	desc := ocispec.Descriptor{MediaType: "application/octet-stream", Digest: dgst}
 	if err := ctx.Err(); err != nil {
 		return desc, err
 	}
-	f, info, err := s.openBlob(dgst)
+	f, info, err := r.openBlob(dgst)
 	if err != nil {
 		return desc, err
 	}
 	desc.Size = info.Size()
-	if err := f.Close(); err != nil || desc.Size > s.limits.Manifest {
+	if err := f.Close(); err != nil || desc.Size > r.limits.Manifest {
 		return desc, err
 	}
-	data, err := s.ReadBlob(ctx, desc, 0)
+	data, err := r.ReadBlob(ctx, desc, 0)
 	if err != nil || !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
 		return desc, err
 	}
 	var doc indexDocument
-	if err := jsondoc.Decode(data, s.limits.manifest(), &doc); err != nil {
+	if err := jsondoc.Decode(data, r.limits.manifest(), &doc); err != nil {
 		return desc, &BlobError{Digest: dgst, Problem: "cannot be understood: " + err.Error(), Err: err}
 	}
 	switch {
@@ -253,13 +261,41 @@ func (s *Store) Describe(ctx context.Context, dgst digest.Digest) (ocispec.Descr
 }
 
 // Present lists the digests of the blobs that stand in the layout, as Blobs does.
-func (s *Store) Present(ctx context.Context) (map[digest.Digest]bool, error) {
+func (r *Reader) Present(ctx context.Context) (map[digest.Digest]bool, error) {
 	there := map[digest.Digest]bool{}
-	for blob, err := range s.Blobs(ctx) {
+	for blob, err := range r.Blobs(ctx) {
 		if err != nil {
 			return nil, err
 		}
 		there[blob.Digest] = true
 	}
 	return there, nil
+}
+
+// Predecessors lists the manifests and indexes that refer to desc, as their config,
+// layer, manifest or subject, among those that index.json reaches: those that have
+// it as their subject are its referrers. A document that is missing refers to
+// nothing; any other that cannot be read is an error.
+func (r *Reader) Predecessors(ctx context.Context, desc ocispec.Descriptor) ([]ocispec.Descriptor, error) {
+	x, err := r.Index(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []ocispec.Descriptor
+	var broken error
+	listed := map[digest.Digest]bool{}
+	r.walk(ctx, x.Descriptors(), func(from ocispec.Descriptor, successors []ocispec.Descriptor, err error) bool {
+		if err != nil && !errors.Is(err, errdef.ErrNotFound) && !errors.Is(err, ErrOdd) {
+			broken = err
+			return false
+		}
+		refers := slices.ContainsFunc(successors, func(to ocispec.Descriptor) bool { return to.Digest == desc.Digest })
+		if refers && !listed[from.Digest] {
+			listed[from.Digest] = true
+			from.Annotations, from.Platform, from.Data = nil, nil, nil // those of the place where it was met
+			found = append(found, from)
+		}
+		return true
+	})
+	return found, broken
 }

@@ -223,11 +223,21 @@ func (d *Dir) openAs(name string, flag int, look func(string) (fs.FileInfo, erro
 
 // Read returns the content of the regular file name, at most limit bytes.
 func (d *Dir) Read(name string, limit int64) ([]byte, error) {
-	f, info, err := d.Open(name, os.O_RDONLY)
+	f, _, err := d.Open(name, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	return ReadAll(f, name, limit)
+}
+
+// ReadAll returns the content of the open file f, at most limit bytes. Errors call it
+// by name.
+func ReadAll(f fs.File, name string, limit int64) ([]byte, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("%s has %d bytes; the limit is %d", name, info.Size(), limit)
 	}
