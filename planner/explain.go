@@ -184,16 +184,22 @@ func diffFields(was stage.Object, now []spec.Field, seal func(string) string) []
 
 // diffFiles compares the entries of an earlier layer with those of a tree.
 func diffFiles(was []layer.Entry, now []source.Entry) []FileChange {
-	entries := make([]layer.Entry, len(now))
+	before, after := make([]*layer.Entry, len(was)), make([]*layer.Entry, len(now))
+	for i := range was {
+		before[i] = &was[i]
+	}
 	unknown := map[string]bool{}
-	for i, e := range now {
-		entries[i] = e.Entry
-		if e.Unknown {
-			unknown[e.Path] = true
+	for i := range now {
+		after[i] = &now[i].Entry
+		if now[i].Unknown {
+			unknown[now[i].Path] = true
 		}
 	}
 	var out []FileChange
-	for _, diff := range source.Diff(was, entries) {
+	if len(was) == 0 {
+		out = make([]FileChange, 0, len(now))
+	}
+	for diff := range source.Diff(before, after) {
 		out = append(out, fileChange(diff, unknown[diff.Path]))
 	}
 	return out

@@ -17,6 +17,8 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -50,28 +52,51 @@ func main() {
 	os.Exit(code)
 }
 
-// fewMegabytes is the heap up to which a collection is not worth its time.
-const fewMegabytes = 40 << 20
+// How much garbage there may be: fewMegabytes, up to which a collection is not worth
+// its time, and percentages of what is in use, below and above manyMegabytes.
+const (
+	fewMegabytes  = 40 << 20
+	manyMegabytes = 96 << 20
+
+	lateGarbage  = 200
+	oftenGarbage = 100
+	manyGarbage  = 35
+)
+
+// garbage is the percentage below manyMegabytes.
+var garbage atomic.Int64
 
 // collectLate leaves garbage alone while there is little of it: most plans end
 // before there is more. Then, or when layers are built, whose memory is bounded,
 // collections come as usual: see collectOften.
 func collectLate() {
+	garbage.Store(lateGarbage)
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(fewMegabytes)
-	// The first collection finds this out of use.
-	runtime.AddCleanup(new([16]byte), func(percent int) {
-		if was := debug.SetGCPercent(percent); was >= 0 {
-			debug.SetGCPercent(was)
-		}
-		debug.SetMemoryLimit(math.MaxInt64)
-	}, 200)
+	adjust()
 }
 
 // collectOften keeps the heap below twice what is in use.
 func collectOften() {
-	debug.SetGCPercent(100)
+	garbage.Store(oftenGarbage)
+	debug.SetGCPercent(oftenGarbage)
 	debug.SetMemoryLimit(math.MaxInt64)
+}
+
+// adjust sets the percentage after each collection.
+func adjust() {
+	// A collection finds this out of use.
+	runtime.AddCleanup(new([16]byte), func(struct{}) {
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		percent := int(garbage.Load())
+		if live[0].Value.Kind() == metrics.KindUint64 && live[0].Value.Uint64() > manyMegabytes {
+			percent = manyGarbage
+		}
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(math.MaxInt64)
+		adjust()
+	}, struct{}{})
 }
 
 // patience is how long a command that was told to stop may take to tidy up.

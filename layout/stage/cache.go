@@ -55,9 +55,9 @@ const (
 	// The bounds of the file: bytes, folders, and bytes of their names. Together
 	// they keep what a forged file can make of the memory under 128 MB. What is
 	// beyond them is not saved, and read again each time.
-	cacheLimit  = 64 << 20
+	cacheLimit  = 92 << 20
 	folderLimit = 1 << 17
-	nameLimit   = 16 << 20
+	nameLimit   = 8 << 20
 	// maxIdle is how many saves an entry survives without being asked for.
 	maxIdle = 20
 	// A file system that keeps fractions of seconds keeps ticks of at most 10 ms;
@@ -173,8 +173,8 @@ func (c *Cache) changed() {
 	c.dirty = true
 }
 
-// Save writes the cache when it changed; folders for which a file of 64 MiB, some
-// half a million files, has no room are left out. In a layout that does not exist
+// Save writes the cache when it changed; folders for which a file of 92 MiB, some
+// 900,000 files, has no room are left out. In a layout that does not exist
 // yet it writes nothing. An error, as in a layout that is read-only, may be ignored.
 func (c *Cache) Save(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {

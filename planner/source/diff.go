@@ -1,6 +1,7 @@
 package source
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -30,15 +31,18 @@ type Difference struct {
 	Old, New *layer.Entry
 }
 
-// Diff lists the paths in which two lists of entries differ, in canonical
-// order. Lists in that order are merged as they stand; others are sorted first,
-// through an index. Of several entries for one path the last one counts, as it
+// Diff gives the paths in which two lists of entries differ, in canonical order.
+// Lists in that order are merged as they stand; others are sorted first, in a copy. Of several entries for one path the last one counts, as it
 // does when a tar is unpacked. Content is compared by digest and size; a file
 // without a digest on either side differs, for nobody can tell.
-func Diff(before, after []layer.Entry) []Difference {
-	olds, news := ordered(before), ordered(after)
-	var out []Difference
-	for len(olds) > 0 || len(news) > 0 {
+func Diff(before, after []*layer.Entry) iter.Seq[Difference] {
+	return func(yield func(Difference) bool) { merge(ordered(before), ordered(after), yield) }
+}
+
+// merge yields the differences of two lists in canonical order.
+func merge(olds, news []*layer.Entry, yield func(Difference) bool) {
+	more := true
+	for more && (len(olds) > 0 || len(news) > 0) {
 		order := 0
 		switch {
 		case len(olds) == 0:
@@ -50,32 +54,30 @@ func Diff(before, after []layer.Entry) []Difference {
 		}
 		switch {
 		case order < 0:
-			out = append(out, Difference{Path: olds[0].Path, Kind: Removed, Old: olds[0]})
+			more = yield(Difference{Path: olds[0].Path, Kind: Removed, Old: olds[0]})
 			olds = olds[1:]
 		case order > 0:
-			out = append(out, Difference{Path: news[0].Path, Kind: Added, New: news[0]})
+			more = yield(Difference{Path: news[0].Path, Kind: Added, New: news[0]})
 			news = news[1:]
 		default:
 			if what := properties(olds[0], news[0]); len(what) > 0 {
-				out = append(out, Difference{Path: news[0].Path, Kind: Changed, What: what, Old: olds[0], New: news[0]})
+				more = yield(Difference{Path: news[0].Path, Kind: Changed, What: what, Old: olds[0], New: news[0]})
 			}
 			olds, news = olds[1:], news[1:]
 		}
 	}
-	return out
 }
 
-// ordered gives pointers to the entries in canonical order, the last one of each path.
-func ordered(entries []layer.Entry) []*layer.Entry {
-	out := make([]*layer.Entry, len(entries))
+// ordered gives the entries in canonical order, the last one of each path.
+func ordered(entries []*layer.Entry) []*layer.Entry {
 	sorted := true
-	for i := range entries {
-		out[i] = &entries[i]
-		sorted = sorted && (i == 0 || layer.Compare(entries[i-1].Path, entries[i].Path) < 0)
+	for i := 1; sorted && i < len(entries); i++ {
+		sorted = layer.Compare(entries[i-1].Path, entries[i].Path) < 0
 	}
 	if sorted {
-		return out
+		return entries
 	}
+	out := slices.Clone(entries)
 	slices.SortStableFunc(out, func(a, b *layer.Entry) int { return layer.Compare(a.Path, b.Path) })
 	last := out[:0]
 	for i, e := range out {
