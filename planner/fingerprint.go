@@ -9,6 +9,7 @@ import (
 
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/schema"
 )
 
 // documents names the rule that turns values into the JSON of configs,
@@ -66,7 +67,7 @@ func Fingerprint(o spec.Object, dependencies []Dependency, epoch int64) (digest.
 	for _, n := range dependencies {
 		p := part{Role: n.Role}
 		for _, f := range n.Object.Fields {
-			if !passedOn(o.Address.Kind, n.Role, f.Path) {
+			if !passedOn(o.Address.Kind, n.Role, n.Object.Address.Kind, f.Path) {
 				continue
 			}
 			if f.Unknown {
@@ -110,34 +111,19 @@ func head(path string) string {
 // decidesBlob reports whether a value of an object goes into its own blob. The
 // others stand in descriptors that lead to it, or in the history of configs.
 func decidesBlob(kind spec.Kind, path string) bool {
-	switch head(path) {
-	case "tags", "descriptor_annotations":
-		return false
-	case "platform":
-		return kind == spec.KindConfig
-	case "annotations":
-		return kind == spec.KindManifest || kind == spec.KindIndex
-	case "urls", "created_by":
-		return false
-	case "author", "comment", "created":
-		return kind != spec.KindLayer
-	}
-	return true
+	return schema.Decides(kind, head(path))&schema.Blob != 0
 }
 
 // passedOn reports whether a value of a needed object goes into the blob of the
-// object, of the given kind, that needs it.
-func passedOn(kind spec.Kind, role Role, path string) bool {
-	h := head(path)
+// object, of the given kind, that needs it: into the history of a config, or a
+// descriptor in a manifest or index.
+func passedOn(kind spec.Kind, role Role, needed spec.Kind, path string) bool {
+	decides := schema.Decides(needed, head(path))
 	switch {
 	case kind == spec.KindConfig && role == RoleLayer:
-		return h == "created_by" || h == "author" || h == "comment" || h == "created"
-	case kind == spec.KindManifest && role == RoleLayer:
-		return h == "annotations" || h == "urls"
-	case kind == spec.KindManifest && role == RoleConfig:
-		return h == "annotations"
-	case kind == spec.KindIndex && role == RoleMember:
-		return h == "descriptor_annotations" || h == "platform"
+		return decides&schema.History != 0
+	case kind == spec.KindManifest && (role == RoleLayer || role == RoleConfig), kind == spec.KindIndex && role == RoleMember:
+		return decides&schema.Descriptor != 0
 	}
 	return false
 }

@@ -11,13 +11,8 @@ import (
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/spec/eval"
+	"github.com/layform/layform/spec/schema"
 )
-
-// imageAttributes are the attributes that only an image config has.
-var imageAttributes = []string{
-	"platform", "architecture", "os", "variant", "os_version", "os_features", "created", "author", "user", "exposed_ports", "env", "entrypoint",
-	"cmd", "volumes", "working_dir", "labels", "stop_signal", "args_escaped", "extra", "config_extra",
-}
 
 // config decodes a config block.
 func (d *decoder) config() *Config {
@@ -38,16 +33,15 @@ func (d *decoder) config() *Config {
 		d.err(given.rng, "content is for configs of another media type: an image config is made of attributes. Set media_type, or remove content.")
 	}
 	c.Image = d.image()
-	c.Extra = d.extra(attrs, "extra", "created", "author", "architecture", "os", "os.version", "os.features", "variant", "config", "rootfs", "history")
-	c.ConfigExtra = d.extra(attrs, "config_extra", "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal",
-		"ArgsEscaped")
+	c.Extra = d.extra("extra", false)
+	c.ConfigExtra = d.extra("config_extra", true)
 	return c
 }
 
 // foreignConfig decodes a config that is not an image config.
 func (d *decoder) foreignConfig(c *Config, content string, given got) {
 	b := d.inst.block
-	for _, name := range imageAttributes {
+	for _, name := range schema.Of(KindConfig).ImageAttributes() {
 		if a, ok := b.attrs[name]; ok {
 			d.err(a.rng, "%s belongs to image configs. A config of type %s has content alone.", name, c.MediaType)
 		}
@@ -279,8 +273,9 @@ func (d *decoder) volumes(system string) map[string]struct{} {
 
 // extra decodes further members of a JSON document, none of which may be one
 // that has an attribute of its own.
-func (d *decoder) extra(attrs map[string]*attribute, name string, reserved ...string) map[string]json.RawMessage {
-	g := d.get(attrs, name, cty.DynamicPseudoType)
+func (d *decoder) extra(name string, inConfig bool) map[string]json.RawMessage {
+	reserved := schema.Of(d.inst.addr.Kind).Reserved(inConfig)
+	g := d.get(d.inst.block.attrs, name)
 	if !g.ok {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/spec/eval"
+	"github.com/layform/layform/spec/schema"
 )
 
 // decoder turns the attributes of one object into Go values. It goes on after a
@@ -40,9 +41,11 @@ type need struct {
 
 // got is an attribute's value. The zero value stands for one that is not set.
 type got struct {
-	name  string
-	rng   hcl.Range
-	value cty.Value // converted and without marks
+	// schema describes the attribute; nil for one that is not set.
+	schema *schema.Attribute
+	name   string
+	rng    hcl.Range
+	value  cty.Value // converted and without marks
 	// set tells that the attribute has a value that is not null; ok that this
 	// value is known and right.
 	set, ok   bool
@@ -85,7 +88,7 @@ func (d *decoder) raw(attrs map[string]*attribute, name string) got {
 	if !ok {
 		return got{name: name}
 	}
-	g := got{name: name, rng: a.expr.Range(), set: true}
+	g := got{schema: a.schema, name: name, rng: a.expr.Range(), set: true}
 	if d.s.p.skips(a.expr) || d.inst.block.wrong {
 		g.reported = true
 		return g
@@ -114,14 +117,14 @@ func (d *decoder) raw(attrs map[string]*attribute, name string) got {
 	return g
 }
 
-// get evaluates an attribute and converts it.
-func (d *decoder) get(attrs map[string]*attribute, name string, t cty.Type) got {
+// get evaluates an attribute and converts it to the type that the schema has.
+func (d *decoder) get(attrs map[string]*attribute, name string) got {
 	g := d.raw(attrs, name)
 	if !g.set || g.reported {
 		return g
 	}
 	d.need(attrs[name].expr, true)
-	return d.settle(g, t)
+	return d.settle(g, g.schema.Converted())
 }
 
 // settle converts a value that was evaluated and records it as a field.
@@ -129,7 +132,7 @@ func (d *decoder) settle(g got, t cty.Type) got {
 	g.sensitive = eval.IsSensitive(g.value)
 	v, err := eval.Convert(dropNulls(g.value, t), t)
 	if err != nil {
-		d.err(g.rng, "%s is not right: %s.", g.name, problemText(err, g.sensitive))
+		d.err(g.rng, "%s is not right: %s. %s", g.name, problemText(err, g.sensitive), g.schema.Expected())
 		g.reported = true
 		return g
 	}
@@ -202,7 +205,7 @@ func (d *decoder) mustKnow(g got) bool {
 
 // text is a string attribute, "" when it is not set or not known.
 func (d *decoder) text(attrs map[string]*attribute, name string) (string, got) {
-	g := d.get(attrs, name, cty.String)
+	g := d.get(attrs, name)
 	if !g.ok {
 		return "", g
 	}
@@ -218,7 +221,7 @@ func (d *decoder) knownText(attrs map[string]*attribute, name string) (string, g
 
 // texts is a list of strings.
 func (d *decoder) texts(attrs map[string]*attribute, name string) ([]string, got) {
-	g := d.get(attrs, name, cty.List(cty.String))
+	g := d.get(attrs, name)
 	if !g.ok {
 		return nil, g
 	}
@@ -232,7 +235,7 @@ func (d *decoder) texts(attrs map[string]*attribute, name string) ([]string, got
 
 // textMap is a map of strings.
 func (d *decoder) textMap(attrs map[string]*attribute, name string) (map[string]string, got) {
-	g := d.get(attrs, name, cty.Map(cty.String))
+	g := d.get(attrs, name)
 	if !g.ok || g.value.LengthInt() == 0 {
 		return nil, g
 	}
@@ -249,7 +252,7 @@ func (d *decoder) textMap(attrs map[string]*attribute, name string) (map[string]
 // are known after apply.
 func (d *decoder) annotations(attrs map[string]*attribute, name string) map[string]string {
 	start := len(d.fields)
-	g := d.get(attrs, name, cty.Map(cty.String))
+	g := d.get(attrs, name)
 	if !g.set || g.reported || !g.value.IsKnown() || g.value.LengthInt() == 0 {
 		return nil
 	}
@@ -296,13 +299,13 @@ func (d *decoder) rewriteField(start int, path, value string) {
 
 // flag is a bool attribute.
 func (d *decoder) flag(attrs map[string]*attribute, name string) bool {
-	g := d.get(attrs, name, cty.Bool)
+	g := d.get(attrs, name)
 	return g.ok && g.value.True()
 }
 
 // whole is a whole number within bounds, nil when it is not set or not right.
 func (d *decoder) whole(attrs map[string]*attribute, name string, least, most int64) *int {
-	g := d.get(attrs, name, cty.Number)
+	g := d.get(attrs, name)
 	if !d.mustKnow(g) {
 		return nil
 	}
@@ -319,7 +322,7 @@ func (d *decoder) whole(attrs map[string]*attribute, name string, least, most in
 // moment is a time: RFC 3339 text, a date or, when seconds is set, whole seconds since 1970.
 // Fractions of seconds are dropped.
 func (d *decoder) moment(attrs map[string]*attribute, name string, seconds bool) (*time.Time, got) {
-	g := d.get(attrs, name, cty.String)
+	g := d.get(attrs, name)
 	if !g.ok {
 		return nil, g
 	}

@@ -3,27 +3,21 @@ package spec
 import (
 	"slices"
 
-	"github.com/hashicorp/hcl/v2"
+	"github.com/layform/layform/spec/schema"
 )
 
-// AllAttributes lists every attribute of the language as BLOCK.NAME, by its schema.
+// AllAttributes lists the attributes of the language as BLOCK.NAME, by its schema,
+// but for those of the blocks that name the spec and its layout.
 func AllAttributes() []string {
 	var list []string
-	add := func(block string, schema *hcl.BodySchema) {
-		for _, a := range schema.Attributes {
-			list = append(list, block+"."+a.Name)
+	schema.Walk(func(_ []string, b *schema.Block) {
+		if b.Name == "layform" || b.Name == "layout" {
+			return
 		}
-	}
-	for kind, schema := range objectSchemas {
-		add(string(kind), schema)
-	}
-	for block, schema := range nestedSchemas {
-		add(block, schema)
-	}
-	add("variable", variableSchema)
-	add("validation", validationSchema)
-	add("output", outputSchema)
-	add("dynamic", dynamicSchema)
+		for _, a := range b.Attributes {
+			list = append(list, b.Name+"."+a.Name)
+		}
+	})
 	slices.Sort(list)
 	return list
 }

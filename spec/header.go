@@ -6,7 +6,6 @@ import (
 
 	version "github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/spec/eval"
@@ -48,7 +47,7 @@ func repeated(kind string, rng, first hcl.Range) *hcl.Diagnostic {
 func (p *program) layformBlock(b *plainBlock) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	if a, ok := b.attrs["name"]; ok {
-		v, more := p.constant(a.expr, cty.String, "The name of a spec")
+		v, more := p.constant(a.expr, a.schema, "The name of a spec")
 		diags = append(diags, more...)
 		if name, ok := eval.StringOf(v); ok {
 			if err := imagespec.CheckSpecName(name); err != nil {
@@ -64,7 +63,7 @@ func (p *program) layformBlock(b *plainBlock) hcl.Diagnostics {
 	if !ok {
 		return diags
 	}
-	v, more := p.constant(a.expr, cty.String, "required_version")
+	v, more := p.constant(a.expr, a.schema, "required_version")
 	diags = append(diags, more...)
 	text, ok := eval.StringOf(v)
 	if !ok {

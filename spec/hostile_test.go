@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/layform/layform/spec/eval"
+	"github.com/layform/layform/spec/schema"
 )
 
 // within gives the text of a spec in which an image is made from the body of
@@ -151,22 +152,24 @@ func sensitiveAttributes() (texts []string) {
 		return name + " = " + shape + "\n " + usual
 	}
 	for _, shape := range shapes {
-		for _, a := range objectSchemas[KindLayer].Attributes {
+		for _, a := range schema.Of(KindLayer).Attributes {
 			texts = append(texts, within(with(a.Name, shape, `file "/a" { content = "" }`), "", "", ""))
 		}
-		for _, a := range objectSchemas[KindConfig].Attributes {
+		for _, a := range schema.Of(KindConfig).Attributes {
 			texts = append(texts, within("", with(a.Name, shape, `platform = "linux/amd64"`), "", ""))
 		}
-		for _, a := range objectSchemas[KindManifest].Attributes {
+		for _, a := range schema.Of(KindManifest).Attributes {
 			texts = append(texts, "manifest \"m\" {\n "+a.Name+" = "+shape+"\n}\n", within("", "", a.Name+" = "+shape, ""))
 		}
-		for _, a := range objectSchemas[KindIndex].Attributes {
+		for _, a := range schema.Of(KindIndex).Attributes {
 			texts = append(texts, "index \"m\" {\n "+with(a.Name, shape, "manifests = []")+"\n}\n")
 		}
-		for kind, schema := range nestedSchemas {
-			for _, a := range schema.Attributes {
-				head, usual := kind, ""
-				switch kind {
+		for _, b := range schema.Of(KindLayer).Blocks {
+			for _, a := range b.Attributes {
+				head, usual := b.Name, ""
+				switch b.Name {
+				case "dynamic":
+					continue // below
 				case "compression":
 				case string(NodeCopy):
 					usual = `from = "a"`

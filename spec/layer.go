@@ -10,6 +10,7 @@ import (
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/spec/eval"
 	"github.com/layform/layform/spec/internal/suggest"
+	"github.com/layform/layform/spec/schema"
 )
 
 // mediaType is the media type of the object as its block tells it, "" when that
@@ -23,7 +24,7 @@ func (d *decoder) mediaType() string {
 	case KindIndex:
 		return ocispec.MediaTypeImageIndex
 	}
-	if g := d.get(attrs, "media_type", cty.String); g.set {
+	if g := d.get(attrs, "media_type"); g.set {
 		if !g.ok {
 			return ""
 		}
@@ -165,15 +166,16 @@ func (d *decoder) compressionObject(g got, v cty.Value) (imagespec.Compression, 
 		return c, false
 	}
 	d.need(d.inst.block.attrs["compression"].expr, true)
+	members := schema.Of(KindLayer).Block("compression")
 	attrs := map[string]*attribute{}
 	for it := v.ElementIterator(); it.Next(); {
 		k, element := it.Element()
 		name := k.AsString()
-		if name != "algorithm" && name != "level" {
-			d.err(g.rng, "compression has no member %s.%s", g.quote(name), suggest.ClosestOrAll(name, []string{"algorithm", "level"}))
+		if members.Attribute(name) == nil {
+			d.err(g.rng, "compression has no member %s.%s", g.quote(name), suggest.ClosestOrAll(name, members.AttributeNames()))
 			return c, false
 		}
-		attrs[name] = &attribute{name: name, rng: g.rng, expr: literalExpression(element, g.rng)}
+		attrs[name] = &attribute{schema: members.Attribute(name), name: name, rng: g.rng, expr: literalExpression(element, g.rng)}
 	}
 	return d.compressionMembers(attrs)
 }
@@ -211,10 +213,7 @@ func (d *decoder) algorithm(g got) (imagespec.Algorithm, bool) {
 	if slices.Contains(imagespec.Algorithms(), a) {
 		return a, true
 	}
-	var known []string
-	for _, a := range imagespec.Algorithms() {
-		known = append(known, string(a))
-	}
+	known := schema.Of(KindLayer).Attribute("compression").Values
 	d.err(g.rng, "%s is no compression.%s", g.quote(string(a)), suggest.ClosestOrAll(string(a), known))
 	return imagespec.Gzip, false
 }
@@ -255,7 +254,7 @@ func (d *decoder) onDuplicate(archive got) Duplicates {
 		d.err(g.rng, "on_duplicate says which of several entries for one path counts in an archive. This layer has no archive.")
 		return ""
 	}
-	known := []string{"error", string(DuplicatesFirst), string(DuplicatesLast)}
+	known := g.schema.Values
 	switch {
 	case !g.ok || text == known[0]:
 		return ""

@@ -14,6 +14,7 @@ import (
 
 	"github.com/layform/layform/spec/addr"
 	"github.com/layform/layform/spec/eval"
+	"github.com/layform/layform/spec/schema"
 )
 
 // loading is one run of Load.
@@ -99,7 +100,7 @@ func (l *loading) declare() (diags hcl.Diagnostics, parsed bool) {
 			parsed = false
 			continue // what could not be parsed would only be misunderstood
 		}
-		content, more := f.Body.Content(rootSchema)
+		content, more := schema.Content(f.Body)
 		diags = append(diags, more...)
 		if isOverride(src.Name) && len(l.sources) > 1 {
 			overrides = append(overrides, content.Blocks)

@@ -29,7 +29,7 @@ func (d *decoder) manifest() *Manifest {
 			m.Entry.Platform = p
 		}
 	}
-	m.Extra = d.extra(b.attrs, "extra", "schemaVersion", "mediaType", "artifactType", "config", "layers", "subject", "annotations", "manifests")
+	m.Extra = d.extra("extra", false)
 	if !config.set && !typeGot.set {
 		d.lacks(b.incomplete, b.missing, "A manifest without config is an artifact and needs artifact_type. An image needs config.")
 	}
@@ -61,7 +61,7 @@ func (d *decoder) index() *Index {
 	x.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex)
 	x.Annotations = d.annotations(b.attrs, "annotations")
 	x.Entry = d.entry()
-	x.Extra = d.extra(b.attrs, "extra", "schemaVersion", "mediaType", "artifactType", "manifests", "subject", "annotations", "config", "layers")
+	x.Extra = d.extra("extra", false)
 	return x
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/spec/eval"
 	"github.com/layform/layform/spec/internal/suggest"
+	"github.com/layform/layform/spec/schema"
 )
 
 func literalSyntax(v cty.Value, rng hcl.Range) hclsyntax.Expression {
@@ -112,7 +113,7 @@ func (d *decoder) dynamicLabels(n *nestedBlock) ([]string, bool) {
 	var labels []string
 	var g got
 	if n.dynamic.labels != nil {
-		labels, g = d.texts(map[string]*attribute{"labels": {name: "labels", expr: n.dynamic.labels}}, "labels")
+		labels, g = d.texts(map[string]*attribute{"labels": {schema: schema.Of(KindLayer).Block("dynamic").Attribute("labels"), name: "labels", expr: n.dynamic.labels}}, "labels")
 		if g.reported {
 			return nil, false
 		}
@@ -200,7 +201,7 @@ func (d *decoder) copyNode(b *nestedBlock, n *Node) {
 	n.DirMode = d.mode(b.attrs, "dir_mode")
 	n.Metadata = Normalize
 	if text, g := d.knownText(b.attrs, "metadata"); g.ok {
-		known := []string{string(Normalize), string(Preserve)}
+		known := g.schema.Values
 		if n.Metadata = Metadata(text); !slices.Contains(known, text) {
 			d.err(g.rng, "metadata is %s.%s", g.quote(text), suggest.ClosestOrAll(text, known))
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/layform/layform/spec/addr"
 	"github.com/layform/layform/spec/eval"
 	"github.com/layform/layform/spec/internal/suggest"
+	"github.com/layform/layform/spec/schema"
 )
 
 // program is a spec after parsing: declarations by name, with expressions that
@@ -51,9 +52,10 @@ type plainBlock struct {
 
 // attribute is an attribute of a block.
 type attribute struct {
-	name string
-	rng  hcl.Range // of the name
-	expr *eval.Expression
+	schema *schema.Attribute
+	name   string
+	rng    hcl.Range // of the name
+	expr   *eval.Expression
 }
 
 // local is one value of a locals block.
@@ -146,11 +148,11 @@ func (p *program) declare(blocks hcl.Blocks) hcl.Diagnostics {
 	for _, b := range blocks {
 		switch b.Type {
 		case "layform":
-			plain, more := p.plain(b, "name", "required_version")
+			plain, more := p.plain(b)
 			p.layforms = append(p.layforms, plain)
 			diags = append(diags, more...)
 		case "layout":
-			plain, more := p.plain(b, "path")
+			plain, more := p.plain(b)
 			p.layouts = append(p.layouts, plain)
 			diags = append(diags, more...)
 		case "variable":
@@ -166,22 +168,23 @@ func (p *program) declare(blocks hcl.Blocks) hcl.Diagnostics {
 	return diags
 }
 
-func (p *program) plain(b *hcl.Block, names ...string) (*plainBlock, hcl.Diagnostics) {
-	content, diags := b.Body.Content(schemaOf(names...))
-	attrs, more := attributesOf(content)
+func (p *program) plain(b *hcl.Block) (*plainBlock, hcl.Diagnostics) {
+	language := schema.Named(b.Type)
+	content, diags := language.Content(b.Body)
+	attrs, more := attributesOf(language, content)
 	return &plainBlock{rng: b.DefRange, attrs: attrs}, append(diags, more...)
 }
 
 // attributesOf prepares the attributes of a block, in the order of their names
 // as far as diagnostics go.
-func attributesOf(content *hcl.BodyContent) (map[string]*attribute, hcl.Diagnostics) {
+func attributesOf(language *schema.Block, content *hcl.BodyContent) (map[string]*attribute, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	attrs := map[string]*attribute{}
 	for _, name := range keysOf(content.Attributes) {
 		a := content.Attributes[name]
 		e, more := eval.NewExpression(a.Expr)
 		diags = append(diags, more...)
-		attrs[name] = &attribute{name: name, rng: a.NameRange, expr: e}
+		attrs[name] = &attribute{schema: language.Attribute(name), name: name, rng: a.NameRange, expr: e}
 	}
 	return attrs, diags
 }
@@ -206,8 +209,9 @@ func (p *program) declareLocals(b *hcl.Block) hcl.Diagnostics {
 }
 
 func (p *program) declareOutput(b *hcl.Block) hcl.Diagnostics {
-	content, diags := b.Body.Content(outputSchema)
-	attrs, more := attributesOf(content)
+	language := schema.Named("output")
+	content, diags := language.Content(b.Body)
+	attrs, more := attributesOf(language, content)
 	diags = append(diags, more...)
 	name := b.Labels[0]
 	if problem := checkName("output", name, b.LabelRanges[0]); problem != nil {
@@ -218,14 +222,14 @@ func (p *program) declareOutput(b *hcl.Block) hcl.Diagnostics {
 	}
 	o := &output{name: name, rng: b.DefRange, attrs: attrs}
 	if e, ok := attrs["description"]; ok {
-		v, more := p.constant(e.expr, cty.String, "An output's description")
+		v, more := p.constant(e.expr, e.schema, "An output's description")
 		diags = append(diags, more...)
 		if !more.HasErrors() && !v.IsNull() {
 			o.description = v.AsString()
 		}
 	}
 	if e, ok := attrs["sensitive"]; ok {
-		v, more := p.constant(e.expr, cty.Bool, "An output's sensitive argument")
+		v, more := p.constant(e.expr, e.schema, "An output's sensitive argument")
 		diags = append(diags, more...)
 		o.sensitive = !more.HasErrors() && !v.IsNull() && v.True()
 	}
@@ -235,8 +239,9 @@ func (p *program) declareOutput(b *hcl.Block) hcl.Diagnostics {
 
 func (p *program) declareObject(b *hcl.Block) hcl.Diagnostics {
 	addr := Address{Kind: Kind(b.Type), Name: b.Labels[0]}
-	content, diags := b.Body.Content(objectSchemas[addr.Kind])
-	attrs, more := attributesOf(content)
+	language := schema.Of(addr.Kind)
+	content, diags := language.Content(b.Body)
+	attrs, more := attributesOf(language, content)
 	diags = append(diags, more...)
 	o := &block{addr: addr, rng: b.DefRange, missing: content.MissingItemRange, attrs: attrs, incomplete: diags.HasErrors()}
 	if a, ok := attrs["for_each"]; ok {
@@ -267,8 +272,9 @@ func (p *program) nested(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 	if b.Type == "dynamic" {
 		return p.dynamic(b)
 	}
-	content, diags := b.Body.Content(nestedSchemas[b.Type])
-	attrs, more := attributesOf(content)
+	language := schema.Of(KindLayer).Block(b.Type)
+	content, diags := language.Content(b.Body)
+	attrs, more := attributesOf(language, content)
 	n := &nestedBlock{
 		kind: b.Type, labels: b.Labels, labelRng: b.DefRange, rng: b.DefRange, attrs: attrs, incomplete: diags.HasErrors() || more.HasErrors(),
 	}
@@ -280,14 +286,14 @@ func (p *program) nested(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 
 func (p *program) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 	kind := b.Labels[0]
-	if _, ok := nestedSchemas[kind]; !ok || kind == "compression" {
-		candidates := slices.DeleteFunc(keysOf(nestedSchemas), func(s string) bool { return s == "compression" })
+	language := schema.Of(KindLayer).Block(kind)
+	if candidates := schema.Repeatable(); !slices.Contains(candidates, kind) {
 		return nil, hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Invalid dynamic block", Subject: b.LabelRanges[0].Ptr(),
 			Detail: fmt.Sprintf("A layer has no blocks of type %q.%s", kind, suggest.ClosestOrAll(kind, candidates)),
 		}}
 	}
-	content, diags := b.Body.Content(dynamicSchema)
+	content, diags := schema.Of(KindLayer).Block("dynamic").Content(b.Body)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -315,10 +321,10 @@ func (p *program) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 			Detail: "A dynamic block has exactly one content block.",
 		})
 	}
-	inner, more := content.Blocks[0].Body.Content(nestedSchemas[kind])
+	inner, more := language.Content(content.Blocks[0].Body)
 	diags = append(diags, more...)
 	n := &nestedBlock{kind: kind, labelRng: b.DefRange, rng: b.DefRange, dynamic: d, incomplete: more.HasErrors()}
-	n.attrs, more = attributesOf(inner)
+	n.attrs, more = attributesOf(language, inner)
 	if d.labels != nil {
 		n.labelRng = d.labels.Range()
 	}

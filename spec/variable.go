@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/spec/eval"
+	"github.com/layform/layform/spec/schema"
 )
 
 // variable is a variable block.
@@ -45,7 +46,8 @@ type variable struct {
 type validation struct{ condition, message *eval.Expression }
 
 func (p *program) declareVariable(b *hcl.Block) hcl.Diagnostics {
-	content, diags := b.Body.Content(variableSchema)
+	language := schema.Named("variable")
+	content, diags := language.Content(b.Body)
 	v := &variable{name: b.Labels[0], rng: b.DefRange, typ: cty.DynamicPseudoType, untyped: true, nullable: true}
 	if problem := checkName("variable", v.name, b.LabelRanges[0]); problem != nil {
 		return append(diags, problem)
@@ -63,12 +65,13 @@ func (p *program) declareVariable(b *hcl.Block) hcl.Diagnostics {
 		diags = append(diags, p.variableDefault(v, a)...)
 	}
 	for _, inner := range content.Blocks {
-		rule, more := inner.Body.Content(validationSchema)
+		rules := language.Block("validation")
+		rule, more := rules.Content(inner.Body)
 		diags = append(diags, more...)
 		if more.HasErrors() {
 			continue
 		}
-		attrs, more := attributesOf(rule)
+		attrs, more := attributesOf(rules, rule)
 		diags = append(diags, more...)
 		v.validations = append(v.validations, &validation{condition: attrs["condition"].expr, message: attrs["error_message"].expr})
 	}
@@ -108,7 +111,7 @@ func (p *program) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnosti
 		}
 		e, more := eval.NewExpression(a.Expr)
 		diags = append(diags, more...)
-		value, more := p.constant(e, cty.Bool, fmt.Sprintf("A variable's %s argument", name))
+		value, more := p.constant(e, schema.Named("variable").Attribute(name), fmt.Sprintf("A variable's %s argument", name))
 		diags = append(diags, more...)
 		if !more.HasErrors() && !value.IsNull() {
 			*set = value.True()
@@ -120,7 +123,7 @@ func (p *program) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnosti
 	if a, ok := attrs["description"]; ok {
 		e, more := eval.NewExpression(a.Expr)
 		diags = append(diags, more...)
-		_, more = p.constant(e, cty.String, "A variable's description")
+		_, more = p.constant(e, schema.Named("variable").Attribute("description"), "A variable's description")
 		diags = append(diags, more...)
 	}
 	return diags
@@ -133,7 +136,7 @@ func (p *program) variableDefault(v *variable, a *hcl.Attribute) hcl.Diagnostics
 		v.defaultExpr = e
 		return diags
 	}
-	value, more := p.constant(e, cty.DynamicPseudoType, "A variable's default")
+	value, more := p.constant(e, schema.Named("variable").Attribute("default"), "A variable's default")
 	diags = append(diags, more...)
 	if diags.HasErrors() || v.wrong {
 		return diags
@@ -164,7 +167,8 @@ func (v *variable) asDefault(value cty.Value) (cty.Value, hcl.Diagnostics) {
 }
 
 // constant evaluates an expression that may refer to nothing.
-func (p *program) constant(e *eval.Expression, t cty.Type, what string) (cty.Value, hcl.Diagnostics) {
+func (p *program) constant(e *eval.Expression, a *schema.Attribute, what string) (cty.Value, hcl.Diagnostics) {
+	t := a.Converted()
 	if e.Invalid {
 		return cty.UnknownVal(t), nil
 	}
@@ -180,7 +184,9 @@ func (p *program) constant(e *eval.Expression, t cty.Type, what string) (cty.Val
 		err = fmt.Errorf("a value that is not sensitive is required")
 	}
 	if err != nil {
-		return cty.UnknownVal(t), hcl.Diagnostics{wrongType(e.Range(), what, err)}
+		problem := wrongType(e.Range(), what, err)
+		problem.Detail += " " + a.Expected()
+		return cty.UnknownVal(t), hcl.Diagnostics{problem}
 	}
 	return converted, diags
 }

@@ -1,0 +1,70 @@
+package schema
+
+import (
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/layform/layform/spec/addr"
+)
+
+// image makes an attribute one of image configs, with its JSON member in the
+// document.
+func image(a Attribute, name string) Attribute {
+	a.Image, a.Member, a.Decides = true, name, Blob
+	a.Section = "config.md: " + name
+	return a
+}
+
+// inConfig is image for a member of "config".
+func inConfig(a Attribute, name string) Attribute {
+	a = image(a, name)
+	a.InConfig, a.Section = true, "config.md: config."+name
+	return a
+}
+
+var configBlock = &Block{
+	Name: string(addr.Config), Label: "name",
+	Text:    "A config: of an image, made of attributes, or of another media type, with content. Layers and history follow from the manifest that uses it.",
+	Members: []string{"config", "rootfs", "history"},
+	Attributes: []Attribute{
+		forEach(),
+		{Name: "media_type", Type: cty.String, Default: `"application/vnd.oci.image.config.v1+json"`, Example: `"application/vnd.example.config+json"`, Section: "manifest.md: config, mediaType", Decides: Blob, Text: "The media type of the config. Any but that of image configs needs content."},
+		{Name: "content", Type: cty.String, Example: `jsonencode({ a = 1 })`, Decides: Blob, Text: "The text of a config of another media type."},
+		annotations("annotations", "descriptor.md: annotations", "Annotations of the config's descriptor in manifests.", Descriptor),
+		{Name: "platform", Type: cty.String, Example: `"linux/arm64/v8"`, Image: true, Section: "config.md: os, architecture, variant", Decides: Blob, Text: "The platform as os/architecture or os/architecture/variant. An image config needs it, or os and architecture."},
+		image(Attribute{Name: "architecture", Type: cty.String, Example: `"amd64"`, Text: "The processor architecture, as GOARCH has it."}, "architecture"),
+		image(Attribute{Name: "os", Type: cty.String, Example: `"linux"`, Text: "The operating system, as GOOS has it."}, "os"),
+		image(Attribute{Name: "variant", Type: cty.String, Example: `"v8"`, Text: "The variant of the processor."}, "variant"),
+		image(Attribute{Name: "os_version", Type: cty.String, Example: `"10.0.14393.1066"`, Text: "The version of the operating system."}, "os.version"),
+		image(Attribute{Name: "os_features", Type: texts, Example: `["win32k"]`, Text: "Features of the operating system that the image needs."}, "os.features"),
+		image(Attribute{Name: "created", Type: cty.String, Default: "SOURCE_DATE_EPOCH, or 1970-01-01T00:00:00Z", Example: `"2026-01-31T12:00:00Z"`, Text: "When the image was made: an RFC 3339 time or a date."}, "created"),
+		image(Attribute{Name: "author", Type: cty.String, Example: `"Ann <ann@example.com>"`, Text: "Who made and maintains the image."}, "author"),
+		inConfig(Attribute{Name: "user", Type: cty.String, Example: `"65532:65532"`, Text: "The user who runs the process: user, uid, user:group or uid:gid."}, "User"),
+		inConfig(Attribute{Name: "exposed_ports", Type: texts, Example: `["8080/tcp"]`, Text: "Ports that the process listens on: PORT, PORT/tcp or PORT/udp."}, "ExposedPorts"),
+		inConfig(Attribute{Name: "env", Type: labels, Forms: []cty.Type{texts}, Example: `{ LOG = "info" }`, Text: "Environment variables of the process: a map, which is sorted, or a list of NAME=VALUE, which keeps its order."}, "Env"),
+		inConfig(Attribute{Name: "entrypoint", Type: texts, Example: `["/app"]`, Text: "The command of the process, with arguments."}, "Entrypoint"),
+		inConfig(Attribute{Name: "cmd", Type: texts, Example: `["--port", "80"]`, Text: "Further arguments, which whoever runs the image may replace."}, "Cmd"),
+		inConfig(Attribute{Name: "volumes", Type: texts, Example: `["/data"]`, Text: "Directories for data of the container: absolute paths."}, "Volumes"),
+		inConfig(Attribute{Name: "working_dir", Type: cty.String, Example: `"/srv"`, Text: "The working directory of the process: an absolute path."}, "WorkingDir"),
+		inConfig(Attribute{Name: "labels", Type: labels, Example: `{ version = "1.2" }`, Text: "Labels of containers that are made from the image."}, "Labels"),
+		inConfig(Attribute{Name: "stop_signal", Type: cty.String, Example: `"SIGTERM"`, Text: "The signal that stops the container: a name or a number."}, "StopSignal"),
+		inConfig(Attribute{Name: "args_escaped", Type: cty.Bool, Default: "false", Example: "true", Text: "Whether the entrypoint is one escaped command line. Deprecated; for Windows."}, "ArgsEscaped"),
+		{Name: "extra", Type: anyMap, Example: `{ "com.example.note" = "x" }`, Image: true, Section: "considerations.md: extensibility", Decides: Blob, Text: "Further members of the document, by JSON name, which the image spec does not define."},
+		{Name: "config_extra", Type: anyMap, Example: `{ Healthcheck = { Test = ["NONE"] } }`, Image: true, Section: "considerations.md: extensibility", Decides: Blob, Text: "Further members of its config, by JSON name, which the image spec does not define."},
+	},
+	Example: `layer "app" {
+  file "/app" { content = "hello" }
+}
+config "app" {
+  platform      = "linux/amd64"
+  entrypoint    = ["/app"]
+  env           = { LOG = "info" }
+  user          = "65532:65532"
+  exposed_ports = ["8080/tcp"]
+  labels        = { version = "1.2" }
+}
+manifest "app" {
+  config = config.app
+  layers = [layer.app]
+}
+`,
+}
