@@ -43,11 +43,11 @@ var floors = map[string][]string{
 	"executor/image":                    {"layout/jsondoc", "spec"},
 	"executor/encode":                   {"layout/imagespec", "layout/layer", "planner/source", "spec"},
 	"executor":                          {"executor/encode", "executor/image", "layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
-	"cmd/layform/view":                  {"executor", "layout", "layout/jsondoc", "layout/layer", "layout/printable", "planner", "spec"},
+	"cmd/layform/view":                  {"executor", "layout", "layout/jsondoc", "layout/layer", "layout/printable", "layout/transfer", "planner", "spec"},
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},
 	"cmd/layform/view/markdown":         {"cmd/layform/view", "cmd/layform/view/text"},
-	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "planner", "spec"},
-	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/stage", "planner", "spec", "spec/edit", "spec/eval"},
+	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "layout/transfer", "planner", "spec"},
+	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/remote", "layout/stage", "layout/transfer", "planner", "spec", "spec/edit", "spec/eval"},
 }
 
 // owners tells which packages import a heavy library: no others, and each of them;

@@ -27,6 +27,9 @@ type grammar struct {
 	Status     statusCmd     `cmd:"" help:"Show what is staged and registered, and whether it is intact."`
 	Verify     verifyCmd     `cmd:"" help:"Compare the layout with what the spec gives; --rebuild proves it."`
 	Output     outputCmd     `cmd:"" help:"Print output values of the last apply."`
+	Push       pushCmd       `cmd:"" help:"Push what the spec's layout holds for it to a registry."`
+	Pull       pullCmd       `cmd:"" help:"Pull images from a registry into a layout."`
+	Copy       copyCmd       `cmd:"" help:"Copy images between any two layouts and registries."`
 	Layout     layoutCmd     `cmd:"" help:"Look at any OCI image layout."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`

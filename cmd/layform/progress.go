@@ -9,6 +9,7 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view/text"
 	"github.com/layform/layform/executor"
+	"github.com/layform/layform/layout/transfer"
 	"github.com/layform/layform/planner"
 )
 
@@ -32,6 +33,28 @@ func (a *app) newProgress(p *planner.Plan) *progress {
 		w: a.stderr, style: a.err, terminal: a.terminal.err && !a.json && a.getenv("CI") == "",
 		total: p.Summary.WriteContent, start: time.Now(), read: map[string]int64{},
 	}
+}
+
+// newBar is a bar for a transfer of so many bytes.
+func (a *app) newBar(total int64) *progress {
+	return &progress{
+		w: a.stderr, style: a.err, terminal: a.terminal.err && !a.json && a.getenv("CI") == "",
+		total: total, start: time.Now(), read: map[string]int64{},
+	}
+}
+
+// transferred takes one step of a transfer. It may be called from several
+// goroutines.
+func (p *progress) transferred(e transfer.Event) {
+	if e.Action == transfer.There {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := string(e.Descriptor.Digest)
+	p.sum += e.Bytes - p.read[key]
+	p.read[key] = e.Bytes
+	p.draw()
 }
 
 // event takes one step of the apply. It may be called from several goroutines.

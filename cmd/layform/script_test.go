@@ -21,6 +21,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/layform/layform/layout/registrytest"
 )
 
 func TestMain(m *testing.M) {
@@ -40,6 +42,8 @@ func TestMain(m *testing.M) {
 //	edit FILE OLD NEW                replaces the first OLD, which must be there
 //	times DIR SECONDS                sets the times of all files below DIR
 //	flip FILE                        inverts the last byte of a file, whatever its mode
+//	registry                         starts a registry, whose HOST:PORT is then $REGISTRY
+//	requests N METHOD PART           it got N such requests whose path holds PART, and forgets them
 //	findblob DIR REGEXP              sets $BLOB to the one blob of a layout that matches, and $DIGEST
 func TestScripts(t *testing.T) {
 	dir := filepath.Join("..", "..", "testdata", "script")
@@ -63,6 +67,7 @@ func TestScripts(t *testing.T) {
 			ran.Add(1)
 			env.Defer(func() { w.look(env.WorkDir) })
 			env.Values[snapshots{}] = map[string]fileTree{}
+			env.Values[registryKey{}] = map[string]*registrytest.Registry{}
 			env.Setenv("GOMAXPROCS", os.Getenv("GOMAXPROCS"))
 			return nil
 		},
@@ -83,9 +88,35 @@ func TestScripts(t *testing.T) {
 			"times":    cmdTimes,
 			"flip":     cmdFlip,
 			"findblob": cmdFindBlob,
+			"registry": func(ts *testscript.TestScript, neg bool, args []string) {
+				reg := registrytest.New(t)
+				registries(ts)[reg.Host()] = reg
+				ts.Setenv("REGISTRY", reg.Host())
+			},
+			"requests": cmdRequests,
 		},
 		RequireUniqueNames: true,
 	})
+}
+
+// registryKey is the key of the registries of a script, by their addresses.
+type registryKey struct{}
+
+func registries(ts *testscript.TestScript) map[string]*registrytest.Registry {
+	return ts.Value(registryKey{}).(map[string]*registrytest.Registry)
+}
+
+func cmdRequests(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: requests N METHOD PART")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	reg := registries(ts)[ts.Getenv("REGISTRY")]
+	if got := reg.Count(args[1], args[2]); got != want {
+		ts.Fatalf("the registry got %d requests %s %s, want %d", got, args[1], args[2], want)
+	}
+	reg.Forget()
 }
 
 // snapshots is the key of the snapshots of a script.

@@ -35,6 +35,7 @@ const (
 	TypeGC          Type = "gc"
 	TypeRepair      Type = "repair"
 	TypeFiles       Type = "files"
+	TypeTransfer    Type = "transfer"
 	TypeVersion     Type = "version"
 	TypeDiagnostics Type = "diagnostics"
 )
@@ -70,6 +71,8 @@ type Document struct {
 	// Files are the spec files that fmt changed or would change, and the file
 	// that init wrote.
 	Files []string `json:"files,omitempty"`
+	// Transfer is what push, pull and copy did, or would do.
+	Transfer *Transfer `json:"transfer,omitempty"`
 	// Version is what version says.
 	Version *Version `json:"version,omitempty"`
 }

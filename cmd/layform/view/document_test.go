@@ -90,6 +90,7 @@ func wholeDocument() view.Document {
 		GC:       &layout.GCResult{Blobs: []layout.Blob{{Digest: digest.FromString("x"), Size: 1}}, Bytes: 1},
 		Repair:   []layout.Mended{layout.NewMended("a", "b", layout.Left, "c")},
 		Files:    []string{"layform.hcl"},
+		Transfer: samples.Transfer(),
 		Version:  &view.Version{Version: "v1", Go: "go1", Encoding: "v1", Platform: "linux/amd64"},
 	}
 }
@@ -108,7 +109,7 @@ func TestDocument(t *testing.T) {
 func TestNoNulls(t *testing.T) {
 	for _, d := range []view.Document{
 		{},
-		{Plan: &planner.Plan{}, Apply: &view.Done{}, State: &view.State{}, Layout: &view.Layout{}, GC: &layout.GCResult{}, Version: &view.Version{}},
+		{Plan: &planner.Plan{}, Apply: &view.Done{}, State: &view.State{}, Layout: &view.Layout{}, GC: &layout.GCResult{}, Transfer: &view.Transfer{}, Version: &view.Version{}},
 		{Plan: &planner.Plan{Changes: []planner.Change{{Before: &planner.State{}, Files: []planner.FileChange{{After: &layer.Properties{}}}}}}, State: &view.State{Objects: []view.Object{{}}}},
 	} {
 		var out bytes.Buffer

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/layform/layform/layout/ref"
+)
+
+// copyCmd copies images between any two places.
+type copyCmd struct {
+	Src     string `arg:"" name:"src" help:"The image: oci:DIR[:REF][@DIGEST] or docker://HOST/REPOSITORY[:TAG][@DIGEST]."`
+	Dst     string `arg:"" name:"dst" help:"Where it goes: oci:DIR[:REF] or docker://HOST/REPOSITORY[:TAG]; the tag is the image's own unless one is given."`
+	AllTags bool   `name:"all-tags" help:"Copy all images that have a tag, under their tags."`
+	transferFlags
+}
+
+// Run copies. Nothing but the destination is written to.
+func (c *copyCmd) Run(ctx context.Context, a *app) (err error) {
+	src, err := ref.Locate(c.Src)
+	if err != nil {
+		return err
+	}
+	dst, err := ref.Locate(c.Dst)
+	if err != nil {
+		return err
+	}
+	s, err := c.ship(a, src, dst)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	images, err := s.resolve(ctx, c.AllTags)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, images)
+}

@@ -1,0 +1,82 @@
+package view
+
+import (
+	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/transfer"
+)
+
+// Transfer is what push, pull and copy did, or with --dry-run would do.
+type Transfer struct {
+	Source      string `json:"source"`
+	Destination string `json:"destination"`
+	DryRun      bool   `json:"dry_run"`
+	// Roots are the images, each with its tags at the destination.
+	Roots   []transfer.Root  `json:"roots"`
+	Summary transfer.Summary `json:"summary"`
+	// Steps are all blobs and manifests of a dry run.
+	Steps []transfer.Step `json:"steps,omitempty"`
+	// Requests is the number of requests that were sent to registries.
+	Requests int64 `json:"requests"`
+	// Files are what pull --extract wrote.
+	Files []string `json:"files,omitempty"`
+}
+
+// TransferReport reports what a transfer did or would do.
+func TransferReport(t *Transfer) *Report {
+	verb := "Copied "
+	if t.DryRun {
+		verb = "Would copy "
+	}
+	s := Section{Kind: KindEntries, Title: Text{Words(verb), Name(t.Source), Words(" to "), Name(t.Destination), Words(":")}}
+	for _, root := range t.Roots {
+		for _, tag := range root.Tags {
+			row := Row{Mark: tagMark(tag.Action), Cells: []Text{
+				{{Nature: NatureSubject, Text: tag.Name}}, {Words(string(tag.Action))}, {{Nature: NatureWholeDigest, Text: string(root.Descriptor.Digest)}},
+			}}
+			row.Notes = append(row.Notes, rootNotes(root, tag.Have)...)
+			s.Rows = append(s.Rows, row)
+		}
+		if len(root.Tags) == 0 {
+			s.Rows = append(s.Rows, Row{Mark: MarkKept, Cells: []Text{
+				{{Nature: NatureStrong, Text: refName("").Text}}, {}, {{Nature: NatureWholeDigest, Text: string(root.Descriptor.Digest)}},
+			}, Notes: rootNotes(root, "")})
+		}
+	}
+	sum := t.Summary
+	verb = "Sent "
+	if t.DryRun {
+		verb = "Would send "
+	}
+	s.Closing = []Text{
+		{
+			Words(verb), Count(sum.Upload.Count, "object"), Words(" ("), Size(sum.Upload.Bytes), Words("), mounted "),
+			number(sum.Mount.Count), Words(" ("), Size(sum.Mount.Bytes), Words("); there already: "),
+			number(sum.There.Count), Words(" ("), Size(sum.There.Bytes), Words(")."),
+		},
+		{Count(sum.Referrers, "referrer"), Words(" among them; "), Count(int(t.Requests), "request"), Words(".")},
+	}
+	return &Report{Sections: []Section{s}}
+}
+
+// rootNotes says what a tag was before, and what a choice of platforms made.
+func rootNotes(root transfer.Root, have digest.Digest) []Text {
+	var notes []Text
+	if have != "" && have != root.Descriptor.Digest {
+		notes = append(notes, Text{Words("(was "), Digest(have), Words(")")})
+	}
+	if root.Was != "" {
+		notes = append(notes, Text{Words("(a choice of platforms of "), Digest(root.Was), Words(")")})
+	}
+	return notes
+}
+
+func tagMark(a transfer.TagAction) Mark {
+	switch a {
+	case transfer.TagMade:
+		return MarkAdded
+	case transfer.TagMoved:
+		return MarkChanged
+	}
+	return MarkKept
+}
