@@ -20,11 +20,14 @@ import (
 // nothing, and equal arguments give equal plans. What the user can mend in the spec
 // is reported as hcl.Diagnostics.
 func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
-	staged := slices.Sorted(maps.Keys(prior.Stage.Objects))
-	if err := addressesIn("--target", opts.Targets, g, staged); err != nil {
+	staged, err := IDsOf(prior.Stage, g)
+	if err != nil {
 		return nil, err
 	}
-	if err := addressesIn("--replace", opts.Replace, g, staged); err != nil {
+	if err := checkAddresses("--target", opts.Targets, g, staged); err != nil {
+		return nil, err
+	}
+	if err := checkAddresses("--replace", opts.Replace, g, staged); err != nil {
 		return nil, err
 	}
 	d := &differ{
@@ -101,11 +104,13 @@ func (d *differ) diffSteps() {
 func (d *differ) diffStep(s Step, now Evaluated) Change {
 	change := Change{
 		Address: s.Address.String(),
-		Use:     s.Use,
 		Kind:    s.Address.Kind,
 		Action:  NoOp,
 		Place:   place(now.Object.Range),
 		Needs:   s.Needs,
+	}
+	if !s.Use.IsZero() {
+		change.Use = s.Use.String()
 	}
 	content := d.content(s, now)
 	change.After = &State{
@@ -186,7 +191,7 @@ func withheld(fields []spec.Field) []spec.Field {
 
 // replaces reports whether the user asked for a replacement of the step.
 func (o *Options) replaces(s Step) bool {
-	return slices.ContainsFunc(o.Replace, func(text string) bool { return selects(text, s.Address) })
+	return selected(o.Replace, s.Address)
 }
 
 // content is what a step's blob is going to be.

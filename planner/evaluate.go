@@ -2,7 +2,6 @@ package planner
 
 import (
 	"context"
-	"maps"
 	"os"
 	"slices"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/addr"
 )
 
 // Evaluated is a step as far as it is known when a plan is made.
@@ -54,7 +54,11 @@ func (p *Prior) evaluate(ctx context.Context, g *Graph, opts RefreshOptions) err
 		return err
 	}
 	defer root.Close()
-	e := &evaluator{Prior: p, graph: g, opts: opts, root: root, built: p.recipes()}
+	built, err := p.recipes(g)
+	if err != nil {
+		return err
+	}
+	e := &evaluator{Prior: p, graph: g, opts: opts, root: root, built: built}
 	isLayer := func(s Step) bool { return s.Address.Kind == spec.KindLayer }
 	if first := slices.IndexFunc(g.Steps, isLayer); first >= 0 && slices.ContainsFunc(g.Steps[first+1:], isLayer) {
 		e.directories = &source.Directories{}
@@ -131,16 +135,24 @@ func (e *evaluator) observe(ctx context.Context, s Step, l *spec.Layer, at hcl.R
 }
 
 // recipes maps what objects were built from to what was built.
-func (p *Prior) recipes() map[recipe]spec.Built {
+func (p *Prior) recipes(g *Graph) (map[recipe]spec.Built, error) {
 	built := map[recipe]spec.Built{}
 	for _, r := range p.Finished {
-		built[recipe{spec.Kind(head(r.Key)), r.Fingerprint}] = spec.Built{Descriptor: r.Descriptor, DiffID: r.DiffID}
+		id, err := addr.ParseID(r.Key)
+		if err != nil {
+			continue // of a journal that is not believed, all is built again
+		}
+		built[recipe{id.Address.Kind, r.Fingerprint}] = spec.Built{Descriptor: r.Descriptor, DiffID: r.DiffID}
 	}
-	for _, key := range slices.Sorted(maps.Keys(p.Stage.Objects)) {
+	ids, err := IDsOf(p.Stage, g)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range InBuildOrder(ids) {
 		o := p.Stage.Objects[key]
-		built[recipe{spec.Kind(head(key)), o.Fingerprint}] = builtOf(o)
+		built[recipe{ids[key].Address.Kind, o.Fingerprint}] = builtOf(o)
 	}
-	return built
+	return built, nil
 }
 
 // builtBefore is what was built for the step, or else for another one of its kind,

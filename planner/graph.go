@@ -8,6 +8,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/addr"
 )
 
 // Graph is the dependency graph of a spec: its objects as steps, in the order in
@@ -36,11 +37,10 @@ type Graph struct {
 // of it. Manifests with different layers may share a config block; each layer
 // list makes a config blob of its own.
 type Step struct {
-	// Key names the step in plans and in the staging state.
-	Key     string
-	Address spec.Address
-	// Use is the first manifest of a config's use, where there are several.
-	Use string
+	addr.ID
+	// Key is the text of the ID, which names the step in plans and in the staging
+	// state.
+	Key string
 	// Layers are the layers that a config is built over, bottom first.
 	Layers []spec.Address
 	// Config is the key of the step of the config that a manifest uses; empty when
@@ -111,7 +111,7 @@ func addUse(uses []Step, config, manifest spec.Address, layers []spec.Address) [
 			return uses
 		}
 	}
-	return append(uses, Step{Address: config, Use: manifest.String(), Layers: layers})
+	return append(uses, Step{ID: addr.ID{Address: config, Use: manifest}, Layers: layers})
 }
 
 // addSteps makes the steps of the objects at the addresses, which are in build order.
@@ -120,13 +120,13 @@ func (g *Graph) addSteps(addresses []spec.Address, uses map[spec.Address][]Step)
 	for _, a := range addresses {
 		mine := uses[a]
 		if len(mine) == 0 {
-			mine = []Step{{Address: a}}
+			mine = []Step{{ID: addr.ID{Address: a}}}
 		}
 		for i := range mine {
 			if len(mine) == 1 {
-				mine[i].Use = ""
+				mine[i].Use = addr.Address{}
 			}
-			mine[i].Key = Change{Address: a.String(), Use: mine[i].Use}.Key()
+			mine[i].Key = mine[i].ID.String()
 			mine[i].depend(g.objects[a], steps)
 		}
 		steps[a] = mine

@@ -168,13 +168,13 @@ type Change struct {
 	Implied []digest.Digest `json:"implied,omitempty"`
 }
 
-// Key names the change in the plan and in the staging state: the address, with
-// the use where there is one.
+// Key names the change in the plan and in the staging state: the text of the
+// addr.ID of its address and use.
 func (c Change) Key() string {
 	if c.Use == "" {
 		return c.Address
 	}
-	return c.Address + " for " + c.Use // as useMark has it
+	return c.Address + " for " + c.Use
 }
 
 // State is an object on one side of a change.

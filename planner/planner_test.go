@@ -14,6 +14,7 @@ import (
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/addr"
 )
 
 func TestDecodeRefusesWhatEncodeDoesNotWrite(t *testing.T) {
@@ -188,12 +189,12 @@ func TestSettled(t *testing.T) {
 	} {
 		was := stage.Object{Fingerprint: fingerprint, Descriptor: ocispec.Descriptor{Digest: blob}, Entries: c.entries}
 		p := &Prior{Stage: &stage.Stage{Objects: map[string]stage.Object{"layer.a": was}}, Blobs: map[digest.Digest]layout.BlobState{blob: c.state}}
-		if got := p.settled(Step{Key: "layer.a", Address: a}, &Options{Replace: c.replace}); got != c.want {
+		if got := p.settled(Step{ID: addr.ID{Address: a}, Key: "layer.a"}, &Options{Replace: c.replace}); got != c.want {
 			t.Errorf("%s: known as %q", name, got)
 		}
 	}
 	p := &Prior{Stage: &stage.Stage{}}
-	if got := p.settled(Step{Key: "layer.a", Address: a}, &Options{}); got != "" {
+	if got := p.settled(Step{ID: addr.ID{Address: a}, Key: "layer.a"}, &Options{}); got != "" {
 		t.Errorf("new: known as %q", got)
 	}
 }
@@ -235,9 +236,9 @@ func TestKeysCanBeTakenApart(t *testing.T) {
 		{Address: `config.a["k"]`, Use: `manifest.b["for"]`},
 		{Address: `config.a["k for manifest.b"]`, Use: `manifest.b["c for manifest.d"]`},
 	} {
-		address, use := splitKey(c.Key())
-		if address != c.Address || use != c.Use {
-			t.Errorf("%s: got %s and %s", c.Key(), address, use)
+		id, err := addr.ParseID(c.Key())
+		if err != nil || id.Address.String() != c.Address || c.Use != "" && id.Use.String() != c.Use || id.String() != c.Key() {
+			t.Errorf("%s: got %s, %v", c.Key(), id, err)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // StateError says that a staging state contradicts what is known of a blob.
 type StateError struct {
-	// Key is the object, and Layout the directory of the layout.
+	// Key is the object, and Layout the directory of the layout, or the spec.
 	Key, Layout string
 	// Problem says what does not fit.
 	Problem string

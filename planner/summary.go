@@ -9,19 +9,20 @@ import (
 
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/addr"
 )
 
 // deletions plans the removal of what the layout holds for the spec and the
 // spec no longer describes; with Destroy, of all that it holds.
-func (d *differ) deletions(staged []string) {
+func (d *differ) deletions(staged map[string]addr.ID) {
 	steps := map[string]bool{}
 	for _, s := range d.graph.Steps {
 		steps[s.Key] = true
 	}
 	gone := map[string]bool{}
-	for _, key := range staged {
+	for key, id := range staged {
 		if d.opts.Destroy || !steps[key] {
-			if gone[key] = d.targetedKey(key); !gone[key] && !steps[key] {
+			if gone[key] = len(d.opts.Targets) == 0 || selected(d.opts.Targets, id.Address); !gone[key] && !steps[key] {
 				d.plan.LeftOut++
 			}
 		}
@@ -30,12 +31,12 @@ func (d *differ) deletions(staged []string) {
 		d.dependents(gone)
 	}
 	// What was built last goes first, so that nothing is left without what it needs.
-	for _, key := range slices.Backward(byKind(staged)) {
+	for _, key := range slices.Backward(InBuildOrder(staged)) {
 		if !gone[key] {
 			continue
 		}
 		was := d.prior.Stage.Objects[key]
-		c := deletion(key, was)
+		c := deletion(staged[key], was)
 		if d.opts.Destroy {
 			c.add(ReasonRequested, "", "the spec's objects are destroyed")
 		} else {
@@ -45,29 +46,13 @@ func (d *differ) deletions(staged []string) {
 	}
 }
 
-// byKind sorts keys of the staging state in build order.
-func byKind(keys []string) []string {
-	order := []spec.Kind{spec.KindLayer, spec.KindConfig, spec.KindManifest, spec.KindIndex}
-	keys = slices.Clone(keys)
-	slices.SortStableFunc(keys, func(a, b string) int {
-		return slices.Index(order, spec.Kind(head(a))) - slices.Index(order, spec.Kind(head(b)))
-	})
-	return keys
-}
-
 // deletion is the change that removes a staged object.
-func deletion(key string, was stage.Object) Change {
-	c := Change{Kind: spec.Kind(head(key)), Action: Delete, Before: before(was), Needs: was.Needs}
-	c.Address, c.Use = splitKey(key)
-	return c
-}
-
-// targetedKey reports whether the options select a key of the staging state.
-func (d *differ) targetedKey(key string) bool {
-	if len(d.opts.Targets) == 0 {
-		return true
+func deletion(id addr.ID, was stage.Object) Change {
+	c := Change{Address: id.Address.String(), Kind: id.Address.Kind, Action: Delete, Before: before(was), Needs: was.Needs}
+	if !id.Use.IsZero() {
+		c.Use = id.Use.String()
 	}
-	return slices.ContainsFunc(d.opts.Targets, func(text string) bool { return stagedSelects(text, key) })
+	return c
 }
 
 // dependents adds all that was built from something in the set.

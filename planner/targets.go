@@ -2,39 +2,40 @@ package planner
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
+	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/addr"
 )
 
-// selects reports whether the address text names a, or the block that a is an
-// instance of.
-func selects(text string, a spec.Address) bool {
-	return text == a.String() || text == a.Block().String()
+// selected reports whether one of the texts is the address of a, or that of the
+// block that a is an instance of. Diff refuses texts that are no addresses.
+func selected(texts []string, a spec.Address) bool {
+	return slices.ContainsFunc(texts, func(text string) bool {
+		written, err := addr.Parse(text)
+		return err == nil && written.Selects(a)
+	})
 }
 
-// addressesIn checks that each text is an address that names something in the
+// checkAddresses checks that each text is an address that names something in the
 // spec or, for what was removed from it, in the staging state.
-func addressesIn(flag string, texts []string, g *Graph, staged []string) error {
+func checkAddresses(flag string, texts []string, g *Graph, staged map[string]addr.ID) error {
 	for _, text := range texts {
-		if _, err := spec.ParseAddress(text); err != nil {
+		written, err := addr.Parse(text)
+		if err != nil {
 			return fmt.Errorf("%s: %w", flag, err)
 		}
-		named := slices.ContainsFunc(g.Steps, func(s Step) bool { return selects(text, s.Address) }) ||
-			slices.ContainsFunc(staged, func(key string) bool { return stagedSelects(text, key) })
-		if !named {
+		found := slices.ContainsFunc(g.Steps, func(s Step) bool { return written.Selects(s.Address) })
+		for _, id := range staged {
+			found = found || written.Selects(id.Address)
+		}
+		if !found {
 			return fmt.Errorf("%s: the spec has no %s that is built; `layform status` lists what there is", flag, text)
 		}
 	}
 	return nil
-}
-
-// stagedSelects is selects for a key of the staging state.
-func stagedSelects(text, key string) bool {
-	address, _ := splitKey(key)
-	a, err := spec.ParseAddress(address)
-	return err == nil && selects(text, a)
 }
 
 // chosen is the set of steps that targets select, with all that these need; nil
@@ -46,7 +47,7 @@ func (g *Graph) chosen(targets []string) map[string]bool {
 	set := map[string]bool{}
 	// What a step needs comes before it.
 	for _, s := range slices.Backward(g.Steps) {
-		if set[s.Key] || slices.ContainsFunc(targets, func(t string) bool { return selects(t, s.Address) }) {
+		if set[s.Key] || selected(targets, s.Address) {
 			set[s.Key] = true
 			for _, n := range s.Needs {
 				set[n] = true
@@ -56,21 +57,36 @@ func (g *Graph) chosen(targets []string) map[string]bool {
 	return set
 }
 
-// useMark stands in a key between the address of a config and its use.
-const useMark = " for manifest."
-
-// splitKey is the address and the use in a key. Keys of for_each may hold the
-// mark as well: the first place that leaves an address before it counts.
-func splitKey(key string) (address, use string) {
-	for at := 0; ; {
-		i := strings.Index(key[at:], useMark)
-		if i < 0 {
-			return key, ""
+// IDsOf are the identities of the objects of a staging state, by their keys. Those
+// of the steps of g, which may be nil, need no parsing. The error is a *StateError
+// about a key that names nothing.
+func IDsOf(st *stage.Stage, g *Graph) (map[string]addr.ID, error) {
+	ids := make(map[string]addr.ID, len(st.Objects))
+	if g != nil {
+		for _, s := range g.Steps {
+			if _, staged := st.Objects[s.Key]; staged {
+				ids[s.Key] = s.ID
+			}
 		}
-		at += i
-		if _, err := spec.ParseAddress(key[:at]); err == nil {
-			return key[:at], key[at+len(" for "):]
-		}
-		at++
 	}
+	for key := range st.Objects {
+		if _, ok := ids[key]; ok {
+			continue
+		}
+		id, err := addr.ParseID(key)
+		if err == nil && id.String() != key {
+			err = fmt.Errorf("its name is written %s", id)
+		}
+		if err != nil {
+			return nil, &StateError{Key: key, Layout: "the spec " + st.Spec, Problem: err.Error()}
+		}
+		ids[key] = id
+	}
+	return ids, nil
+}
+
+// InBuildOrder lists the keys of identities in the order in which their objects are
+// built.
+func InBuildOrder(ids map[string]addr.ID) []string {
+	return slices.SortedFunc(maps.Keys(ids), func(a, b string) int { return ids[a].Compare(ids[b]) })
 }

@@ -39,7 +39,7 @@ var floors = map[string][]string{
 	"spec/edit":                         {"spec/eval"},
 	"planner/source/walk":               {"layout/layer", "layout/stage"},
 	"planner/source":                    {"layout/imagespec", "layout/layer", "layout/stage", "planner/source/walk", "spec"},
-	"planner":                           {"layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner/source", "spec", "spec/schema"},
+	"planner":                           {"layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner/source", "spec", "spec/addr", "spec/schema"},
 	"executor/image":                    {"layout/jsondoc", "spec"},
 	"executor/encode":                   {"layout/imagespec", "layout/layer", "planner/source", "spec"},
 	"executor":                          {"executor/encode", "executor/image", "layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
@@ -47,7 +47,7 @@ var floors = map[string][]string{
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},
 	"cmd/layform/view/markdown":         {"cmd/layform/view", "cmd/layform/view/text"},
 	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "layout/transfer", "planner", "spec"},
-	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/remote", "layout/stage", "layout/transfer", "planner", "spec", "spec/edit", "spec/eval"},
+	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/remote", "layout/stage", "layout/transfer", "planner", "spec", "spec/addr", "spec/edit", "spec/eval"},
 }
 
 // owners tells which packages import a heavy library: no others, and each of them;

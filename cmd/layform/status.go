@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -16,6 +15,7 @@ import (
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/addr"
 )
 
 // statusCmd shows how the objects of the spec stand in its layout.
@@ -62,31 +62,44 @@ func (a *app) state(ctx context.Context, f specFlags, v valueFlags, check bool) 
 	out := &view.State{
 		Layout: view.LayoutPath(f.dir(), sp.LayoutPath), Exists: store.Initialised(), Spec: sp.Name,
 		Serial: st.Serial, Index: index.Digest(), Outputs: outputsOf(st),
-		Objects: []view.Object{},
 	}
-	for _, key := range slices.Sorted(maps.Keys(st.Objects)) {
-		o, err := stagedObject(ctx, store, key, st.Objects[key], check)
-		if err != nil {
-			return nil, err
-		}
-		out.Objects = append(out.Objects, o)
+	ids, err := planner.IDsOf(st, nil)
+	if err != nil {
+		return nil, err
 	}
 	if check {
-		missing, err := notBuilt(sp, st)
-		if err != nil {
+		if err := addUnbuilt(ids, sp); err != nil {
 			return nil, err
 		}
-		out.Objects = append(out.Objects, missing...)
 	}
-	sortObjects(out.Objects)
+	if out.Objects, err = objectsOf(ctx, store, st, ids, check); err != nil {
+		return nil, err
+	}
 	out.Tags = tagsOf(st, index)
 	return out, nil
 }
 
+// objectsOf describes the objects with these identities in build order: those of
+// the staging state, and others as not built.
+func objectsOf(ctx context.Context, store *layout.Store, st *stage.Stage, ids map[string]addr.ID, check bool) ([]view.Object, error) {
+	out := []view.Object{}
+	for _, key := range planner.InBuildOrder(ids) {
+		o := view.Object{Key: key, Kind: ids[key].Address.Kind, Standing: view.NotBuilt}
+		if was, staged := st.Objects[key]; staged {
+			var err error
+			if o, err = stagedObject(ctx, store, key, o.Kind, was, check); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
 // stagedObject describes one object of the staging state.
-func stagedObject(ctx context.Context, store *layout.Store, key string, o stage.Object, check bool) (view.Object, error) {
+func stagedObject(ctx context.Context, store *layout.Store, key string, kind spec.Kind, o stage.Object, check bool) (view.Object, error) {
 	v := view.Object{
-		Key: key, Kind: kindOf(key), Standing: view.Unchecked,
+		Key: key, Kind: kind, Standing: view.Unchecked,
 		MediaType: o.Descriptor.MediaType, Digest: o.Descriptor.Digest, Size: o.Descriptor.Size,
 		DiffID: o.DiffID, Needs: o.Needs,
 	}
@@ -116,19 +129,16 @@ func stagedObject(ctx context.Context, store *layout.Store, key string, o stage.
 	return v, nil
 }
 
-// notBuilt lists the objects that the spec describes and no apply has built.
-func notBuilt(sp *spec.Spec, st *stage.Stage) ([]view.Object, error) {
+// addUnbuilt adds the objects that the spec describes.
+func addUnbuilt(ids map[string]addr.ID, sp *spec.Spec) error {
 	graph, err := planner.NewGraph(sp)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out []view.Object
-	for _, u := range graph.Steps {
-		if _, ok := st.Objects[u.Key]; !ok {
-			out = append(out, view.Object{Key: u.Key, Kind: kindOf(u.Key), Standing: view.NotBuilt})
-		}
+	for _, s := range graph.Steps {
+		ids[s.Key] = s.ID
 	}
-	return out, nil
+	return nil
 }
 
 // tagsOf compares the entries of index.json that the spec owns with what is
@@ -179,21 +189,4 @@ func outputsOf(st *stage.Stage) []view.Output {
 		out = append(out, v)
 	}
 	return out
-}
-
-// kindOf is the kind of the object that a key names.
-func kindOf(key string) spec.Kind {
-	kind, _, _ := strings.Cut(key, ".")
-	return spec.Kind(kind)
-}
-
-// sortObjects sorts objects in the order in which kinds are built, then by key.
-func sortObjects(objects []view.Object) {
-	order := []spec.Kind{spec.KindLayer, spec.KindConfig, spec.KindManifest, spec.KindIndex}
-	slices.SortFunc(objects, func(a, b view.Object) int {
-		return cmp.Or(
-			cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)),
-			cmp.Compare(a.Key, b.Key),
-		)
-	})
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/executor"
@@ -137,13 +135,10 @@ func (c *verifyCmd) compare(ctx context.Context, sp *spec.Spec, store, fresh *la
 		return nil, err
 	}
 	state := &view.State{Layout: view.LayoutPath(c.dir(), sp.LayoutPath), Exists: store.Initialised(), Spec: sp.Name, Index: index.Digest(), Tags: tagsOf(built, index)}
-	for _, key := range slices.Sorted(maps.Keys(built.Objects)) {
-		o, err := stagedObject(ctx, store, key, built.Objects[key], true)
-		if err != nil {
-			return nil, err
-		}
-		state.Objects = append(state.Objects, o)
+	ids, err := planner.IDsOf(built, nil)
+	if err != nil {
+		return nil, err
 	}
-	sortObjects(state.Objects)
-	return state, nil
+	state.Objects, err = objectsOf(ctx, store, built, ids, true)
+	return state, err
 }
