@@ -99,11 +99,26 @@ func (d *differ) explainLayer(change *Change, was stage.Object, now Evaluated, e
 		return
 	}
 	change.Files = diffFiles(toc.Entries, entries)
+	if slices.ContainsFunc(layer.Tree, func(n spec.Node) bool { return n.ContentSensitive }) {
+		withholdDigests(change.Files)
+	}
 	if len(change.Files) > 0 {
 		change.add(ReasonFiles, "", countOf(len(change.Files), "file")+" changed")
 	}
 	if len(change.Reasons) == 0 {
 		change.add(ReasonFiles, "", "what it is made of changed")
+	}
+}
+
+// withholdDigests removes the digests of files: the content of one is a sensitive
+// value, and a short one could be guessed by its digest.
+func withholdDigests(files []FileChange) {
+	for i := range files {
+		for _, side := range []*layer.Properties{files[i].Before, files[i].After} {
+			if side != nil {
+				side.Digest = ""
+			}
+		}
 	}
 }
 

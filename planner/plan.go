@@ -276,7 +276,7 @@ type FileChange struct {
 	// What lists which properties of an updated entry differ.
 	What []layer.Property `json:"what,omitempty"`
 	// Before is nil for a created entry, After for a deleted one. Digests of
-	// content are given where What has it.
+	// content are given where What has it, unless the content of a file of the layer is sensitive.
 	Before *layer.Properties `json:"before,omitempty"`
 	After  *layer.Properties `json:"after,omitempty"`
 	// Unknown is set when the content is known after apply; After then has

@@ -125,20 +125,25 @@ func inside(place string, trees ...string) (bool, error) {
 	return false, nil
 }
 
-// outside names the place to which a plan file leads although it lies neither in
-// the tree of the file nor in that of the directory cwd; empty when there is none.
-// A layout anywhere else is no such place where the spec's own files name it.
+// outside names the place outside of a plan file's own tree to which it leads; empty
+// when there is none. Where the spec's own files stand as the plan has them, they
+// vouch for what they name: for a layout anywhere, and for themselves below the
+// directory cwd.
 func outside(name, cwd string, p *planner.Plan) (string, error) {
 	dir := cmp.Or(p.Spec.Dir, ".")
-	trees := []string{filepath.Dir(name), cwd}
+	own := filepath.Dir(name)
+	trees, vouched := []string{own}, specThere(dir, p)
+	if vouched {
+		trees = append(trees, cwd)
+	}
 	if ok, err := inside(dir, trees...); err != nil || !ok {
 		return "the spec in " + printable.Line(dir), err
 	}
-	if specThere(dir, p) {
+	if vouched {
 		return "", nil
 	}
 	path := view.LayoutPath(dir, p.Layout.Path)
-	if ok, err := inside(path, trees...); err != nil || !ok {
+	if ok, err := inside(path, own); err != nil || !ok {
 		return "the layout " + printable.Line(path), err
 	}
 	return "", nil
@@ -166,7 +171,7 @@ func (c *applyCmd) refuseOutside(p *planner.Plan) error {
 		return err
 	}
 	return &failure{
-		message: fmt.Sprintf("plan %s: %s lies outside of the directory of the plan file, and of the working directory", printable.Line(c.Plan), place),
+		message: fmt.Sprintf("plan %s: %s lies outside of the directory of the plan file", printable.Line(c.Plan), place),
 		hint:    "when that is what you mean, add --allow-outside",
 	}
 }
