@@ -242,7 +242,7 @@ func tryExample(t *testing.T, text string) string {
 	if diags.HasErrors() {
 		return refused(diags)
 	}
-	store, err := layout.Open(filepath.Join(dir, "l"), layout.Options{NoSync: true})
+	store, err := layout.Open(filepath.Join(dir, sp.LayoutPath), layout.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ var floors = map[string][]string{
 	"spec/internal/suggest":             {},
 	"spec/addr":                         {"spec/internal/suggest"},
 	"spec/eval":                         {"layout/imagespec", "spec/addr"},
-	"spec/schema":                       {"layout/imagespec", "spec/addr"},
+	"spec/schema":                       {"layout/imagespec", "spec/addr", "spec/eval", "spec/internal/suggest"},
 	"spec":                              {"layout/imagespec", "spec/addr", "spec/eval", "spec/internal/suggest", "spec/schema"},
 	"spec/edit":                         {"spec/eval"},
 	"planner/source/walk":               {"layout/layer", "layout/stage"},
@@ -47,7 +47,7 @@ var floors = map[string][]string{
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},
 	"cmd/layform/view/markdown":         {"cmd/layform/view", "cmd/layform/view/text"},
 	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "layout/transfer", "planner", "spec"},
-	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/remote", "layout/stage", "layout/transfer", "planner", "spec", "spec/addr", "spec/edit", "spec/eval"},
+	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/remote", "layout/stage", "layout/transfer", "planner", "spec", "spec/addr", "spec/edit", "spec/eval", "spec/schema"},
 }
 
 // owners tells which packages import a heavy library: no others, and each of them;

@@ -31,6 +31,7 @@ type grammar struct {
 	Pull       pullCmd       `cmd:"" help:"Pull images from a registry into a layout."`
 	Copy       copyCmd       `cmd:"" help:"Copy images between any two layouts and registries."`
 	Layout     layoutCmd     `cmd:"" help:"Look at any OCI image layout."`
+	Reference  referenceCmd  `cmd:"" help:"Explain the spec language: a block, an attribute or a function."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
 }

@@ -25,6 +25,7 @@ var root = []*Block{
   name             = "web"
   required_version = ">= 0.1"
 }
+manifest "app" { artifact_type = "application/vnd.example.note" }
 `,
 	},
 	{
@@ -33,7 +34,9 @@ var root = []*Block{
 		Attributes: []Attribute{
 			{Name: "path", Type: cty.String, Example: `"dist/web"`, Text: "The directory of the layout, relative to that of the spec; it is required."},
 		},
-		Example: "",
+		Example: `layout { path = "dist/web" }
+manifest "app" { artifact_type = "application/vnd.example.note" }
+`,
 	},
 	{
 		Name: "variable", Label: "name",

@@ -110,8 +110,8 @@ type Block struct {
 	Open bool
 	// Members are members of the object's document that have no attribute.
 	Members []string
-	// Example is a spec that has the block, but for the layout block, with the files
-	// that it reads in the directory that the tests of package spec make.
+	// Example is a spec that has the block and, where it is not the example of layout,
+	// no layout block. A test builds it.
 	Example string
 
 	body sync.Once

@@ -1,0 +1,22 @@
+package main
+
+import (
+	"github.com/layform/layform/spec/schema"
+)
+
+// referenceCmd explains the spec language.
+type referenceCmd struct {
+	Topic string `arg:"" optional:"" help:"A block, the path of an attribute such as layer.copy.mode, or a function. Without it, all blocks and functions are listed."`
+}
+
+// Run prints the text about the topic.
+func (c *referenceCmd) Run(a *app) error {
+	if a.json {
+		return &failure{message: "reference prints text", hint: "leave --json out"}
+	}
+	text, err := schema.Reference(c.Topic)
+	if err != nil {
+		return &failure{message: err.Error(), hint: "layform reference lists all blocks and functions"}
+	}
+	return writeTo(a.stdout, text)
+}
