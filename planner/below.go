@@ -22,16 +22,12 @@ type stacked struct {
 	toc     *layer.TOC
 }
 
-// standing is a directory or symlink that layers leave at a path.
-type standing struct {
-	*layer.Entry
-	from *spec.Object
-}
-
-// reset is a directory entry that changes what stands in the layers below it.
+// reset is a directory entry that changes what the layers below it leave at its
+// path: was, of the layer from.
 type reset struct {
 	entry *source.Entry
-	was   standing
+	was   layer.Entry
+	from  *spec.Object
 }
 
 // resetWarnings compares the directories of each layer with those of the layers
@@ -41,79 +37,81 @@ type reset struct {
 // what the unpacked image would have there otherwise. What a block sets
 // explicitly is meant.
 func resetWarnings(layers []stacked) []string {
-	stands := map[string]standing{}
+	var below layer.Overlay
 	var warnings []string
 	for i := range layers {
 		l := &layers[i]
-		if resets := resetsOf(l, stands); len(resets) > 0 {
+		hidden, rest := l.parts(&below)
+		// What the layer itself whites out is no longer there to be reset. An overlay
+		// takes no layer over one that no program can unpack.
+		if below.Add(hidden) != nil {
+			return warnings
+		}
+		if resets := resetsOf(l, &below, layers); len(resets) > 0 {
 			warnings = append(warnings, resetWarning(l, resets))
 		}
-		for j := range l.entries {
-			lay(stands, &l.entries[j].Entry, &l.object)
-		}
-		if l.toc != nil {
-			for j := range l.toc.Entries {
-				lay(stands, &l.toc.Entries[j], &l.object)
-			}
+		if below.Add(rest) != nil {
+			return warnings
 		}
 	}
 	return warnings
 }
 
-// lay puts an entry over what stands below it. Files matter only in that they
-// take the place of something.
-func lay(stands map[string]standing, e *layer.Entry, from *spec.Object) {
-	dir, base := path.Split(e.Path)
-	switch {
-	case base == imagespec.OpaqueName:
-		clearBelow(stands, path.Clean(dir))
-	case imagespec.IsWhiteout(base):
-		hidden := dir + strings.TrimPrefix(base, imagespec.WhiteoutPrefix)
-		delete(stands, hidden)
-		clearBelow(stands, hidden)
-	case e.Type == layer.Directory, e.Type == layer.Symlink:
-		stands[e.Path] = standing{e, from}
-	default:
-		delete(stands, e.Path)
-	}
-}
+// partsOfLayer is how many layers of the overlay each layer becomes.
+const partsOfLayer = 2
 
-// clearBelow drops what stands below a directory.
-func clearBelow(stands map[string]standing, dir string) {
-	for p := range stands {
-		if dir == "." && p != "." || strings.HasPrefix(p, dir+"/") {
-			delete(stands, p)
+// parts are the whiteouts of a layer, and what else matters to those above it: of
+// its files those that take the place of something.
+func (l *stacked) parts(below *layer.Overlay) (hidden, rest *layer.TOC) {
+	hidden, rest = &layer.TOC{}, &layer.TOC{}
+	add := func(e *layer.Entry) {
+		switch {
+		case imagespec.IsWhiteout(path.Base(e.Path)):
+			hidden.Entries = append(hidden.Entries, *e)
+		case e.Type == layer.Directory, e.Type == layer.Symlink:
+			rest.Entries = append(rest.Entries, *e)
+		default:
+			if _, err := below.Lookup(e.Path, false); err == nil {
+				rest.Entries = append(rest.Entries, *e)
+			}
 		}
 	}
-}
-
-// resetsOf lists the directories of a layer that reset what stands below it. One
-// that the layer itself whites out first is no longer there to be reset.
-func resetsOf(l *stacked, stands map[string]standing) []reset {
-	hidden := map[string]bool{}
 	for i := range l.entries {
-		dir, base := path.Split(l.entries[i].Path)
-		if base == imagespec.OpaqueName {
-			hidden[path.Clean(dir)+"/"] = true
-		} else if imagespec.IsWhiteout(base) {
-			hidden[dir+strings.TrimPrefix(base, imagespec.WhiteoutPrefix)] = true
+		add(&l.entries[i].Entry)
+	}
+	if l.toc != nil {
+		for i := range l.toc.Entries {
+			add(&l.toc.Entries[i])
 		}
 	}
+	return hidden, rest
+}
+
+// resetsOf lists the directories of a layer that reset what the layers below leave.
+func resetsOf(l *stacked, below *layer.Overlay, layers []stacked) []reset {
 	body, _ := l.object.Body.(*spec.Layer)
 	var out []reset
+	replaced := "" // the symlink that a directory of the layer has just replaced
 	for i := range l.entries {
 		e := &l.entries[i]
-		was, ok := stands[e.Path]
-		if e.Type != layer.Directory || !ok || isHidden(hidden, e.Path) {
+		if e.Type != layer.Directory || replaced != "" && strings.HasPrefix(e.Path, replaced+"/") {
+			continue
+		}
+		was, err := below.Lookup(e.Path, false)
+		if err != nil || was.Layer < 0 {
 			continue
 		}
 		var node spec.Node
 		if e.Node >= 0 && body != nil {
 			node = body.Tree[e.Node]
 		}
-		if was.Type == layer.Symlink || resetsMode(&node, e, was.Entry) || node.UID == nil && e.UID != was.UID || node.GID == nil && e.GID != was.GID {
-			out = append(out, reset{e, was})
+		switch {
+		case was.Type == layer.Symlink:
+			replaced = e.Path
+		case was.Type != layer.Directory, !resetsMode(&node, e, &was.Entry) && (node.UID != nil || e.UID == was.UID) && (node.GID != nil || e.GID == was.GID):
+			continue
 		}
+		out = append(out, reset{e, was.Entry, &layers[was.Layer/partsOfLayer].object})
 	}
 	return out
 }
@@ -126,21 +124,6 @@ func resetsMode(n *spec.Node, e *source.Entry, was *layer.Entry) bool {
 	return explicit == nil && n.Metadata != spec.Preserve && e.Mode != was.Mode
 }
 
-// isHidden reports whether a whiteout of the same layer hides a path below it.
-func isHidden(hidden map[string]bool, p string) bool {
-	if len(hidden) == 0 {
-		return false
-	}
-	for at := p; ; at = path.Dir(at) {
-		if hidden[at] || at != p && hidden[at+"/"] {
-			return true
-		}
-		if at == "." {
-			return false
-		}
-	}
-}
-
 // resetWarning says which directories a layer resets, with both places.
 func resetWarning(l *stacked, resets []reset) string {
 	slices.SortStableFunc(resets, func(a, b reset) int { return cmp.Compare(weight(a), weight(b)) })
@@ -150,10 +133,10 @@ func resetWarning(l *stacked, resets []reset) string {
 		at = body.Tree[r.entry.Node].Range
 	}
 	what := fmt.Sprintf("%04o %d:%d where %s (%s) has %04o %d:%d", r.entry.Mode, r.entry.UID, r.entry.GID,
-		r.was.from.Address, place(r.was.from.Range), r.was.Mode, r.was.UID, r.was.GID)
+		r.from.Address, place(r.from.Range), r.was.Mode, r.was.UID, r.was.GID)
 	advice := "Declare it with a directory block that says its mode, uid and gid."
 	if r.was.Type == layer.Symlink {
-		what = fmt.Sprintf("a directory where %s (%s) has a symlink to %q, which it replaces", r.was.from.Address, place(r.was.from.Range), r.was.Linkname)
+		what = fmt.Sprintf("a directory where %s (%s) has a symlink to %q, which it replaces", r.from.Address, place(r.from.Range), r.was.Linkname)
 		advice = "Write to the path that the symlink leads to."
 	}
 	more := ""

@@ -65,6 +65,18 @@ func TestResetWarnings(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
+	// Through a symlink below, a directory is what the link leads to.
+	linked := stacked{object: object("rootfs", 10), toc: &layer.TOC{Entries: []layer.Entry{
+		{Path: "lib", Type: layer.Symlink, Linkname: "usr/lib"}, {Path: "usr/lib", Type: layer.Directory, Mode: 0o755}, {Path: "usr/lib/x", Type: layer.Directory, Mode: 0o700},
+	}}}
+	through := resetWarnings([]stacked{linked, {object: object("app", 20), entries: []source.Entry{dir("lib/x", -1)}}})
+	if len(through) != 1 || !strings.Contains(through[0], `"/lib/x" 0755 0:0 where layer.rootfs (l.hcl:10) has 0700`) {
+		t.Errorf("through a link: %q", through)
+	}
+	replaced := resetWarnings([]stacked{linked, {object: object("app", 20), entries: []source.Entry{dir("lib", -1), dir("lib/x", -1)}}})
+	if len(replaced) != 1 || strings.Contains(replaced[0], "more path") {
+		t.Errorf("in place of a link: %q", replaced)
+	}
 	// What a layer in between left is what counts.
 	middle := stacked{object: object("middle", 30), entries: []source.Entry{file(".wh.bin"), file("tmp")}}
 	top := stacked{object: object("app", 20), entries: []source.Entry{dir("bin", -1), dir("tmp", -1)}}

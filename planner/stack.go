@@ -47,12 +47,14 @@ func (p *Prior) checkStacks(ctx context.Context, g *Graph, store *layout.Store) 
 	return nil
 }
 
-// check compares the layers of one manifest. Those above the topmost tree that
-// changes cannot be reset, and are not looked at.
+// check compares the layers of one manifest, as far as the trees go that change or
+// have something below them that does. What lies above them is not looked at.
 func (s *stacks) check(ctx context.Context, all []spec.Address) error {
+	first := slices.IndexFunc(all, func(a spec.Address) bool { return s.changed[a] })
 	top := 0
 	for i, a := range all {
-		if seen := s.p.Observed[a]; s.changed[a] && seen != nil && seen.Tree != nil && slices.ContainsFunc(seen.Tree.Entries, isDirectory) {
+		seen := s.p.Observed[a]
+		if first >= 0 && i >= first && seen != nil && seen.Tree != nil && (seen.Tree.Unchanged || slices.ContainsFunc(seen.Tree.Entries, isDirectory)) {
 			top = i
 		}
 	}
@@ -61,7 +63,7 @@ func (s *stacks) check(ctx context.Context, all []spec.Address) error {
 	}
 	var stack []stacked
 	for i, a := range all[:top+1] {
-		l, err := s.layer(ctx, a, i < top)
+		l, err := s.layer(ctx, a, i > first)
 		if err != nil {
 			return fmt.Errorf("%s: %w", a, err)
 		}
@@ -77,8 +79,9 @@ func (s *stacks) check(ctx context.Context, all []spec.Address) error {
 
 func isDirectory(e source.Entry) bool { return e.Type == layer.Directory }
 
-// layer is what is known of a layer.
-func (s *stacks) layer(ctx context.Context, a spec.Address, below bool) (stacked, error) {
+// layer is what is known of a layer. An unchanged tree over something that changes
+// is walked, for only a tree tells which blocks its entries come from.
+func (s *stacks) layer(ctx context.Context, a spec.Address, over bool) (stacked, error) {
 	out := stacked{object: s.p.Evaluated[a.String()].Object}
 	l, ok := out.object.Body.(*spec.Layer)
 	seen := s.p.Observed[a]
@@ -88,9 +91,15 @@ func (s *stacks) layer(ctx context.Context, a spec.Address, below bool) (stacked
 	case seen.Tree != nil && !seen.Tree.Unchanged:
 		out.entries = seen.Tree.Entries
 		return out, nil
+	case seen.Tree != nil && over:
+		again, err := s.walk(ctx, l, out.object)
+		if err == nil {
+			out.entries = again.Tree.Entries
+		}
+		return out, err
 	}
 	toc, known := s.tocs[a]
-	if !known && below {
+	if !known {
 		var err error
 		if toc, err = s.read(ctx, a, l, seen); err != nil {
 			return out, err
@@ -99,6 +108,20 @@ func (s *stacks) layer(ctx context.Context, a spec.Address, below bool) (stacked
 	}
 	out.toc = toc
 	return out, nil
+}
+
+// walk lists the entries of a tree, whose files are not read for it.
+func (s *stacks) walk(ctx context.Context, l *spec.Layer, object spec.Object) (*source.Observed, error) {
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	seen, diags := source.Observe(ctx, root, l, source.Options{Epoch: Seconds(s.p.Epoch), Range: object.Range})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return seen, nil
 }
 
 // read gives the table of contents of a layer: of its blob where the layer is as
