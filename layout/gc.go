@@ -61,6 +61,7 @@ type GCResult struct {
 }
 
 // GC deletes the blobs that nothing reaches: not index.json, not opts.Keep, not
+// what a live Hold keeps, not
 // the indexes, manifests and subjects that these lead to. It works under the
 // lock, which it takes when this Store does not hold it; whoever fills opts from
 // files in the layout holds the lock since before they were read.
@@ -108,6 +109,7 @@ type collection struct {
 	result GCResult
 	// live are the marks, made from an index.json of the bytes index.
 	live  map[digest.Digest]bool
+	held  holds
 	index []byte
 }
 
@@ -148,9 +150,12 @@ func (c *collection) mark(ctx context.Context) error {
 	if err != nil {
 		return c.unclear(err)
 	}
+	if c.held, err = c.s.holds(ctx, c.d, c.opts.DryRun); err != nil {
+		return c.unclear(err)
+	}
 	live := map[digest.Digest]bool{}
 	var missing []digest.Digest
-	for desc, err := range c.s.Reachable(ctx, slices.Concat(roots, c.opts.Keep)) {
+	for desc, err := range c.s.Reachable(ctx, slices.Concat(roots, c.opts.Keep, c.held.roots)) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, desc.Digest)
@@ -239,7 +244,8 @@ func (c *collection) remove(blob Blob) (bool, error) {
 func (c *collection) refresh(ctx context.Context) error {
 	for range 10 {
 		now, err := c.s.readIndex()
-		if err == nil && bytes.Equal(now, c.index) {
+		fresh, holdsErr := c.held.fresh(c.d)
+		if err == nil && holdsErr == nil && !fresh && bytes.Equal(now, c.index) {
 			return nil
 		}
 		if err := c.mark(ctx); err != nil {

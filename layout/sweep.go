@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -21,14 +22,15 @@ type Swept struct {
 	Blobs []digest.Digest
 	// Bytes is the sum of their sizes.
 	Bytes int64
-	// Stopped is set when somebody who ignores the lock wrote index.json meanwhile:
+	// Stopped is set when somebody who ignores the lock wrote index.json meanwhile, or
+	// took a Hold:
 	// the candidates that are left were not looked at, for that writer may be about
 	// to refer to them. Sweep them another time.
 	Stopped bool
 }
 
-// Sweep deletes those of the candidates that nothing in index.json and keep can
-// reach, and nothing else. When a document that could lead to a candidate cannot
+// Sweep deletes those of the candidates that nothing in index.json, keep and the
+// live holds can reach, and nothing else; see Hold. When a document that could lead to a candidate cannot
 // be read, nothing is deleted and the error says which; one that is missing
 // leads nowhere, and one that is ErrOdd to all that it could mean. The caller holds
 // the lock. Others may ignore it: index.json is
@@ -76,6 +78,8 @@ type watch struct {
 	// file system said of it before they were read.
 	raw  []byte
 	info fs.FileInfo
+	// held is what live holds keep.
+	held holds
 }
 
 // mark lists all that index.json and keep reach.
@@ -95,8 +99,11 @@ func (w *watch) mark(ctx context.Context, keep []ocispec.Descriptor) (map[digest
 	if err != nil {
 		return nil, err
 	}
+	if w.held, err = w.s.holds(ctx, w.d, false); err != nil {
+		return nil, err
+	}
 	live := map[digest.Digest]bool{}
-	for desc, err := range w.s.Reachable(ctx, append(roots, keep...)) {
+	for desc, err := range w.s.Reachable(ctx, slices.Concat(roots, keep, w.held.roots)) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrOdd) {
 			return nil, err
 		}
@@ -109,11 +116,15 @@ func (w *watch) mark(ctx context.Context, keep []ocispec.Descriptor) (map[digest
 // more than the coarsest tick of a file system's clock.
 const settled = 3 * time.Second
 
-// moved reports whether index.json changed since it was read. Within one tick of
+// moved reports whether index.json changed, or somebody took a hold, since both were
+// read. Within one tick of
 // the file system's clock a write in place leaves the times as they were, so that
 // the bytes of a young file are compared; those of an older one would only cost
 // time.
 func (w *watch) moved() (bool, error) {
+	if fresh, err := w.held.fresh(w.d); fresh || err != nil {
+		return fresh, err
+	}
 	now, err := w.d.Lstat(indexFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return w.info != nil, nil

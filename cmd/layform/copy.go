@@ -15,7 +15,7 @@ type copyCmd struct {
 	transferFlags
 }
 
-// Run copies. Nothing but the destination is written to.
+// Run copies. In a layout that is the source, only the folder of ours is written to.
 func (c *copyCmd) Run(ctx context.Context, a *app) (err error) {
 	src, err := ref.Locate(c.Src)
 	if err != nil {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -333,6 +335,11 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 	if s.flags.DryRun {
 		out.Steps = plan.Steps
 	} else {
+		release, err := s.hold(ctx, plan)
+		if err != nil {
+			return err
+		}
+		defer release()
 		bar := s.a.newBar(out.Summary.Upload.Bytes + out.Summary.Mount.Bytes)
 		result, err := transfer.Execute(ctx, src, dst, plan, transfer.ExecuteOptions{Parallelism: s.flags.Parallelism, Event: bar.transferred})
 		bar.finish()
@@ -346,4 +353,28 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 		return s.a.print(view.Document{Type: view.TypeTransfer, Transfer: out})
 	}
 	return s.a.show(view.TransferReport(out))
+}
+
+// hold keeps what is read from being swept. A layout that cannot be written to is
+// read without.
+func (s *shipment) hold(ctx context.Context, plan *transfer.Plan) (release func() error, err error) {
+	none := func() error { return nil }
+	if s.src.store == nil || !plan.Changes() {
+		return none, nil
+	}
+	made := map[digest.Digest]bool{} // by a choice of platforms: the layout does not have them
+	for _, root := range plan.Roots {
+		made[root.Descriptor.Digest] = root.Was != ""
+	}
+	var roots []ocispec.Descriptor
+	for _, step := range plan.Steps {
+		if step.Manifest && !made[step.Descriptor.Digest] {
+			roots = append(roots, step.Descriptor)
+		}
+	}
+	release, err = s.src.store.Hold(ctx, roots)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return none, nil
+	}
+	return release, err
 }

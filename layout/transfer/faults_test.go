@@ -8,6 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/registrytest"
 	"github.com/layform/layform/layout/transfer"
 )
@@ -186,5 +190,57 @@ func TestEvents(t *testing.T) {
 	}})
 	if err != nil || most != s.layer.Size || done != p.Summary().Upload.Bytes {
 		t.Errorf("progress up to %d of %d bytes, %d of %d done: %v", most, s.layer.Size, done, p.Summary().Upload.Bytes, err)
+	}
+}
+
+// A sweep in the middle of a push takes nothing that the push holds, though
+// index.json does not reach it any more.
+func TestSweepDuringPush(t *testing.T) {
+	s := newSample(t)
+	reg := registrytest.New(t)
+	release, err := s.store.Hold(t.Context(), []ocispec.Descriptor{s.root, s.sbom, s.sig})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := open(t, s.dir)
+	var all []digest.Digest
+	for _, name := range blobs(t, s.dir) {
+		all = append(all, digest.NewDigestFromEncoded(digest.SHA256, name))
+	}
+	sweep := func() layout.Swept {
+		unlock, err := other.Lock(t.Context(), layout.Holder{Operation: "apply"}, 0)
+		if err != nil {
+			t.Error(err)
+			return layout.Swept{}
+		}
+		defer unlock()
+		if _, _, err := other.Swap(t.Context(), func(x *layout.Index) error {
+			x.Remove("v1")
+			x.RemoveUntagged(s.sbom.Digest)
+			x.RemoveUntagged(s.sig.Digest)
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		swept, err := other.Sweep(t.Context(), all, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		return swept
+	}
+	reg.Fault(registrytest.Fault{Method: "POST", Path: "/blobs/uploads/", Times: 1, Do: func() {
+		if swept := sweep(); len(swept.Blobs) != 0 {
+			t.Errorf("swept %+v", swept)
+		}
+	}})
+	if _, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	wholeIn(t, reg, "app", s.root.Digest)
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if swept := sweep(); len(swept.Blobs) != len(all) {
+		t.Errorf("after the push %d of %d blobs were swept", len(swept.Blobs), len(all))
 	}
 }
