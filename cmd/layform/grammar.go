@@ -32,6 +32,7 @@ type grammar struct {
 	Copy       copyCmd       `cmd:"" help:"Copy images between any two layouts and registries."`
 	Layout     layoutCmd     `cmd:"" help:"Look at any OCI image layout."`
 	Reference  referenceCmd  `cmd:"" help:"Explain the spec language: a block, an attribute or a function."`
+	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of *.layform.json files."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
 }

@@ -12,7 +12,7 @@ type referenceCmd struct {
 // Run prints the text about the topic.
 func (c *referenceCmd) Run(a *app) error {
 	if a.json {
-		return &failure{message: "reference prints text", hint: "leave --json out"}
+		return &failure{message: "reference prints text", hint: "leave --json out; layform schema prints the language as a JSON Schema"}
 	}
 	text, err := schema.Reference(c.Topic)
 	if err != nil {
