@@ -18,6 +18,7 @@ import (
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/layform/layform/layout/internal/disk"
+	"github.com/layform/layform/layout/layer"
 )
 
 // BlobState is what stands in the place of a blob.
@@ -315,7 +316,7 @@ func (r *Reader) hashBlob(ctx context.Context, f File, info fs.FileInfo, dgst di
 		}
 	}
 	h := newHash(dgst.Algorithm())
-	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, &interruptible{ctx: ctx, r: f}, make([]byte, 256<<10)); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, layer.ContextReader(ctx, f), make([]byte, 256<<10)); err != nil {
 		return "", err
 	}
 	got := digest.NewDigest(dgst.Algorithm(), h)
@@ -323,21 +324,6 @@ func (r *Reader) hashBlob(ctx context.Context, f File, info fs.FileInfo, dgst di
 		cache.Store(cacheKey(name), info, got)
 	}
 	return got, nil
-}
-
-// interruptible is a reader that ends with its context. It lives no longer than
-// the call that made it.
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-// Read fails once the context is done.
-func (i *interruptible) Read(p []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return i.r.Read(p)
 }
 
 // Blob is a file under blobs/ whose name is a digest.

@@ -10,6 +10,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
+
+	"github.com/layform/layform/layout/layer"
 )
 
 // Push stores what r gives as the blob of desc. When size or digest of the
@@ -33,7 +35,7 @@ func (s *Store) Push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 	}
 	defer in.Abort() // after Commit there is nothing to abort
 	// One byte more than allowed is enough to know that there is too much.
-	limited := io.LimitReader(&interruptible{ctx: ctx, r: r}, desc.Size+1)
+	limited := io.LimitReader(layer.ContextReader(ctx, r), desc.Size+1)
 	if _, err := io.CopyBuffer(struct{ io.Writer }{in}, limited, make([]byte, 256<<10)); err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/layer"
 )
 
 // outcome is what came of reading one blob.
@@ -82,7 +84,7 @@ func (a *audit) blob(ctx context.Context, dgst digest.Digest, buf []byte) outcom
 	}
 	defer r.Close()
 	hash := dgst.Algorithm().Hash()
-	in := &hashing{r: &interruptible{ctx: ctx, r: r}, hash: hash}
+	in := &hashing{r: layer.ContextReader(ctx, r), hash: hash}
 	var findings []Finding
 	uses := a.layers[dgst]
 	if len(uses) > 0 && !a.opts.SkipLayers {

@@ -8,12 +8,12 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// maxPlan is the largest plan file that Decode reads, in bytes.
-const maxPlan = 256 << 20
+// MaxPlanSize is the largest plan file that Decode reads, in bytes.
+const MaxPlanSize = 256 << 20
 
 // planLimits bound plan files. Values may be nested as deep as the spec allows,
 // below the members of the plan that hold them.
-var planLimits = jsondoc.Limits{Bytes: maxPlan, Depth: spec.MaxDepth + 16}
+var planLimits = jsondoc.Limits{Bytes: MaxPlanSize, Depth: spec.MaxDepth + 16}
 
 // Encode writes a plan in its canonical JSON form: equal plans give equal bytes.
 func Encode(p *Plan) ([]byte, error) { return jsondoc.Encode(p) }

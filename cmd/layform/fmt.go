@@ -16,10 +16,8 @@ import (
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/spec/edit"
+	"github.com/layform/layform/spec/eval"
 )
-
-// maxSpec is the size that a spec file may have.
-const maxSpec = 1 << 20
 
 // fmtCmd formats spec files.
 type fmtCmd struct {
@@ -73,7 +71,7 @@ func (c *fmtCmd) Run(a *app) error {
 
 // stream formats standard input to standard output.
 func (c *fmtCmd) stream(a *app) error {
-	src, err := readAll(a.stdin, maxSpec)
+	src, err := readAll(a.stdin, eval.MaxSourceSize)
 	if err != nil {
 		return &failure{message: fmt.Sprintf("standard input: %v", err)}
 	}
@@ -103,7 +101,7 @@ func (c *fmtCmd) stream(a *app) error {
 
 // file formats one file and reports whether it differs.
 func (c *fmtCmd) file(a *app, name string) (bool, error) {
-	src, err := readRegular(name, maxSpec)
+	src, err := readRegular(name, eval.MaxSourceSize)
 	if err != nil {
 		return false, &failure{message: fmt.Sprintf("%s: %v", name, cause(err))}
 	}

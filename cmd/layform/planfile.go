@@ -20,9 +20,6 @@ import (
 // not matter where apply is run. In memory, the directory is relative to the
 // working directory.
 
-// maxPlan is the size that a plan file may have.
-const maxPlan = 256 << 20
-
 // savePlan writes a plan file: whole or not at all, readable by its owner alone,
 // for it holds the values of variables.
 func savePlan(name string, p *planner.Plan) error {
@@ -49,7 +46,7 @@ func savePlan(name string, p *planner.Plan) error {
 
 // readPlan reads a plan file.
 func readPlan(name string) (*planner.Plan, error) {
-	data, err := readRegular(name, maxPlan)
+	data, err := readRegular(name, planner.MaxPlanSize)
 	if err != nil {
 		return nil, &failure{message: fmt.Sprintf("plan %s: %v", name, cause(err)), hint: "layform plan --out FILE writes a plan file"}
 	}

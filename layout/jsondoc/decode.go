@@ -9,12 +9,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-)
 
-// The limits that the zero Limits stands for.
-const (
-	DefaultBytes = 4 << 20
-	DefaultDepth = 32
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // A document may take heldFree bytes of memory, and heldRatio bytes more for
@@ -27,9 +23,9 @@ const (
 
 // Limits bound what Decode accepts.
 type Limits struct {
-	// Bytes is the longest document in bytes; 0 stands for DefaultBytes.
+	// Bytes is the longest document in bytes; 0 stands for imagespec.MaxDocument.
 	Bytes int64
-	// Depth is the deepest nesting of objects and arrays; 0 stands for DefaultDepth.
+	// Depth is the deepest nesting of objects and arrays; 0 stands for imagespec.MaxJSONDepth.
 	Depth int
 	// Elements is the number of elements that all arrays together may have, but
 	// for those that the target does not know; 0 stands for any.
@@ -68,10 +64,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // then be filled in part and must not be used.
 func Decode(data []byte, limits Limits, v any) error {
 	if limits.Bytes == 0 {
-		limits.Bytes = DefaultBytes
+		limits.Bytes = imagespec.MaxDocument
 	}
 	if limits.Depth == 0 {
-		limits.Depth = DefaultDepth
+		limits.Depth = imagespec.MaxJSONDepth
 	}
 	if int64(len(data)) > limits.Bytes {
 		return &Error{Problem: fmt.Sprintf("the document has %d bytes; the limit is %d", len(data), limits.Bytes)}
