@@ -22,6 +22,7 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout/validate"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -235,14 +236,14 @@ func (s *scene) survived(t *testing.T, dir, where string) {
 		t.Fatalf("%s: %v", where, err)
 	}
 	defer store.Close()
-	for f, err := range store.Validate(ctx, layout.ValidateOptions{}) {
+	for f, err := range validate.Layout(ctx, store.Reader, validate.Options{}) {
 		if s.bare && !store.Initialised() {
 			break
 		}
 		if err != nil {
 			t.Fatalf("%s: %v", where, err)
 		}
-		if f.Severity == layout.Must {
+		if f.Severity == validate.Must {
 			t.Errorf("%s: the layout is invalid: %+v", where, f)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 func TestValidateIsBounded(t *testing.T) {
@@ -32,7 +33,7 @@ func TestValidateIsBounded(t *testing.T) {
 	}
 	writeIndex(t, s, indexOf(many...))
 	small := open(t, s.Dir(), layout.Options{Limits: layout.Limits{Descriptors: 20}})
-	if got := rulesOf(findings(t, small, layout.ValidateOptions{Sparse: true})); !slices.Equal(got, []string{"graph-size"}) {
+	if got := rulesOf(findings(t, small, validate.Options{Sparse: true})); !slices.Equal(got, []string{"graph-size"}) {
 		t.Errorf("got %v", got)
 	}
 	deep := putImage(t, s, "a", "").manifest
@@ -40,7 +41,7 @@ func TestValidateIsBounded(t *testing.T) {
 		deep = putIndex(t, s, deep)
 	}
 	writeIndex(t, s, indexOf(deep))
-	if got := rulesOf(findings(t, s, layout.ValidateOptions{})); !slices.Equal(got, []string{"graph-depth"}) {
+	if got := rulesOf(findings(t, s, validate.Options{})); !slices.Equal(got, []string{"graph-depth"}) {
 		t.Errorf("got %v", got)
 	}
 }
@@ -69,7 +70,7 @@ func TestBombIsGivenUp(t *testing.T) {
 		return buf.Bytes()
 	}
 	writeIndex(t, s, indexOf(g.build(t, s)))
-	if got := rulesOf(findings(t, s, layout.ValidateOptions{})); !slices.Equal(got, []string{"layer-ratio"}) {
+	if got := rulesOf(findings(t, s, validate.Options{})); !slices.Equal(got, []string{"layer-ratio"}) {
 		t.Errorf("got %v", got)
 	}
 }
@@ -86,7 +87,7 @@ func TestDeepPaths(t *testing.T) {
 	g.tar = tarOf(t, files...)
 	writeIndex(t, s, indexOf(g.build(t, s)))
 	start := time.Now()
-	if got := rulesOf(findings(t, s, layout.ValidateOptions{})); !slices.Equal(got, []string{"layer-path"}) {
+	if got := rulesOf(findings(t, s, validate.Options{})); !slices.Equal(got, []string{"layer-path"}) {
 		t.Errorf("got %v", got)
 	}
 	if took := time.Since(start); took > 20*time.Second {
@@ -121,7 +122,7 @@ func TestValidateEndsWithItsConsumer(t *testing.T) {
 		writeFile(t, filepath.Join(s.Dir(), "blobs/sha256", digest.FromString(strings.Repeat("x", i)).Encoded()), "torn")
 	}
 	n := 0
-	for range s.Validate(t.Context(), layout.ValidateOptions{}) {
+	for range validate.Layout(t.Context(), s.Reader, validate.Options{}) {
 		if n++; n == 3 {
 			break
 		}
@@ -132,14 +133,14 @@ func TestValidateEndsWithItsConsumer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var last error
-	for _, err := range s.Validate(ctx, layout.ValidateOptions{}) {
+	for _, err := range validate.Layout(ctx, s.Reader, validate.Options{}) {
 		last = err
 	}
 	if !errors.Is(last, context.Canceled) {
 		t.Errorf("got %v", last)
 	}
 	absent := inspect(t, filepath.Join(t.TempDir(), "absent"))
-	for _, err := range absent.Validate(t.Context(), layout.ValidateOptions{}) {
+	for _, err := range validate.Layout(t.Context(), absent.Reader, validate.Options{}) {
 		last = err
 	}
 	if !errors.Is(last, fs.ErrNotExist) {
@@ -156,7 +157,7 @@ func TestFindingsArePrintable(t *testing.T) {
 	g.config["os"] = "\r\n"
 	writeIndex(t, s, indexOf(g.build(t, s)))
 	writeFile(t, filepath.Join(s.Dir(), "blobs/sha256/\x1b[2J\n"), "")
-	found := findings(t, s, layout.ValidateOptions{})
+	found := findings(t, s, validate.Options{})
 	if len(found) < 5 {
 		t.Errorf("only %+v", found)
 	}

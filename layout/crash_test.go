@@ -21,6 +21,7 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/jsondoc"
+	"github.com/layform/layform/layout/validate"
 )
 
 // deed is something that a Store does in several steps.
@@ -317,7 +318,7 @@ func (c crashCheck) check(t *testing.T, dir string, i injection, n int) {
 	where := fmt.Sprintf("step %d", n)
 	s := inspect(t, dir)
 	if s.Initialised() {
-		if found := findings(t, s, layout.ValidateOptions{}); len(found) > 0 {
+		if found := findings(t, s, validate.Options{}); len(found) > 0 {
 			t.Errorf("%s: %+v", where, found)
 		}
 	} else if c.deed.prepare != nil || err == nil {

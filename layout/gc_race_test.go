@@ -15,6 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // Writers that hold the lock while they reuse old blobs, writers that know of no
@@ -62,7 +63,7 @@ func TestGCRacesWriters(t *testing.T) {
 		t.Error(err)
 	}
 	s := inspect(t, dir)
-	if found := findings(t, s, layout.ValidateOptions{}); len(found) > 0 {
+	if found := findings(t, s, validate.Options{}); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
 }
@@ -147,7 +148,7 @@ func TestGCSparesWritersWithoutLock(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if found := findings(t, inspect(t, dir), layout.ValidateOptions{}); len(found) > 0 {
+			if found := findings(t, inspect(t, dir), validate.Options{}); len(found) > 0 {
 				t.Errorf("%+v", found)
 			}
 			return

@@ -24,10 +24,11 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // zstdLayer is a fault of a layer that says that it is zstd.
-func zstdLayer(pack func(*testing.T, []byte) []byte, rules ...layout.Rule) fault {
+func zstdLayer(pack func(*testing.T, []byte) []byte, rules ...validate.Rule) fault {
 	return fault{rules: rules, change: func(_ *testing.T, _ *layout.Store, g *sample) {
 		g.layer["mediaType"] = ocispec.MediaTypeImageLayerZstd
 		g.pack = pack
@@ -108,7 +109,7 @@ func TestHonestPAXSizes(t *testing.T) {
 	}
 	g.tar = buf.Bytes()
 	writeIndex(t, s, indexOf(g.build(t, s)))
-	if found := findings(t, s, layout.ValidateOptions{}); len(found) > 0 {
+	if found := findings(t, s, validate.Options{}); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
 }
@@ -154,7 +155,7 @@ func TestBombs(t *testing.T) {
 				return bytes.Repeat(buf.Bytes(), tc.members)
 			}
 			writeIndex(t, s, indexOf(g.build(t, s)))
-			found := findings(t, s, layout.ValidateOptions{})
+			found := findings(t, s, validate.Options{})
 			if !slices.Equal(rulesOf(found), []string{"layer-ratio"}) || !strings.Contains(found[0].Problem, tc.want) {
 				t.Errorf("%+v", found)
 			}
@@ -183,7 +184,7 @@ func bigSample(t *testing.T) *layout.Store {
 	index := putJSON(t, s, ocispec.MediaTypeImageIndex, indexOf(entries...))
 	setTag(t, s, index, "latest")
 	setTag(t, s, putArtifact(t, s, index), "")
-	if found := findings(t, s, layout.ValidateOptions{}); len(found) > 0 {
+	if found := findings(t, s, validate.Options{}); len(found) > 0 {
 		t.Fatalf("%+v", found)
 	}
 	return s
@@ -225,7 +226,7 @@ func TestBitFlips(t *testing.T) {
 		where := fmt.Sprintf("%s, byte %d, bit %d", names[k], byteAt, bit)
 		file := filepath.Join(s.Dir(), names[k])
 		flip(t, file, byteAt, bit)
-		if found := findings(t, s, layout.ValidateOptions{}); len(found) == 0 {
+		if found := findings(t, s, validate.Options{}); len(found) == 0 {
 			inNames++
 			if names[k] != "index.json" {
 				t.Errorf("%s: not found", where)
@@ -236,7 +237,7 @@ func TestBitFlips(t *testing.T) {
 		flip(t, file, byteAt, bit)
 	}
 	t.Logf("%d bits flipped, %d of them in names of index.json", flips, inNames)
-	if found := findings(t, s, layout.ValidateOptions{}); len(found) > 0 {
+	if found := findings(t, s, validate.Options{}); len(found) > 0 {
 		t.Errorf("not restored: %+v", found)
 	}
 }

@@ -82,7 +82,7 @@ func (r *Reader) parseIndex(raw []byte) (*Index, error) {
 	if raw == nil {
 		raw = emptyIndex
 	}
-	x, err := parseIndex(raw, r.limits.index())
+	x, err := parseIndex(raw, r.limits.IndexJSON())
 	if err != nil {
 		return nil, fmt.Errorf("index.json of %s cannot be understood, and nothing was changed: %w", r.name, err)
 	}

@@ -48,11 +48,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-func (l Limits) manifest() jsondoc.Limits {
+// Document bounds a manifest, index or config.
+func (l Limits) Document() jsondoc.Limits {
 	return jsondoc.Limits{Bytes: l.Manifest, Depth: l.JSONDepth, Elements: l.elements()}
 }
 
-func (l Limits) index() jsondoc.Limits {
+// IndexJSON bounds index.json.
+func (l Limits) IndexJSON() jsondoc.Limits {
 	return jsondoc.Limits{Bytes: l.Index, Depth: l.JSONDepth, Elements: l.elements()}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // tmpfs mounts a small file system, or skips the test where that is not allowed.
@@ -98,7 +99,7 @@ func TestFullDisk(t *testing.T) {
 				t.Errorf("point %d: the index is not that of before", point)
 			}
 		}
-		if found := findings(t, inspect(t, dir), layout.ValidateOptions{}); len(found) > 0 {
+		if found := findings(t, inspect(t, dir), validate.Options{}); len(found) > 0 {
 			t.Errorf("point %d: %+v", point, found)
 		}
 		remove(t, ballast)
@@ -141,7 +142,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if got := resolve(t, s, "latest"); got.Digest != img.manifest.Digest {
 		t.Errorf("got %s", got.Digest)
 	}
-	if found := findings(t, s, layout.ValidateOptions{}); len(found) > 0 {
+	if found := findings(t, s, validate.Options{}); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
 	dry, err := s.GC(t.Context(), layout.GCOptions{MinAge: -1, DryRun: true})

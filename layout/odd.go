@@ -36,7 +36,7 @@ func (r *Reader) successors(ctx context.Context, desc ocispec.Descriptor) ([]oci
 	if err != nil {
 		return nil, err
 	}
-	doc, err := ParseDocument(data, desc.MediaType, r.limits.manifest())
+	doc, err := ParseDocument(data, desc.MediaType, r.limits.Document())
 	if err == nil {
 		return doc.Successors(), nil
 	}

@@ -17,6 +17,7 @@ import (
 	"oras.land/oras-go/v2/content/oci"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // run runs a tool, or skips the test where there is none.
@@ -123,7 +124,7 @@ func TestPeersLayouts(t *testing.T) {
 		}, nil}, // as crane writes it
 	} {
 		t.Run(name, func(t *testing.T) {
-			found := findings(t, inspect(t, tc.make(t)), layout.ValidateOptions{})
+			found := findings(t, inspect(t, tc.make(t)), validate.Options{})
 			if diff := cmp.Diff(tc.want, rulesOf(found)); diff != "" {
 				t.Errorf("%s\n%+v", diff, found)
 			}

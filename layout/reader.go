@@ -76,7 +76,7 @@ func (r *Reader) checkVersion() error {
 		return r.notLayout("its file oci-layout cannot be read: "+err.Error(), err)
 	}
 	var doc ocispec.ImageLayout
-	if err := jsondoc.Decode(data, r.limits.manifest(), &doc); err != nil {
+	if err := jsondoc.Decode(data, r.limits.Document(), &doc); err != nil {
 		return r.notLayout("its file oci-layout cannot be understood: "+err.Error(), err)
 	}
 	if doc.Version != ocispec.ImageLayoutVersion {

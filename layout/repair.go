@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -121,7 +120,7 @@ func (s *Store) resembles(d *disk.Dir) error {
 	}
 	var doc ocispec.ImageLayout
 	data, err := d.Read(layoutFile, s.limits.Manifest)
-	if err == nil && jsondoc.Decode(data, s.limits.manifest(), &doc) == nil && doc.Version != "" && doc.Version != ocispec.ImageLayoutVersion {
+	if err == nil && jsondoc.Decode(data, s.limits.Document(), &doc) == nil && doc.Version != "" && doc.Version != ocispec.ImageLayoutVersion {
 		return s.notLayout(fmt.Sprintf("its version is %q, and only %s is known", doc.Version, ocispec.ImageLayoutVersion), nil)
 	}
 	return nil
@@ -219,7 +218,7 @@ func (r *repair) layoutFile(context.Context) error {
 		return err
 	default:
 		var doc ocispec.ImageLayout
-		if err := jsondoc.Decode(data, r.s.limits.manifest(), &doc); err != nil {
+		if err := jsondoc.Decode(data, r.s.limits.Document(), &doc); err != nil {
 			problem = err.Error()
 		} else if doc.Version == "" {
 			problem = "it says no version"
@@ -262,28 +261,18 @@ func (r *repair) torn(ctx context.Context) error {
 	if r.d.CheckDir(blobsDir) != nil {
 		return nil // a dry run, or reported already
 	}
-	for f, err := range r.s.Validate(ctx, ValidateOptions{SkipLayers: true, Sparse: true}) {
-		if err != nil {
-			return err
-		}
-		if f.Rule != RuleBlobDigest {
-			continue
-		}
-		algorithm, encoded, _ := strings.Cut(strings.TrimPrefix(f.Object, blobsDir+"/"), "/")
-		dgst := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), encoded)
+	return r.hashed(ctx, func(dgst, got digest.Digest) error {
+		name := blobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded()
+		problem := fmt.Sprintf("its content has the digest %s", got)
 		switch {
 		case r.owned[dgst]:
-			err = r.mend(f.Object, f.Problem, Removed, "the next apply builds it again", func() error { return r.d.Remove(f.Object) })
+			return r.mend(name, problem, Removed, "the next apply builds it again", func() error { return r.d.Remove(name) })
 		case r.opts.MoveTorn:
-			err = r.moveAside(f.Object, f.Problem, algorithm+"-"+encoded)
-		default:
-			r.left(f.Object, f.Problem, "build or copy it again, or move it aside with --move-torn")
+			return r.moveAside(name, problem, string(dgst.Algorithm())+"-"+dgst.Encoded())
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		r.left(name, problem, "build or copy it again, or move it aside with --move-torn")
+		return nil
+	})
 }
 
 // moveAside moves a damaged file into our folder.

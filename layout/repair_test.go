@@ -17,6 +17,7 @@ import (
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/validate"
 )
 
 // repair repairs, after a dry run that must tell the same and write nothing.
@@ -128,7 +129,7 @@ func TestRepair(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got, cmpopts.SortSlices(func(a, b layout.Remedy) bool { return a < b })); diff != "" {
 				t.Error(diff)
 			}
-			if found := findings(t, inspect(t, m.dir), layout.ValidateOptions{}); tc.mended != (len(found) == 0) {
+			if found := findings(t, inspect(t, m.dir), validate.Options{}); tc.mended != (len(found) == 0) {
 				t.Errorf("%+v", found)
 			}
 			// A second time there is nothing left to do.
@@ -263,7 +264,7 @@ func TestRepairAfterAKilledInit(t *testing.T) {
 	mkdir(t, filepath.Join(dir, ".layform/ingest"))
 	writeFile(t, filepath.Join(dir, ".layform/ingest/oci-layout-1"), "{")
 	repair(t, dir, layout.RepairOptions{})
-	if found := findings(t, inspect(t, dir), layout.ValidateOptions{}); len(found) > 0 {
+	if found := findings(t, inspect(t, dir), validate.Options{}); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
 	x, err := open(t, dir, layout.Options{}).Index(t.Context())

@@ -15,7 +15,7 @@ import (
 	"github.com/opencontainers/image-spec/schema"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // documents are those of a small layout, with every member that the image spec's
@@ -120,16 +120,9 @@ func (d *documents) archive(t *testing.T, change func(name string, doc map[strin
 	return buf.Bytes(), m
 }
 
-func quickFindings(t *testing.T, data []byte) []layout.Finding {
+func quickFindings(t *testing.T, data []byte) []validate.Finding {
 	t.Helper()
-	var found []layout.Finding
-	for f, err := range layout.ValidateArchive(t.Context(), bytes.NewReader(data), int64(len(data)), layout.Limits{}, layout.ValidateOptions{Quick: true}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		found = append(found, f)
-	}
-	return found
+	return validateArchive(t, data, validate.Options{Quick: true})
 }
 
 // spot is one value of a document that can be changed.

@@ -24,6 +24,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // text is as compressible as program text is.
@@ -162,7 +163,7 @@ func BenchmarkValidate(b *testing.B) {
 
 // validateAll is the part of the process that validates a layout.
 func validateAll(s *layout.Store, mode string) error {
-	for f, err := range s.Validate(context.Background(), layout.ValidateOptions{SkipLayers: mode == "hash"}) {
+	for f, err := range validate.Layout(context.Background(), s.Reader, validate.Options{SkipLayers: mode == "hash"}) {
 		if err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // inspect opens a layout that may be broken.
@@ -27,14 +28,14 @@ func inspect(t *testing.T, dir string) *layout.Store {
 	return open(t, dir, layout.Options{Inspect: true})
 }
 
-func findings(t *testing.T, s *layout.Store, opts layout.ValidateOptions) []layout.Finding {
+func findings(t *testing.T, s *layout.Store, opts validate.Options) []validate.Finding {
 	t.Helper()
-	var out []layout.Finding
-	for f, err := range s.Validate(t.Context(), opts) {
+	var out []validate.Finding
+	for f, err := range validate.Layout(t.Context(), s.Reader, opts) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Advice == "" || f.Problem == "" || f.Severity != layout.Must && f.Severity != layout.Should {
+		if f.Advice == "" || f.Problem == "" || f.Severity != validate.Must && f.Severity != validate.Should {
 			t.Errorf("an incomplete finding: %+v", f)
 		}
 		out = append(out, f)
@@ -42,7 +43,7 @@ func findings(t *testing.T, s *layout.Store, opts layout.ValidateOptions) []layo
 	return out
 }
 
-func rulesOf(found []layout.Finding) []string {
+func rulesOf(found []validate.Finding) []string {
 	var rules []string
 	for _, f := range found {
 		rules = append(rules, string(f.Rule))
@@ -217,8 +218,8 @@ func TestValidLayoutsHaveNoFindings(t *testing.T) {
 		writeIndex(t, s, indexOf(g.build(t, s)))
 		mkdir(t, filepath.Join(s.Dir(), "blobs/blake3"))
 		writeFile(t, filepath.Join(s.Dir(), "manifest.json"), "extra files are allowed")
-		for _, opts := range []layout.ValidateOptions{{}, {Quick: true}, {Sparse: true}, {SkipLayers: true}, {Parallelism: 1}} {
-			if diff := cmp.Diff([]layout.Finding(nil), findings(t, s, opts)); diff != "" {
+		for _, opts := range []validate.Options{{}, {Quick: true}, {Sparse: true}, {SkipLayers: true}, {Parallelism: 1}} {
+			if diff := cmp.Diff([]validate.Finding(nil), findings(t, s, opts)); diff != "" {
 				t.Errorf("%s, %+v: %s", name, opts, diff)
 			}
 		}
@@ -229,7 +230,7 @@ func TestValidLayoutsHaveNoFindings(t *testing.T) {
 	art := putArtifact(t, s, putIndex(t, s, img.manifest))
 	setTag(t, s, art, "")
 	setTag(t, s, putArtifact(t, s, ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("elsewhere"), Size: 9}), "")
-	if diff := cmp.Diff([]layout.Finding(nil), findings(t, s, layout.ValidateOptions{})); diff != "" {
+	if diff := cmp.Diff([]validate.Finding(nil), findings(t, s, validate.Options{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -243,14 +244,14 @@ func validateOddNames(t *testing.T) {
 		file{name: strings.Repeat("d/", 1000) + "f"}, file{name: "README"}, file{name: "readme"}, file{name: "NUL"}, file{name: "con.txt"}, file{name: `..\x`},
 		file{name: "c", typ: tar.TypeChar}, file{name: "b", typ: tar.TypeBlock}, file{name: "p", typ: tar.TypeFifo}, file{name: "l", typ: tar.TypeSymlink, link: "../../etc"})
 	writeIndex(t, s, indexOf(g.build(t, s)))
-	if diff := cmp.Diff([]layout.Finding(nil), findings(t, s, layout.ValidateOptions{})); diff != "" {
+	if diff := cmp.Diff([]validate.Finding(nil), findings(t, s, validate.Options{})); diff != "" {
 		t.Error(diff)
 	}
 }
 
 // fault is one fault and the rules that Validate must name: those and no others.
 type fault struct {
-	rules []layout.Rule
+	rules []validate.Rule
 	// change changes the image before it is stored, index the index.json, and
 	// plant the layout when all is in place.
 	change func(t *testing.T, s *layout.Store, g *sample)
@@ -259,10 +260,10 @@ type fault struct {
 	// quick is set when the fault can be seen without reading blobs.
 	quick bool
 	// quickRules are those that can be seen, when only some can.
-	quickRules []layout.Rule
+	quickRules []validate.Rule
 }
 
-func checkFault(t *testing.T, f fault) map[layout.Rule]bool {
+func checkFault(t *testing.T, f fault) map[validate.Rule]bool {
 	t.Helper()
 	s := initialised(t)
 	g := goodSample(t)
@@ -278,18 +279,18 @@ func checkFault(t *testing.T, f fault) map[layout.Rule]bool {
 		f.plant(t, s)
 	}
 	var want []string
-	seen := map[layout.Rule]bool{}
+	seen := map[validate.Rule]bool{}
 	for _, r := range f.rules {
 		want = append(want, string(r))
 		seen[r] = true
 	}
 	slices.Sort(want)
 	before := snapshot(t, s.Dir())
-	found := findings(t, s, layout.ValidateOptions{})
+	found := findings(t, s, validate.Options{})
 	if diff := cmp.Diff(want, rulesOf(found)); diff != "" {
 		t.Errorf("%s\n%+v", diff, found)
 	}
-	quick := findings(t, s, layout.ValidateOptions{Quick: true})
+	quick := findings(t, s, validate.Options{Quick: true})
 	if !f.quick {
 		want = nil
 		for _, r := range f.quickRules {
@@ -307,7 +308,7 @@ func checkFault(t *testing.T, f fault) map[layout.Rule]bool {
 
 func TestPlantedFaults(t *testing.T) {
 	all := map[string]map[string]fault{"files": fileFaults(), "documents": documentFaults(), "descriptors": descriptorFaults(), "images": imageFaults(), "layers": layerFaults(t)}
-	seen := map[layout.Rule]bool{}
+	seen := map[validate.Rule]bool{}
 	n := 0
 	for group, faults := range all {
 		for name, f := range faults {
@@ -323,10 +324,10 @@ func TestPlantedFaults(t *testing.T) {
 		t.Errorf("only %d faults", n)
 	}
 	// The rules that need an archive or a layout of their own have their own tests.
-	for _, r := range []layout.Rule{layout.RuleArchivePath, layout.RuleArchiveDuplicate, layout.RuleArchiveUnreadable, layout.RuleArchiveCompressed, layout.RuleGraphSize, layout.RuleGraphDepth, layout.RuleLayerRatio} {
+	for _, r := range []validate.Rule{validate.RuleArchivePath, validate.RuleArchiveDuplicate, validate.RuleArchiveUnreadable, validate.RuleGraphSize, validate.RuleGraphDepth, validate.RuleLayerRatio} {
 		seen[r] = true
 	}
-	for _, r := range layout.Rules() {
+	for _, r := range validate.Rules() {
 		if !seen[r.Rule] {
 			t.Errorf("no fault for the rule %s", r.Rule)
 		}

@@ -54,14 +54,14 @@ func (d *Document) Successors() []ocispec.Descriptor {
 // ParseDocument reads a manifest or index of the given media type strictly: it
 // refuses what one reader could take for a manifest and another for an index.
 func ParseDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Document, error) {
-	doc, breaches, err := readDocument(data, mediaType, limits)
+	doc, violations, err := ReadDocument(data, mediaType, limits)
 	if err != nil {
 		return nil, err
 	}
-	for _, b := range breaches {
+	for _, v := range violations {
 		// Go's writers say null for an empty list; everybody reads it as that.
-		if b.rule != RuleMemberNull {
-			return nil, errors.New(b.problem)
+		if v.Rule != RuleMemberNull {
+			return nil, errors.New(v.Problem)
 		}
 	}
 	for _, desc := range doc.Successors() {
@@ -72,15 +72,28 @@ func ParseDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Docum
 	return doc, nil
 }
 
-// breach is a rule that a document breaks.
-type breach struct {
-	rule           Rule
-	place, problem string
+// Rule is the id of a rule about documents: it is that of package validate.
+type Rule string
+
+// The rules that ReadDocument checks.
+const (
+	RuleSchemaVersion     Rule = "schema-version"
+	RuleMediaTypeMismatch Rule = "media-type-mismatch"
+	RuleMemberMissing     Rule = "member-missing"
+	RuleMemberNull        Rule = "member-null"
+	RuleMemberForeign     Rule = "member-foreign"
+)
+
+// Violation is a rule that a document breaks, where, and how.
+type Violation struct {
+	Rule Rule
+	// Place is a member of the document.
+	Place, Problem string
 }
 
-// readDocument reads a manifest or index and says how its members break the
+// ReadDocument reads a manifest or index and says how its members break the
 // rules for documents of its media type.
-func readDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Document, []breach, error) {
+func ReadDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Document, []Violation, error) {
 	var doc Document
 	if err := jsondoc.Decode(data, limits, &doc); err != nil {
 		return nil, nil, err
@@ -89,12 +102,12 @@ func readDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Docume
 	if err := jsondoc.Decode(data, limits, &members); err != nil {
 		return nil, nil, err
 	}
-	var breaches []breach
+	var violations []Violation
 	if mediaType != imagespec.MediaTypeArtifactManifest && doc.SchemaVersion != 2 {
-		breaches = append(breaches, breach{RuleSchemaVersion, "schemaVersion", fmt.Sprintf("its schemaVersion is %d, not 2", doc.SchemaVersion)})
+		violations = append(violations, Violation{RuleSchemaVersion, "schemaVersion", fmt.Sprintf("its schemaVersion is %d, not 2", doc.SchemaVersion)})
 	}
 	if doc.MediaType != "" && doc.MediaType != mediaType {
-		breaches = append(breaches, breach{RuleMediaTypeMismatch, "mediaType", fmt.Sprintf("its mediaType is %q, but it stands for %q", doc.MediaType, mediaType)})
+		violations = append(violations, Violation{RuleMediaTypeMismatch, "mediaType", fmt.Sprintf("its mediaType is %q, but it stands for %q", doc.MediaType, mediaType)})
 	}
 	wanted, barred := []string{"config", "layers"}, []string{"manifests", "blobs"}
 	switch {
@@ -106,17 +119,17 @@ func readDocument(data []byte, mediaType string, limits jsondoc.Limits) (*Docume
 	for _, name := range wanted {
 		value, ok := members[name]
 		if !ok {
-			breaches = append(breaches, breach{RuleMemberMissing, name, fmt.Sprintf("it has no member %q", name)})
+			violations = append(violations, Violation{RuleMemberMissing, name, fmt.Sprintf("it has no member %q", name)})
 		} else if value.Kind() == 'n' {
-			breaches = append(breaches, breach{RuleMemberNull, name, fmt.Sprintf("its member %q is null", name)})
+			violations = append(violations, Violation{RuleMemberNull, name, fmt.Sprintf("its member %q is null", name)})
 		}
 	}
 	for _, name := range barred {
 		if _, ok := members[name]; ok {
-			breaches = append(breaches, breach{RuleMemberForeign, name, fmt.Sprintf("it has a member %q, which a %s must not have", name, mediaType)})
+			violations = append(violations, Violation{RuleMemberForeign, name, fmt.Sprintf("it has a member %q, which a %s must not have", name, mediaType)})
 		}
 	}
-	return &doc, breaches, nil
+	return &doc, violations, nil
 }
 
 // Document reads the manifest or index of desc, verified and strictly.
@@ -125,7 +138,7 @@ func (r *Reader) Document(ctx context.Context, desc ocispec.Descriptor) (*Docume
 	if err != nil {
 		return nil, err
 	}
-	doc, err := ParseDocument(data, desc.MediaType, r.limits.manifest())
+	doc, err := ParseDocument(data, desc.MediaType, r.limits.Document())
 	if err != nil {
 		return nil, &BlobError{Digest: desc.Digest, Problem: "cannot be understood: " + err.Error(), Err: err}
 	}
@@ -246,7 +259,7 @@ func (r *Reader) Describe(ctx context.Context, dgst digest.Digest) (ocispec.Desc
 		return desc, err
 	}
 	var doc indexDocument
-	if err := jsondoc.Decode(data, r.limits.manifest(), &doc); err != nil {
+	if err := jsondoc.Decode(data, r.limits.Document(), &doc); err != nil {
 		return desc, &BlobError{Digest: dgst, Problem: "cannot be understood: " + err.Error(), Err: err}
 	}
 	switch {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/layform/layform/executor"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -255,8 +256,8 @@ func tryExample(t *testing.T, text string) string {
 		t.Errorf("validate and plan accept what apply refuses: %v\n%.2000s", err, text)
 		return ""
 	}
-	for f, err := range store.Validate(t.Context(), layout.ValidateOptions{}) {
-		if err != nil || f.Severity == layout.Must {
+	for f, err := range validate.Layout(t.Context(), store.Reader, validate.Options{}) {
+		if err != nil || f.Severity == validate.Must {
 			t.Errorf("what was built is wrong: %+v, %v\n%.2000s", f, err, text)
 		}
 	}

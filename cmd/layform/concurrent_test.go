@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // memoryDir is an empty directory, in memory where the system has such a place.
@@ -64,8 +65,8 @@ manifest "x" {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for f, err := range store.Validate(t.Context(), layout.ValidateOptions{}) {
-			if err != nil || f.Severity == layout.Must {
+		for f, err := range validate.Layout(t.Context(), store.Reader, validate.Options{}) {
+			if err != nil || f.Severity == validate.Must {
 				t.Errorf("round %d: %v %+v", round, err, f)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // TestFlippedIndex flips bits of index.json. What no rule of the image spec can
@@ -65,7 +66,7 @@ func look(t *testing.T, dir string) (findings int, entries []ocispec.Descriptor)
 		t.Fatal(err)
 	}
 	defer store.Close()
-	for _, err := range store.Validate(t.Context(), layout.ValidateOptions{}) {
+	for _, err := range validate.Layout(t.Context(), store.Reader, validate.Options{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

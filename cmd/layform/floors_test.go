@@ -29,7 +29,9 @@ var floors = map[string][]string{
 	"layout/internal/disk":              {"layout/printable"},
 	"layout/durable":                    {"layout/internal/disk"},
 	"layout/layouttest":                 {"layout/internal/disk"},
-	"layout":                            {"layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable"},
+	"layout":                            {"layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/printable"},
+	"layout/archive":                    {"layout", "layout/imagespec", "layout/internal/disk", "layout/layer"},
+	"layout/validate":                   {"layout", "layout/archive", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable"},
 	"layout/stage":                      {"layout", "layout/imagespec", "layout/jsondoc", "layout/layer"},
 	"spec/internal/suggest":             {},
 	"spec/addr":                         {"spec/internal/suggest"},
@@ -43,11 +45,11 @@ var floors = map[string][]string{
 	"executor/image":                    {"layout/jsondoc", "spec"},
 	"executor/encode":                   {"layout/imagespec", "layout/layer", "planner/source", "spec"},
 	"executor":                          {"executor/encode", "executor/image", "layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
-	"cmd/layform/view":                  {"executor", "layout", "layout/jsondoc", "layout/layer", "layout/printable", "layout/transfer", "planner", "spec"},
+	"cmd/layform/view":                  {"executor", "layout", "layout/jsondoc", "layout/layer", "layout/printable", "layout/transfer", "layout/validate", "planner", "spec"},
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},
 	"cmd/layform/view/markdown":         {"cmd/layform/view", "cmd/layform/view/text"},
 	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "layout/transfer", "planner", "spec"},
-	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/remote", "layout/stage", "layout/transfer", "planner", "spec", "spec/addr", "spec/edit", "spec/eval", "spec/schema"},
+	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/archive", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/remote", "layout/stage", "layout/transfer", "layout/validate", "planner", "spec", "spec/addr", "spec/edit", "spec/eval", "spec/schema"},
 }
 
 // owners tells which packages import a heavy library: no others, and each of them;
@@ -57,7 +59,7 @@ var owners = map[string][]string{
 	"github.com/alecthomas/kong":             {"cmd/layform"},
 	"github.com/schollz/progressbar":         {"cmd/layform"},
 	"github.com/mattn/go-isatty":             {"cmd/layform"},
-	"github.com/go-json-experiment/json":     {"layout", "layout/jsondoc"},
+	"github.com/go-json-experiment/json":     {"layout", "layout/jsondoc", "layout/validate"},
 	"github.com/hashicorp/go-version":        {"spec", "spec/eval"},
 	"github.com/apparentlymart/go-cidr":      {"spec/eval"},
 	"github.com/google/uuid":                 {"spec/eval"},

@@ -19,13 +19,13 @@ import (
 
 // imageFlags say which image of a layout is meant.
 type imageFlags struct {
-	Image    string `arg:"" name:"image" help:"DIR:REF, DIR@DIGEST, or DIR when index.json has one entry."`
+	Image    string `arg:"" name:"image" help:"DIR:REF, DIR@DIGEST, or DIR when index.json has one entry; a tar that holds a layout may take the place of DIR."`
 	Platform string `name:"platform" placeholder:"OS/ARCH[/VARIANT]" help:"The platform to take out of an index; this machine's architecture on linux unless given."`
 }
 
 // image is one image of a layout, open for reading.
 type image struct {
-	store  *layout.Store
+	store  *openedLayout
 	layers []ocispec.Descriptor
 	tocs   []*layer.TOC
 	files  layer.Overlay
@@ -34,7 +34,7 @@ type image struct {
 // open finds the image and reads what is in its layers. The caller closes the store.
 func (f *imageFlags) open(ctx context.Context) (*image, error) {
 	dir, ref := splitImage(f.Image)
-	store, err := openExisting(dir, layout.Options{})
+	store, err := openLayoutAt(ctx, dir, false)
 	if err != nil {
 		return nil, err
 	}
@@ -48,14 +48,14 @@ func (f *imageFlags) open(ctx context.Context) (*image, error) {
 }
 
 // splitImage takes DIR:REF or DIR@DIGEST apart, at the first place that leaves a
-// directory before it.
+// directory or a file before it.
 func splitImage(image string) (dir, ref string) {
 	image = strings.TrimPrefix(image, "oci:")
 	for i, c := range image {
 		if c != ':' && c != '@' {
 			continue
 		}
-		if info, err := os.Stat(image[:i]); err == nil && info.IsDir() {
+		if info, err := os.Stat(image[:i]); err == nil && (info.IsDir() || info.Mode().IsRegular()) {
 			return image[:i], image[i+1:]
 		}
 	}
@@ -78,7 +78,7 @@ func (img *image) read(ctx context.Context, ref, platform string) error {
 	}
 	img.layers = manifest.Layers
 	for _, l := range img.layers {
-		toc, err := stage.Contents(ctx, img.store, l)
+		toc, err := img.contents(ctx, l)
 		if err != nil {
 			return fmt.Errorf("layer %s: %w", l.Digest, err)
 		}
@@ -88,6 +88,15 @@ func (img *image) read(ctx context.Context, ref, platform string) error {
 		}
 	}
 	return nil
+}
+
+// contents is the table of contents of a layer. One that an archive brings along is not
+// believed.
+func (img *image) contents(ctx context.Context, l ocispec.Descriptor) (*layer.TOC, error) {
+	if img.store.store != nil {
+		return stage.Contents(ctx, img.store.store, l)
+	}
+	return stage.DeriveContents(ctx, img.store.Reader, l)
 }
 
 // indexEntry finds the entry of index.json that a ref name or digest means.

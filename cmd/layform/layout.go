@@ -25,13 +25,13 @@ type layoutCmd struct {
 
 // layoutShowCmd shows what a layout holds.
 type layoutShowCmd struct {
-	Dir string `arg:"" name:"dir" help:"The directory of the layout."`
+	Dir string `arg:"" name:"dir" help:"The directory of the layout, or a tar that holds one."`
 	Ref string `arg:"" optional:"" name:"ref" help:"Show the entries of this ref name alone."`
 }
 
 // Run reads index.json and all manifests.
 func (c *layoutShowCmd) Run(ctx context.Context, a *app) error {
-	store, err := openExisting(c.Dir, layout.Options{})
+	store, err := openLayoutAt(ctx, c.Dir, false)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (c *layoutShowCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	t := &tree{store: store, seen: map[digest.Digest]bool{}}
+	t := &tree{store: store.Reader, seen: map[digest.Digest]bool{}}
 	out := &view.Layout{Path: c.Dir, Index: index.Digest(), Entries: []view.Node{}}
 	for _, d := range index.Descriptors() {
 		if c.Ref != "" && layout.RefName(d) != c.Ref {
@@ -70,9 +70,14 @@ func openExisting(dir string, opts layout.Options) (*layout.Store, error) {
 	}
 	if !store.Initialised() && !opts.Inspect {
 		store.Close()
-		return nil, &failure{message: dir + " holds no OCI image layout", hint: "layform apply makes one"}
+		return nil, noLayout(dir)
 	}
 	return store, nil
+}
+
+// noLayout is the error about a place where a layout must be.
+func noLayout(path string) error {
+	return &failure{message: path + " holds no OCI image layout", hint: "layform apply makes one"}
 }
 
 // maxNodes is the number of descriptors that a tree shows.
@@ -81,7 +86,7 @@ const maxNodes = imagespec.MaxDescriptors
 // tree reads the descriptors of a layout. Each document is read once: where it
 // stands a second time it has no children.
 type tree struct {
-	store *layout.Store
+	store *layout.Reader
 	seen  map[digest.Digest]bool
 	nodes int
 }

@@ -4,16 +4,15 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"os"
-	"syscall"
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // layoutValidateCmd checks any layout against the image spec.
 type layoutValidateCmd struct {
-	Path        string `arg:"" name:"path" help:"The directory of the layout, or a plain tar that holds one."`
+	Path        string `arg:"" name:"path" help:"The directory of the layout, or a tar that holds one, plain or compressed with gzip or zstd."`
 	Quick       bool   `name:"quick" help:"Check structure and sizes, and hash documents alone; read no other blob."`
 	SkipLayers  bool   `name:"skip-layers" help:"Hash layers without decompressing them."`
 	Sparse      bool   `name:"sparse" help:"Allow blobs to be missing."`
@@ -32,7 +31,7 @@ func (c *layoutValidateCmd) Run(ctx context.Context, a *app) error {
 	}
 	valid := true
 	for _, f := range findings {
-		valid = valid && f.Severity != layout.Must
+		valid = valid && f.Severity != validate.Must
 	}
 	doc := view.Document{Type: view.TypeFindings, Findings: findings}
 	switch {
@@ -50,35 +49,22 @@ func (c *layoutValidateCmd) Run(ctx context.Context, a *app) error {
 }
 
 // findings validates a directory or an archive.
-func (c *layoutValidateCmd) findings(ctx context.Context) ([]layout.Finding, error) {
-	// Without O_NONBLOCK a FIFO would be waited for.
-	f, err := os.OpenFile(c.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, &failure{message: fmt.Sprintf("%s: %v", c.Path, cause(err))}
-	}
-	defer f.Close()
-	info, err := f.Stat()
+func (c *layoutValidateCmd) findings(ctx context.Context) ([]validate.Finding, error) {
+	in, err := openLayoutAt(ctx, c.Path, true)
 	if err != nil {
 		return nil, err
 	}
-	opts := layout.ValidateOptions{Quick: c.Quick, SkipLayers: c.SkipLayers, Sparse: c.Sparse, Parallelism: c.Parallelism}
-	switch {
-	case info.Mode().IsRegular():
-		return collect(layout.ValidateArchive(ctx, f, info.Size(), layout.Limits{}, opts))
-	case !info.IsDir():
-		return nil, &failure{message: c.Path + " is no directory and no archive"}
+	defer in.Close()
+	opts := validate.Options{Quick: c.Quick, SkipLayers: c.SkipLayers, Sparse: c.Sparse, Parallelism: c.Parallelism}
+	if in.tar != nil {
+		return collect(validate.Archive(ctx, in.tar, layout.Limits{}, opts))
 	}
-	store, err := layout.Open(c.Path, layout.Options{Inspect: true})
-	if err != nil {
-		return nil, err
-	}
-	defer store.Close()
-	return collect(store.Validate(ctx, opts))
+	return collect(validate.Layout(ctx, in.Reader, opts))
 }
 
 // collect gathers findings; they are never nil.
-func collect(seq iter.Seq2[layout.Finding, error]) ([]layout.Finding, error) {
-	findings := []layout.Finding{}
+func collect(seq iter.Seq2[validate.Finding, error]) ([]validate.Finding, error) {
+	findings := []validate.Finding{}
 	for f, err := range seq {
 		if err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // The promise is two seconds; this leaves room for a machine that is busy.
@@ -117,8 +118,8 @@ func valid(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	for f, err := range store.Validate(t.Context(), layout.ValidateOptions{}) {
-		if err != nil || f.Severity == layout.Must {
+	for f, err := range validate.Layout(t.Context(), store.Reader, validate.Options{}) {
+		if err != nil || f.Severity == validate.Must {
 			t.Errorf("%v %+v", err, f)
 		}
 	}

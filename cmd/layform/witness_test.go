@@ -23,6 +23,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	ours "github.com/layform/layform/layout"
+	oursvalidate "github.com/layform/layform/layout/validate"
 )
 
 // witnesses are the readers of other projects that every layout has to please
@@ -178,8 +179,8 @@ func damaged(dir string) bool {
 		return true
 	}
 	defer store.Close()
-	for f, err := range store.Validate(context.Background(), ours.ValidateOptions{}) {
-		if err != nil || f.Severity == ours.Must {
+	for f, err := range oursvalidate.Layout(context.Background(), store.Reader, oursvalidate.Options{}) {
+		if err != nil || f.Severity == oursvalidate.Must {
 			return true
 		}
 	}

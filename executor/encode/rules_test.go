@@ -19,6 +19,7 @@ import (
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/validate"
 )
 
 // header is a raw header block, with its checksum.
@@ -72,7 +73,7 @@ func archiveOf(parts ...[]byte) []byte {
 func hidden() []byte { return header("hidden", tar.TypeReg, 0) }
 
 // validated gives what Validate says of a layout with an image of one layer.
-func validated(t *testing.T, blob []byte) []layout.Finding {
+func validated(t *testing.T, blob []byte) []validate.Finding {
 	t.Helper()
 	ctx := context.Background()
 	store, err := layout.Open(t.TempDir(), layout.Options{})
@@ -111,8 +112,8 @@ func validated(t *testing.T, blob []byte) []layout.Finding {
 	if err := store.Tag(ctx, d, "latest"); err != nil {
 		t.Fatal(err)
 	}
-	var found []layout.Finding
-	for f, err := range store.Validate(ctx, layout.ValidateOptions{}) {
+	var found []validate.Finding
+	for f, err := range validate.Layout(ctx, store.Reader, validate.Options{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +228,7 @@ func TestOneSetOfRules(t *testing.T) {
 // demand.
 func checkRules(t *testing.T, content []byte, rules []layer.Rule) {
 	t.Helper()
-	found := map[layer.Rule]layout.Severity{}
+	found := map[layer.Rule]validate.Severity{}
 	for _, f := range validated(t, content) {
 		found[layer.Rule(f.Rule)] = f.Severity
 	}
@@ -235,9 +236,9 @@ func checkRules(t *testing.T, content []byte, rules []layer.Rule) {
 		if !r.Reported() {
 			continue
 		}
-		want := layout.Should
+		want := validate.Should
 		if r.Must() {
-			want = layout.Must
+			want = validate.Must
 		}
 		if found[r] != want {
 			t.Errorf("validate says %q of %s, want %s", found[r], r, want)

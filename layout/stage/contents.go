@@ -19,12 +19,19 @@ func Contents(ctx context.Context, store *layout.Store, d ocispec.Descriptor) (*
 	if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrCorrupt) {
 		return toc, err
 	}
-	blob, err := store.Fetch(ctx, d)
+	return DeriveContents(ctx, store.Reader, d)
+}
+
+// DeriveContents makes the table of contents of a layer of the verified blob, whatever
+// was kept of it.
+func DeriveContents(ctx context.Context, r *layout.Reader, d ocispec.Descriptor) (*layer.TOC, error) {
+	blob, err := r.Fetch(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	defer blob.Close()
-	if toc, err = layer.DeriveTOC(ctx, blob, d.MediaType); err != nil {
+	toc, err := layer.DeriveTOC(ctx, blob, d.MediaType)
+	if err != nil {
 		return nil, err
 	}
 	toc.Blob, toc.Size = d.Digest, d.Size

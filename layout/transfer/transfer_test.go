@@ -20,6 +20,7 @@ import (
 	"github.com/layform/layform/layout/registrytest"
 	"github.com/layform/layform/layout/remote"
 	"github.com/layform/layform/layout/transfer"
+	"github.com/layform/layform/layout/validate"
 )
 
 // sample is a layout with an index of two platforms under the tag v1, an SBOM of
@@ -159,11 +160,11 @@ func whole(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	for f, err := range store.Validate(t.Context(), layout.ValidateOptions{SkipLayers: true}) {
+	for f, err := range validate.Layout(t.Context(), store.Reader, validate.Options{SkipLayers: true}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Severity == layout.Must && f.Rule != layout.RuleConfigDiffIDCount {
+		if f.Severity == validate.Must && f.Rule != validate.RuleConfigDiffIDCount {
 			t.Errorf("%s: %s %s: %s", f.Rule, f.Object, f.Place, f.Problem)
 		}
 	}

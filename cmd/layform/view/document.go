@@ -11,6 +11,7 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/layout/printable"
+	"github.com/layform/layform/layout/validate"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -61,7 +62,7 @@ type Document struct {
 	// Layout is what layout show found.
 	Layout *Layout `json:"layout,omitempty"`
 	// Findings are what layout validate found.
-	Findings []layout.Finding `json:"findings,omitempty"`
+	Findings []validate.Finding `json:"findings,omitempty"`
 	// Contents are the files of an image, from layout ls.
 	Contents []File `json:"contents,omitempty"`
 	// GC is what layout gc deleted, or would delete.

@@ -21,6 +21,7 @@ import (
 	"github.com/layform/layform/executor"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/validate"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -85,7 +86,7 @@ func wholeDocument() view.Document {
 		}),
 		State: samples.State(), Layout: samples.Layout(),
 		Outputs:  []view.Output{{Name: "list", Value: json.RawMessage(`[1,"a"]`)}},
-		Findings: []layout.Finding{{Rule: "blob-missing", Severity: layout.Must, Object: "index.json", Place: "manifests[0]", Problem: "p", Advice: "a"}},
+		Findings: []validate.Finding{{Rule: "blob-missing", Severity: validate.Must, Object: "index.json", Place: "manifests[0]", Problem: "p", Advice: "a"}},
 		Contents: []view.File{view.NewFile(entry, 1), view.NewFile(layer.Entry{Path: "l", Type: layer.Symlink, Mode: 0o777, Linkname: "bin"}, 0)},
 		GC:       &layout.GCResult{Blobs: []layout.Blob{{Digest: digest.FromString("x"), Size: 1}}, Bytes: 1},
 		Repair:   []layout.Mended{layout.NewMended("a", "b", layout.Left, "c")},

@@ -5,7 +5,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/validate"
 )
 
 // LayoutReport reports what a layout holds, from index.json down to the layers.
@@ -65,12 +65,12 @@ func Platform(p *ocispec.Platform) string {
 }
 
 // FindingsReport reports what is wrong with the layout at path, and counts it.
-func FindingsReport(path string, findings []layout.Finding) *Report {
+func FindingsReport(path string, findings []validate.Finding) *Report {
 	s := Section{Kind: KindFindings}
 	musts := 0
 	for _, f := range findings {
 		severity := Span{Nature: NatureCaution, Text: string(f.Severity)}
-		if f.Severity == layout.Must {
+		if f.Severity == validate.Must {
 			musts++
 			severity.Nature = NatureBad
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/layform/layform/cmd/layform/view/internal/samples"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/validate"
 	"github.com/layform/layform/planner"
 )
 
@@ -197,7 +198,7 @@ func TestReports(t *testing.T) {
 		{"layout", view.LayoutReport(samples.Layout()), []string{"tree", "    tree"}},
 		{"gc", view.GCReport(&layout.GCResult{Blobs: []layout.Blob{blob}, Missing: []digest.Digest{blob.Digest}, Foreign: []string{"x"}}, true), []string{"  - " + string(blob.Digest) + " 3"}},
 		{"repair", view.RepairReport("d", []layout.Mended{layout.NewMended("a", "b", layout.Left, "c")}, true), []string{"   " + string(layout.Left) + " a: b; c"}},
-		{"findings", view.FindingsReport("d", []layout.Finding{{Rule: "r", Severity: layout.Must, Object: "o", Place: "p", Problem: "q", Advice: "a"}}), []string{"   MUST r o p: q", "       a"}},
+		{"findings", view.FindingsReport("d", []validate.Finding{{Rule: "r", Severity: validate.Must, Object: "o", Place: "p", Problem: "q", Advice: "a"}}), []string{"   MUST r o p: q", "       a"}},
 	}
 	for _, tt := range tests {
 		got := strings.Join(outline(tt.report), "\n") + "\n"

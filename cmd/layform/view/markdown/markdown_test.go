@@ -15,9 +15,9 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/cmd/layform/view/internal/samples"
-	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/printable"
+	"github.com/layform/layform/layout/validate"
 	"github.com/layform/layform/planner"
 )
 
@@ -118,7 +118,7 @@ func TestRenderLongRow(t *testing.T) {
 // TestForeignNames: names cannot leave the code that they are written in.
 func TestForeignNames(t *testing.T) {
 	for _, name := range []string{"```\n# x", "</code></summary><img src=x>", "`", "a`b``c", "@user", "[x](http://h)", " "} {
-		r := view.FindingsReport(name, []layout.Finding{{Rule: "r", Severity: layout.Must, Object: name, Problem: "p"}})
+		r := view.FindingsReport(name, []validate.Finding{{Rule: "r", Severity: validate.Must, Object: name, Problem: "p"}})
 		plan := &planner.Plan{Layout: planner.LayoutRecord{Path: name}, Changes: []planner.Change{{Address: name, Action: planner.Create, Files: []planner.FileChange{{Path: layer.Bytes(name), Action: planner.Create}}}}}
 		got := draw(t, r, Options{}) + draw(t, view.PlanReport(plan, 1), Options{})
 		if rest := withoutCode(got); strings.Contains(rest, "<img") || strings.Contains(rest, "# x") || strings.ContainsAny(rest, "@[`") {

@@ -15,8 +15,8 @@ import (
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/cmd/layform/view/internal/samples"
 	"github.com/layform/layform/executor"
-	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/printable"
+	"github.com/layform/layform/layout/validate"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -162,11 +162,11 @@ func TestLayout(t *testing.T) {
 }
 
 func TestFindings(t *testing.T) {
-	findings := []layout.Finding{
-		{Rule: "blob-missing", Severity: layout.Must, Object: "index.json", Place: "manifests[0]", Problem: "the blob is missing", Advice: "apply again"},
-		{Rule: "ref-grammar", Severity: layout.Should, Object: "index.json", Problem: "a\x1bb is off-grammar"},
+	findings := []validate.Finding{
+		{Rule: "blob-missing", Severity: validate.Must, Object: "index.json", Place: "manifests[0]", Problem: "the blob is missing", Advice: "apply again"},
+		{Rule: "ref-grammar", Severity: validate.Should, Object: "index.json", Problem: "a\x1bb is off-grammar"},
 	}
-	for name, list := range map[string][]layout.Finding{"findings.txt": findings, "findings-should.txt": findings[1:], "findings-none.txt": nil} {
+	for name, list := range map[string][]validate.Finding{"findings.txt": findings, "findings-should.txt": findings[1:], "findings-none.txt": nil} {
 		var out bytes.Buffer
 		if err := Render(&out, view.FindingsReport("dist/app", list), Style{}); err != nil {
 			t.Fatal(err)

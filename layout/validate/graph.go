@@ -1,4 +1,4 @@
-package layout
+package validate
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 )
@@ -37,16 +38,16 @@ const (
 
 // index checks index.json and everything that it leads to.
 func (a *audit) index(ctx context.Context) {
-	data := a.file(indexFile, a.limits.Index, RuleIndexMissing, RuleDocumentUnreadable)
+	data := a.file(ocispec.ImageIndexFile, a.limits.Index, RuleIndexMissing, RuleDocumentUnreadable)
 	if data == nil {
 		return
 	}
-	doc := a.document(indexFile, data, ocispec.MediaTypeImageIndex, a.limits.index())
+	doc := a.document(ocispec.ImageIndexFile, data, ocispec.MediaTypeImageIndex, a.limits.IndexJSON())
 	if doc == nil {
 		return
 	}
 	a.refNames(doc.Manifests)
-	level := a.edges(doc, indexFile, roleEntry, 0)
+	level := a.edges(doc, ocispec.ImageIndexFile, roleEntry, 0)
 	seen := map[digest.Digest]bool{}
 	for depth := 1; len(level) > 0 && !a.stopped; depth++ {
 		var next []edge
@@ -75,14 +76,14 @@ func (a *audit) index(ctx context.Context) {
 }
 
 // document reads a document and checks its members; nil when it makes no sense.
-func (a *audit) document(object string, data []byte, mediaType string, limits jsondoc.Limits) *Document {
-	doc, breaches, err := readDocument(data, mediaType, limits)
+func (a *audit) document(object string, data []byte, mediaType string, limits jsondoc.Limits) *layout.Document {
+	doc, breaches, err := layout.ReadDocument(data, mediaType, limits)
 	if err != nil {
 		a.find(RuleDocumentUnreadable, object, "", err.Error())
 		return nil
 	}
 	for _, b := range breaches {
-		a.find(b.rule, object, b.place, b.problem)
+		a.find(Rule(b.Rule), object, b.Place, b.Problem)
 	}
 	a.shape(object, data, documentShape)
 	if doc.MediaType == "" {
@@ -96,7 +97,7 @@ func (a *audit) document(object string, data []byte, mediaType string, limits js
 }
 
 // edges are the descriptors of a document, each with its place.
-func (a *audit) edges(doc *Document, object string, entries role, depth int) []edge {
+func (a *audit) edges(doc *layout.Document, object string, entries role, depth int) []edge {
 	var out []edge
 	add := func(desc ocispec.Descriptor, place string, r role) {
 		out = append(out, edge{desc: desc, object: object, place: place, role: r, depth: depth + 1})
@@ -137,7 +138,7 @@ func (a *audit) follow(e edge) []edge {
 	if data == nil {
 		return nil
 	}
-	doc := a.document(name, data, desc.MediaType, a.limits.manifest())
+	doc := a.document(name, data, desc.MediaType, a.limits.Document())
 	if doc == nil {
 		return nil
 	}
@@ -159,7 +160,7 @@ func (a *audit) disguised(e edge) {
 	var doc struct {
 		MediaType string `json:"mediaType"`
 	}
-	if data == nil || jsondoc.Decode(data, a.limits.manifest(), &doc) != nil || !imagespec.IsManifest(doc.MediaType) {
+	if data == nil || jsondoc.Decode(data, a.limits.Document(), &doc) != nil || !imagespec.IsManifest(doc.MediaType) {
 		return
 	}
 	a.find(RuleMediaTypeMismatch, e.object, e.place+".mediaType", fmt.Sprintf("it is %q, but the document says that it is %q", e.desc.MediaType, doc.MediaType))
@@ -189,7 +190,7 @@ func (a *audit) blobName(dgst digest.Digest) (string, bool) {
 	if dgst.Validate() != nil {
 		return "", false
 	}
-	return blobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded(), true
+	return ocispec.ImageBlobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded(), true
 }
 
 // refNames checks the ref names of index.json.
@@ -202,7 +203,7 @@ func (a *audit) refNames(entries []ocispec.Descriptor) {
 		}
 		place := fmt.Sprintf("manifests[%d]", i)
 		if !imagespec.IsRefName(ref) {
-			a.find(RuleRefNameGrammar, indexFile, place, fmt.Sprintf("the ref name %q is not of the form that the image spec gives", ref))
+			a.find(RuleRefNameGrammar, ocispec.ImageIndexFile, place, fmt.Sprintf("the ref name %q is not of the form that the image spec gives", ref))
 		}
 		j, twice := first[ref]
 		if !twice {
@@ -211,7 +212,7 @@ func (a *audit) refNames(entries []ocispec.Descriptor) {
 		}
 		// One name for the manifests of several platforms is unambiguous.
 		if samePlatform(entries[j].Platform, d.Platform) {
-			a.find(RuleRefNameDuplicate, indexFile, place, fmt.Sprintf("the ref name %q stands at manifests[%d] already", ref, j))
+			a.find(RuleRefNameDuplicate, ocispec.ImageIndexFile, place, fmt.Sprintf("the ref name %q stands at manifests[%d] already", ref, j))
 		}
 	}
 }
@@ -222,7 +223,7 @@ func (a *audit) missing(e edge, name string) {
 	if a.opts.Sparse || e.role == roleSubject {
 		return
 	}
-	if r, _, err := a.tree.open(name); err == nil {
+	if r, _, err := a.open(name); err == nil {
 		r.Close()
 		return
 	} else if !errors.Is(err, fs.ErrNotExist) {

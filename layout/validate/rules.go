@@ -1,6 +1,9 @@
-package layout
+package validate
 
-import "github.com/layform/layform/layout/layer"
+import (
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layer"
+)
 
 // Severity says how binding the sentence of the image spec is that a finding
 // stands on.
@@ -13,7 +16,7 @@ const (
 	Should Severity = "SHOULD"
 )
 
-// Rule is the id of a rule that Validate checks. Ids do not change.
+// Rule is the id of a rule that is checked. Ids do not change.
 type Rule string
 
 // The rules about the layout's files.
@@ -32,18 +35,17 @@ const (
 	RuleArchivePath        Rule = "archive-path"
 	RuleArchiveDuplicate   Rule = "archive-duplicate"
 	RuleArchiveUnreadable  Rule = "archive-unreadable"
-	RuleArchiveCompressed  Rule = "archive-compressed"
 )
 
 // The rules about indexes, manifests and the descriptors in them.
 const (
 	RuleDocumentUnreadable  Rule = "document-unreadable"
-	RuleSchemaVersion       Rule = "schema-version"
-	RuleMediaTypeMismatch   Rule = "media-type-mismatch"
+	RuleSchemaVersion       Rule = Rule(layout.RuleSchemaVersion)
+	RuleMediaTypeMismatch   Rule = Rule(layout.RuleMediaTypeMismatch)
 	RuleMediaTypeAbsent     Rule = "media-type-absent"
-	RuleMemberMissing       Rule = "member-missing"
-	RuleMemberNull          Rule = "member-null"
-	RuleMemberForeign       Rule = "member-foreign"
+	RuleMemberMissing       Rule = Rule(layout.RuleMemberMissing)
+	RuleMemberNull          Rule = Rule(layout.RuleMemberNull)
+	RuleMemberForeign       Rule = Rule(layout.RuleMemberForeign)
 	RuleElementNull         Rule = "element-null"
 	RuleOptionalNull        Rule = "optional-null"
 	RuleDescriptorMediaType Rule = "descriptor-media-type"
@@ -140,8 +142,7 @@ func fileRules() []RuleText {
 		{RuleBlobMissing, Must, "build or copy it again; a layout whose blobs are kept elsewhere is validated with --sparse"},
 		{RuleArchivePath, Must, "make the archive again from within the layout's directory"},
 		{RuleArchiveDuplicate, Must, "make the archive again; each file belongs into it once"},
-		{RuleArchiveCompressed, Must, "decompress it first, with gzip -d or zstd -d"},
-		{RuleArchiveUnreadable, Must, "make the archive again, as a plain tar"},
+		{RuleArchiveUnreadable, Must, "make the archive again, as a tar, plain or compressed with gzip or zstd"},
 	}
 }
 

@@ -1,4 +1,4 @@
-package layout
+package validate
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 )
@@ -22,7 +23,7 @@ type layerUse struct {
 }
 
 // manifest checks an image manifest or artifact.
-func (a *audit) manifest(doc *Document, object string, desc ocispec.Descriptor) {
+func (a *audit) manifest(doc *layout.Document, object string, desc ocispec.Descriptor) {
 	if desc.MediaType == imagespec.MediaTypeArtifactManifest {
 		return
 	}
@@ -65,7 +66,7 @@ func (a *audit) config(desc ocispec.Descriptor, manifest string, uses []layerUse
 		return
 	}
 	var img ocispec.Image
-	if err := jsondoc.Decode(data, a.limits.manifest(), &img); err != nil {
+	if err := jsondoc.Decode(data, a.limits.Document(), &img); err != nil {
 		a.find(RuleConfigUnreadable, name, "", err.Error())
 		return
 	}

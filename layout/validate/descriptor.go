@@ -1,4 +1,4 @@
-package layout
+package validate
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
 )
 
@@ -110,7 +111,7 @@ func (a *audit) platform(object, place string, p ocispec.Platform) {
 }
 
 // platforms checks that the manifests of an index are for different platforms.
-func (a *audit) platforms(doc *Document, object string) {
+func (a *audit) platforms(doc *layout.Document, object string) {
 	for i, d := range doc.Manifests {
 		if d.Platform == nil || d.Platform.OS == imagespec.Unknown {
 			continue

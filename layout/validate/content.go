@@ -1,4 +1,4 @@
-package layout
+package validate
 
 import (
 	"cmp"
@@ -78,7 +78,7 @@ func (a *audit) blob(ctx context.Context, dgst digest.Digest, buf []byte) outcom
 	if !ok {
 		return outcome{err: fmt.Errorf("%q is no digest of a blob", string(dgst))}
 	}
-	r, _, err := a.tree.open(name)
+	r, _, err := a.open(name)
 	if err != nil {
 		return outcome{err: err}
 	}

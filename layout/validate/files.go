@@ -1,4 +1,4 @@
-package layout
+package validate
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/jsondoc"
@@ -17,13 +18,13 @@ import (
 // fault reports whether an error is a fault of the layout, and not of the system.
 func fault(err error) bool {
 	var pe *fs.PathError
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotPlain) || !errors.As(err, &pe)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, layout.ErrNotPlain) || !errors.As(err, &pe)
 }
 
 // file reads a whole file of at most limit bytes. It reports under rule what is
 // wrong with it, or under missing that it is not there, and gives nil then.
 func (a *audit) file(name string, limit int64, missing, rule Rule) []byte {
-	r, size, err := a.tree.open(name)
+	r, size, err := a.open(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		a.find(missing, name, "", "the file does not exist")
@@ -48,38 +49,38 @@ func (a *audit) file(name string, limit int64, missing, rule Rule) []byte {
 	return data
 }
 
-// layoutFile checks oci-layout.
+// ocispec.ImageLayoutFile checks oci-layout.
 func (a *audit) layoutFile() {
-	data := a.file(layoutFile, a.limits.Manifest, RuleLayoutMissing, RuleLayoutUnreadable)
+	data := a.file(ocispec.ImageLayoutFile, a.limits.Manifest, RuleLayoutMissing, RuleLayoutUnreadable)
 	if data == nil {
 		return
 	}
 	var doc ocispec.ImageLayout
-	if err := jsondoc.Decode(data, a.limits.manifest(), &doc); err != nil {
-		a.find(RuleLayoutUnreadable, layoutFile, "", err.Error())
+	if err := jsondoc.Decode(data, a.limits.Document(), &doc); err != nil {
+		a.find(RuleLayoutUnreadable, ocispec.ImageLayoutFile, "", err.Error())
 		return
 	}
 	if doc.Version != ocispec.ImageLayoutVersion {
-		a.find(RuleLayoutVersion, layoutFile, "imageLayoutVersion", fmt.Sprintf("the version is %q, not %s", doc.Version, ocispec.ImageLayoutVersion))
+		a.find(RuleLayoutVersion, ocispec.ImageLayoutFile, "imageLayoutVersion", fmt.Sprintf("the version is %q, not %s", doc.Version, ocispec.ImageLayoutVersion))
 	}
 }
 
 // blobFiles checks what stands in blobs, and takes down the blobs.
 func (a *audit) blobFiles() {
-	dirs, err := a.tree.list(blobsDir)
+	dirs, err := a.list(ocispec.ImageBlobsDir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		a.find(RuleBlobsMissing, blobsDir, "", "the directory does not exist")
+		a.find(RuleBlobsMissing, ocispec.ImageBlobsDir, "", "the directory does not exist")
 		return
 	case err != nil && fault(err):
-		a.find(RuleBlobsMissing, blobsDir, "", err.Error())
+		a.find(RuleBlobsMissing, ocispec.ImageBlobsDir, "", err.Error())
 		return
 	case err != nil:
 		a.fail(err)
 		return
 	}
 	for _, dir := range dirs {
-		name := blobsDir + "/" + dir.name
+		name := ocispec.ImageBlobsDir + "/" + dir.name
 		switch known := digest.Algorithm(dir.name).Available(); {
 		case !dir.mode.IsDir() && known:
 			a.find(RuleBlobsMissing, name, "", disk.NotPlain(name, disk.WantDir, dir.mode).Error())
@@ -95,7 +96,7 @@ func (a *audit) blobFiles() {
 
 // algorithm checks the directory of one digest algorithm.
 func (a *audit) algorithm(alg digest.Algorithm, dir string) {
-	files, err := a.tree.list(dir)
+	files, err := a.list(dir)
 	if err != nil {
 		a.fail(err)
 		return
@@ -119,7 +120,7 @@ func (a *audit) algorithm(alg digest.Algorithm, dir string) {
 // linked takes down a blob that is a symbolic link to a file in the layout. It is
 // false for links to anything else.
 func (a *audit) linked(dgst digest.Digest, name string) bool {
-	r, size, err := a.tree.open(name)
+	r, size, err := a.open(name)
 	if err != nil {
 		return false
 	}

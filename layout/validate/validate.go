@@ -1,28 +1,26 @@
-package layout
+// Package validate checks layouts against the OCI image spec. A Finding is one breach of
+// a Rule; a Rule is a sentence of the image spec, or of the formats that it builds on,
+// with an id that does not change. A layout is valid when it has no finding of severity
+// Must. Layout checks whatever a layout.Reader reads, and Archive an archive besides.
+package validate
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"runtime"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/layout/imagespec"
-	"github.com/layform/layform/layout/internal/disk"
-	"github.com/layform/layform/layout/layer"
-
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/archive"
 	"github.com/layform/layform/layout/printable"
 )
 
-// ValidateOptions choose what Validate checks.
-type ValidateOptions struct {
+// Options choose what Layout checks.
+type Options struct {
 	// Quick checks structure and sizes and hashes manifests, indexes and
 	// configs; other blobs are not read.
 	Quick bool
@@ -51,49 +49,42 @@ type Finding struct {
 	Advice  string `json:"advice"`
 }
 
-// Validate checks the layout against the image spec and yields all findings:
+// Layout checks the layout that r reads against the image spec and yields all findings:
 // those of files first, then those of documents, then those of blobs in the
-// order of their digests. It reads everything again, whatever a Cache says, and
+// order of their digests. It reads everything again, whatever a layout.Cache says, and
 // changes nothing. An error that is no fault of the layout ends it. It is best
-// used on a Store that was opened with Options.Inspect.
-func (s *Store) Validate(ctx context.Context, opts ValidateOptions) iter.Seq2[Finding, error] {
+// used on a Store that was opened with Options.Inspect, or on layout.NewInspector.
+func Layout(ctx context.Context, r *layout.Reader, opts Options) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
-		d, err := s.disk()
-		if err != nil {
-			yield(Finding{}, err)
+		if _, err := r.Tree().List("."); err != nil {
+			yield(Finding{}, err) // there is nothing of which something could be wrong
 			return
 		}
-		newAudit(dirTree{d: d}, s.limits, opts, yield).run(ctx)
+		newAudit(r.Tree(), r.Limits(), opts, yield).run(ctx)
 	}
 }
 
-// ValidateArchive is Validate for a layout in a plain tar of size bytes. One that is
-// compressed gives one finding that says so.
-func ValidateArchive(ctx context.Context, tar io.ReaderAt, size int64, limits Limits, opts ValidateOptions) iter.Seq2[Finding, error] {
+// Archive is Layout for a layout in an archive, with what is wrong with the archive
+// itself before all.
+func Archive(ctx context.Context, in *archive.Archive, limits layout.Limits, opts Options) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
-		a := newAudit(nil, limits.withDefaults(), opts, yield)
-		if _, c, err := layer.Detect(io.NewSectionReader(tar, 0, size)); err == nil && c != imagespec.Uncompressed {
-			// A layout in an archive is read at any place, which a stream does not give.
-			a.find(RuleArchiveCompressed, "", "", fmt.Sprintf("the archive is compressed with %s, so nothing in it was checked", c))
-			return
+		r := layout.NewInspector(in, "the archive", limits)
+		a := newAudit(in, r.Limits(), opts, yield)
+		for _, p := range in.Problems() {
+			rule := RuleArchiveUnreadable
+			switch p.Kind {
+			case archive.Outside:
+				rule = RuleArchivePath
+			case archive.Duplicate:
+				rule = RuleArchiveDuplicate
+			}
+			a.find(rule, p.Path, "", p.Text)
 		}
-		t, err := openTar(ctx, tar, size, a.find)
-		if err != nil {
-			a.fail(err)
-			return
+		if in.Damaged() {
+			return // all else would follow from that
 		}
-		a.tree = t
 		a.run(ctx)
 	}
-}
-
-// tree is where the files of a layout are.
-type tree interface {
-	// list gives what stands in a directory, by name; fs.ErrNotExist when there
-	// is no such directory, ErrNotPlain when it is something else.
-	list(dir string) ([]node, error)
-	// open opens a regular file and gives its size. The errors are those of list.
-	open(name string) (io.ReadCloser, int64, error)
 }
 
 // node is a file or directory in a tree.
@@ -103,14 +94,9 @@ type node struct {
 	size int64
 }
 
-// dirTree is a layout in a directory.
-type dirTree struct{ d *disk.Dir }
-
-func (t dirTree) list(dir string) ([]node, error) {
-	if err := errors.Join(t.d.CheckParents(dir), t.d.CheckDir(dir)); err != nil {
-		return nil, err
-	}
-	entries, err := t.d.List(dir)
+// list gives what is in a directory, by name.
+func (a *audit) list(dir string) ([]node, error) {
+	entries, err := a.tree.List(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -128,23 +114,24 @@ func (t dirTree) list(dir string) ([]node, error) {
 	return nodes, nil
 }
 
-func (t dirTree) open(name string) (io.ReadCloser, int64, error) {
-	open := func(name string) (*os.File, fs.FileInfo, error) { return t.d.Open(name, os.O_RDONLY) }
-	if strings.HasPrefix(name, blobsDir+"/") {
-		open = t.d.OpenLinked
-	}
-	f, info, err := open(name)
+// open opens a regular file and gives its size.
+func (a *audit) open(name string) (layout.File, int64, error) {
+	f, err := a.tree.Open(name)
 	if err != nil {
 		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
 	}
 	return f, info.Size(), nil
 }
 
-// audit is one run of Validate.
+// audit is one validation of a layout.
 type audit struct {
-	tree   tree
-	limits Limits
-	opts   ValidateOptions
+	tree   layout.Tree
+	limits layout.Limits
+	opts   Options
 	yield  func(Finding, error) bool
 	texts  map[Rule]RuleText
 	// stopped is set when the consumer has had enough or an error ended the run.
@@ -166,7 +153,7 @@ type audit struct {
 	count int
 }
 
-func newAudit(t tree, limits Limits, opts ValidateOptions, yield func(Finding, error) bool) *audit {
+func newAudit(t layout.Tree, limits layout.Limits, opts Options, yield func(Finding, error) bool) *audit {
 	if opts.Parallelism <= 0 {
 		opts.Parallelism = runtime.GOMAXPROCS(0)
 	}
