@@ -49,7 +49,7 @@ func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Op
 	}
 	defer r.root.Close()
 	if plan.Empty() && !plan.Recover {
-		return r.result, nil
+		return r.result, r.checkLayout(ctx)
 	}
 	unlock, err := store.Lock(ctx, layout.Holder{Operation: "apply"}, opts.LockTimeout)
 	if err != nil {
@@ -92,6 +92,8 @@ type run struct {
 	journal *stage.Journal
 	// prior is what was seen before the build.
 	prior *planner.Prior
+	// index is index.json as it was read under the lock.
+	index *layout.Index
 
 	// implying lets one step at a time write its implied blobs.
 	implying sync.Mutex

@@ -19,12 +19,12 @@ func (r *run) check(ctx context.Context) error {
 	if r.plan.Spec.Encoding != layer.Encoding {
 		return fmt.Errorf("the plan was made for layers encoded by %s and this layform writes %s; run plan again", r.plan.Spec.Encoding, layer.Encoding)
 	}
-	if err := r.checkLayout(ctx); err != nil {
-		return err
-	}
 	planned := r.opts.Planned
 	if planned == nil {
-		var err error
+		err := r.checkLayout(ctx)
+		if err != nil {
+			return err
+		}
 		if planned, err = r.derive(ctx); err != nil {
 			return err
 		}
@@ -47,6 +47,7 @@ func (r *run) checkLayout(ctx context.Context) error {
 	if index.Digest() != r.plan.Layout.Index {
 		return &planner.StaleError{What: "index.json of the layout", Layout: true}
 	}
+	r.index = index
 	st, stDigest, err := stage.Load(ctx, r.store, r.owner())
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,25 +44,16 @@ func (r *run) commit(ctx context.Context) error {
 		return err
 	}
 	next.Blobs = union(next.Blobs, ownedBy(others, used(next)))
-	before, after, err := r.store.Swap(ctx, func(x *layout.Index) error {
-		if err := r.edit(x, next, others, entries); err != nil {
-			return err
-		}
-		return r.saveStage(ctx, next, stage.Pending, x.Digest(), x.Result())
-	})
-	if err != nil {
+	if err := r.swap(ctx, next, others, entries); err != nil {
 		return err
 	}
 	r.swapped = true
 	// From here on, what is left undone is only untidy.
 	ctx = context.WithoutCancel(ctx)
-	now, err := r.store.Index(ctx)
-	if err != nil {
-		return err
-	}
-	swept := now.Digest() == after && (r.plan.Layout.Index == "" || before == r.plan.Layout.Index)
+	after := next.After
+	swept := r.plan.Layout.Index == "" || next.Before == r.plan.Layout.Index
 	if swept {
-		if swept, err = r.sweep(ctx, next); err != nil {
+		if swept, err = r.sweepAfter(ctx, next); err != nil {
 			return err
 		}
 	}
@@ -85,6 +77,36 @@ func (r *run) commit(ctx context.Context) error {
 		return nil
 	}
 	return stage.ClearJournal(r.store, next.Spec)
+}
+
+// swapAttempts is how often the swap begins again for a writer who ignores the lock.
+const swapAttempts = 10
+
+// swap replaces index.json by what the plan makes of it, with the staging state
+// pending around it. It begins with the index that was read under the lock, and
+// again with what another writer has made of it meanwhile.
+func (r *run) swap(ctx context.Context, next *stage.Stage, others []*stage.Stage, entries []ocispec.Descriptor) error {
+	for attempt := 1; ; attempt++ {
+		if err := r.edit(r.index, next, others, entries); err != nil {
+			return err
+		}
+		prepared, err := r.store.PrepareSwap(r.index)
+		if err != nil {
+			return err
+		}
+		if err := r.saveStage(ctx, next, stage.Pending, prepared.Before, prepared.After); err != nil {
+			return err
+		}
+		if err = prepared.Commit(ctx); !errors.Is(err, layout.ErrIndexChanged) {
+			return err
+		}
+		if attempt == swapAttempts {
+			return fmt.Errorf("%s: %w again and again; stop it, for it does not take the lock", r.store.Dir(), err)
+		}
+		if r.index, err = r.store.Index(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // saveStage writes the staging state; Pending keeps the one before.
@@ -289,10 +311,27 @@ func (r *run) undo(ctx context.Context) error {
 	return stage.ClearJournal(r.store, r.plan.Spec.Name)
 }
 
+// sweepAfter is sweep right after the swap. It reports false as well when another
+// tool has written index.json since.
+func (r *run) sweepAfter(ctx context.Context, next *stage.Stage) (bool, error) {
+	if len(unused(next)) == 0 {
+		return true, nil
+	}
+	now, err := r.store.Index(ctx)
+	if err != nil || now.Digest() != next.After {
+		return false, err
+	}
+	return r.sweep(ctx, next)
+}
+
 // sweep removes the blobs that the spec owns and that nothing reaches any more,
 // and with them what was remembered of them. It reports false when it stopped
 // because another tool wrote index.json meanwhile.
 func (r *run) sweep(ctx context.Context, next *stage.Stage) (bool, error) {
+	candidates := unused(next)
+	if len(candidates) == 0 {
+		return true, nil
+	}
 	var keep []ocispec.Descriptor
 	for _, o := range next.Objects {
 		keep = append(append(keep, o.Descriptor), o.Implied...)
@@ -306,7 +345,7 @@ func (r *run) sweep(ctx context.Context, next *stage.Stage) (bool, error) {
 			keep = append(append(keep, o.Descriptor), o.Implied...)
 		}
 	}
-	swept, err := r.store.Sweep(ctx, next.Blobs, keep)
+	swept, err := r.store.Sweep(ctx, candidates, keep)
 	if err != nil {
 		return false, err
 	}

@@ -34,6 +34,16 @@ func used(next *stage.Stage) []digest.Digest {
 	return union(out, nil)
 }
 
+// unused are the blobs that the spec owns and that no object in its staging state
+// uses: only these may go.
+func unused(next *stage.Stage) []digest.Digest {
+	needed := used(next)
+	return slices.DeleteFunc(slices.Clone(next.Blobs), func(b digest.Digest) bool {
+		_, ok := slices.BinarySearch(needed, b)
+		return ok
+	})
+}
+
 // ownedBy are those of the blobs, which are sorted, that one of the specs owns.
 func ownedBy(specs []*stage.Stage, blobs []digest.Digest) []digest.Digest {
 	var out []digest.Digest

@@ -19,9 +19,11 @@ import (
 var emptyIndex = []byte(`{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[]}` + "\n")
 
 // Index is the content of index.json. Editing it changes nothing on disk; see
-// Swap. It serves one goroutine at a time. What an edit does not concern keeps the bytes that it was read from:
+// PrepareSwap. It serves one goroutine at a time. What an edit does not concern keeps the bytes that it was read from:
 // other entries, members that nobody knows, and white space.
 type Index struct {
+	// raw are the bytes that the index was read from, and read is their digest.
+	raw  []byte
 	read digest.Digest
 	// head and tail are the document's bytes around the value of manifests.
 	head, tail []byte
@@ -102,7 +104,7 @@ func parseIndex(raw []byte, limits jsondoc.Limits) (*Index, error) {
 	case doc.Config != nil || doc.Layers != nil:
 		return nil, errors.New("it has members of a manifest beside those of an index")
 	}
-	x := &Index{read: indexDigest(raw)}
+	x := &Index{raw: raw, read: indexDigest(raw)}
 	if doc.Manifests != nil {
 		x.entries = make([]entry, 0, len(*doc.Manifests))
 	}

@@ -25,7 +25,42 @@ const foreignLock = indexFile + ".lock"
 // ends the Swap and nothing is written; neither is when edit changes nothing.
 // before and after are digests as Index.Digest gives them.
 func (s *Store) Swap(ctx context.Context, edit func(*Index) error) (before, after digest.Digest, err error) {
-	err = s.locked(ctx, "swap", func() error {
+	err = s.underLocks(ctx, func(d *disk.Dir) error {
+		for range swapAttempts {
+			x, err := s.Index(ctx)
+			if err != nil {
+				return err
+			}
+			if err := edit(x); err != nil {
+				return err
+			}
+			p, err := s.PrepareSwap(x)
+			if err != nil {
+				return err
+			}
+			if err := p.commit(d); err == nil {
+				before, after = p.Before, p.After
+				return nil
+			} else if !errors.Is(err, ErrIndexChanged) {
+				return err
+			}
+		}
+		return s.restless()
+	})
+	return before, after, err
+}
+
+// swapAttempts is how often a swap begins again for a writer who ignores the lock.
+const swapAttempts = 10
+
+// restless is the error of a swap that others do not let end.
+func (s *Store) restless() error {
+	return fmt.Errorf("index.json of %s changes all the time; stop the other writer, which does not take the lock: %w", s.dir, ErrIndexChanged)
+}
+
+// underLocks works on the layout under the locks, and makes it one.
+func (s *Store) underLocks(ctx context.Context, do func(*disk.Dir) error) error {
+	return s.locked(ctx, "swap", func() error {
 		if err := s.Init(ctx); err != nil {
 			return err
 		}
@@ -37,48 +72,52 @@ func (s *Store) Swap(ctx context.Context, edit func(*Index) error) (before, afte
 		if err != nil {
 			return err
 		}
-		before, after, err = s.swap(ctx, d, edit)
-		return errors.Join(err, unlock())
+		return errors.Join(do(d), unlock())
 	})
-	if err != nil {
-		return "", "", err
-	}
-	return before, after, nil
 }
 
-// swap is Swap without the locks.
-func (s *Store) swap(ctx context.Context, d *disk.Dir, edit func(*Index) error) (before, after digest.Digest, err error) {
-	for range 10 {
-		if err := ctx.Err(); err != nil {
-			return "", "", err
-		}
-		raw, err := s.readIndex()
-		if err != nil {
-			return "", "", err
-		}
-		x, err := s.parseIndex(raw)
-		if err != nil {
-			return "", "", err
-		}
-		if err := edit(x); err != nil {
-			return "", "", err
-		}
-		next := x.Encode()
-		if bytes.Equal(next, raw) {
-			return x.Digest(), x.Digest(), nil
-		}
-		if err := s.checkIndex(next); err != nil {
-			return "", "", err
-		}
-		done, err := s.replaceIndex(d, raw, next)
-		if err != nil {
-			return "", "", err
-		}
-		if done {
-			return x.Digest(), indexDigest(next), nil
-		}
+// ErrIndexChanged says that index.json is no longer what a PreparedSwap was made
+// from: somebody who ignores the lock wrote it.
+var ErrIndexChanged = errors.New("index.json was changed by another writer")
+
+// PreparedSwap is a replacement of index.json that is not on disk yet.
+type PreparedSwap struct {
+	// Before and After are digests of index.json as Index.Digest gives them.
+	Before, After digest.Digest
+
+	s         *Store
+	old, next []byte
+}
+
+// PrepareSwap prepares the replacement of index.json by x, which Index gave and the
+// caller has edited. It writes nothing. The error is that of an index that could not
+// be read again.
+func (s *Store) PrepareSwap(x *Index) (*PreparedSwap, error) {
+	p := &PreparedSwap{Before: x.Digest(), s: s, old: x.raw, next: x.Encode()}
+	p.After = indexDigest(p.next)
+	if bytes.Equal(p.next, p.old) {
+		return p, nil
 	}
-	return "", "", fmt.Errorf("index.json of %s changes all the time; stop the other writer, which does not take the lock", s.dir)
+	return p, s.checkIndex(p.next)
+}
+
+// Commit replaces index.json in one atomic and durable step, under the locks as Swap
+// does. The error is ErrIndexChanged, and nothing is written, when it is no longer
+// what the swap was prepared from: read it, edit it and prepare again.
+func (p *PreparedSwap) Commit(ctx context.Context) error {
+	return p.s.underLocks(ctx, p.commit)
+}
+
+// commit is Commit under the locks. An index that stays is not written.
+func (p *PreparedSwap) commit(d *disk.Dir) error {
+	if bytes.Equal(p.next, p.old) {
+		return nil
+	}
+	done, err := p.s.replaceIndex(d, p.old, p.next)
+	if err == nil && !done {
+		return ErrIndexChanged
+	}
+	return err
 }
 
 // checkIndex makes sure that what is written can be read again.
