@@ -1,0 +1,125 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/layform/layform/layout/registrytest"
+)
+
+// shipped is a spec with an index of two platforms and an artifact of two files.
+var shipped = map[string]string{
+	"notes.txt": "notes\n",
+	"layform.hcl": `
+layout { path = "dist/app" }
+locals { platforms = toset(["amd64", "arm64"]) }
+layer "app" {
+  for_each = local.platforms
+  file "/app" { content = each.key }
+}
+layer "notes" {
+  blob        = "notes.txt"
+  media_type  = "text/plain"
+  annotations = { "org.opencontainers.image.title" = "notes.txt" }
+}
+config "app" {
+  for_each = local.platforms
+  platform = "linux/${each.key}"
+}
+manifest "app" {
+  for_each = local.platforms
+  config   = config.app[each.key]
+  layers   = [layer.app[each.key]]
+}
+index "app" {
+  manifests = values(manifest.app)
+  tags      = ["v1"]
+}
+manifest "notes" {
+  artifact_type = "text/plain"
+  layers        = [layer.notes]
+  tags          = ["notes"]
+}
+`}
+
+// TestReadmeShips runs the commands of the README's section on registries, with a
+// registry of the test in the place of registry.example.com.
+func TestReadmeShips(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := regexp.MustCompile("(?s)\n## Ship it\n.*?```console\n(.*?)```").FindSubmatch(text)
+	if section == nil {
+		t.Fatal("the README has no section with commands on registries")
+	}
+	reg := registrytest.New(t)
+	dir := t.TempDir()
+	write(t, dir, shipped)
+	tool(t, dir, "layform", "apply", "--auto-approve")
+	n := 0
+	for _, line := range strings.Split(string(section[1]), "\n") {
+		command, ok := strings.CutPrefix(line, "$ ")
+		if !ok {
+			continue
+		}
+		n++
+		command, _, _ = strings.Cut(command, "  #")
+		command = strings.ReplaceAll(command, "registry.example.com", reg.Host())
+		args := strings.Fields(command)
+		tool(t, dir, args[0], args[1:]...)
+	}
+	if n < 5 {
+		t.Errorf("it has %d commands", n)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "files", "notes.txt")); err != nil || string(data) != "notes\n" {
+		t.Errorf("the artifact's file holds %q: %v", data, err)
+	}
+	if reg.Tag("team/app", "v1") == "" || reg.Tag("mirror/app", "v1") != reg.Tag("team/app", "v1") {
+		t.Errorf("the tags are %q and %q", reg.Tag("team/app", "v1"), reg.Tag("mirror/app", "v1"))
+	}
+}
+
+// TestInterruptedPush: a push that waits for a registry ends soon after an interrupt,
+// says so, and leaves no tag.
+func TestInterruptedPush(t *testing.T) {
+	reg := registrytest.New(t)
+	dir := t.TempDir()
+	write(t, dir, shipped)
+	tool(t, dir, "layform", "apply", "--auto-approve")
+	waiting := make(chan struct{})
+	reg.Fault(registrytest.Fault{Method: "PUT", Times: 1, Stall: time.Minute, Do: func() { close(waiting) }})
+	program, err := exec.LookPath("layform")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cmd := exec.Command(program, "push", "docker://"+reg.Host()+"/app")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-waiting
+	start := time.Now()
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	err = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "interrupted") || time.Since(start) > 20*time.Second {
+		t.Errorf("after %s: %v: %s", time.Since(start), err, out.String())
+	}
+	if reg.Tag("app", "v1") != "" {
+		t.Error("there is a tag")
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "dist/app/.layform/holds/*")); err != nil || len(left) != 0 {
+		t.Errorf("holds are left: %q, %v", left, err)
+	}
+}
