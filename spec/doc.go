@@ -15,6 +15,11 @@
 // a graph without cycles, and Addresses lists the objects in an order in which
 // they can be built.
 //
+// The identities of objects are values of package addr. What may be written in a
+// block is data of package schema, and expressions are evaluated by package eval;
+// this package has what is between them: declarations, variables, the reference
+// graph, and the decoding and checking of objects.
+//
 // What holds:
 //
 //   - The same sources, variables and inputs evaluate to the same objects, on any
