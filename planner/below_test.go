@@ -9,6 +9,7 @@ import (
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/addr"
 )
 
 // TestResetWarnings: a layer that gives a directory of a layer below another
@@ -18,7 +19,7 @@ func TestResetWarnings(t *testing.T) {
 	at := func(line int) hcl.Range { return hcl.Range{Filename: "l.hcl", Start: hcl.Pos{Line: line}} }
 	mode, id := uint32(0o755), 0
 	object := func(name string, line int) spec.Object {
-		a, err := spec.ParseAddress("layer." + name)
+		a, err := addr.Parse("layer." + name)
 		if err != nil {
 			t.Fatal(err)
 		}

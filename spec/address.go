@@ -22,9 +22,6 @@ const (
 // for_each. Addresses are comparable and serve as map keys.
 type Address = addr.Address
 
-// ParseAddress reads an address as Address.String writes it; see addr.Parse.
-func ParseAddress(text string) (Address, error) { return addr.Parse(text) }
-
 // keysOf lists the keys of a map, sorted.
 func keysOf[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/layform/layform/spec/addr"
 	"github.com/layform/layform/spec/eval"
 )
 
@@ -81,7 +82,7 @@ func objectRef(v cty.Value) (Address, bool) {
 	if !ok {
 		return Address{}, false
 	}
-	addr, err := ParseAddress(text)
+	addr, err := addr.Parse(text)
 	return addr, err == nil
 }
 

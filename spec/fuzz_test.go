@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/layform/layform/spec/addr"
 )
 
 // seeds are all specs of testdata.
@@ -58,23 +60,23 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		seen := map[Address]bool{}
-		for _, addr := range s.Addresses() {
-			a, diags := s.Evaluate(addr, nil)
+		for _, at := range s.Addresses() {
+			a, diags := s.Evaluate(at, nil)
 			if diags.HasErrors() {
-				t.Errorf("%s loads, but does not evaluate: %s", addr, diags)
+				t.Errorf("%s loads, but does not evaluate: %s", at, diags)
 			}
-			b, _ := s.Evaluate(addr, nil)
+			b, _ := s.Evaluate(at, nil)
 			if diff := cmp.Diff(a, b); diff != "" {
-				t.Errorf("%s: %s", addr, diff)
+				t.Errorf("%s: %s", at, diff)
 			}
 			for _, ref := range a.Refs {
 				if !seen[ref] {
-					t.Errorf("%s comes before %s, which it needs", addr, ref)
+					t.Errorf("%s comes before %s, which it needs", at, ref)
 				}
 			}
-			seen[addr] = true
-			if again, err := ParseAddress(addr.String()); err != nil || again != addr {
-				t.Errorf("%s reads as %+v: %v", addr, again, err)
+			seen[at] = true
+			if again, err := addr.Parse(at.String()); err != nil || again != at {
+				t.Errorf("%s reads as %+v: %v", at, again, err)
 			}
 		}
 		if _, diags := s.Outputs(nil); diags.HasErrors() {

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/spec/addr"
 	"github.com/layform/layform/spec/eval"
 )
 
@@ -84,7 +85,7 @@ func mustSay(t *testing.T, s *Spec, diags hcl.Diagnostics, want ...string) {
 // object evaluates an object without errors.
 func object(t *testing.T, s *Spec, address string, known Known) Object {
 	t.Helper()
-	addr, err := ParseAddress(address)
+	addr, err := addr.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layform/layform/spec/addr"
 	"github.com/layform/layform/spec/eval"
 )
 
@@ -58,7 +59,7 @@ func TestLineEnds(t *testing.T) {
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}
-		addr, err := ParseAddress("layer.l")
+		addr, err := addr.Parse("layer.l")
 		if err != nil {
 			t.Fatal(err)
 		}

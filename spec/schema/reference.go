@@ -135,6 +135,9 @@ func blockText(path string, block *Block) string {
 // traits are the type of an attribute, whether it is required, and its default.
 func traits(a Attribute) string {
 	text := a.TypeText()
+	if len(a.Values) > 0 {
+		text += ": " + oneOf(a.Values)
+	}
 	if a.Required {
 		text += ", required"
 	}
@@ -151,9 +154,6 @@ func attributeText(block string, a Attribute) string {
 		if text != "" {
 			b.WriteString(fill(2, title+": "+text))
 		}
-	}
-	if len(a.Values) > 0 {
-		line("Values", oneOf(a.Values))
 	}
 	b.WriteString(indented(2, "Example: "+a.Name+" = "+a.Example+"\n"))
 	line("Image spec", a.Section)

@@ -50,7 +50,7 @@ func TestReference(t *testing.T) {
 		"copy.mode":       {"attribute layer.copy.mode", "Decides: blob"},
 		"layer.created":   {"Image spec: config.md: history, created", "Decides: history"},
 		"metadata":        nil,
-		"copy.metadata":   {"Values: normalize or preserve"},
+		"copy.metadata":   {"(string: normalize or preserve, default"},
 		"join":            {"function join(separator, lists...)", `join("-", ["foo", "bar"]) is "foo-bar"`},
 		"join()":          {"function join"},
 		"file":            {"block layer.file", "function file(path)"},
