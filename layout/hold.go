@@ -97,7 +97,7 @@ func (s *Store) readHold(ctx context.Context, d *disk.Dir, name string) ([]ocisp
 		data, err := d.Read(name, s.limits.Index)
 		if err == nil {
 			var roots []ocispec.Descriptor
-			if err = jsondoc.Decode(data, s.limits.index(), &roots); err == nil {
+			if err = jsondoc.Decode(data, s.limits.IndexJSON(), &roots); err == nil {
 				return roots, nil
 			}
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/layform/layform/layout/layer"
 )
 
 // hashed hashes all blobs, whatever a Cache says of them, several at once, and calls
@@ -78,7 +80,7 @@ func (r *repair) hash(ctx context.Context, dgst digest.Digest) (digest.Digest, e
 	}
 	defer f.Close()
 	h := dgst.Algorithm().Hash()
-	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, &interruptible{ctx: ctx, r: f}, make([]byte, 256<<10)); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, layer.ContextReader(ctx, f), make([]byte, 256<<10)); err != nil {
 		return "", err
 	}
 	return digest.NewDigest(dgst.Algorithm(), h), nil
