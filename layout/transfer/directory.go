@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -114,11 +115,10 @@ func (d *Directory) PutBlob(ctx context.Context, desc ocispec.Descriptor, open f
 
 // PutManifest stores a manifest.
 func (d *Directory) PutManifest(ctx context.Context, desc ocispec.Descriptor, data []byte) error {
-	_, _, err := d.store.PutBytes(ctx, desc.MediaType, data, nil)
-	return err
+	return d.push(ctx, desc, bytes.NewReader(data))
 }
 
-// push stores what r gives. Commit makes the names of all blobs durable at once.
+// push stores what r gives.
 func (d *Directory) push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
 	if err := d.store.Push(ctx, desc, r); !errors.Is(err, errdef.ErrAlreadyExists) {
 		return err

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -84,7 +85,14 @@ func (r *Repository) PutBlob(ctx context.Context, desc ocispec.Descriptor, open 
 
 // PutManifest uploads a manifest by its digest.
 func (r *Repository) PutManifest(ctx context.Context, desc ocispec.Descriptor, data []byte) error {
-	pushed, err := r.repo.PushManifest(ctx, desc.MediaType, data)
+	var pushed remote.Pushed
+	var err error
+	if desc.Digest.Algorithm() == digest.Canonical {
+		pushed, err = r.repo.PushManifest(ctx, desc.MediaType, data)
+	} else {
+		// Under the digest that it has; Push lists it with its subject, too.
+		err, pushed.Subject = r.repo.Push(ctx, desc, bytes.NewReader(data)), true
+	}
 	var refused *remote.RefusedError
 	if errors.As(err, &refused) && len(refused.Missing) > 0 {
 		return &MissingError{Missing: refused.Missing, Err: err}

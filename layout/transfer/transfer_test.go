@@ -497,3 +497,32 @@ func TestPlatforms(t *testing.T) {
 		t.Errorf("a platform of an image: %v", err)
 	}
 }
+
+// Content keeps the algorithm of its digest.
+func TestSHA512(t *testing.T) {
+	src := open(t, t.TempDir())
+	config := put(t, src, ocispec.MediaTypeEmptyJSON, []byte("{}"))
+	push := func(mediaType string, data []byte) ocispec.Descriptor {
+		desc := ocispec.Descriptor{MediaType: mediaType, Digest: digest.SHA512.FromBytes(data), Size: int64(len(data))}
+		if err := src.Push(t.Context(), desc, strings.NewReader(string(data))); err != nil {
+			t.Fatal(err)
+		}
+		return desc
+	}
+	blob := push("text/plain", []byte("text"))
+	data, err := json.Marshal(ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "a/a", Config: config, Layers: []ocispec.Descriptor{blob}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := push(ocispec.MediaTypeImageManifest, data)
+	dir := filepath.Join(t.TempDir(), "copy")
+	if _, _, err := run(t.Context(), transfer.NewDirectory(src), transfer.NewDirectory(open(t, dir)), rootsOf(root, "v1"), transfer.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	whole(t, dir)
+	for _, desc := range []ocispec.Descriptor{root, blob} {
+		if _, err := os.Stat(filepath.Join(dir, "blobs/sha512", desc.Digest.Encoded())); err != nil {
+			t.Error(err)
+		}
+	}
+}
