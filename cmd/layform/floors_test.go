@@ -29,7 +29,7 @@ var floors = map[string][]string{
 	"layout/internal/disk":              {"layout/printable"},
 	"layout/durable":                    {"layout/internal/disk"},
 	"layout/layouttest":                 {"layout/internal/disk"},
-	"layout":                            {"layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/printable"},
+	"layout":                            {"layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable"},
 	"layout/archive":                    {"layout", "layout/imagespec", "layout/internal/disk", "layout/layer"},
 	"layout/validate":                   {"layout", "layout/archive", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable"},
 	"layout/stage":                      {"layout", "layout/imagespec", "layout/jsondoc", "layout/layer"},
