@@ -184,7 +184,7 @@ func (im *importer) unmoved(f *source.File, file *os.File, before fs.FileInfo, w
 	if err != nil {
 		return err
 	}
-	what := source.Moved(before, after)
+	what := source.StatChanged(before, after)
 	if what == "" && whole && f.Digest != "" && f.Digest != im.digest() {
 		what = "other content"
 	}

@@ -167,7 +167,7 @@ func (tw *treeWriter) stat(files *source.Files, p piece) (part, bool) {
 	}
 	if known.whole {
 		known.known, known.sum = tw.lookup(e.File, info)
-	} else if first := tw.atFirst(p.entry, info); source.Moved(first.info, info) == "" {
+	} else if first := tw.atFirst(p.entry, info); source.StatChanged(first.info, info) == "" {
 		known.known = first.known
 	}
 	if known.known == "" {

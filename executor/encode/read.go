@@ -86,7 +86,7 @@ func (tw *treeWriter) readFile(files *source.Files, p *part, buf []byte) error {
 		}
 		first := tw.atFirst(p.entry, info)
 		p.known = first.known
-		return p.known != "" && source.Moved(first.info, info) == ""
+		return p.known != "" && source.StatChanged(first.info, info) == ""
 	}
 	var expected func(fs.FileInfo) bool
 	if tw.digests != nil && e.Digest != "" {
@@ -102,7 +102,7 @@ func (tw *treeWriter) readFile(files *source.Files, p *part, buf []byte) error {
 	}
 	what := tw.observed(e, info)
 	if !p.whole && what == "" {
-		what = source.Moved(tw.atFirst(p.entry, info).info, info)
+		what = source.StatChanged(tw.atFirst(p.entry, info).info, info)
 	}
 	if what != "" {
 		return &source.ChangedError{Path: e.File, What: what}

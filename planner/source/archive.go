@@ -85,7 +85,7 @@ func (o *observer) checkArchive(opener *Files, f *File, info fs.FileInfo) error 
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	if Moved(info, before) != "" {
+	if StatChanged(info, before) != "" {
 		return nil
 	}
 	skip, err := SkipDuplicates(o.ctx, o.layer, f.Compression, file)
@@ -99,7 +99,7 @@ func (o *observer) checkArchive(opener *Files, f *File, info fs.FileInfo) error 
 	switch {
 	case err == nil, o.ctx.Err() != nil: // Observe reports it
 		return nil
-	case statErr != nil || Moved(before, after) != "":
+	case statErr != nil || StatChanged(before, after) != "":
 		return nil
 	case errors.As(err, &b):
 		return errors.New(ArchiveProblem(b))

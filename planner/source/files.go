@@ -141,7 +141,7 @@ func readOpen(file rawFile, name string, buf []byte, at, size int64) (fs.FileInf
 	if err != nil {
 		return nil, walk.Cause(err)
 	}
-	if what := Moved(before, after); what != "" {
+	if what := StatChanged(before, after); what != "" {
 		return nil, &ChangedError{Path: name, What: what}
 	}
 	return before, nil
@@ -168,10 +168,10 @@ func StateOf(info fs.FileInfo) uint64 {
 	return st.Hash()
 }
 
-// Moved says in words how a file's stat differs between two moments, "" where
+// StatChanged says in words how a file's stat differs between two moments, "" where
 // size, times and identity are the same. The time of the last change of status
 // tells of a change that was covered up by setting the modification time back.
-func Moved(before, after fs.FileInfo) string {
+func StatChanged(before, after fs.FileInfo) string {
 	switch {
 	case !sameFile(before, after):
 		return "replaced by another file"

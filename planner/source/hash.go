@@ -129,7 +129,7 @@ func (o *observer) digestOpen(file *os.File, info fs.FileInfo, size int64, buf [
 	if err != nil {
 		return "", walk.Cause(err)
 	}
-	if what := Moved(info, after); what != "" {
+	if what := StatChanged(info, after); what != "" {
 		return "", fmt.Errorf("%w: %s", errMoved, what)
 	}
 	if n != info.Size() {
