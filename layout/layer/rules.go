@@ -71,7 +71,9 @@ type verdict struct {
 	// and all readers take them.
 	quiet bool
 	// foreign is set where also a layer that somebody else made is not read:
-	// nobody can tell what it holds, or it is made to do harm.
+	// nobody can tell what it holds, or it is made to do harm. Names that lead out
+	// of the layer do none: what lies above the root is the root, and a hard link
+	// to nothing has no content.
 	foreign bool
 }
 
@@ -87,13 +89,13 @@ var verdicts = [...]verdict{
 	{rule: RuleEntryType, archive: true},
 	{rule: RuleSparse, archive: true},
 	{rule: RuleName, archive: true},
-	{rule: RulePath, must: true, archive: true, foreign: true},
+	{rule: RulePath, must: true, archive: true},
 	{rule: RuleAbsolute, archive: true},
 	{rule: RuleRoot, must: true, archive: true, foreign: true},
 	{rule: RuleDuplicate, must: true, archive: true},
 	{rule: RuleBelowFile, must: true, archive: true},
 	{rule: RuleThroughLink, archive: true},
-	{rule: RuleHardlink, must: true, archive: true, foreign: true},
+	{rule: RuleHardlink, must: true, archive: true},
 	{rule: RuleHardlinkLower, archive: true},
 	{rule: RuleWhiteoutForm, must: true, archive: true, foreign: true},
 	{rule: RuleWhiteoutName, must: true, archive: true, foreign: true},
