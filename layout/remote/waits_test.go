@@ -88,7 +88,7 @@ func TestCancel(t *testing.T) {
 				if !errors.Is(err, context.Canceled) || isTyped(err) {
 					t.Errorf("%v", err)
 				}
-			case <-time.After(20 * time.Second): // two are the promise; the rest is for slow machines
+			case <-time.After(50 * time.Second): // two are the promise; the rest is for slow machines
 				t.Error("still waiting")
 			}
 		})

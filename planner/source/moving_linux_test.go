@@ -85,7 +85,7 @@ func observeSoon(t *testing.T, root *os.Root, l *spec.Layer, opts Options) hcl.D
 	select {
 	case diags := <-result:
 		return diags
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the observation blocks")
 		return nil
 	}
