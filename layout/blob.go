@@ -377,3 +377,6 @@ func (r *Reader) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
 // ErrNotPlain is in the tree of errors about something that stands where a
 // regular file or a directory is expected: a link, a pipe, a device.
 var ErrNotPlain = disk.ErrNotPlain
+
+// ErrLimit is in the tree of errors about files that are longer than the limit.
+var ErrLimit = disk.ErrLimit

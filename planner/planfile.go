@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -18,12 +19,23 @@ var planLimits = jsondoc.Limits{Bytes: MaxPlanSize, Depth: spec.MaxDepth + 16}
 // Encode writes a plan in its canonical JSON form: equal plans give equal bytes.
 func Encode(p *Plan) ([]byte, error) { return jsondoc.Encode(p) }
 
+// Begins reports whether a file with these first bytes, 64 of them, can be one
+// that Encode wrote: it begins with the version of the format. Decode says what is
+// wrong with any other, from these bytes alone.
+func Begins(head []byte) bool {
+	head = bytes.TrimLeft(head, " \t\r\n")
+	return bytes.HasPrefix(head, []byte("{")) && bytes.HasPrefix(bytes.TrimLeft(head[1:], " \t\r\n"), []byte(`"format_version"`))
+}
+
 // ErrFormat says that a plan file has a version that this layform does not read.
 var ErrFormat = errors.New("plan format is not supported")
 
 // Decode reads what Encode wrote. Anything else is an error: another version
 // (ErrFormat), members twice, trailing data, actions that do not exist.
 func Decode(data []byte) (*Plan, error) {
+	if !Begins(data) {
+		return nil, errors.New("not a plan of layform: it does not begin with format_version")
+	}
 	var version struct {
 		FormatVersion int `json:"format_version"`
 	}

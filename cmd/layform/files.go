@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,11 @@ import (
 
 // readRegular reads a regular file of at most limit bytes. It never waits for
 // a FIFO and reads no device.
-func readRegular(name string, limit int64) ([]byte, error) {
+func readRegular(name string, limit int64) ([]byte, error) { return readBegun(name, nil, limit) }
+
+// readBegun is readRegular, and reads no more than the beginning of a file for
+// whose first bytes begins is false: those are at most 64.
+func readBegun(name string, begins func([]byte) bool, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -26,7 +31,24 @@ func readRegular(name string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a regular file")
 	}
-	return readAll(f, limit)
+	if info.Size() > limit {
+		return nil, fmt.Errorf("is larger than %d bytes", limit)
+	}
+	data := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	_, err = io.CopyN(data, f, 64)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if begins == nil || begins(data.Bytes()) {
+		_, err = data.ReadFrom(io.LimitReader(f, limit+1-int64(data.Len())))
+	}
+	switch {
+	case err != nil && err != io.EOF:
+		return nil, err
+	case int64(data.Len()) > limit:
+		return nil, fmt.Errorf("is larger than %d bytes", limit)
+	}
+	return data.Bytes(), nil
 }
 
 // removeTemporaries removes what killed runs left beside a file that they wrote.

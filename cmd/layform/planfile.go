@@ -46,7 +46,7 @@ func savePlan(name string, p *planner.Plan) error {
 
 // readPlan reads a plan file.
 func readPlan(name string) (*planner.Plan, error) {
-	data, err := readRegular(name, planner.MaxPlanSize)
+	data, err := readBegun(name, planner.Begins, planner.MaxPlanSize)
 	if err != nil {
 		return nil, &failure{message: fmt.Sprintf("plan %s: %v", name, cause(err)), hint: "layform plan --out FILE writes a plan file"}
 	}

@@ -23,6 +23,10 @@ const (
 	entryCost = 300
 )
 
+// MaxList is about the most memory that the list of the entries of a blob of a
+// size takes; see Listing.
+func MaxList(blob int64) int64 { return listFree + listRatio*blob }
+
 // Listing collects entries.
 type Listing struct {
 	Entries []Entry
@@ -39,7 +43,7 @@ func (l *Listing) Add(e *Entry) error {
 	for name, value := range e.Xattrs {
 		l.memory += entryCost + int64(len(name)+len(value))
 	}
-	if l.Blob != nil && l.memory > listFree && (l.memory-listFree)/listRatio > l.Blob() {
+	if l.Blob != nil && l.memory > listFree && l.memory > MaxList(l.Blob()) {
 		return &Breach{Rule: RuleRatio, Problem: "the list of its entries would take more memory than a layer of its size is given; it looks made to fill the memory"}
 	}
 	l.Entries = append(l.Entries, *e)

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -36,11 +37,14 @@ func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*lay
 	if err != nil {
 		return nil, err
 	}
-	data, err := store.ReadState(file, tocLimit)
-	if err != nil {
+	data, err := store.ReadState(file, tocBound(ctx, store, blob))
+	if err != nil && !errors.Is(err, layout.ErrLimit) {
 		return nil, err
 	}
-	toc, err := layer.DecodeTOC(data)
+	var toc *layer.TOC
+	if err == nil {
+		toc, err = layer.DecodeTOC(data)
+	}
 	if err == nil && toc.Blob != blob {
 		err = fmt.Errorf("it belongs to %s", toc.Blob)
 	}
@@ -52,6 +56,18 @@ func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*lay
 		}
 	}
 	return toc, nil
+}
+
+// tocBound is the longest table of contents that is read for a blob: no longer
+// than one that is made of it could be.
+func tocBound(ctx context.Context, store *layout.Store, blob digest.Digest) int64 {
+	f, err := store.ReaderAt(ctx, blob)
+	if err != nil {
+		return tocLimit // the blob is gone, and the table tells what it held
+	}
+	size := f.Size()
+	_ = f.Close()
+	return min(tocLimit, layer.MaxList(size))
 }
 
 // SaveTOC writes the table of contents of toc.Blob, atomically. A power cut may

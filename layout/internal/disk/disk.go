@@ -231,6 +231,9 @@ func (d *Dir) Read(name string, limit int64) ([]byte, error) {
 	return ReadAll(f, name, limit)
 }
 
+// ErrLimit is in the tree of errors about files that are longer than the limit.
+var ErrLimit = errors.New("the limit")
+
 // ReadAll returns the content of the open file f, at most limit bytes. Errors call it
 // by name.
 func ReadAll(f fs.File, name string, limit int64) ([]byte, error) {
@@ -239,7 +242,7 @@ func ReadAll(f fs.File, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > limit {
-		return nil, fmt.Errorf("%s has %d bytes; the limit is %d", name, info.Size(), limit)
+		return nil, fmt.Errorf("%s has %d bytes; %w is %d", name, info.Size(), ErrLimit, limit)
 	}
 	data := make([]byte, 0, info.Size()+1)
 	for len(data) < cap(data) {
