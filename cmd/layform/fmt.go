@@ -19,6 +19,9 @@ import (
 	"github.com/layform/layform/spec/eval"
 )
 
+// maxSpecs is the size of all files that are formatted at once, as for a spec.
+const maxSpecs = 16 << 20
+
 // fmtCmd formats spec files.
 type fmtCmd struct {
 	Targets []string `arg:"" optional:"" name:"target" help:"Spec files and directories of spec files, or - for standard input; without any, the working directory."`
@@ -44,6 +47,9 @@ func (c *fmtCmd) Run(a *app) error {
 	}
 	var diags hcl.Diagnostics
 	changed := []string{}
+	if err := checkSizes(names); err != nil {
+		return err
+	}
 	for _, name := range names {
 		differs, err := c.file(a, name)
 		if d, ok := err.(hcl.Diagnostics); ok {
@@ -134,7 +140,23 @@ func (a *app) format(src []byte, name string) ([]byte, error) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	delete(a.files, name) // it is for the excerpts of errors
 	return out, nil
+}
+
+// checkSizes refuses files that are more than the files of one spec may be.
+func checkSizes(names []string) error {
+	var total int64
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil {
+			continue // reading it says what is wrong
+		}
+		if total += info.Size(); total > maxSpecs {
+			return &failure{message: fmt.Sprintf("%s: with this file there are more than %d MiB to format, and a spec may have no more", name, maxSpecs>>20), hint: "name fewer files"}
+		}
+	}
+	return nil
 }
 
 func (c *fmtCmd) printDiff(a *app, name string, src, out []byte) error {

@@ -89,14 +89,23 @@ func adjust() {
 	runtime.AddCleanup(new([16]byte), func(struct{}) {
 		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 		metrics.Read(live)
-		percent := int(garbage.Load())
-		if live[0].Value.Kind() == metrics.KindUint64 && live[0].Value.Uint64() > manyMegabytes {
-			percent = manyGarbage
+		inUse := int64(0)
+		if live[0].Value.Kind() == metrics.KindUint64 {
+			inUse = int64(live[0].Value.Uint64())
 		}
-		debug.SetGCPercent(percent)
+		debug.SetGCPercent(percentFor(inUse, garbage.Load()))
 		debug.SetMemoryLimit(math.MaxInt64)
 		adjust()
 	}, struct{}{})
+}
+
+// percentFor gives how much garbage there may be beside what is in use: at most
+// most, and no more than leaves the heap below manyMegabytes, where that can be.
+func percentFor(inUse, most int64) int {
+	if inUse <= 0 {
+		return int(most)
+	}
+	return int(min(most, max(manyGarbage, (manyMegabytes-inUse)*100/inUse)))
 }
 
 // patience is how long a command that was told to stop may take to tidy up.

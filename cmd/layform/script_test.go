@@ -26,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"layform": main})
+	testscript.Main(m, map[string]func(){"layform": main, "measured": measured})
 }
 
 // TestScripts runs testdata/script of the repository. Its commands beyond those
