@@ -284,8 +284,8 @@ func (r *run) entry(m made) ocispec.Descriptor {
 // put into the layout, even if this run dies, or the power fails, before it can
 // say so.
 func (r *run) announce(key string) layout.Announce {
-	return func(desc ocispec.Descriptor) (func() error, error) {
-		return r.journal.Announce(stage.Record{Key: key, Descriptor: desc})
+	return func(desc ocispec.Descriptor, file *layout.FileID) (func() error, error) {
+		return r.journal.Announce(stage.Record{Key: key, Descriptor: desc}, file)
 	}
 }
 

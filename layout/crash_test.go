@@ -106,7 +106,7 @@ func applyOnce(ctx context.Context, s *layout.Store, seed string, replaced []dig
 	}
 	defer journal.Close()
 	for _, doc := range docs {
-		announce := func(d ocispec.Descriptor) (func() error, error) {
+		announce := func(d ocispec.Descriptor, _ *layout.FileID) (func() error, error) {
 			if _, err := journal.Write([]byte(d.Digest + "\n")); err != nil {
 				return nil, err
 			}

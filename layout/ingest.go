@@ -168,11 +168,15 @@ func (i *Ingest) Commit(ctx context.Context) (dgst digest.Digest, size int64, cr
 	return i.CommitAfter(ctx, nil)
 }
 
+// FileID tells a file from all others of its file system, also after it was renamed.
+type FileID = disk.FileID
+
 // Announce says beforehand that a blob is going to be put into the layout: its
-// content is complete in a temporary file that will not change any more. What it
-// begins to write durable waits for, and durable is called while the content is
+// content is complete in a temporary file that will not change any more, and whose
+// identity the blob's file will have; nil where the system does not tell files apart.
+// What it begins to write durable waits for, and durable is called while the content is
 // synced, before the blob gets its name; nil is nothing to wait for.
-type Announce func(ocispec.Descriptor) (durable func() error, err error)
+type Announce func(desc ocispec.Descriptor, file *FileID) (durable func() error, err error)
 
 // CommitAfter is Commit with an announcement of a blob that is created. An error
 // of the announcement ends the call, and nothing remains.
@@ -212,7 +216,7 @@ func (i *Ingest) publish(dgst digest.Digest, announce Announce) error {
 	}
 	durable := func() error { return nil }
 	if announce != nil {
-		wait, err := announce(ocispec.Descriptor{Digest: dgst, Size: i.size})
+		wait, err := i.announce(dgst, announce)
 		if err != nil {
 			return err
 		}
@@ -240,6 +244,36 @@ func (i *Ingest) publish(dgst digest.Digest, announce Announce) error {
 		cache.Trust(cacheKey(name), info, dgst)
 	}
 	return nil
+}
+
+func (i *Ingest) announce(dgst digest.Digest, announce Announce) (durable func() error, err error) {
+	info, err := i.t.Stat()
+	if err != nil {
+		return nil, err
+	}
+	desc := ocispec.Descriptor{Digest: dgst, Size: i.size}
+	if id, ok := disk.Identity(info); ok {
+		return announce(desc, &id)
+	}
+	return announce(desc, nil)
+}
+
+// Identity is that of the file of a blob; false when there is no regular file of the
+// size that desc says, or the system does not tell.
+func (s *Store) Identity(desc ocispec.Descriptor) (FileID, bool) {
+	name, err := blobPath(desc.Digest)
+	if err != nil {
+		return FileID{}, false
+	}
+	d, err := s.disk()
+	if err != nil {
+		return FileID{}, false
+	}
+	info, err := d.Lstat(name)
+	if err != nil || info.Size() != desc.Size {
+		return FileID{}, false
+	}
+	return disk.Identity(info)
 }
 
 // Abort drops the content. It does nothing after Commit or Abort, so that it

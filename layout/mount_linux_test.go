@@ -150,7 +150,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 		t.Errorf("%+v, %v", dry, err)
 	}
 	lines, err := s.Repair(t.Context(), layout.RepairOptions{DryRun: true})
-	if err != nil || len(lines) != 1 || lines[0].Object != ".layform/ingest/left" {
+	if err != nil || len(lines.Lines) != 1 || lines.Lines[0].Object != ".layform/ingest/left" {
 		t.Errorf("%+v, %v", lines, err)
 	}
 	_, lockErr := s.Lock(t.Context(), layout.Holder{Operation: "apply"}, 0)

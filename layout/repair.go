@@ -56,6 +56,16 @@ type Mended struct {
 	Note string `json:"note"`
 }
 
+// Repaired is what Repair did or, in a dry run, would do.
+type Repaired struct {
+	// Lines report all problems, in the order in which they were met.
+	Lines []Mended
+	// Gone are the blobs that were removed or moved aside.
+	Gone []digest.Digest
+	// NewIndex is set when index.json was written anew.
+	NewIndex bool
+}
+
 // NewMended gives a Mended that is safe for a terminal.
 func NewMended(object, problem string, remedy Remedy, note string) Mended {
 	return Mended{Object: printable.Line(object), Problem: printable.Line(problem), Remedy: remedy, Note: printable.Line(note)}
@@ -69,14 +79,14 @@ func NewMended(object, problem string, remedy Remedy, note string) Mended {
 // under the lock, which it takes when this Store does not hold it, and is best
 // used on a Store that was opened with Options.Inspect. Nothing is written to a
 // directory that does not look like a layout: the error is a *NotLayoutError.
-// When an error ends Repair early, the lines tell what was done before.
-func (s *Store) Repair(ctx context.Context, opts RepairOptions) ([]Mended, error) {
+// When an error ends Repair early, the result tells what was done before.
+func (s *Store) Repair(ctx context.Context, opts RepairOptions) (Repaired, error) {
 	d, err := s.disk()
 	if err != nil {
-		return nil, err
+		return Repaired{}, err
 	}
 	if err := s.resembles(d); err != nil {
-		return nil, err
+		return Repaired{}, err
 	}
 	r := &repair{s: s, d: d, opts: opts, owned: map[digest.Digest]bool{}}
 	for _, dgst := range opts.Owned {
@@ -87,7 +97,7 @@ func (s *Store) Repair(ctx context.Context, opts RepairOptions) ([]Mended, error
 	} else {
 		err = s.locked(ctx, "repair", func() error { return r.run(ctx) })
 	}
-	return r.lines, err
+	return r.done, err
 }
 
 // resembles tells a damaged layout from a directory that is none: it has two of
@@ -132,7 +142,7 @@ type repair struct {
 	d     *disk.Dir
 	opts  RepairOptions
 	owned map[digest.Digest]bool
-	lines []Mended
+	done  Repaired
 	// noIndex is set when index.json stays as damaged as it is.
 	noIndex bool
 }
@@ -144,13 +154,13 @@ func (r *repair) mend(object, problem string, remedy Remedy, note string, do fun
 			return r.s.unwritable(err)
 		}
 	}
-	r.lines = append(r.lines, NewMended(object, problem, remedy, note))
+	r.done.Lines = append(r.done.Lines, NewMended(object, problem, remedy, note))
 	return nil
 }
 
 // left reports what is not mended.
 func (r *repair) left(object, problem, advice string) {
-	r.lines = append(r.lines, NewMended(object, problem, Left, advice))
+	r.done.Lines = append(r.done.Lines, NewMended(object, problem, Left, advice))
 }
 
 func (r *repair) run(ctx context.Context) error {
@@ -264,14 +274,20 @@ func (r *repair) torn(ctx context.Context) error {
 	return r.hashed(ctx, func(dgst, got digest.Digest) error {
 		name := blobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded()
 		problem := fmt.Sprintf("its content has the digest %s", got)
+		var err error
 		switch {
 		case r.owned[dgst]:
-			return r.mend(name, problem, Removed, "the next apply builds it again", func() error { return r.d.Remove(name) })
+			err = r.mend(name, problem, Removed, "the next apply builds it again", func() error { return r.d.Remove(name) })
 		case r.opts.MoveTorn:
-			return r.moveAside(name, problem, string(dgst.Algorithm())+"-"+dgst.Encoded())
+			err = r.moveAside(name, problem, string(dgst.Algorithm())+"-"+dgst.Encoded())
+		default:
+			r.left(name, problem, "build or copy it again, or move it aside with --move-torn")
+			return nil
 		}
-		r.left(name, problem, "build or copy it again, or move it aside with --move-torn")
-		return nil
+		if err == nil {
+			r.done.Gone = append(r.done.Gone, dgst)
+		}
+		return err
 	})
 }
 
@@ -323,7 +339,9 @@ func (r *repair) index(ctx context.Context) error {
 		return err
 	}
 	note := fmt.Sprintf("it lists the %d manifests and indexes that no other refers to; their ref names are lost, and those of a spec come back with the next apply", n)
-	return r.mend(indexFile, problem, Written, note, func() error { return r.s.replace(r.d, indexFile, data) })
+	err = r.mend(indexFile, problem, Written, note, func() error { return r.s.replace(r.d, indexFile, data) })
+	r.done.NewIndex = err == nil
+	return err
 }
 
 // rebuilt is an index.json for the documents among the blobs.

@@ -50,14 +50,14 @@ func asUser(t *testing.T, dir string, do func()) {
 func TestReadOnlyLeftovers(t *testing.T) {
 	for name, clean := range map[string]func(s *layout.Store) error{
 		"repair": func(s *layout.Store) error {
-			var lines [2][]layout.Mended
+			var lines [2]layout.Repaired
 			for i := range lines {
 				var err error
 				if lines[i], err = s.Repair(t.Context(), layout.RepairOptions{DryRun: i == 0}); err != nil {
 					return err
 				}
 			}
-			if diff := cmp.Diff(lines[0], lines[1]); diff != "" || len(lines[0]) != 1 {
+			if diff := cmp.Diff(lines[0], lines[1]); diff != "" || len(lines[0].Lines) != 1 {
 				t.Errorf("a dry run told something else, or nothing: %s", diff)
 			}
 			return nil

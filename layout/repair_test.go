@@ -40,12 +40,12 @@ func repair(t *testing.T, dir string, opts layout.RepairOptions) []layout.Mended
 	if diff := cmp.Diff(would, got); diff != "" {
 		t.Errorf("a dry run told something else: %s", diff)
 	}
-	for _, m := range got {
+	for _, m := range got.Lines {
 		if m.Object == "" || m.Problem == "" || m.Note == "" || strings.ContainsAny(m.Object+m.Problem+m.Note, "\x1b\n") {
 			t.Errorf("an incomplete line: %+v", m)
 		}
 	}
-	return got
+	return got.Lines
 }
 
 func chmod(t *testing.T, name string, mode os.FileMode) {

@@ -117,10 +117,11 @@ func (c *layoutRepairCmd) Run(ctx context.Context, a *app) error {
 	if held, err := stage.Holds(ctx, store); err == nil {
 		opts.Owned = held.Blobs
 	}
-	lines, err := store.Repair(ctx, opts)
+	repaired, err := store.Repair(ctx, opts)
+	lines := repaired.Lines
 	if err == nil {
 		var more []layout.Mended
-		more, err = stage.Repair(ctx, store, opts, lines)
+		more, err = stage.Repair(ctx, store, opts, repaired)
 		lines = append(lines, more...)
 	}
 	doc := view.Document{Type: view.TypeRepair, Repair: lines}

@@ -86,7 +86,7 @@ func TestForgedCache(t *testing.T) {
 		if got := after.TotalAlloc - before.TotalAlloc; got > 128e6 {
 			t.Errorf("%s: %d bytes became %d", name, len(tc.data), got)
 		}
-		lines, err := stage.Repair(t.Context(), s, layout.RepairOptions{DryRun: true}, nil)
+		lines, err := stage.Repair(t.Context(), s, layout.RepairOptions{DryRun: true}, layout.Repaired{})
 		if err != nil || tc.read != (len(lines) == 0) {
 			t.Errorf("%s: %+v, %v", name, lines, err)
 		}

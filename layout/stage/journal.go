@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path"
 	"slices"
 	"sync"
 
@@ -32,16 +30,7 @@ type Record struct {
 	Created bool `json:"created,omitempty"`
 	// From is set by Announce, and by nothing else: the blob is created when its
 	// file is one of these.
-	From []FileID `json:"from,omitempty"`
-}
-
-// FileID tells a file from all others of its file system, also after it was
-// renamed. The number alone would not do: it is given to a new file once the old
-// one is gone.
-type FileID struct {
-	Inode uint64 `json:"inode"`
-	// Modified is when the content was last written, in nanoseconds since 1970.
-	Modified int64 `json:"modified"`
+	From []layout.FileID `json:"from,omitempty"`
 }
 
 // Journal is the list of what a running apply has built, so that the next one
@@ -50,9 +39,8 @@ type FileID struct {
 // power cut as well; one that takes what became of them only costs time. It is
 // safe for use by several goroutines.
 type Journal struct {
-	mu   sync.Mutex
-	w    *layout.StateFile
-	root *os.Root
+	mu sync.Mutex
+	w  *layout.StateFile
 }
 
 // OpenJournal opens the journal of the spec name for appending. The caller holds
@@ -69,53 +57,27 @@ func OpenJournal(store *layout.Store, name string) (*Journal, error) {
 	if _, err := w.Write([]byte("\n")); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	root, err := os.OpenRoot(store.Dir())
-	if err != nil {
-		return nil, errors.Join(err, w.Close())
-	}
-	return &Journal{w: w, root: root}, nil
+	return &Journal{w: w}, nil
 }
 
 // Announce appends the record of a blob whose content is complete in a temporary
-// file, and that is committed next. When the writer dies before it can append
-// what became of it, Built tells by the blob's file: only a file that stood among
-// the temporaries of the layout, with the blob's size, when it was announced was
-// put there by the writer. The same content from somebody else, before or after,
-// is another file. Where the system does not tell files apart nothing is
+// file, and that is committed next: see layout.Announce. When the writer dies before it
+// can append what became of it, Built tells by the blob's file: only the file that was
+// announced was put there by the writer. The same content from somebody else, before or
+// after, is another file. Where the system does not tell files apart nothing is
 // appended, for nothing could be proved. The announcement counts once durable
 // has returned; nil is nothing to wait for.
-func (j *Journal) Announce(r Record) (durable func() error, err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	entries, err := fs.ReadDir(j.root.FS(), ".layform/ingest")
-	if err != nil {
-		return nil, err
-	}
-	r.Created, r.From = false, nil
-	for _, e := range entries {
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if id, ok := fileID(info); ok && info.Size() == r.Descriptor.Size {
-			r.From = append(r.From, id)
-		}
-	}
-	if len(r.From) == 0 {
+func (j *Journal) Announce(r Record, file *layout.FileID) (durable func() error, err error) {
+	if file == nil {
 		return nil, nil
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r.Created, r.From = false, []layout.FileID{*file}
 	if err := j.append(r); err != nil {
 		return nil, err
 	}
 	return j.w.Sync()
-}
-
-func fileID(info fs.FileInfo) (FileID, bool) {
-	st, ok := StatOf(info)
-	return FileID{Inode: st.Inode, Modified: st.Mtime}, ok
 }
 
 // Append adds one record, in one write.
@@ -135,7 +97,7 @@ func (j *Journal) append(r Record) error {
 }
 
 // Close closes the file and keeps it: see ClearJournal.
-func (j *Journal) Close() error { return errors.Join(j.w.Close(), j.root.Close()) }
+func (j *Journal) Close() error { return j.w.Close() }
 
 // Built returns the records in the journal of the spec name, in the order in
 // which they were written; none when there is no journal. Lines that are torn
@@ -176,17 +138,7 @@ func Built(store *layout.Store, name string) ([]Record, error) {
 // published reports whether the blob of an announcement is the file that was
 // announced. What cannot be looked at proves nothing: its blob is left alone.
 func published(store *layout.Store, r Record) bool {
-	root, err := os.OpenRoot(store.Dir())
-	if err != nil {
-		return false
-	}
-	defer root.Close()
-	dgst := r.Descriptor.Digest
-	info, err := root.Lstat(path.Join(ocispec.ImageBlobsDir, dgst.Algorithm().String(), dgst.Encoded()))
-	if err != nil || info.Size() != r.Descriptor.Size {
-		return false
-	}
-	id, ok := fileID(info)
+	id, ok := store.Identity(r.Descriptor)
 	return ok && slices.Contains(r.From, id)
 }
 

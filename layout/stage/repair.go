@@ -17,11 +17,11 @@ import (
 // Repair mends what layform remembers beside a layout, and reports what it
 // cannot mend: staging states left pending, claims to blobs that are gone,
 // tables of contents that are damaged or have no blob, a damaged stat cache.
-// It comes after the Repair of the layout itself, whose lines are before: a dry
-// run takes what they say for done. The caller holds the lock, except for a dry
+// It comes after the Repair of the layout itself, whose result is before: a dry
+// run takes that for done. The caller holds the lock, except for a dry
 // run, which writes nothing. When an error ends Repair early, the lines tell what
 // was done before.
-func Repair(ctx context.Context, store *layout.Store, opts layout.RepairOptions, before []layout.Mended) ([]layout.Mended, error) {
+func Repair(ctx context.Context, store *layout.Store, opts layout.RepairOptions, before layout.Repaired) ([]layout.Mended, error) {
 	there, err := store.Present(ctx)
 	if err != nil {
 		return nil, err
@@ -44,16 +44,11 @@ func Repair(ctx context.Context, store *layout.Store, opts layout.RepairOptions,
 	return r.lines, nil
 }
 
-// assume takes for done what the lines of the layout's Repair say.
-func (r *repair) assume(lines []layout.Mended) {
-	for _, m := range lines {
-		switch {
-		case m.Object == "index.json" && m.Remedy == layout.Written:
-			r.newIndex = true
-		case m.Remedy == layout.Removed || m.Remedy == layout.Moved:
-			algorithm, encoded, _ := strings.Cut(strings.TrimPrefix(m.Object, "blobs/"), "/")
-			delete(r.there, digest.Digest(algorithm+":"+encoded))
-		}
+// assume takes for done what the Repair of the layout would do.
+func (r *repair) assume(before layout.Repaired) {
+	r.newIndex = before.NewIndex
+	for _, dgst := range before.Gone {
+		delete(r.there, dgst)
 	}
 }
 

@@ -56,7 +56,7 @@ func everything(t *testing.T, s *layout.Store) map[string]string {
 func repair(t *testing.T, s *layout.Store) []layout.Mended {
 	t.Helper()
 	before := everything(t, s)
-	would, err := stage.Repair(t.Context(), s, layout.RepairOptions{DryRun: true}, nil)
+	would, err := stage.Repair(t.Context(), s, layout.RepairOptions{DryRun: true}, layout.Repaired{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func repair(t *testing.T, s *layout.Store) []layout.Mended {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := stage.Repair(t.Context(), s, layout.RepairOptions{}, nil)
+	got, err := stage.Repair(t.Context(), s, layout.RepairOptions{}, layout.Repaired{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +338,7 @@ func TestDryRunThatMayNotRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines, err := stage.Repair(t.Context(), barred, layout.RepairOptions{DryRun: true}, nil)
+		lines, err := stage.Repair(t.Context(), barred, layout.RepairOptions{DryRun: true}, layout.Repaired{})
 		if err != nil || len(lines) != 1 || lines[0].Remedy != layout.Left || !strings.Contains(lines[0].Problem, filepath.Base(file)) {
 			t.Errorf("%s: %+v, %v", file, lines, err)
 		}

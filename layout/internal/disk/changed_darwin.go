@@ -14,3 +14,14 @@ func Changed(info fs.FileInfo) time.Time {
 	}
 	return info.ModTime()
 }
+
+// Identity tells a regular file from all others of its file system, also after it was
+// renamed. The number alone would not do: it is given to a new file once the old one is
+// gone. It is false where that cannot be told.
+func Identity(info fs.FileInfo) (FileID, bool) {
+	sys, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !info.Mode().IsRegular() {
+		return FileID{}, false
+	}
+	return FileID{Inode: sys.Ino, Modified: info.ModTime().UnixNano()}, true
+}
