@@ -43,7 +43,7 @@ var floors = map[string][]string{
 	"planner/source":                    {"layout/imagespec", "layout/layer", "layout/stage", "planner/source/walk", "spec"},
 	"planner":                           {"layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner/source", "spec", "spec/addr", "spec/schema"},
 	"executor/image":                    {"layout/jsondoc", "spec"},
-	"executor/encode":                   {"layout/imagespec", "layout/layer", "planner/source", "spec"},
+	"executor/encode":                   {"layout", "layout/imagespec", "layout/layer", "planner/source", "spec"},
 	"executor":                          {"executor/encode", "executor/image", "layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
 	"cmd/layform/view":                  {"executor", "layout", "layout/jsondoc", "layout/layer", "layout/printable", "layout/transfer", "layout/validate", "planner", "spec"},
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},

@@ -39,10 +39,10 @@ type Options struct {
 	// means GOMAXPROCS. It never changes the bytes.
 	Parallelism int
 	// Reuse are earlier blobs whose chunks are copied instead of being
-	// compressed again. They never change the bytes. Where the first is a file, by
-	// a method File like that of layout.BlobFile, and the writer has a method Share
-	// like that of layout.Ingest, the chunks in front of the first change that are
-	// not read share the file's blocks instead.
+	// compressed again. They never change the bytes. Where the first is a
+	// *layout.BlobFile and the writer a *layout.Ingest, on a file system that can, the
+	// chunks in front of the first change that are not read share the blob's blocks
+	// instead.
 	Reuse []Reuse
 	// Digests remembers digests of files, by the paths of their entries' File;
 	// nil remembers nothing. A file that it knows, by what stat says of it as it

@@ -5,11 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
-	"os"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 )
@@ -72,22 +72,15 @@ func (tw *treeWriter) prefix(ctx context.Context, w io.Writer, opts Options, rul
 	return kept, share(w, kept)
 }
 
-// sharer is a writer that can begin with bytes of a file by sharing their blocks:
-// about the first n, or none. It gives a reader of those, and writes only what
-// differs from them.
-type sharer interface {
-	Share(f *os.File, n int64) (*io.SectionReader, error)
-}
-
 // share lets w share the blocks of the chunks that it will begin with, and has
 // them read from there. One that is damaged there is compressed again, as ever.
 func share(w io.Writer, kept []place) error {
 	if len(kept) == 0 {
 		return nil
 	}
-	to, ok := w.(sharer)
-	earlier, isFile := kept[0].blob.(interface{ File() *os.File })
-	if !ok || !isFile {
+	to, isIngest := w.(*layout.Ingest)
+	earlier, isFile := kept[0].blob.(*layout.BlobFile)
+	if !isIngest || !isFile || earlier.File() == nil {
 		return nil
 	}
 	last := kept[len(kept)-1].chunk
