@@ -142,15 +142,15 @@ func TestReadme(t *testing.T) {
 	}
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
-		"layform.hcl":           source[1],
-		"public/srv/index.html": "<h1>Hello</h1>\n",
-		"public/srv/style.css":  "body { margin: 2em }\n",
+		"layform.hcl":       source[1],
+		"public/index.html": "<h1>Hello</h1>\n",
+		"public/style.css":  "body { margin: 2em }\n",
 	})
 	for _, plan := range plans[:2] {
 		if got := tool(t, dir, "layform", "plan"); strings.TrimSpace(got) != strings.TrimSpace(plan[1]) {
 			t.Errorf("plan prints:\n%s\nbut the README says:\n%s", got, plan[1])
 		}
 		tool(t, dir, "layform", "apply", "--auto-approve")
-		write(t, dir, map[string]string{"public/srv/index.html": "<h1>Hello, world</h1>\n"})
+		write(t, dir, map[string]string{"public/index.html": "<h1>Hello, world</h1>\n"})
 	}
 }
