@@ -75,19 +75,19 @@ func (o *observer) fingerprint(blocks []block) (digest.Digest, bool) {
 // preserves metadata makes links of one file.
 func (g given) shared() bool { return g.found != nil && g.found.Shared() }
 
-// spare is the room that entries leaves for parents that nobody declared.
-const spare = 16
-
 // entries lists the entries of a layer in canonical order, hard links behind
 // their targets. The list is of no use once something was reported.
 func (o *observer) entries(blocks []block) []Entry {
-	count := len(blocks) + spare
+	count := 0 // at most, with the parents that nobody declared
 	for _, b := range blocks {
 		if b.copied != nil {
-			count += b.copied.count
+			count += b.copied.count + strings.Count(b.copied.to, "/")
+		} else {
+			count += 1 + strings.Count(b.entry.Path, "/")
 		}
 	}
 	c := &collector{entries: make([]Entry, 0, count), first: map[*copied]map[walk.Inode]string{}}
+	c.texts.block = min(count*textLength, textBlock)
 	o.visit(blocks, c.add)
 	o.checkWhiteouts(c.entries)
 	o.tie(c.entries)
@@ -155,15 +155,22 @@ func (g given) file(dst, path []byte) []byte {
 }
 
 // texts makes strings of bytes, many with one allocation.
-type texts struct{ b strings.Builder }
+type texts struct {
+	b strings.Builder
+	// block is how many bytes are allocated at once.
+	block int
+}
 
-// textBlock is how many bytes of strings are allocated at once.
-const textBlock = 16 << 10
+// The length of a usual path, and the largest block.
+const (
+	textLength = 32
+	textBlock  = 16 << 10
+)
 
 func (t *texts) text(b []byte) string {
 	if t.b.Cap()-t.b.Len() < len(b) {
 		t.b = strings.Builder{}
-		t.b.Grow(max(len(b), textBlock))
+		t.b.Grow(max(len(b), t.block))
 	}
 	start := t.b.Len()
 	t.b.Write(b)
