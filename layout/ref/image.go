@@ -185,7 +185,7 @@ func checkDigest(s string) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, digest.ErrDigestUnsupported):
-		return errors.New("has an algorithm that is not known: write sha256:, sha384: or sha512:")
+		return errors.New("has an algorithm that is not known; known are sha256, sha384 and sha512")
 	}
 	return errors.New("is not complete: write sha256: and 64 hexadecimal digits")
 }

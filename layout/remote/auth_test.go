@@ -24,8 +24,7 @@ type tokens struct {
 	mu     sync.Mutex
 	scopes []string // that were asked for
 	users  []string
-	valid  int  // number of the token that is valid
-	writes bool // only writes need a password
+	valid  int // number of the token that is valid
 }
 
 func (s *tokens) handle(w http.ResponseWriter, r *http.Request) bool {
