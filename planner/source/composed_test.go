@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/spec"
 )
 
@@ -43,4 +44,15 @@ func TestDecomposedNames(t *testing.T) {
 	if got := paths(observeTree(t, root, both, Options{})); !slices.Contains(got, composed) || !slices.Contains(got, decomposed) {
 		t.Errorf("two names of other bytes give %+q", got)
 	}
+}
+
+// paths are the paths of entries, hard links left out.
+func paths(entries []Entry) []string {
+	var out []string
+	for _, e := range entries {
+		if e.Type != layer.Hardlink {
+			out = append(out, e.Path)
+		}
+	}
+	return out
 }

@@ -69,16 +69,6 @@ func TestPreserve(t *testing.T) {
 	}
 }
 
-func paths(entries []Entry) []string {
-	var out []string
-	for _, e := range entries {
-		if e.Type != layer.Hardlink {
-			out = append(out, e.Path)
-		}
-	}
-	return out
-}
-
 func TestPreserveXattrs(t *testing.T) {
 	dir, root := folder(t, map[string]string{"t/f": "x", "t/d/": ""})
 	set := func(name, key, value string) {
