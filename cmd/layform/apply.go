@@ -168,6 +168,11 @@ func (a *app) confirmAndExecute(ctx context.Context, made *planned, r runFlags, 
 		if err := a.show(view.PlanReport(made.plan, view.DefaultRows)); err != nil {
 			return err
 		}
+		// What was shown is not needed again, and of large layers takes as much
+		// memory as what they are built from.
+		for i := range made.plan.Changes {
+			made.plan.Changes[i].Files = nil
+		}
 	}
 	if !approved && !made.plan.Empty() {
 		if err := a.ask(ctx, made.plan); err != nil {
