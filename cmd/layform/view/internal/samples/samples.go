@@ -23,64 +23,14 @@ func file(size int64) *layer.Properties {
 
 // UpdatePlan is a plan in which one layer brings changes to all that is above it.
 func UpdatePlan() *planner.Plan {
-	cause := func(key string) planner.Reason {
-		return planner.Reason{Kind: planner.ReasonCause, Cause: key, Text: key + " changes"}
-	}
 	return &planner.Plan{
 		FormatVersion: planner.FormatVersion,
 		Spec: planner.Record{
 			Name: "default", Encoding: "v1",
 			Sources: []spec.Source{{Name: "layform.hcl", Text: "layout { path = \"dist/app\" }\n"}},
 		},
-		Layout: planner.LayoutRecord{Path: "dist/app"},
-		Changes: []planner.Change{
-			{Address: "layer.rootfs", Kind: spec.KindLayer, Action: planner.NoOp, Before: &planner.State{Digest: dgst("r")}, After: &planner.State{Digest: dgst("r")}},
-			{
-				Address: `layer.app["arm64"]`, Kind: spec.KindLayer, Action: planner.Update, Place: "layform.hcl:12",
-				Before:  &planner.State{Digest: dgst("a"), Size: 1200, Content: 40_000},
-				After:   &planner.State{Content: 41_000, Form: planner.FormTree},
-				Reasons: []planner.Reason{{Kind: planner.ReasonFiles, Text: "4 files changed"}},
-				Files: []planner.FileChange{
-					{Path: "/srv/app.js", Action: planner.Update, What: []layer.Property{"content"}, Before: file(1200), After: file(1300)},
-					{Path: "/srv/lib", Action: planner.Create, After: &layer.Properties{Type: layer.Directory, Mode: 0o755}},
-					{Path: "/srv/new.js", Action: planner.Create, After: file(80)},
-					{Path: "/srv/run", Action: planner.Update, What: []layer.Property{"mode", "owner"}, Before: file(9), After: &layer.Properties{Type: layer.Regular, Mode: 0o755, UID: 10, GID: 10, Size: 9}},
-					{Path: "/srv/same", Action: planner.Update, What: []layer.Property{"content"}, Before: file(9), After: file(9)},
-					{Path: "/srv/link", Action: planner.Delete, Before: &layer.Properties{Type: layer.Symlink, Mode: 0o777, Target: "a"}},
-				},
-			},
-			{
-				Address: "config.app", Use: `manifest.app["arm64"]`, Kind: spec.KindConfig, Action: planner.Update, Place: "layform.hcl:30",
-				Before:  &planner.State{Digest: dgst("c"), Size: 300},
-				After:   &planner.State{},
-				Reasons: []planner.Reason{{Kind: planner.ReasonFields, Text: "4 values changed"}, cause(`layer.app["arm64"]`)},
-				Fields: []planner.FieldChange{
-					{Path: `env["TOKEN"]`, Sensitive: true},
-					{Path: `labels["layer"]`, Before: `"x"`, Unknown: true},
-					{Path: `labels["version"]`, Before: `"1"`, After: `"2"`},
-					{Path: "user", After: `"65532"`},
-					{Path: "working_dir", Before: `"/"`},
-				},
-			},
-			{
-				Address: `manifest.app["arm64"]`, Kind: spec.KindManifest, Action: planner.Update, Place: "layform.hcl:40",
-				Before:  &planner.State{Digest: dgst("m"), Size: 400},
-				After:   &planner.State{},
-				Reasons: []planner.Reason{cause(`config.app for manifest.app["arm64"]`), cause(`layer.app["arm64"]`)},
-				Fields:  []planner.FieldChange{{Path: "layers[1]", Before: `"layer.old"`, After: `"layer.app[\"arm64\"]"`}},
-			},
-			{
-				Address: "index.app", Kind: spec.KindIndex, Action: planner.Replace, Place: "layform.hcl:50",
-				Before:  &planner.State{Digest: dgst("i"), Size: 500},
-				After:   &planner.State{},
-				Reasons: []planner.Reason{{Kind: planner.ReasonRequested, Text: "--replace asks for it"}, cause(`manifest.app["arm64"]`)},
-			},
-			{
-				Address: "layer.old", Kind: spec.KindLayer, Action: planner.Delete,
-				Before:  &planner.State{Digest: dgst("old"), Size: 7_000_000},
-				Reasons: []planner.Reason{{Kind: planner.ReasonGone, Text: "the spec no longer describes it"}},
-			},
-		},
+		Layout:  planner.LayoutRecord{Path: "dist/app"},
+		Changes: updateChanges(),
 		Tags: []planner.TagChange{
 			{Ref: "latest", Action: planner.Update, Address: "index.app", Before: dgst("i")},
 			{Ref: "v1", Action: planner.Delete, Before: dgst("i")},
@@ -104,6 +54,61 @@ func UpdatePlan() *planner.Plan {
 		Warnings: []string{"layer.unused is used by nothing"},
 		Summary: planner.Summary{
 			Add: 0, Change: 4, Destroy: 1, WriteBlobs: 4, WriteContent: 41_000, DeleteBlobs: 5, DeleteBytes: 7_002_400,
+		},
+	}
+}
+
+// updateChanges are the changes of UpdatePlan, in the order of their build.
+func updateChanges() []planner.Change {
+	cause := func(key string) planner.Reason {
+		return planner.Reason{Kind: planner.ReasonCause, Cause: key, Text: key + " changes"}
+	}
+	return []planner.Change{
+		{Address: "layer.rootfs", Kind: spec.KindLayer, Action: planner.NoOp, Before: &planner.State{Digest: dgst("r")}, After: &planner.State{Digest: dgst("r")}},
+		{
+			Address: `layer.app["arm64"]`, Kind: spec.KindLayer, Action: planner.Update, Place: "layform.hcl:12",
+			Before:  &planner.State{Digest: dgst("a"), Size: 1200, Content: 40_000},
+			After:   &planner.State{Content: 41_000, Form: planner.FormTree},
+			Reasons: []planner.Reason{{Kind: planner.ReasonFiles, Text: "4 files changed"}},
+			Files: []planner.FileChange{
+				{Path: "/srv/app.js", Action: planner.Update, What: []layer.Property{"content"}, Before: file(1200), After: file(1300)},
+				{Path: "/srv/lib", Action: planner.Create, After: &layer.Properties{Type: layer.Directory, Mode: 0o755}},
+				{Path: "/srv/new.js", Action: planner.Create, After: file(80)},
+				{Path: "/srv/run", Action: planner.Update, What: []layer.Property{"mode", "owner"}, Before: file(9), After: &layer.Properties{Type: layer.Regular, Mode: 0o755, UID: 10, GID: 10, Size: 9}},
+				{Path: "/srv/same", Action: planner.Update, What: []layer.Property{"content"}, Before: file(9), After: file(9)},
+				{Path: "/srv/link", Action: planner.Delete, Before: &layer.Properties{Type: layer.Symlink, Mode: 0o777, Target: "a"}},
+			},
+		},
+		{
+			Address: "config.app", Use: `manifest.app["arm64"]`, Kind: spec.KindConfig, Action: planner.Update, Place: "layform.hcl:30",
+			Before:  &planner.State{Digest: dgst("c"), Size: 300},
+			After:   &planner.State{},
+			Reasons: []planner.Reason{{Kind: planner.ReasonFields, Text: "4 values changed"}, cause(`layer.app["arm64"]`)},
+			Fields: []planner.FieldChange{
+				{Path: `env["TOKEN"]`, Sensitive: true},
+				{Path: `labels["layer"]`, Before: `"x"`, Unknown: true},
+				{Path: `labels["version"]`, Before: `"1"`, After: `"2"`},
+				{Path: "user", After: `"65532"`},
+				{Path: "working_dir", Before: `"/"`},
+			},
+		},
+		{
+			Address: `manifest.app["arm64"]`, Kind: spec.KindManifest, Action: planner.Update, Place: "layform.hcl:40",
+			Before:  &planner.State{Digest: dgst("m"), Size: 400},
+			After:   &planner.State{},
+			Reasons: []planner.Reason{cause(`config.app for manifest.app["arm64"]`), cause(`layer.app["arm64"]`)},
+			Fields:  []planner.FieldChange{{Path: "layers[1]", Before: `"layer.old"`, After: `"layer.app[\"arm64\"]"`}},
+		},
+		{
+			Address: "index.app", Kind: spec.KindIndex, Action: planner.Replace, Place: "layform.hcl:50",
+			Before:  &planner.State{Digest: dgst("i"), Size: 500},
+			After:   &planner.State{},
+			Reasons: []planner.Reason{{Kind: planner.ReasonRequested, Text: "--replace asks for it"}, cause(`manifest.app["arm64"]`)},
+		},
+		{
+			Address: "layer.old", Kind: spec.KindLayer, Action: planner.Delete,
+			Before:  &planner.State{Digest: dgst("old"), Size: 7_000_000},
+			Reasons: []planner.Reason{{Kind: planner.ReasonGone, Text: "the spec no longer describes it"}},
 		},
 	}
 }
