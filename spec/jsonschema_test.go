@@ -31,10 +31,10 @@ func jsonSchema(t *testing.T) *jsonschema.Schema {
 		t.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("layform.schema.json", document); err != nil {
+	if err := c.AddResource("https://layform.example/schema.json", document); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := c.Compile("layform.schema.json")
+	compiled, err := c.Compile("https://layform.example/schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
