@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/layform/layform/layout/internal/disk"
@@ -76,10 +77,10 @@ func (s *Store) Lock(ctx context.Context, holder Holder, timeout time.Duration) 
 		return nil, err
 	}
 	s.setHeld(true)
-	return func() error {
+	return sync.OnceValue(func() error {
 		s.setHeld(false)
 		return release()
-	}, nil
+	}), nil
 }
 
 func (s *Store) setHeld(held bool) {

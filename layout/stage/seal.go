@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -16,6 +17,10 @@ import (
 // sealedAnnotations is the annotation that stands, in a staging state alone, for
 // those of an entry of which some are sensitive.
 const sealedAnnotations = "sealed"
+
+// sealPrefix begins every sealed value: an annotation of the user's may have the
+// name of ours.
+const sealPrefix = `"hmac-sha256:`
 
 // Seal is the form in which the state keeps a sensitive value: a JSON string with
 // a digest under the state's salt, enough to tell whether the value changed. A
@@ -27,7 +32,7 @@ func (s *Stage) Seal(value string) string {
 	}
 	mac := hmac.New(sha256.New, []byte(s.Salt))
 	mac.Write([]byte(value))
-	return `"hmac-sha256:` + hex.EncodeToString(mac.Sum(nil)) + `"`
+	return sealPrefix + hex.EncodeToString(mac.Sum(nil)) + `"`
 }
 
 // SealEntry is an entry of index.json in the form in which the state keeps it when
@@ -50,7 +55,7 @@ func (s *Stage) SealEntry(d ocispec.Descriptor) ocispec.Descriptor {
 // SameEntry reports whether is, an entry of index.json, says what was says, which
 // the state keeps.
 func (s *Stage) SameEntry(was, is ocispec.Descriptor) bool {
-	if _, sealed := was.Annotations[sealedAnnotations]; sealed && s.Salt != "" {
+	if strings.HasPrefix(was.Annotations[sealedAnnotations], sealPrefix) && s.Salt != "" {
 		is = s.SealEntry(is)
 	}
 	return layout.SameEntry(was, is)
