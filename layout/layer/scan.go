@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"math"
 	"path"
 	"strings"
 
@@ -123,6 +124,9 @@ func (s *scanner) entry(h *tar.Header, headers []rawHeader, data int64) error {
 	e := entryOf(h)
 	start, head := s.start, s.in.n-s.start
 	size := dataSize(h, headers)
+	if size < 0 || size > math.MaxInt64-data-BlockSize {
+		return unreadable("%q has a size that no tar can have", h.Name)
+	}
 	if s.Skip != nil && e.Type != "" && s.Skip(&e) {
 		ahead := Span(data+size) - s.in.n
 		s.omit(head, ahead)
