@@ -198,14 +198,21 @@ func kept(next *stage.Stage, sealed bool, entry ocispec.Descriptor) ocispec.Desc
 // dropGone takes out of the staging state what the plan removes, and what it
 // puts there anew.
 func (r *run) dropGone(next *stage.Stage) {
-	replaced := map[digest.Digest]bool{}
+	replaced, planned := map[digest.Digest]bool{}, map[string]bool{}
 	for _, c := range r.plan.Changes {
+		planned[c.Key()] = true
 		if c.Before != nil && (c.Action == planner.Delete || r.made[c.Key()].object.Body != nil) {
 			replaced[c.Before.Digest] = true
 		}
 		if c.Action == planner.Delete {
 			delete(next.Objects, c.Key())
 			r.result.Destroyed++
+		}
+	}
+	for key, o := range next.Objects {
+		// What targets leave out may have the bytes, and so the entry, of what goes.
+		if !planned[key] {
+			delete(replaced, o.Descriptor.Digest)
 		}
 	}
 	for _, t := range r.plan.Tags {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
@@ -141,7 +143,7 @@ func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest
 		if wanted[ref] && !d.opts.Destroy {
 			continue
 		}
-		if d.chosen != nil && !d.targeted(was.Digest) {
+		if d.chosen != nil && (!d.targeted(was.Digest) || d.staysFor(was.Digest, ref)) {
 			continue
 		}
 		for _, e := range d.named[ref] {
@@ -153,7 +155,8 @@ func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest
 		}
 	}
 	for _, was := range d.prior.Stage.Untagged {
-		if d.prior.Shared[was.Digest] || untagged[was.Digest] && !d.opts.Destroy || d.chosen != nil && !d.targeted(was.Digest) {
+		if d.prior.Shared[was.Digest] || untagged[was.Digest] && !d.opts.Destroy ||
+			d.chosen != nil && (!d.targeted(was.Digest) || d.staysFor(was.Digest, "")) {
 			continue
 		}
 		for _, e := range d.named[""] {
@@ -170,4 +173,24 @@ func (d *differ) targeted(dgst digest.Digest) bool {
 	return slices.ContainsFunc(d.plan.Changes, func(c Change) bool {
 		return c.Action != NoOp && c.Before != nil && c.Before.Digest == dgst
 	})
+}
+
+// staysFor reports whether an object that the targets leave out has the digest and
+// asks for the tag; for any entry of that digest where ref is empty.
+func (d *differ) staysFor(dgst digest.Digest, ref string) bool {
+	planned := map[string]bool{}
+	for _, c := range d.plan.Changes {
+		planned[c.Key()] = true
+	}
+	for key, o := range d.prior.Stage.Objects {
+		if planned[key] || o.Descriptor.Digest != dgst {
+			continue
+		}
+		if ref == "" || slices.ContainsFunc(slices.Collect(maps.Keys(o.Fields)), func(path string) bool {
+			return strings.HasPrefix(path, "tags[") && string(o.Fields[path]) == strconv.Quote(ref)
+		}) {
+			return true
+		}
+	}
+	return false
 }
