@@ -148,10 +148,6 @@ func removeBlob(d *disk.Dir, dgst digest.Digest) (int64, bool, error) {
 		return 0, false, err
 	}
 	info, err := d.Lstat(name)
-	if errors.Is(err, ErrNotPlain) {
-		// A link or a directory in the place of a blob is not of our making.
-		return 0, false, nil
-	}
 	if err != nil {
 		return 0, false, ignoreMissing(err)
 	}
