@@ -241,6 +241,18 @@ func (o *Overlay) find(p string) *treeNode {
 	return parent.children[base]
 }
 
+// dots is the directory that an empty part of a path, "." or ".." leads to; false
+// for a name. What lies above the root is the root.
+func (n *treeNode) dots(part string) (*treeNode, bool) {
+	switch {
+	case part == "" || part == ".", part == ".." && n.parent == nil:
+		return n, true
+	case part == "..":
+		return n.parent, true
+	}
+	return nil, false
+}
+
 // walk goes to a directory, through links, and makes what is missing if it may;
 // otherwise it gives nil for what is missing or no directory.
 func (o *Overlay) walk(dir string, create bool) (*treeNode, error) {
@@ -252,13 +264,8 @@ func (o *Overlay) walk(dir string, create bool) (*treeNode, error) {
 		}
 		part := rest[0]
 		rest = rest[1:]
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			if at.parent != nil {
-				at = at.parent
-			}
+		if to, ok := at.dots(part); ok {
+			at = to
 			continue
 		}
 		next := at.children[part]
@@ -359,13 +366,8 @@ func (o *Overlay) Lookup(name string, follow bool) (File, error) {
 	for len(rest) > 0 {
 		part := rest[0]
 		rest = rest[1:]
-		switch part {
-		case "", ".":
-			continue
-		case "..":
-			if at.parent != nil {
-				at = at.parent
-			}
+		if to, ok := at.dots(part); ok {
+			at = to
 			continue
 		}
 		next := at.children[part]
