@@ -1,7 +1,3 @@
-// Package planner says what has to change in a layout so that it holds what a
-// spec describes. Refresh observes and Diff compares: neither writes anything.
-// Their result, a Plan, is a plain value that can be saved, shown, reviewed and
-// applied later, verbatim, or refused as stale.
 package planner
 
 import (
