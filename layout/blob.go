@@ -275,25 +275,35 @@ func ignoreMissing(err error) error {
 
 // Check tells the state of the blob of desc, by hashing its content or by what
 // the Cache remembers of it. A negative size of desc stands for any. The error
-// is one of reading; a blob that is something else than a file is Torn.
-func (r *Reader) Check(ctx context.Context, desc ocispec.Descriptor) (BlobState, error) {
+// is one of reading; a blob that is something else than a file is Torn, also one
+// that is a symbolic link: what is written here is a file of its own, although
+// reading follows the links that others made.
+func (s *Store) Check(ctx context.Context, desc ocispec.Descriptor) (BlobState, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	f, info, err := r.openBlob(desc.Digest)
+	name, err := blobPath(desc.Digest)
+	if err != nil {
+		return "", err
+	}
+	d, err := s.disk()
+	if err != nil {
+		return Missing, ignoreMissing(err)
+	}
+	f, info, err := d.Open(name, os.O_RDONLY)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Missing, nil
 	case errors.Is(err, ErrNotPlain):
 		return Torn, nil
 	case err != nil:
-		return "", err
+		return "", blobError(desc.Digest, err)
 	}
 	defer f.Close()
 	if desc.Size >= 0 && info.Size() != desc.Size {
 		return Torn, nil
 	}
-	got, err := r.hashBlob(ctx, f, info, desc.Digest)
+	got, err := s.hashBlob(ctx, f, info, desc.Digest)
 	if err != nil {
 		return "", err
 	}

@@ -239,14 +239,56 @@ func TestBlobIsNoFile(t *testing.T) {
 				t.Errorf("Check: %s, %v", state, err)
 			}
 			before := snapshot(t, s.Dir())
-			_, err := s.Sweep(t.Context(), []digest.Digest{desc.Digest}, nil)
-			if err == nil {
-				t.Error("what is no blob was swept")
+			got, err := s.Sweep(t.Context(), []digest.Digest{desc.Digest}, nil)
+			after := snapshot(t, s.Dir())
+			switch {
+			case strings.HasPrefix(name, "link for "): // the blob's own folder
+				if !errors.Is(err, layout.ErrNotPlain) {
+					t.Errorf("Sweep: %v", err)
+				}
+			case err != nil || got.Stopped || len(got.Blobs) > 1 || got.Bytes != 0:
+				t.Errorf("Sweep: %+v, %v", got, err)
+			case len(got.Blobs) == 1: // a link goes, and nothing that it leads to
+				if !strings.Contains(name, "link") {
+					t.Error("what is no blob was swept")
+				}
+				delete(before, "blobs/sha256/"+desc.Digest.Encoded())
 			}
-			if diff := cmp.Diff(before, snapshot(t, s.Dir())); diff != "" {
+			if diff := cmp.Diff(before, after); diff != "" {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A link to the content of a blob gives way to it and is swept, while what it leads to
+// stays.
+func TestLinkIsReplacedAndSwept(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{})
+	desc := put(t, s, "x", []byte("content"))
+	file, real := blobFile(s, desc.Digest), filepath.Join(s.Dir(), "real")
+	link := func() {
+		t.Helper()
+		if err := os.Rename(file, real); err != nil {
+			t.Fatal(err)
+		}
+		symlink(t, "../../real", file)
+	}
+	link()
+	put(t, s, "x", []byte("content"))
+	if state, err := s.Check(t.Context(), desc); state != layout.Intact || err != nil {
+		t.Errorf("what replaced it is %s, %v", state, err)
+	}
+	link()
+	got, err := s.Sweep(t.Context(), []digest.Digest{desc.Digest}, nil)
+	if diff := cmp.Diff(layout.Swept{Blobs: []digest.Digest{desc.Digest}}, got); diff != "" || err != nil {
+		t.Errorf("%s, %v", diff, err)
+	}
+	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the link: %v", err)
+	}
+	if data, err := os.ReadFile(real); err != nil || string(data) != "content" {
+		t.Errorf("what the link led to: %q, %v", data, err)
 	}
 }
 
@@ -348,7 +390,7 @@ func TestLinkedBlob(t *testing.T) {
 	if ok, err := s.Exists(t.Context(), desc); !ok || err != nil {
 		t.Errorf("it exists: %v, %v", ok, err)
 	}
-	if state, err := s.Check(t.Context(), desc); state != layout.Intact || err != nil {
+	if state, err := s.Check(t.Context(), desc); state != layout.Torn || err != nil {
 		t.Errorf("it is %s, %v", state, err)
 	}
 	if err := os.Chmod(real, 0o644); err != nil {

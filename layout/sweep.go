@@ -35,6 +35,7 @@ type Swept struct {
 // leads nowhere, and one that is ErrOdd to all that it could mean. The caller holds
 // the lock. Others may ignore it: index.json is
 // looked at once more right before each deletion, and when it changed Sweep stops.
+// A symbolic link in the place of a candidate is deleted and not followed.
 // When an error comes while blobs are being deleted, Swept tells which are gone.
 func (s *Store) Sweep(ctx context.Context, candidates []digest.Digest, keep []ocispec.Descriptor) (Swept, error) {
 	var swept Swept
@@ -141,18 +142,30 @@ func (w *watch) moved() (bool, error) {
 	return !bytes.Equal(raw, w.raw), err
 }
 
-// removeBlob deletes the file of a blob, and gives its size.
+// removeBlob deletes the file of a blob, and gives its size. A link in its place goes,
+// and nothing that it leads to; whatever else somebody put there stays, for it is no
+// blob.
 func removeBlob(d *disk.Dir, dgst digest.Digest) (int64, bool, error) {
 	name, err := blobPath(dgst)
 	if err != nil {
 		return 0, false, err
 	}
-	info, err := d.Lstat(name)
+	if err := d.CheckParents(name); err != nil {
+		return 0, false, ignoreMissing(err)
+	}
+	info, err := d.Root.Lstat(name)
 	if err != nil {
 		return 0, false, ignoreMissing(err)
 	}
+	isLink := info.Mode()&fs.ModeSymlink != 0
+	if !isLink && !info.Mode().IsRegular() {
+		return 0, false, nil
+	}
 	if err := d.Remove(name); err != nil {
 		return 0, false, err
+	}
+	if isLink {
+		return 0, true, nil
 	}
 	return info.Size(), true, nil
 }
