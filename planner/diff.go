@@ -14,6 +14,7 @@ import (
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
+	"github.com/layform/layform/spec/schema"
 )
 
 // Diff compares a spec with what Refresh saw. It is pure: it reads and evaluates
@@ -142,7 +143,7 @@ func (d *differ) diffStep(s Step, now Evaluated) Change {
 	}
 	change.Write = content.write && change.Action != NoOp
 	for _, f := range change.Fields {
-		if h := head(f.Path); h == "descriptor_annotations" || h == "platform" {
+		if schema.Decides(s.Address.Kind, head(f.Path))&schema.Descriptor != 0 {
 			d.redescribed[s.Key] = true
 		}
 	}

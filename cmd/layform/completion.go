@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/layform/layform/spec/schema"
 )
 
 // completionCmd prints a completion script.
@@ -53,12 +55,17 @@ func placesOf(n *kong.Node) []place {
 		}
 	}
 	for _, arg := range n.Positional {
-		if arg.Enum == "" {
+		switch {
+		case arg.Tag.Has("topics"):
+			for _, topic := range schema.Topics() {
+				p.words = append(p.words, word{topic.Name, topic.Text})
+			}
+		case arg.Enum == "":
 			p.files = true
-			continue
-		}
-		for value := range arg.EnumMap() {
-			p.words = append(p.words, word{value, arg.Help})
+		default:
+			for value := range arg.EnumMap() {
+				p.words = append(p.words, word{value, arg.Help})
+			}
 		}
 	}
 	for _, group := range n.AllFlags(true) {

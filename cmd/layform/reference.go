@@ -6,7 +6,7 @@ import (
 
 // referenceCmd explains the spec language.
 type referenceCmd struct {
-	Topic string `arg:"" optional:"" help:"A block, the path of an attribute such as layer.copy.mode, or a function. Without it, all blocks and functions are listed."`
+	Topic string `arg:"" optional:"" topics:"" help:"A block, an attribute such as tags or layer.copy.mode, or a function. Without it, all blocks and functions are listed."`
 }
 
 // Run prints the text about the topic.

@@ -10,54 +10,107 @@ import (
 	"github.com/layform/layform/spec/internal/suggest"
 )
 
-// Topics lists what Reference has a text for: blocks and attributes by their path
-// (layer.copy.mode), and functions by their name; sorted.
-func Topics() []string {
-	var topics []string
+// Topic is a name that Reference has a text for, with the first sentence of it.
+type Topic struct{ Name, Text string }
+
+// Topics lists the topics of Reference: blocks and attributes by their path
+// (layer.copy.mode), and functions by their name; sorted by name. A name that means
+// several things is listed once.
+func Topics() []Topic {
+	var topics []Topic
 	Walk(func(path []string, b *Block) {
 		name := strings.Join(path, ".")
-		topics = append(topics, name)
+		topics = append(topics, Topic{name, firstSentence(b.Text)})
 		for _, a := range b.Attributes {
-			topics = append(topics, name+"."+a.Name)
+			topics = append(topics, Topic{name + "." + a.Name, firstSentence(a.Text)})
 		}
 	})
 	for _, f := range eval.Functions() {
-		topics = append(topics, f.Name)
+		topics = append(topics, Topic{f.Name, firstSentence(f.Text)})
 	}
-	slices.Sort(topics)
-	return slices.Compact(topics)
+	slices.SortStableFunc(topics, func(a, b Topic) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(topics, func(a, b Topic) bool { return a.Name == b.Name })
+}
+
+// firstSentence is the first sentence of a text, with its full stop.
+func firstSentence(text string) string {
+	first, _, _ := strings.Cut(text, ". ")
+	return strings.TrimSuffix(first, ".") + "."
 }
 
 // Reference is the text about a topic, for terminals: a block, an attribute or a
 // function. The names of the blocks around may be left out: layer.copy.mode is
-// copy.mode as well. A name that means several things gives all their texts. An
-// empty topic gives the list of blocks and functions.
+// copy.mode as well. A name that means several things gives all their texts; an
+// attribute's name that several blocks have gives the list of these. An empty topic
+// gives the list of blocks and functions.
 func Reference(topic string) (string, error) {
 	topic = strings.TrimSuffix(strings.TrimSpace(topic), "()")
 	if topic == "" {
 		return overview(), nil
 	}
 	var texts []string
+	attributes := attributesOf(topic)
 	Walk(func(path []string, b *Block) {
-		name := strings.Join(path, ".")
-		if matches(name, topic) {
+		if name := strings.Join(path, "."); matches(name, topic) {
 			texts = append(texts, blockText(name, b))
 		}
-		for _, a := range b.Attributes {
-			if strings.Contains(topic, ".") && matches(name+"."+a.Name, topic) {
-				texts = append(texts, attributeText(name, a))
-			}
-		}
 	})
+	if len(attributes) > 1 && !strings.Contains(topic, ".") {
+		texts = append(texts, attributeList(topic, attributes))
+	} else {
+		for _, a := range attributes {
+			texts = append(texts, attributeText(a.block, a.Attribute))
+		}
+	}
 	for _, f := range eval.Functions() {
 		if f.Name == topic {
 			texts = append(texts, functionText(f))
 		}
 	}
 	if len(texts) == 0 {
-		return "", fmt.Errorf("the language has no %q.%s", topic, suggest.Closest(topic, Topics()))
+		return "", fmt.Errorf("the language has no %q.%s", topic, suggest.Closest(topic, candidates()))
 	}
 	return strings.Join(texts, "\n"), nil
+}
+
+// placed is an attribute with the path of its block.
+type placed struct {
+	block string
+	Attribute
+}
+
+// attributesOf lists the attributes that a topic means: by their path, or its end.
+func attributesOf(topic string) []placed {
+	var found []placed
+	Walk(func(path []string, b *Block) {
+		name := strings.Join(path, ".")
+		for _, a := range b.Attributes {
+			if matches(name+"."+a.Name, topic) {
+				found = append(found, placed{name, a})
+			}
+		}
+	})
+	return found
+}
+
+// attributeList is the text about an attribute's name that several blocks have.
+func attributeList(name string, attributes []placed) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "attribute %s is in %d blocks\n\n", name, len(attributes))
+	for _, a := range attributes {
+		b.WriteString("  " + a.block + "." + a.Name + "  " + traits(a.Attribute) + "\n")
+		b.WriteString(fill(6, firstSentence(a.Text)))
+	}
+	return b.String()
+}
+
+// candidates are the names that a mistyped topic can have meant.
+func candidates() []string {
+	var names []string
+	for _, topic := range Topics() {
+		names = append(names, topic.Name, topic.Name[strings.LastIndex(topic.Name, ".")+1:])
+	}
+	return names
 }
 
 // matches reports whether a topic is a path or the end of one.
@@ -90,9 +143,8 @@ func overview() string {
 	var b strings.Builder
 	b.WriteString("Blocks of a spec. `layform reference BLOCK` shows their attributes.\n\n")
 	Walk(func(path []string, block *Block) {
-		first, _, _ := strings.Cut(block.Text, ". ")
 		b.WriteString(strings.Repeat("  ", len(path)) + header(block) + "\n")
-		b.WriteString(fill(2*len(path)+2, strings.TrimSuffix(first, ".")+"."))
+		b.WriteString(fill(2*len(path)+2, firstSentence(block.Text)))
 	})
 	group := ""
 	for _, f := range eval.Functions() {

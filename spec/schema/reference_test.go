@@ -36,20 +36,25 @@ func TestReference(t *testing.T) {
 	if len(topics) < 200 {
 		t.Fatalf("there are only %d topics", len(topics))
 	}
-	for _, topic := range append(topics, "") {
-		text, err := Reference(topic)
+	for _, topic := range append(topics, Topic{}) {
+		text, err := Reference(topic.Name)
 		if err != nil {
-			t.Errorf("%s: %v", topic, err)
+			t.Errorf("%s: %v", topic.Name, err)
+		}
+		if topic.Name != "" && (!strings.HasSuffix(topic.Text, ".") || strings.Contains(topic.Text, "\n")) {
+			t.Errorf("%s: the first sentence is %q", topic.Name, topic.Text)
 		}
 		if !utf8.ValidString(text) || !strings.HasSuffix(text, "\n") || strings.Contains(text, "\n\n\n") {
-			t.Errorf("%s: %q", topic, text)
+			t.Errorf("%s: %q", topic.Name, text)
 		}
 	}
 	for topic, want := range map[string][]string{
 		"copy":            {"block layer.copy", "mode  (string", "exclude = "},
 		"copy.mode":       {"attribute layer.copy.mode", "Decides: blob"},
 		"layer.created":   {"Image spec: config.md: history, created", "Decides: history"},
-		"metadata":        nil,
+		"metadata":        {"attribute layer.copy.metadata", "Decides: blob"},
+		"tags":            {"attribute tags is in 2 blocks", "manifest.tags  (list of strings", "index.tags  (list"},
+		"config":          {"block config", "attribute manifest.config"},
 		"copy.metadata":   {"(string: normalize or preserve, default"},
 		"join":            {"function join(separator, lists...)", `join("-", ["foo", "bar"]) is "foo-bar"`},
 		"join()":          {"function join"},
@@ -69,7 +74,9 @@ func TestReference(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Reference("layer.archve"); err == nil || !strings.Contains(err.Error(), `Did you mean "layer.archive"?`) {
-		t.Errorf("a mistyped topic: %v", err)
+	for topic, meant := range map[string]string{"layer.archve": "layer.archive", "tagz": "tags", "entrypint": "entrypoint"} {
+		if _, err := Reference(topic); err == nil || !strings.Contains(err.Error(), `Did you mean "`+meant+`"?`) {
+			t.Errorf("a mistyped topic: %v", err)
+		}
 	}
 }
