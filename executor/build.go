@@ -270,7 +270,7 @@ func (r *run) entry(m made) ocispec.Descriptor {
 		var platform *ocispec.Platform
 		if config, ok := r.get(m.step.Config); ok {
 			if c, ok := config.object.Body.(*spec.Config); ok && c.Image != nil {
-				platform = &c.Image.Platform
+				platform = c.Image.Platform
 			}
 		}
 		return image.EntryDescriptor(m.built, b.Entry, platform, b.ArtifactType)

@@ -180,7 +180,7 @@ entry create "" manifest.n
 +1 ~0 -0, writes 1, deletes 0
 `},
 	{"a shared config gets a second use", func(s *scene) {
-		s.add("config.a for manifest.u", &spec.Config{Image: &ocispec.Image{}}, []string{"layer.b"})
+		s.add("config.a for manifest.u", &spec.Config{Image: &spec.Image{}}, []string{"layer.b"})
 		s.forget("config.a for manifest.u")
 		s.unknown("config.a for manifest.u")
 	}, `
@@ -188,7 +188,7 @@ create config.a for manifest.u (new) written
 +1 ~0 -0, writes 1, deletes 0
 `},
 	{"one use of a config goes", func(s *scene) {
-		s.add("config.a for manifest.u", &spec.Config{Image: &ocispec.Image{}}, []string{"layer.b"})
+		s.add("config.a for manifest.u", &spec.Config{Image: &spec.Image{}}, []string{"layer.b"})
 		s.remove("config.a for manifest.u")
 	}, `
 delete config.a for manifest.u (gone)

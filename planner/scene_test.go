@@ -40,7 +40,7 @@ func newScene() *scene {
 	for _, name := range []string{"layer.a", "layer.b"} {
 		s.add(name, &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeFile, To: "f"}}}, nil)
 	}
-	s.add("config.a", &spec.Config{Image: &ocispec.Image{}}, []string{"layer.a", "layer.b"}, spec.Field{Path: `labels["x"]`, Value: `"1"`})
+	s.add("config.a", &spec.Config{Image: &spec.Image{}}, []string{"layer.a", "layer.b"}, spec.Field{Path: `labels["x"]`, Value: `"1"`})
 	s.add("manifest.a", &spec.Manifest{}, []string{"config.a", "layer.a", "layer.b"})
 	s.add("index.a", &spec.Index{Entry: spec.Entry{Tags: []string{"latest"}}}, []string{"manifest.a"}, spec.Field{Path: "tags[0]", Value: `"latest"`})
 	s.add("manifest.u", &spec.Manifest{}, []string{"layer.b"})

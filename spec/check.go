@@ -172,7 +172,7 @@ func (c *checker) platform(addr Address) *ocispec.Platform {
 		return nil
 	}
 	if config := c.objects[*m.Config].object.Body.(*Config); config.Image != nil {
-		return &config.Image.Platform
+		return config.Image.Platform
 	}
 	return nil
 }

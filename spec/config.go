@@ -55,36 +55,57 @@ func (d *decoder) foreignConfig(c *Config, content string, given got) {
 }
 
 // image decodes the attributes of an image config.
-func (d *decoder) image() *ocispec.Image {
+func (d *decoder) image() *Image {
 	attrs := d.inst.block.attrs
-	image := &ocispec.Image{}
-	if p := d.platform(); p != nil {
-		image.Platform = *p
+	image := &Image{Platform: d.platform()}
+	system := ""
+	if image.Platform != nil {
+		system = image.Platform.OS
 	}
-	var g got
 	image.Created, _ = d.moment(attrs, "created", false)
-	image.Author, _ = d.text(attrs, "author")
-	c := &image.Config
-	if c.User, g = d.text(attrs, "user"); c.User != "" && !userPattern().MatchString(c.User) {
-		d.err(g.rng, "user is %s, but must be user, uid, user:group or uid:gid.", g.quote(c.User))
+	image.Author, _ = d.textOrNone("author")
+	var g got
+	if image.User, g = d.textOrNone("user"); image.User != nil && *image.User != "" && !userPattern().MatchString(*image.User) {
+		d.err(g.rng, "user is %s, but must be user, uid, user:group or uid:gid.", g.quote(*image.User))
 	}
-	c.ExposedPorts = d.ports()
-	c.Env = d.environment()
-	c.Entrypoint, g = d.texts(attrs, "entrypoint")
-	d.noNUL(g, c.Entrypoint)
-	c.Cmd, g = d.texts(attrs, "cmd")
-	d.noNUL(g, c.Cmd)
-	c.Volumes = d.volumes(image.OS)
-	if c.WorkingDir, g = d.text(attrs, "working_dir"); g.ok && !absoluteOn(image.OS, c.WorkingDir) {
-		d.err(g.rng, "working_dir is %s, but must be an absolute path.", g.quote(c.WorkingDir))
+	image.ExposedPorts = d.ports()
+	image.Env = d.environment()
+	image.Entrypoint = d.arguments("entrypoint")
+	image.Cmd = d.arguments("cmd")
+	image.Volumes = d.volumes(system)
+	if image.WorkingDir, g = d.textOrNone("working_dir"); image.WorkingDir != nil && !absoluteOn(system, *image.WorkingDir) {
+		d.err(g.rng, "working_dir is %s, but must be an absolute path.", g.quote(*image.WorkingDir))
 	}
-	c.Labels = d.annotations(attrs, "labels")
-	if c.StopSignal, g = d.text(attrs, "stop_signal"); g.ok && !signalPattern().MatchString(c.StopSignal) {
-		d.err(g.rng, "stop_signal is %s, but must be a name such as \"SIGTERM\" or \"SIGRTMIN+3\", or a number.", g.quote(c.StopSignal))
+	image.Labels = d.annotations(attrs, "labels")
+	if image.StopSignal, g = d.textOrNone("stop_signal"); image.StopSignal != nil && !signalPattern().MatchString(*image.StopSignal) {
+		d.err(g.rng, "stop_signal is %s, but must be a name such as \"SIGTERM\" or \"SIGRTMIN+3\", or a number.", g.quote(*image.StopSignal))
 	}
-	//lint:ignore SA1019 deprecated, but part of the image spec
-	c.ArgsEscaped = d.flag(attrs, "args_escaped")
+	if g := d.get(attrs, "args_escaped"); g.ok {
+		escaped := g.value.True()
+		image.ArgsEscaped = &escaped
+	}
 	return image
+}
+
+// textOrNone is a string attribute of the object, nil when it is not set or not known.
+func (d *decoder) textOrNone(name string) (*string, got) {
+	s, g := d.text(d.inst.block.attrs, name)
+	if !g.ok {
+		return nil, g
+	}
+	return &s, g
+}
+
+// arguments is a list of arguments of a command, nil when it is not set or not known.
+func (d *decoder) arguments(name string) []string {
+	list, g := d.texts(d.inst.block.attrs, name)
+	if slices.ContainsFunc(list, func(s string) bool { return strings.ContainsRune(s, 0) }) {
+		d.err(g.rng, "%s contains a NUL character, which no argument can.", g.name)
+	}
+	if g.ok && len(list) == 0 {
+		d.fields = appendFields(d.fields, name, g.value) // over a base, no arguments are other ones
+	}
+	return list
 }
 
 var (
@@ -143,12 +164,6 @@ func (d *decoder) platform() *ocispec.Platform {
 		p.OSVersion, p.OSFeatures = version, features
 	}
 	return p
-}
-
-func (d *decoder) noNUL(g got, list []string) {
-	if slices.ContainsFunc(list, func(s string) bool { return strings.ContainsRune(s, 0) }) {
-		d.err(g.rng, "%s contains a NUL character, which no argument can.", g.name)
-	}
 }
 
 func (d *decoder) ports() map[string]struct{} {

@@ -185,9 +185,7 @@ type Node struct {
 type Config struct {
 	// MediaType is application/vnd.oci.image.config.v1+json unless set.
 	MediaType string
-	// Image holds everything but rootfs and history, which follow from the
-	// layers of the manifest that uses the config.
-	Image *ocispec.Image
+	Image     *Image
 	// Content is the blob of a config of another media type.
 	Content []byte
 	// Extra are further members, by JSON name, of the document; ConfigExtra of
@@ -195,6 +193,26 @@ type Config struct {
 	Extra, ConfigExtra map[string]json.RawMessage
 	// Annotations go into the config's descriptor in manifests.
 	Annotations map[string]string
+}
+
+// Image is what an image config says, but for rootfs and history, which follow
+// from the layers of the manifest that uses it. A value that is nil is not set, and
+// one that is empty is set to nothing.
+type Image struct {
+	Platform *ocispec.Platform
+	Created  *time.Time
+	Author   *string
+	User     *string
+	// ExposedPorts, Volumes and Labels have the form of the image spec.
+	ExposedPorts map[string]struct{}
+	Env          []string
+	Entrypoint   []string
+	Cmd          []string
+	Volumes      map[string]struct{}
+	WorkingDir   *string
+	Labels       map[string]string
+	StopSignal   *string
+	ArgsEscaped  *bool
 }
 
 // Manifest describes an image manifest or an artifact.

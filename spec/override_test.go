@@ -63,8 +63,8 @@ manifest "m" { tags = ["dev"] }
 	if got := strings.Join(paths, ","); got != "d ,c x" || l.CreatedBy != "override" {
 		t.Errorf("the layer holds %s, created by %s", got, l.CreatedBy)
 	}
-	if c := object(t, s, "config.c", nil).Body.(*Config); c.Image.Config.User != "json" {
-		t.Errorf("the user is %s", c.Image.Config.User)
+	if c := object(t, s, "config.c", nil).Body.(*Config); c.Image.User == nil || *c.Image.User != "json" {
+		t.Errorf("the config is %+v", c.Image)
 	}
 	if m := object(t, s, "manifest.m", nil).Body.(*Manifest); strings.Join(m.Entry.Tags, ",") != "dev" {
 		t.Errorf("the tags are %s", m.Entry.Tags)

@@ -40,11 +40,10 @@ func Config(c *spec.Config, layers []Layer, epoch int64) ([]byte, error) {
 	if c.Image == nil {
 		return c.Content, nil
 	}
-	inner, err := withExtra(c.Image.Config, c.ConfigExtra)
+	inner, err := withExtra(runConfig(c.Image), c.ConfigExtra)
 	if err != nil {
 		return nil, fmt.Errorf("config_extra: %w", err)
 	}
-	created := instant(c.Image.Created, epoch)
 	doc := struct {
 		Created *time.Time `json:"created,omitempty"`
 		Author  string     `json:"author,omitempty"`
@@ -53,9 +52,9 @@ func Config(c *spec.Config, layers []Layer, epoch int64) ([]byte, error) {
 		RootFS  ocispec.RootFS    `json:"rootfs"`
 		History []ocispec.History `json:"history,omitempty"`
 	}{
-		Created:  created,
-		Author:   c.Image.Author,
-		Platform: c.Image.Platform,
+		Created:  instant(c.Image.Created, epoch),
+		Author:   valueOf(c.Image.Author),
+		Platform: valueOf(c.Image.Platform),
 		Config:   inner,
 		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{}},
 	}
@@ -73,6 +72,32 @@ func Config(c *spec.Config, layers []Layer, epoch int64) ([]byte, error) {
 		return nil, fmt.Errorf("extra: %w", err)
 	}
 	return out, nil
+}
+
+// runConfig is the member "config" of an image config.
+func runConfig(i *spec.Image) ocispec.ImageConfig {
+	return ocispec.ImageConfig{
+		User:         valueOf(i.User),
+		ExposedPorts: i.ExposedPorts,
+		Env:          i.Env,
+		Entrypoint:   i.Entrypoint,
+		Cmd:          i.Cmd,
+		Volumes:      i.Volumes,
+		WorkingDir:   valueOf(i.WorkingDir),
+		Labels:       i.Labels,
+		StopSignal:   valueOf(i.StopSignal),
+		//lint:ignore SA1019 deprecated, but part of the image spec
+		ArgsEscaped: valueOf(i.ArgsEscaped),
+	}
+}
+
+// valueOf is the value of what is set, and the zero value otherwise.
+func valueOf[T any](set *T) T {
+	if set == nil {
+		var none T
+		return none
+	}
+	return *set
 }
 
 // Empty is the content of the empty config, which an artifact without a config

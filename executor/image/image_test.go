@@ -28,9 +28,10 @@ func layerOf(l *spec.Layer, diffID digest.Digest) image.Layer {
 }
 
 func TestConfigHasRootfsAndHistoryOfItsLayers(t *testing.T) {
-	cfg := &spec.Config{Image: &ocispec.Image{
-		Platform: ocispec.Platform{Architecture: "arm64", OS: "linux", Variant: "v8"},
-		Config:   ocispec.ImageConfig{Entrypoint: []string{"/app", "<&>"}, Labels: map[string]string{"b": "2", "a": "1"}},
+	cfg := &spec.Config{Image: &spec.Image{
+		Platform:   &ocispec.Platform{Architecture: "arm64", OS: "linux", Variant: "v8"},
+		Entrypoint: []string{"/app", "<&>"},
+		Labels:     map[string]string{"b": "2", "a": "1"},
 	}}
 	const epoch = 86400
 	at := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -55,7 +56,7 @@ func TestConfigHasRootfsAndHistoryOfItsLayers(t *testing.T) {
 }
 
 func TestConfigWithoutEpochIsOf1970(t *testing.T) {
-	got, err := image.Config(&spec.Config{Image: &ocispec.Image{}}, []image.Layer{layerOf(&spec.Layer{}, diffA)}, 0)
+	got, err := image.Config(&spec.Config{Image: &spec.Image{}}, []image.Layer{layerOf(&spec.Layer{}, diffA)}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestConfigOfAnotherTypeIsItsContent(t *testing.T) {
 
 func TestExtraMembers(t *testing.T) {
 	cfg := &spec.Config{
-		Image:       &ocispec.Image{Platform: ocispec.Platform{Architecture: "amd64", OS: "linux"}},
+		Image:       &spec.Image{Platform: &ocispec.Platform{Architecture: "amd64", OS: "linux"}},
 		Extra:       map[string]json.RawMessage{"x.z": json.RawMessage(`[1, 2]`), "x.a": json.RawMessage(`"<"`)},
 		ConfigExtra: map[string]json.RawMessage{"Healthcheck": json.RawMessage(`{"Test":["NONE"]}`)},
 	}

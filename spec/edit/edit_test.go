@@ -62,8 +62,8 @@ func TestStarter(t *testing.T) {
 			if diags.HasErrors() || !o.Known() {
 				t.Errorf("%s: %s", addr, diags)
 			}
-			if c, ok := o.Body.(*spec.Config); ok && opts.Architecture != "" && c.Image.Architecture != opts.Architecture {
-				t.Errorf("architecture %q", c.Image.Architecture)
+			if c, ok := o.Body.(*spec.Config); ok && opts.Architecture != "" && c.Image.Platform.Architecture != opts.Architecture {
+				t.Errorf("architecture %q", c.Image.Platform.Architecture)
 			}
 			if m, ok := o.Body.(*spec.Manifest); ok && opts.Tag != "" && m.Entry.Tags[0] != opts.Tag {
 				t.Errorf("tags %q", m.Entry.Tags)
