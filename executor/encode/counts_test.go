@@ -17,6 +17,7 @@ import (
 
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 )
 
@@ -31,6 +32,9 @@ func newMemory() *memory { return &memory{known: map[string]digest.Digest{}} }
 func (m *memory) key(path string, info fs.FileInfo) string {
 	return fmt.Sprint(path, " ", info.Size(), info.ModTime().UnixNano())
 }
+
+// Folder gives nothing: files are known by their paths alone.
+func (*memory) Folder(string) *stage.Folder { return nil }
 
 func (m *memory) Lookup(path string, info fs.FileInfo) (digest.Digest, bool) {
 	m.mu.Lock()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
@@ -21,7 +22,7 @@ import (
 
 // Import writes the file f, which is the archive or the blob of l, as a layer
 // blob to w. How it comes out is what f.Output says: byte for byte, or cloned where
-// w has a method Clone like that of layout.Ingest; or compressed, in chunks that
+// w is a *layout.Ingest that can; or compressed, in chunks that
 // are cut by the rules of Write, and without global headers of comments. An archive
 // is looked at to its end in the same pass: one that is damaged, has data behind
 // its end, or breaks another rule of package layer for which archives are refused,
@@ -112,45 +113,27 @@ func importError(ctx context.Context, path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// digested is a writer that hashes what is written to it, as blobs on their way
-// into a layout are. A file that is used byte for byte is not hashed once more.
-type digested interface {
-	Size() int64
-	Digest() digest.Digest
-}
-
-// cloner is a writer that can begin with all of a file by sharing its blocks,
-// and gives a reader of what it then holds, which it hashes as it is read.
-// errors.ErrUnsupported says that it cannot, and that it is as it was.
-type cloner interface {
-	Clone(f *os.File) (io.Reader, error)
-}
-
 // importer reads one file.
 type importer struct {
 	in   *layer.Meter
 	opts Options
 	// skip is that of a layer.Visitor.
 	skip func(*layer.Entry) bool
-	// sum runs over the file, unless written tells its digest.
-	sum     hash.Hash
-	written digested
+	// sum runs over the file, unless ingest tells its digest.
+	sum    hash.Hash
+	ingest *layout.Ingest
 }
 
-// adopt lets w hash, and clone if it can, a file that is used byte for byte. It
-// gives what is left to write to: nothing that counts once the file is cloned,
+// adopt lets an ingest hash, and clone if it can, a file that is used byte for byte.
+// It gives what is left to write to: nothing that counts once the file is cloned,
 // for then the clone is read instead of the file.
 func (im *importer) adopt(ctx context.Context, w io.Writer, file *os.File) (io.Writer, error) {
-	d, ok := w.(digested)
-	if !ok || d.Size() > 0 {
+	in, ok := w.(*layout.Ingest)
+	if !ok || in.Size() > 0 {
 		return w, nil
 	}
-	im.written = d
-	c, ok := w.(cloner)
-	if !ok {
-		return w, nil
-	}
-	clone, err := c.Clone(file)
+	im.ingest = in
+	clone, err := in.Clone(file)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return w, nil
 	}
@@ -163,7 +146,7 @@ func (im *importer) adopt(ctx context.Context, w io.Writer, file *os.File) (io.W
 
 // copyTo is where the bytes of the file go that are the blob's.
 func (im *importer) copyTo(w io.Writer) io.Writer {
-	if im.written != nil {
+	if im.ingest != nil {
 		return w
 	}
 	return io.MultiWriter(w, im.sum)
@@ -171,8 +154,8 @@ func (im *importer) copyTo(w io.Writer) io.Writer {
 
 // digest is that of all that was read.
 func (im *importer) digest() digest.Digest {
-	if im.written != nil {
-		return im.written.Digest()
+	if im.ingest != nil {
+		return im.ingest.Digest()
 	}
 	return digest.NewDigest(digest.SHA256, im.sum)
 }

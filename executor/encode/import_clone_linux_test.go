@@ -1,7 +1,6 @@
 package encode
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -18,17 +17,6 @@ import (
 	"github.com/layform/layform/spec"
 	"github.com/layform/layform/testdata/reflinks"
 )
-
-// meddling is an Ingest in front of which something happens to the file.
-type meddling struct {
-	*layout.Ingest
-	before func()
-}
-
-func (m *meddling) Clone(f *os.File) (io.Reader, error) {
-	m.before()
-	return m.Ingest.Clone(f)
-}
 
 // TestImportClones: where files can share blocks, a file that is used as it is
 // is read once, not written at all, and comes out as if it had been copied.
@@ -100,11 +88,6 @@ func TestImportTornClone(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer root.Close()
-			store, err := layout.Open(filepath.Join(dir, "layout"), layout.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer store.Close()
 			l := &spec.Layer{Blob: "a"}
 			for _, hash := range []bool{false, true} {
 				for _, torn := range []string{noise(2, 1<<20), "short", noise(1, 2<<20)} {
@@ -113,17 +96,13 @@ func TestImportTornClone(t *testing.T) {
 						t.Fatal(err)
 					}
 					seen := observe(t, root, l, source.Options{Hash: hash}).File
-					in, err := store.Ingest(t.Context())
-					if err != nil {
-						t.Fatal(err)
-					}
-					w := &meddling{in, func() { put(t, filepath.Join(dir, "a"), torn) }}
+					in := ingestInto(t, filepath.Join(dir, "layout"), atClone(func() error {
+						put(t, filepath.Join(dir, "a"), torn)
+						return nil
+					}))
 					var changed *source.ChangedError
-					if _, err := Import(context.Background(), w, root, seen, l, Options{}); !errors.As(err, &changed) {
+					if _, err := Import(t.Context(), in, root, seen, l, Options{}); !errors.As(err, &changed) {
 						t.Errorf("changed to %d bytes: the error is %v", len(torn), err)
-					}
-					if err := in.Abort(); err != nil {
-						t.Error(err)
 					}
 				}
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
@@ -28,6 +29,9 @@ type sharedDigests struct {
 	// lookup, if not nil, is called before each answer.
 	lookup func(path string)
 }
+
+// Folder gives nothing: files are known by their paths alone.
+func (*sharedDigests) Folder(string) *stage.Folder { return nil }
 
 func (m *sharedDigests) Lookup(path string, info fs.FileInfo) (digest.Digest, bool) {
 	if m.lookup != nil {

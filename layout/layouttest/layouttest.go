@@ -16,6 +16,7 @@ type TornWrite = disk.TornWrite
 const (
 	OpOpen   = disk.OpOpen
 	OpWrite  = disk.OpWrite
+	OpClone  = disk.OpClone
 	OpSync   = disk.OpSync
 	OpRename = disk.OpRename
 )

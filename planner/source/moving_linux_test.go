@@ -13,12 +13,16 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
+	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
 )
 
 // tamper is a Digester that does something when it is asked for a file: after
 // the file was seen and before it is read.
 type tamper func(path string)
+
+// Folder gives nothing: files are known by their paths alone.
+func (tamper) Folder(string) *stage.Folder { return nil }
 
 func (f tamper) Lookup(path string, _ fs.FileInfo) (digest.Digest, bool) { f(path); return "", false }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
 )
 
@@ -311,6 +312,9 @@ type memory struct {
 func (m *memory) key(path string, info fs.FileInfo) string {
 	return fmt.Sprint(path, info.Size(), info.ModTime().UnixNano())
 }
+
+// Folder gives nothing: files are known by their paths alone.
+func (*memory) Folder(string) *stage.Folder { return nil }
 
 func (m *memory) Lookup(path string, info fs.FileInfo) (digest.Digest, bool) {
 	m.mu.Lock()

@@ -41,8 +41,8 @@ func (w *walker) list(d directory, rel string) ([]Found, error) {
 	defer w.scratch.Put(s)
 	dir := path.Join(w.from, rel)
 	s.known = nil
-	if folders, ok := w.opts.Digests.(FolderDigester); ok {
-		s.known = folders.Folder(rootless(dir))
+	if w.opts.Digests != nil {
+		s.known = w.opts.Digests.Folder(rootless(dir))
 	}
 	names, err := w.opts.Directories.names(dir, func() ([]dirent, error) { return d.names(w, s) })
 	if err != nil {
@@ -78,7 +78,7 @@ func (w *walker) list(d directory, rel string) ([]Found, error) {
 	return here, nil
 }
 
-// rootless is a path below the root as a FolderDigester has it.
+// rootless is a path below the root as Digester.Folder takes it.
 func rootless(dir string) string {
 	if dir == "." {
 		return ""

@@ -18,7 +18,7 @@ import (
 // is normalised one stat of each file is needed and nothing of all else, without
 // the work that os.Root does for each name.
 func (w *walker) directory(dir *os.Root) (directory, error) {
-	_, knows := w.opts.Digests.(FolderDigester)
+	knows := w.opts.Digests != nil && w.opts.Digests.Folder(rootless(w.from)) != nil
 	if w.opts.Keep || w.opts.Digests != nil && !knows {
 		return portable{dir}, nil
 	}

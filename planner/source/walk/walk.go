@@ -63,13 +63,9 @@ type Digester interface {
 	Lookup(path string, info fs.FileInfo) (digest.Digest, bool)
 	// Store remembers the digest of a file that info describes.
 	Store(path string, info fs.FileInfo, d digest.Digest)
-}
-
-// FolderDigester is a Digester that can be asked by folder: Folder gives what it
-// remembers of the files in dir, relative to the observed root and empty for
-// the root. A walk asks that way where it can, for large trees need it fast.
-type FolderDigester interface {
-	Digester
+	// Folder gives what it remembers of the files in dir, relative to the observed
+	// root and empty for the root: what Lookup answers, for less work. It is nil,
+	// for every dir, where files are remembered by their paths alone.
 	Folder(dir string) *stage.Folder
 }
 
