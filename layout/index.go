@@ -45,6 +45,15 @@ type entry struct {
 	removed     bool
 }
 
+// NewIndex is the Index of a layout that holds nothing.
+func NewIndex() *Index {
+	x, err := parseIndex(emptyIndex, jsondoc.Limits{})
+	if err != nil {
+		panic(err) // a test reads emptyIndex
+	}
+	return x
+}
+
 // indexDocument is what is understood of an index.
 type indexDocument struct {
 	SchemaVersion int                   `json:"schemaVersion"`
@@ -209,6 +218,9 @@ func (x *Index) splitArray(raw []byte, dec *jsontext.Decoder) error {
 // edits followed. It is empty for a layout that holds nothing: one without
 // index.json, or with the one that Init writes.
 func (x *Index) Digest() digest.Digest { return x.read }
+
+// Unchanged reports whether Encode gives the bytes that the Index was read from.
+func (x *Index) Unchanged() bool { return bytes.Equal(x.Encode(), x.raw) }
 
 // Descriptors are the entries in the order of the file. The caller may keep
 // and change the slice, but not what its elements point to.

@@ -63,6 +63,18 @@ func NewInspector(tree Tree, name string, limits Limits) *Reader {
 	return &Reader{tree: tree, name: name, limits: limits.withDefaults()}
 }
 
+// Empty reads a layout that holds nothing.
+func Empty(name string) *Reader { return NewInspector(noTree{}, name, Limits{}) }
+
+// noTree has no files.
+type noTree struct{}
+
+func (noTree) List(dir string) ([]fs.DirEntry, error) { return nil, missing(dir) }
+func (noTree) Stat(name string) (fs.FileInfo, error)  { return nil, missing(name) }
+func (noTree) Open(name string) (File, error)         { return nil, missing(name) }
+
+func missing(name string) error { return &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist} }
+
 // Tree is where the files of the layout are.
 func (r *Reader) Tree() Tree { return r.tree }
 

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -301,6 +302,9 @@ func (s *Store) Init(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Marker is the content of oci-layout, as layform writes it.
+func Marker() []byte { return bytes.Clone(layoutDocument) }
 
 // layoutDocument is the content of oci-layout.
 var layoutDocument = []byte(`{"imageLayoutVersion":"` + ocispec.ImageLayoutVersion + `"}` + "\n")

@@ -85,6 +85,8 @@ type Archive struct {
 type node struct {
 	mode         fs.FileMode
 	offset, size int64
+	// link is the target of a symbolic link.
+	link string
 }
 
 // Open reads the headers of the tar of size bytes in in. What is wrong with it as a tar
@@ -216,6 +218,8 @@ func (a *Archive) add(h *tar.Header, offset int64) {
 			return
 		}
 		n = target
+	case tar.TypeSymlink:
+		n.link = h.Linkname
 	default:
 		if n.mode.IsRegular() {
 			n.mode = fs.ModeIrregular
@@ -301,17 +305,17 @@ func (a *Archive) Open(name string) (layout.File, error) {
 		return nil, err
 	}
 	n := a.nodes[name]
-	return &file{SectionReader: io.NewSectionReader(a.in, n.offset, n.size), info: is}, nil
+	return &openFile{SectionReader: io.NewSectionReader(a.in, n.offset, n.size), info: is}, nil
 }
 
-// file is one file of an archive.
-type file struct {
+// openFile is one file of an archive.
+type openFile struct {
 	*io.SectionReader
 	info fs.FileInfo
 }
 
 // Stat describes the file.
-func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
 
 // Close does nothing: all files of an archive are one.
-func (f *file) Close() error { return nil }
+func (f *openFile) Close() error { return nil }

@@ -155,6 +155,18 @@ func (t *Temp) write(p []byte) (int, error) {
 	return n, err
 }
 
+// WriteAt writes anywhere in the file, by several goroutines at a time. It goes with no
+// Write.
+func (t *Temp) WriteAt(p []byte, off int64) (int, error) {
+	if err := t.d.Before(OpWrite, t.name); err != nil {
+		return 0, err
+	}
+	return t.f.WriteAt(p, off)
+}
+
+// ReadAt reads what was written.
+func (t *Temp) ReadAt(p []byte, off int64) (int, error) { return t.f.ReadAt(p, off) }
+
 // Clone gives the file, which is empty, the first n bytes of src, or all for 0,
 // by sharing their blocks. Where that cannot be done the error is
 // errors.ErrUnsupported, and the file is empty still.
