@@ -6,93 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/layform/layform/layout"
-	"github.com/layform/layform/layout/imagespec"
 )
 
 // Directory is a layout directory as a Source and Destination.
 type Directory struct {
+	*Layout
 	store *layout.Store
-
-	mu        sync.Mutex
-	referrers map[digest.Digest][]ocispec.Descriptor
-	read      bool
 }
 
 // NewDirectory makes a Source and Destination of a layout. It serves one transfer.
-func NewDirectory(store *layout.Store) *Directory { return &Directory{store: store} }
-
-// Fetch reads a blob, verified.
-func (d *Directory) Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
-	return d.store.Fetch(ctx, desc)
-}
-
-// Referrers lists the manifests with the given subject among those that
-// index.json reaches, without a ref name or with one.
-func (d *Directory) Referrers(ctx context.Context, subject ocispec.Descriptor) iter.Seq2[ocispec.Descriptor, error] {
-	return func(yield func(ocispec.Descriptor, error) bool) {
-		d.mu.Lock()
-		err := d.readReferrers(ctx)
-		found := d.referrers[subject.Digest]
-		d.mu.Unlock()
-		if err != nil {
-			yield(ocispec.Descriptor{}, err)
-			return
-		}
-		for _, desc := range found {
-			if !yield(desc, nil) {
-				return
-			}
-		}
-	}
-}
-
-// readReferrers finds the referrers of everything, once.
-func (d *Directory) readReferrers(ctx context.Context) error {
-	if d.read {
-		return nil
-	}
-	index, err := d.store.Index(ctx)
-	if err != nil {
-		return err
-	}
-	found := map[digest.Digest][]ocispec.Descriptor{}
-	for desc, err := range d.store.Reachable(ctx, index.Descriptors()) {
-		if errors.Is(err, errdef.ErrNotFound) {
-			continue // what is not in a sparse layout refers to nothing that can be read
-		}
-		if err != nil {
-			return fmt.Errorf("looking for referrers in %s: %w", d.store.Dir(), err)
-		}
-		if !imagespec.IsManifest(desc.MediaType) {
-			continue
-		}
-		doc, err := d.store.Document(ctx, desc)
-		if err != nil {
-			return fmt.Errorf("looking for referrers in %s: %w", d.store.Dir(), err)
-		}
-		if doc.Subject == nil {
-			continue
-		}
-		entry := plain(desc)
-		entry.ArtifactType = doc.ArtifactType
-		found[doc.Subject.Digest] = append(found[doc.Subject.Digest], entry)
-	}
-	d.referrers, d.read = found, true
-	return nil
-}
-
-// Resolve finds the entry with a ref name.
-func (d *Directory) Resolve(ctx context.Context, tag string) (ocispec.Descriptor, error) {
-	return d.store.Resolve(ctx, tag)
+func NewDirectory(store *layout.Store) *Directory {
+	return &Directory{Layout: NewLayout(store.Reader, store.Dir()), store: store}
 }
 
 // Has hashes a blob: one that is torn counts as absent.
@@ -143,14 +74,19 @@ func (d *Directory) Commit(ctx context.Context, c Commit) error {
 				return fmt.Errorf("blob %s of %s was deleted while the copy went on; nothing in index.json was changed. Run the command again", desc.Digest, d.store.Dir())
 			}
 		}
-		for _, root := range c.Roots {
-			if err := setRoot(x, root); err != nil {
-				return err
-			}
-		}
-		return setReferrers(x, c.Referrers)
+		return setEntries(x, c.Roots, c.Referrers)
 	})
 	return err
+}
+
+// setEntries makes the entries of roots and of their referrers.
+func setEntries(x *layout.Index, roots []Root, referrers []Referrer) error {
+	for _, root := range roots {
+		if err := setRoot(x, root); err != nil {
+			return err
+		}
+	}
+	return setReferrers(x, referrers)
 }
 
 // setRoot makes the entries of a root.
