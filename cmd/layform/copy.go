@@ -25,7 +25,7 @@ func (c *copyCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := c.ship(a, src, dst)
+	s, err := c.ship(ctx, a, src, dst)
 	if err != nil {
 		return err
 	}

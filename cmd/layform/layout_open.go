@@ -19,6 +19,7 @@ type openedLayout struct {
 	store *layout.Store
 	tar   *archive.Archive
 	file  *os.File
+	info  fs.FileInfo
 }
 
 // openLayoutAt opens the layout in a directory or an archive for reading. With inspect
@@ -53,15 +54,15 @@ func openLayoutAt(ctx context.Context, path string, inspect bool) (*openedLayout
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	in := &openedLayout{tar: tar, file: f}
-	if err := in.read(path, inspect); err != nil {
+	in := &openedLayout{tar: tar, file: f, info: info}
+	if err := in.read(ctx, path, inspect); err != nil {
 		return nil, errors.Join(err, in.Close())
 	}
 	return in, nil
 }
 
 // read looks at what the archive holds.
-func (l *openedLayout) read(path string, inspect bool) (err error) {
+func (l *openedLayout) read(ctx context.Context, path string, inspect bool) error {
 	if inspect {
 		l.Reader = layout.NewInspector(l.tar, path, layout.Limits{})
 		return nil
@@ -69,7 +70,11 @@ func (l *openedLayout) read(path string, inspect bool) (err error) {
 	if problems := l.tar.Problems(); len(problems) > 0 {
 		return &failure{message: fmt.Sprintf("%s: %v", path, problems[0]), hint: "layform layout validate says all that is wrong with it"}
 	}
-	l.Reader, err = layout.NewReader(l.tar, path, layout.Limits{})
+	tree, err := archive.Layout(ctx, l.tar)
+	if err != nil {
+		return &failure{message: fmt.Sprintf("%s: %v", path, err), err: err}
+	}
+	l.Reader, err = layout.NewReader(tree, path, layout.Limits{})
 	return err
 }
 

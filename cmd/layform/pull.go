@@ -39,7 +39,7 @@ func (c *pullCmd) Run(ctx context.Context, a *app) (err error) {
 	if c.Extract != "" {
 		return c.extract(ctx, a, src)
 	}
-	s, err := c.ship(a, src, dst)
+	s, err := c.ship(ctx, a, src, dst)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (c *pullCmd) extract(ctx context.Context, a *app, src ref.Reference) (err e
 	if s.remote, err = c.registryFlags.options(a, &s.requests); err != nil {
 		return err
 	}
-	if s.src, err = s.open(src, true); err != nil {
+	if s.src, err = s.open(ctx, src, true); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()

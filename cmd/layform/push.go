@@ -36,7 +36,7 @@ func (c *pushCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := c.ship(a, ref.Reference{Transport: ref.Layout, Path: view.LayoutPath(c.dir(), sp.LayoutPath)}, dst)
+	s, err := c.ship(ctx, a, ref.Reference{Transport: ref.Layout, Path: view.LayoutPath(c.dir(), sp.LayoutPath)}, dst)
 	if err != nil {
 		return err
 	}

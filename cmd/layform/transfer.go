@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -44,15 +43,19 @@ type shipment struct {
 	src, dst *endpoint
 }
 
-// endpoint is one side of a shipment: a layout or a repository.
+// endpoint is one side of a shipment: a layout in a directory or an archive, or a
+// repository.
 type endpoint struct {
 	ref   ref.Reference
 	store *layout.Store
-	repo  *remote.Repository
+	// reader reads the layout; that of an archive which is not there yet is empty.
+	reader  *layout.Reader
+	archive *transfer.Archive
+	repo    *remote.Repository
 }
 
 // ship opens both sides. The caller closes the shipment.
-func (f *transferFlags) ship(a *app, src, dst ref.Reference) (*shipment, error) {
+func (f *transferFlags) ship(ctx context.Context, a *app, src, dst ref.Reference) (*shipment, error) {
 	if f.Parallelism < 0 {
 		return nil, &failure{message: "--parallelism must not be negative", hint: "0 is 4"}
 	}
@@ -67,14 +70,14 @@ func (f *transferFlags) ship(a *app, src, dst ref.Reference) (*shipment, error) 
 	if len(s.remote.TLS) > 0 && src.Image.Host != "" && dst.Image.Host != "" && src.Image.Host != dst.Image.Host && f.ClientCert != "" {
 		return nil, &failure{message: "--client-cert is for one registry, and there are two", hint: "pull into a layout first, then push it"}
 	}
-	if s.src, err = s.open(src, true); err == nil {
-		s.dst, err = s.open(dst, false)
+	if s.src, err = s.open(ctx, src, true); err == nil {
+		s.dst, err = s.open(ctx, dst, false)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	if s.dst.store != nil {
-		s.diff.Local = s.dst.store
+	if s.dst.reader != nil {
+		s.diff.Local = s.dst.reader
 	}
 	if a, b := src.Image, dst.Image; s.src.repo != nil && a.Host == b.Host && a.Repository != b.Repository {
 		s.diff.MountFrom = a.Repository
@@ -84,14 +87,14 @@ func (f *transferFlags) ship(a *app, src, dst ref.Reference) (*shipment, error) 
 
 func (s *shipment) close() error {
 	var errs []error
-	for _, closer := range s.closers {
+	for _, closer := range slices.Backward(s.closers) {
 		errs = append(errs, closer())
 	}
 	return errors.Join(errs...)
 }
 
 // open opens one side. A layout that is read must be there.
-func (s *shipment) open(r ref.Reference, read bool) (*endpoint, error) {
+func (s *shipment) open(ctx context.Context, r ref.Reference, read bool) (*endpoint, error) {
 	e := &endpoint{ref: r}
 	var err error
 	switch r.Transport {
@@ -103,154 +106,32 @@ func (s *shipment) open(r ref.Reference, read bool) (*endpoint, error) {
 		}
 		if err == nil {
 			s.closers = append(s.closers, e.store.Close)
+			e.reader = e.store.Reader
 		}
 	case ref.Registry:
 		e.repo, err = remote.Open(r.Image.Name(), s.remote)
 	default:
-		err = &failure{message: fmt.Sprintf("%s: archives cannot be copied from or to yet", r), hint: "unpack it with tar -x into a directory, and write oci:DIR"}
+		err = s.openArchive(ctx, e, read)
 	}
 	return e, err
 }
 
 // source is the side as a transfer.Source, and destination as its Destination.
 func (e *endpoint) source() transfer.Source {
-	if e.store != nil {
-		return transfer.NewDirectory(e.store)
+	if e.reader != nil {
+		return transfer.NewLayout(e.reader, e.ref.Path)
 	}
 	return transfer.NewRepository(e.repo)
 }
 
 func (e *endpoint) destination() transfer.Destination {
-	if e.store != nil {
+	switch {
+	case e.archive != nil:
+		return e.archive
+	case e.store != nil:
 		return transfer.NewDirectory(e.store)
 	}
 	return transfer.NewRepository(e.repo)
-}
-
-// named is an image at the source, with the tags that it has there.
-type named struct {
-	desc ocispec.Descriptor
-	tags []string
-}
-
-// resolve finds the images that the source's reference means.
-func (s *shipment) resolve(ctx context.Context, all bool) ([]named, error) {
-	r := s.src.ref
-	switch {
-	case all && (r.Name != "" || r.Digest != "" || r.Image.Tag != "" || r.Image.Digest != ""):
-		return nil, &failure{message: fmt.Sprintf("%s names one image, and --all-tags means all", r), hint: "leave out the tag, or --all-tags"}
-	case s.src.repo != nil && all:
-		return allTags(ctx, s.src.repo)
-	case s.src.repo != nil:
-		image := r.Image.WithDefaultTag()
-		desc, err := s.src.repo.Resolve(ctx, image.Reference())
-		if err != nil {
-			return nil, err
-		}
-		return []named{{desc, tagList(image.Tag)}}, nil
-	}
-	index, err := s.src.store.Index(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if all {
-		return taggedEntries(index, r.Path)
-	}
-	if r.Name == "" && r.Digest == "" {
-		return onlyImage(index, r.Path)
-	}
-	if r.Digest != "" && r.Name == "" {
-		desc, err := s.src.store.Resolve(ctx, string(r.Digest))
-		return []named{{desc: desc}}, err
-	}
-	desc, err := indexEntry(index, r.Name)
-	if err != nil {
-		return nil, err
-	}
-	if r.Digest != "" && desc.Digest != r.Digest {
-		return nil, &failure{message: fmt.Sprintf("%s is %s, not %s", r.Name, desc.Digest, r.Digest), hint: "leave out one of them"}
-	}
-	return []named{{desc, tagList(layout.RefName(desc))}}, nil
-}
-
-// tagList is the tag of a name; none for an empty one.
-func tagList(name string) []string {
-	if name == "" {
-		return nil
-	}
-	return []string{name}
-}
-
-// allTags lists the images of a repository.
-func allTags(ctx context.Context, repo *remote.Repository) ([]named, error) {
-	var all []named
-	for tag, err := range repo.Tags(ctx, "") {
-		if err != nil {
-			return nil, err
-		}
-		if referrersTag(tag) {
-			continue
-		}
-		desc, err := repo.Resolve(ctx, tag)
-		if err != nil {
-			return nil, err
-		}
-		all = join(all, desc, tag)
-	}
-	if len(all) == 0 {
-		return nil, &failure{message: repo.Name() + " has no tags", hint: "name an image by its digest: docker://" + repo.Name() + "@sha256:…"}
-	}
-	return all, nil
-}
-
-// referrersTag reports whether a tag is the list of referrers of a digest, which is
-// no image.
-func referrersTag(tag string) bool {
-	algorithm, hex, ok := strings.Cut(tag, "-")
-	if !ok {
-		return false
-	}
-	d := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), hex)
-	return d.Validate() == nil
-}
-
-// taggedEntries lists the entries of index.json that have a ref name.
-func taggedEntries(index *layout.Index, path string) ([]named, error) {
-	var all []named
-	for _, desc := range index.Descriptors() {
-		if name := layout.RefName(desc); name != "" {
-			all = join(all, desc, name)
-		}
-	}
-	if len(all) == 0 {
-		return nil, &failure{message: path + " has no entries with a ref name", hint: "layform layout show DIR lists all; name one as oci:DIR@DIGEST"}
-	}
-	return all, nil
-}
-
-// onlyImage is the image of a layout that has one. Entries without a ref name do
-// not count beside those with one: they are referrers, mostly.
-func onlyImage(index *layout.Index, path string) ([]named, error) {
-	all, err := taggedEntries(index, path)
-	if err != nil {
-		desc, err := indexEntry(index, "")
-		return []named{{desc: desc}}, err
-	}
-	if len(all) > 1 {
-		return nil, &failure{message: fmt.Sprintf("%s holds %d images", path, len(all)), hint: "name one as oci:DIR:REF, or copy them with --all-tags; layform layout show DIR lists them"}
-	}
-	return all, nil
-}
-
-// join adds a tag to the image that it names.
-func join(all []named, desc ocispec.Descriptor, tag string) []named {
-	for i := range all {
-		if all[i].desc.Digest == desc.Digest {
-			all[i].tags = append(all[i].tags, tag)
-			return all
-		}
-	}
-	return append(all, named{desc, []string{tag}})
 }
 
 // roots decides on the tags at the destination: those of --tag and of the
@@ -292,7 +173,10 @@ func (s *shipment) roots(images []named) ([]transfer.Root, error) {
 // tag is the name of an image at the destination. Of a ref name that is a whole
 // image name, a registry gets the tag.
 func (s *shipment) tag(name string) (string, error) {
-	if s.dst.store != nil {
+	if s.dst.ref.Transport == ref.DockerArchive {
+		return s.dockerName(name)
+	}
+	if s.dst.reader != nil {
 		if !imagespec.IsRefName(name) {
 			return "", &failure{message: fmt.Sprintf("%q cannot be a ref name", name), hint: "give another one with --tag"}
 		}
@@ -340,6 +224,11 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 			return err
 		}
 		defer release()
+		if s.dst.archive != nil {
+			if err := s.begin(ctx, plan); err != nil {
+				return err
+			}
+		}
 		bar := s.a.newBar(out.Summary.Upload.Bytes + out.Summary.Mount.Bytes)
 		result, err := transfer.Execute(ctx, src, dst, plan, transfer.ExecuteOptions{Parallelism: s.flags.Parallelism, Event: bar.transferred})
 		bar.finish()
@@ -355,12 +244,10 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 	return s.a.show(view.TransferReport(out))
 }
 
-// hold keeps what is read from being swept. A layout that cannot be written to is
-// read without.
+// hold keeps what is read from being swept.
 func (s *shipment) hold(ctx context.Context, plan *transfer.Plan) (release func() error, err error) {
-	none := func() error { return nil }
-	if s.src.store == nil || !plan.Changes() {
-		return none, nil
+	if !plan.Changes() {
+		return func() error { return nil }, nil
 	}
 	made := map[digest.Digest]bool{} // by a choice of platforms: the layout does not have them
 	for _, root := range plan.Roots {
@@ -372,7 +259,17 @@ func (s *shipment) hold(ctx context.Context, plan *transfer.Plan) (release func(
 			roots = append(roots, step.Descriptor)
 		}
 	}
-	release, err = s.src.store.Hold(ctx, roots)
+	return holdEntries(ctx, s.src.store, roots)
+}
+
+// holdEntries keeps what roots lead to from being swept. A layout that cannot be written
+// to is read without, as is one in an archive, whose store is nil.
+func holdEntries(ctx context.Context, store *layout.Store, roots []ocispec.Descriptor) (release func() error, err error) {
+	none := func() error { return nil }
+	if store == nil {
+		return none, nil
+	}
+	release, err = store.Hold(ctx, roots)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return none, nil
 	}

@@ -37,6 +37,7 @@ const (
 	TypeRepair      Type = "repair"
 	TypeFiles       Type = "files"
 	TypeTransfer    Type = "transfer"
+	TypeExport      Type = "export"
 	TypeVersion     Type = "version"
 	TypeDiagnostics Type = "diagnostics"
 )
@@ -74,6 +75,8 @@ type Document struct {
 	Files []string `json:"files,omitempty"`
 	// Transfer is what push, pull and copy did, or would do.
 	Transfer *Transfer `json:"transfer,omitempty"`
+	// Export is the tar that layout export wrote.
+	Export *Export `json:"export,omitempty"`
 	// Version is what version says.
 	Version *Version `json:"version,omitempty"`
 }

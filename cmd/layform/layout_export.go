@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/archive"
+	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/ref"
+)
+
+// layoutExportCmd writes a layout as a tar.
+type layoutExportCmd struct {
+	Layout   string `arg:"" name:"layout" help:"DIR for all that index.json leads to, DIR:REF or DIR@DIGEST for one image with its referrers; a tar may take the place of DIR."`
+	File     string `arg:"" name:"file" help:"The tar. One that is there is replaced."`
+	Format   string `name:"format" default:"oci" enum:"oci,docker" help:"oci: the layout alone; docker: what docker load reads as well (manifest.json)."`
+	Name     string `name:"name" placeholder:"REPOSITORY" help:"With --format docker: the repository of ref names that are a tag alone."`
+	Platform string `name:"platform" placeholder:"OS/ARCH[/VARIANT]" help:"With --format docker: the platform that docker load gets of an index; all stay in the tar."`
+}
+
+// Run writes the tar beside the file that it replaces, and renames it.
+func (c *layoutExportCmd) Run(ctx context.Context, a *app) (err error) {
+	opts, err := c.options()
+	if err != nil {
+		return err
+	}
+	r, err := ref.LocateLayout(c.Layout)
+	if err != nil {
+		return err
+	}
+	in, err := openLayoutAt(ctx, r.Path, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	src, err := c.chosen(ctx, in, r)
+	if err != nil {
+		return err
+	}
+	index, err := src.Index(ctx)
+	if err != nil {
+		return err
+	}
+	if err := beside(c.File, r.Path); err != nil {
+		return err
+	}
+	release, err := holdEntries(ctx, in.store, index.Descriptors())
+	if err != nil {
+		return err
+	}
+	root, err := openFolder(filepath.Dir(c.File))
+	if err != nil {
+		return errors.Join(err, release())
+	}
+	sum, err := archive.Export(ctx, src, root, filepath.Base(c.File), opts)
+	if err := errors.Join(err, root.Close(), release()); err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	out := &view.Export{Layout: r.String(), File: c.File, Digest: sum.Digest, Size: sum.Size, Entries: len(index.Descriptors())}
+	if a.json {
+		return a.print(view.Document{Type: view.TypeExport, Export: out})
+	}
+	return a.show(view.ExportReport(out))
+}
+
+// options checks what goes with --format docker.
+func (c *layoutExportCmd) options() (archive.WriteOptions, error) {
+	var opts archive.WriteOptions
+	if c.Format != "docker" {
+		if c.Name != "" || c.Platform != "" {
+			return opts, &failure{message: "--name and --platform say what docker load gets", hint: "they go with --format docker"}
+		}
+		return opts, nil
+	}
+	opts.Docker = &archive.Docker{Name: c.Name}
+	if c.Name != "" {
+		if image, err := ref.ParseImage(c.Name); err != nil || image.Tag != "" || image.Digest != "" {
+			return opts, &failure{message: fmt.Sprintf("--name %q is no repository", c.Name), hint: "write it without a tag, such as team/app", err: err}
+		}
+	}
+	if c.Platform != "" {
+		p, err := imagespec.ParsePlatform(c.Platform)
+		if err != nil {
+			return opts, &failure{message: fmt.Sprintf("--platform %q %v", c.Platform, err)}
+		}
+		opts.Docker.Platform = p
+	}
+	return opts, nil
+}
+
+// chosen is the layout, or the part of it that a reference names.
+func (c *layoutExportCmd) chosen(ctx context.Context, in *openedLayout, r ref.Reference) (*layout.Reader, error) {
+	if r.Name == "" && r.Digest == "" {
+		return in.Reader, nil
+	}
+	images, err := resolveIn(ctx, in.Reader, r)
+	if err != nil {
+		return nil, err
+	}
+	return archive.Select(ctx, in.Reader, r.Path, images[0].desc)
+}
+
+// beside makes sure that a file that is written is not in the layout that is read.
+func beside(file, dir string) error {
+	is, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	at, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	for parent := filepath.Dir(at); ; parent = filepath.Dir(parent) {
+		if info, err := os.Stat(parent); err == nil && info.IsDir() && os.SameFile(info, is) {
+			return &failure{message: fmt.Sprintf("%s would be in the layout %s that it holds", file, dir), hint: "write it beside the layout"}
+		}
+		if parent == filepath.Dir(parent) {
+			return nil
+		}
+	}
+}

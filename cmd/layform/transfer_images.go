@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/ref"
+	"github.com/layform/layform/layout/remote"
+)
+
+// named is an image at the source, with the tags that it has there.
+type named struct {
+	desc ocispec.Descriptor
+	tags []string
+}
+
+// resolve finds the images that the source's reference means.
+func (s *shipment) resolve(ctx context.Context, all bool) ([]named, error) {
+	r := s.src.ref
+	switch {
+	case all && (r.Name != "" || r.Digest != "" || r.Image.Tag != "" || r.Image.Digest != ""):
+		return nil, &failure{message: fmt.Sprintf("%s names one image, and --all-tags means all", r), hint: "leave out the tag, or --all-tags"}
+	case s.src.repo != nil && all:
+		return allTags(ctx, s.src.repo)
+	case s.src.repo != nil:
+		image := r.Image.WithDefaultTag()
+		desc, err := s.src.repo.Resolve(ctx, image.Reference())
+		if err != nil {
+			return nil, err
+		}
+		return []named{{desc, tagList(image.Tag)}}, nil
+	}
+	if all {
+		index, err := s.src.reader.Index(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return taggedEntries(index, r.Path)
+	}
+	return resolveIn(ctx, s.src.reader, r)
+}
+
+// resolveIn finds the image of a layout that a reference means.
+func resolveIn(ctx context.Context, reader *layout.Reader, r ref.Reference) ([]named, error) {
+	if r.Digest != "" && r.Name == "" {
+		desc, err := reader.Resolve(ctx, string(r.Digest))
+		return []named{{desc: desc}}, err
+	}
+	index, err := reader.Index(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.Name == "" {
+		return onlyImage(index, r.Path)
+	}
+	desc, err := indexEntry(index, r.Name)
+	if err != nil {
+		return nil, err
+	}
+	if r.Digest != "" && desc.Digest != r.Digest {
+		return nil, &failure{message: fmt.Sprintf("%s is %s, not %s", r.Name, desc.Digest, r.Digest), hint: "leave out one of them"}
+	}
+	return []named{{desc, tagList(layout.RefName(desc))}}, nil
+}
+
+// tagList is the tag of a name; none for an empty one.
+func tagList(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name}
+}
+
+// allTags lists the images of a repository.
+func allTags(ctx context.Context, repo *remote.Repository) ([]named, error) {
+	var all []named
+	for tag, err := range repo.Tags(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		if referrersTag(tag) {
+			continue
+		}
+		desc, err := repo.Resolve(ctx, tag)
+		if err != nil {
+			return nil, err
+		}
+		all = join(all, desc, tag)
+	}
+	if len(all) == 0 {
+		return nil, &failure{message: repo.Name() + " has no tags", hint: "name an image by its digest: docker://" + repo.Name() + "@sha256:…"}
+	}
+	return all, nil
+}
+
+// referrersTag reports whether a tag is the list of referrers of a digest, which is
+// no image.
+func referrersTag(tag string) bool {
+	algorithm, hex, ok := strings.Cut(tag, "-")
+	if !ok {
+		return false
+	}
+	d := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), hex)
+	return d.Validate() == nil
+}
+
+// taggedEntries lists the entries of index.json that have a ref name.
+func taggedEntries(index *layout.Index, path string) ([]named, error) {
+	var all []named
+	for _, desc := range index.Descriptors() {
+		if name := layout.RefName(desc); name != "" {
+			all = join(all, desc, name)
+		}
+	}
+	if len(all) == 0 {
+		return nil, &failure{message: path + " has no entries with a ref name", hint: "layform layout show DIR lists all; name one as oci:DIR@DIGEST"}
+	}
+	return all, nil
+}
+
+// onlyImage is the image of a layout that has one. Entries without a ref name do
+// not count beside those with one: they are referrers, mostly.
+func onlyImage(index *layout.Index, path string) ([]named, error) {
+	all, err := taggedEntries(index, path)
+	if err != nil {
+		desc, err := indexEntry(index, "")
+		return []named{{desc: desc}}, err
+	}
+	if len(all) > 1 {
+		return nil, &failure{message: fmt.Sprintf("%s holds %d images", path, len(all)), hint: "name one as oci:DIR:REF, or copy them with --all-tags; layform layout show DIR lists them"}
+	}
+	return all, nil
+}
+
+// join adds a tag to the image that it names.
+func join(all []named, desc ocispec.Descriptor, tag string) []named {
+	for i := range all {
+		if all[i].desc.Digest == desc.Digest {
+			all[i].tags = append(all[i].tags, tag)
+			return all
+		}
+	}
+	return append(all, named{desc, []string{tag}})
+}
