@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -19,24 +20,12 @@ import (
 // ErrAlreadyExists when the blob is there and intact. Push does not touch
 // index.json: see Tag.
 func (s *Store) Push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
-	if _, err := blobPath(desc.Digest); err != nil {
-		return fmt.Errorf("%w: %w", errdef.ErrInvalidDigest, err)
-	}
-	state, err := s.Check(ctx, desc)
-	if err != nil {
-		return err
-	}
-	if state == Intact {
-		return fmt.Errorf("blob %s: %w", desc.Digest, errdef.ErrAlreadyExists)
-	}
-	in, err := s.ingest(ctx, desc.Digest.Algorithm())
+	in, err := s.begin(ctx, desc)
 	if err != nil {
 		return err
 	}
 	defer in.Abort() // after Commit there is nothing to abort
-	// One byte more than allowed is enough to know that there is too much.
-	limited := io.LimitReader(layer.ContextReader(ctx, r), desc.Size+1)
-	if _, err := io.CopyBuffer(struct{ io.Writer }{in}, limited, make([]byte, 256<<10)); err != nil {
+	if err := in.take(ctx, desc, r); err != nil {
 		return err
 	}
 	if in.Size() != desc.Size {
@@ -45,6 +34,80 @@ func (s *Store) Push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 	if got := in.Digest(); got != desc.Digest {
 		return fmt.Errorf("content pushed for %s has the digest %s", desc.Digest, got)
 	}
+	return s.end(ctx, in)
+}
+
+// PushFrom is Push of the blob of desc in another layout. Where the file system can, the
+// two files share their blocks, and nothing is written. A blob that is missing there or
+// torn is a *BlobError.
+func (s *Store) PushFrom(ctx context.Context, desc ocispec.Descriptor, from *Reader) error {
+	in, err := s.begin(ctx, desc)
+	if err != nil {
+		return err
+	}
+	defer in.Abort() // after Commit there is nothing to abort
+	f, err := from.ReaderAt(ctx, desc.Digest)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // it was read only
+	if f.Size() != desc.Size {
+		return sizeError(desc, f.Size())
+	}
+	err = errors.ErrUnsupported
+	if file := f.File(); file != nil {
+		err = in.takeClone(ctx, file)
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = in.take(ctx, desc, io.NewSectionReader(f, 0, desc.Size))
+	}
+	switch {
+	case err != nil:
+		return err
+	case in.Size() != desc.Size:
+		return sizeError(desc, in.Size())
+	case in.Digest() != desc.Digest:
+		return digestError(desc.Digest, in.Digest())
+	}
+	return s.end(ctx, in)
+}
+
+// begin starts the blob of desc, which is not there yet.
+func (s *Store) begin(ctx context.Context, desc ocispec.Descriptor) (*Ingest, error) {
+	if _, err := blobPath(desc.Digest); err != nil {
+		return nil, fmt.Errorf("%w: %w", errdef.ErrInvalidDigest, err)
+	}
+	state, err := s.Check(ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	if state == Intact {
+		return nil, fmt.Errorf("blob %s: %w", desc.Digest, errdef.ErrAlreadyExists)
+	}
+	return s.ingest(ctx, desc.Digest.Algorithm())
+}
+
+// take writes what r gives. One byte more than desc allows is enough to know that there
+// is too much.
+func (i *Ingest) take(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+	limited := io.LimitReader(layer.ContextReader(ctx, r), desc.Size+1)
+	_, err := io.CopyBuffer(struct{ io.Writer }{i}, limited, make([]byte, 256<<10))
+	return err
+}
+
+// takeClone clones a file and reads it to its end. The error is errors.ErrUnsupported
+// where it cannot be cloned.
+func (i *Ingest) takeClone(ctx context.Context, f *os.File) error {
+	clone, err := i.Clone(f)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, layer.ContextReader(ctx, clone), make([]byte, 256<<10))
+	return err
+}
+
+// end makes the content a blob, durably.
+func (s *Store) end(ctx context.Context, in *Ingest) error {
 	if _, _, _, err := in.Commit(ctx); err != nil {
 		return err
 	}

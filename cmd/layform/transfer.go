@@ -116,7 +116,7 @@ func (s *shipment) open(ctx context.Context, r ref.Reference, read bool) (*endpo
 	return e, err
 }
 
-// source is the side as a transfer.Source, and destination as its Destination.
+// source is the side as a transfer.Source.
 func (e *endpoint) source() transfer.Source {
 	if e.reader != nil {
 		return transfer.NewLayout(e.reader, e.ref.Path)
@@ -124,12 +124,16 @@ func (e *endpoint) source() transfer.Source {
 	return transfer.NewRepository(e.repo)
 }
 
-func (e *endpoint) destination() transfer.Destination {
+// destination is where the images go. Blobs of a layout go into another one by clones.
+func (s *shipment) destination() transfer.Destination {
+	e := s.dst
 	switch {
 	case e.archive != nil:
 		return e.archive
 	case e.store != nil:
-		return transfer.NewDirectory(e.store)
+		d := transfer.NewDirectory(e.store)
+		d.From(s.src.reader)
+		return d
 	}
 	return transfer.NewRepository(e.repo)
 }
@@ -210,7 +214,7 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 	if err != nil {
 		return err
 	}
-	src, dst := s.src.source(), s.dst.destination()
+	src, dst := s.src.source(), s.destination()
 	plan, err := transfer.Diff(ctx, src, dst, roots, s.diff)
 	if err != nil {
 		return err

@@ -19,12 +19,18 @@ import (
 type Directory struct {
 	*Layout
 	store *layout.Store
+	// from has the blobs where the Source is a layout, too.
+	from *layout.Reader
 }
 
 // NewDirectory makes a Source and Destination of a layout. It serves one transfer.
 func NewDirectory(store *layout.Store) *Directory {
 	return &Directory{Layout: NewLayout(store.Reader, store.Dir()), store: store}
 }
+
+// From says which layout the Source is: blobs are then cloned where both are on a file
+// system that can, and copied otherwise.
+func (d *Directory) From(src *layout.Reader) { d.from = src }
 
 // Has hashes a blob: one that is torn counts as absent.
 func (d *Directory) Has(ctx context.Context, desc ocispec.Descriptor) (Presence, error) {
@@ -37,6 +43,9 @@ func (d *Directory) Has(ctx context.Context, desc ocispec.Descriptor) (Presence,
 
 // PutBlob stores a blob.
 func (d *Directory) PutBlob(ctx context.Context, desc ocispec.Descriptor, open func() (io.ReadCloser, error), _ string) (bool, error) {
+	if d.from != nil {
+		return false, unlessThere(d.store.PushFrom(ctx, desc, d.from))
+	}
 	rc, err := open()
 	if err != nil {
 		return false, err
@@ -51,10 +60,15 @@ func (d *Directory) PutManifest(ctx context.Context, desc ocispec.Descriptor, da
 
 // push stores what r gives.
 func (d *Directory) push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
-	if err := d.store.Push(ctx, desc, r); !errors.Is(err, errdef.ErrAlreadyExists) {
-		return err
+	return unlessThere(d.store.Push(ctx, desc, r))
+}
+
+// unlessThere is the error of a push, but that of a blob that is there already.
+func unlessThere(err error) error {
+	if errors.Is(err, errdef.ErrAlreadyExists) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Commit changes index.json in one swap: a tag for each tag, an entry without a
