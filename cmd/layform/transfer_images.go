@@ -58,14 +58,37 @@ func resolveIn(ctx context.Context, reader *layout.Reader, r ref.Reference) ([]n
 	if r.Name == "" {
 		return onlyImage(index, r.Path)
 	}
-	desc, err := indexEntry(index, r.Name)
-	if err != nil {
-		return nil, err
+	desc, ok := entryOfImage(index, r)
+	if !ok {
+		if desc, err = indexEntry(index, r.Name); err != nil {
+			return nil, err
+		}
 	}
 	if r.Digest != "" && desc.Digest != r.Digest {
 		return nil, &failure{message: fmt.Sprintf("%s is %s, not %s", r.Name, desc.Digest, r.Digest), hint: "leave out one of them"}
 	}
 	return []named{{desc, tagList(layout.RefName(desc))}}, nil
+}
+
+// containerdName is the annotation in which tars of docker save and containerd have the
+// whole name of an image.
+const containerdName = "io.containerd.image.name"
+
+// entryOfImage finds the entry of a docker archive under a name that means the same image
+// as the one that is asked for: app:1 is docker.io/library/app:1.
+func entryOfImage(index *layout.Index, r ref.Reference) (ocispec.Descriptor, bool) {
+	want, err := ref.ParseImage(r.Name)
+	if r.Transport != ref.DockerArchive || err != nil {
+		return ocispec.Descriptor{}, false
+	}
+	for _, desc := range index.Descriptors() {
+		for _, name := range []string{layout.RefName(desc), desc.Annotations[containerdName]} {
+			if is, err := ref.ParseImage(name); err == nil && is == want.WithDefaultTag() {
+				return desc, true
+			}
+		}
+	}
+	return ocispec.Descriptor{}, false
 }
 
 // tagList is the tag of a name; none for an empty one.
