@@ -25,6 +25,8 @@ type Selection struct {
 	ignore, exclude, include []rule
 	// base is the path of what is copied below the root of the ignore file.
 	base string
+	// all is every directory of a selection that takes all that there is.
+	all Folder
 	// text is set where exclude or include hold characters beyond ASCII.
 	text bool
 	// misread is a path that patterns would treat otherwise in composed form.
@@ -77,7 +79,7 @@ func NewSelection(n *Node) (*Selection, error) {
 			*list.rules = append(*list.rules, r)
 		}
 	}
-	s.base = ignoredBase(n)
+	s.base, s.all.s = ignoredBase(n), s
 	return s, nil
 }
 
@@ -153,10 +155,10 @@ type Folder struct {
 
 // Folder is the directory at a path below what is copied, empty for that itself.
 func (s *Selection) Folder(rel string) *Folder {
-	f := &Folder{s: s, rel: rel, full: below(s.base, rel)}
 	if s.Everything() {
-		return f
+		return &s.all
 	}
+	f := &Folder{s: s, rel: rel, full: below(s.base, rel)}
 	f.ignore, f.exclude, f.include = make([]bool, len(s.ignore)), make([]bool, len(s.exclude)), make([]bool, len(s.include))
 	for _, list := range []struct {
 		rules []rule

@@ -111,7 +111,7 @@ func TestEpoch(t *testing.T) {
 // TestArgumentsAreBytes has strings that are not UTF-8 on the command line.
 func TestArgumentsAreBytes(t *testing.T) {
 	g := &grammar{}
-	parser, err := newParser(g, &app{stdout: io.Discard, stderr: io.Discard})
+	parser, err := newParser(g, &app{stdout: io.Discard, stderr: io.Discard}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +125,53 @@ func TestArgumentsAreBytes(t *testing.T) {
 	} {
 		if got != name {
 			t.Errorf("%s is %q", flag, got)
+		}
+	}
+}
+
+// TestOtherCommands: a parser that knows only the commands that arguments name knows
+// them as well as the whole one does, which arguments without a command get.
+func TestOtherCommands(t *testing.T) {
+	parse := func(args ...string) []place {
+		parser, err := newParser(&grammar{}, &app{stdout: io.Discard, stderr: io.Discard}, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return placesOf(parser.Model.Node)
+	}
+	all := parse()
+	names := 0
+	for _, p := range all[1:] {
+		words := strings.Fields(p.path)
+		if len(words) != 2 {
+			continue
+		}
+		names++
+		for _, args := range [][]string{{words[1]}, {"--json", "-C", "x", words[1], "--help"}, {words[1], words[1], "apple"}} {
+			found := parse(args...)
+			if words[1] == "completion" {
+				if diff := cmp.Diff(all, found, cmp.AllowUnexported(place{}, word{})); diff != "" {
+					t.Errorf("%q: %s", args, diff)
+				}
+				continue
+			}
+			var want []place
+			for _, q := range all[1:] {
+				if q.path == p.path || strings.HasPrefix(q.path, p.path+" ") {
+					want = append(want, q)
+				}
+			}
+			if diff := cmp.Diff(want, found[1:], cmp.AllowUnexported(place{}, word{})); diff != "" {
+				t.Errorf("%q: %s", args, diff)
+			}
+		}
+	}
+	if names < 18 {
+		t.Errorf("the grammar has %d commands", names)
+	}
+	for _, args := range [][]string{nil, {"plam"}, {"--help"}, {"-C", "x"}} {
+		if got := parse(args...); len(got) != len(all) {
+			t.Errorf("%q: %d places, not %d", args, len(got), len(all))
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -35,6 +38,37 @@ type grammar struct {
 	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of *.layform.json files."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
+}
+
+// otherCommands is a pattern of the fields of the grammar, as kong calls them, whose
+// commands stand nowhere in args. Most of the work of a parser is for flags of
+// commands that are not run. It matches nothing where args name no command, or one
+// that is about the others.
+func otherCommands(args []string) string {
+	const none = "^$"
+	var others []string
+	named := false
+	for field := range reflect.TypeFor[grammar]().Fields() {
+		if _, ok := field.Tag.Lookup("cmd"); !ok {
+			continue
+		}
+		name := field.Tag.Get("name")
+		if name == "" {
+			name = strings.ToLower(field.Name)
+		}
+		switch {
+		case !slices.Contains(args, name):
+			others = append(others, field.Name)
+		case field.Type == reflect.TypeFor[completionCmd]():
+			return none
+		default:
+			named = true
+		}
+	}
+	if !named {
+		return none
+	}
+	return `^grammar\.(` + strings.Join(others, "|") + ")$"
 }
 
 // specFlags say which spec is meant.

@@ -136,7 +136,7 @@ func giveUp(finished <-chan struct{}) {
 func run(ctx context.Context, args, environ []string) int {
 	a := newApp(os.Stdin, os.Stdout, os.Stderr, environ)
 	g := &grammar{}
-	parser, err := newParser(g, a)
+	parser, err := newParser(g, a, args)
 	if err != nil {
 		return a.fail(ctx, err)
 	}
@@ -161,9 +161,10 @@ func run(ctx context.Context, args, environ []string) int {
 	return a.code
 }
 
-// newParser builds the parser of the grammar.
-func newParser(g *grammar, a *app) (*kong.Kong, error) {
+// newParser builds the parser of the grammar, as far as args can mean it.
+func newParser(g *grammar, a *app, args []string) (*kong.Kong, error) {
 	return kong.New(g,
+		kong.IgnoreFields(otherCommands(args)),
 		kong.Name("layform"),
 		kong.Description(description),
 		kong.Vars{"version": version()},

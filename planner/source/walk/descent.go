@@ -17,13 +17,12 @@ type descent struct {
 	busy, idle int
 }
 
-// pending is a directory that is still to be read: name in parent, or top.
+// pending is a directory that is still to be read: found in parent, or top.
 type pending struct {
 	parent *opened
 	top    directory
-	name   string
 	rel    string
-	out    *Listing
+	found  *Found
 }
 
 // opened is a directory that is open for those below it.
@@ -33,9 +32,9 @@ type opened struct {
 	left atomic.Int32
 }
 
-// descend reads a tree, several directories at once. It closes top.
-func (w *walker) descend(top directory, out *Listing) {
-	d := &descent{w: w, todo: []pending{{top: top, out: out}}}
+// descend reads the tree of found, several directories at once. It closes top.
+func (w *walker) descend(top directory, found *Found) {
+	d := &descent{w: w, todo: []pending{{top: top, found: found}}}
 	d.more.L = &d.mu
 	var g sync.WaitGroup
 	for range w.opts.Parallelism - 1 {
@@ -79,7 +78,7 @@ func (d *descent) read(p pending) []pending {
 	w, dir := d.w, p.top
 	if p.parent != nil {
 		var err error
-		dir, err = p.parent.open(p.name)
+		dir, err = p.parent.open(p.found.Name)
 		if p.parent.left.Add(-1) == 0 {
 			p.parent.close()
 		}
@@ -87,20 +86,22 @@ func (d *descent) read(p pending) []pending {
 			w.opts.Problem(p.rel, Cause(err))
 			return nil
 		}
+		dir.lose(w, p.found)
 	}
 	if w.ctx.Err() != nil {
 		dir.close()
 		return nil
 	}
-	var err error
-	if p.out.Found, err = w.list(dir, p.rel); err != nil {
+	here, err := w.list(dir, p.rel)
+	p.found.Below.Found = here
+	if err != nil {
 		w.opts.Problem(p.rel, Cause(err))
 	}
 	o := &opened{directory: dir}
 	var below []pending
-	for i := len(p.out.Found) - 1; i >= 0; i-- {
-		if f := &p.out.Found[i]; f.Below != nil {
-			below = append(below, pending{parent: o, name: f.Name, rel: join(p.rel, f.Name), out: f.Below})
+	for i := len(here) - 1; i >= 0; i-- {
+		if f := &here[i]; f.Below != nil {
+			below = append(below, pending{parent: o, rel: join(p.rel, f.Name), found: f})
 		}
 	}
 	o.left.Store(int32(len(below)))

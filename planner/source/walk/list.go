@@ -15,8 +15,10 @@ type directory interface {
 	// names gives the names in it, sorted. They are good until s is used again.
 	names(w *walker, s *scratch) ([]dirent, error)
 	// look sets what stat says of f.Name, which names said is of a type. full is
-	// its path below the root.
+	// its path below the root. The loss of a directory may be left to lose.
 	look(w *walker, s *scratch, f *Found, kind byte, full string) error
+	// lose sets the loss of the directory, which is f, where look left it.
+	lose(w *walker, f *Found)
 	// open opens a directory in it, and never follows a link.
 	open(name string) (directory, error)
 	close()
@@ -59,23 +61,31 @@ func (w *walker) list(d directory, rel string) ([]Found, error) {
 		if !included && !(descend && (n.kind == typeDirectory || n.kind == typeUnknown)) {
 			continue // what cannot hold anything that is wanted is not even stat'ed
 		}
-		f := Found{Name: n.name, Included: included}
-		var unfit *TypeError
-		if err := d.look(w, s, &f, n.kind, dir); err != nil {
-			if included || !errors.As(err, &unfit) {
-				w.opts.Problem(join(rel, n.name), err)
-			}
-			continue
+		// It is looked at in its place: a Found of its own would be garbage at once.
+		here = append(here, Found{Name: n.name, Included: included})
+		if !w.wanted(d, s, &here[len(here)-1], n.kind, rel, dir) {
+			here = here[:len(here)-1]
 		}
-		if !included && f.kind != kindDirectory || !w.opts.Check(rel, n.name) {
-			continue
-		}
-		if f.kind == kindDirectory {
-			f.Below = &Listing{}
-		}
-		here = append(here, f)
 	}
 	return here, nil
+}
+
+// wanted looks at a name in the directory at rel, whose path below the root is
+// full, and reports whether it is taken.
+func (w *walker) wanted(d directory, s *scratch, f *Found, kind byte, rel, full string) bool {
+	if err := d.look(w, s, f, kind, full); err != nil {
+		if _, unfit := errors.AsType[*TypeError](err); f.Included || !unfit {
+			w.opts.Problem(join(rel, f.Name), err)
+		}
+		return false
+	}
+	if !f.Included && f.kind != kindDirectory || !w.opts.Check(rel, f.Name) {
+		return false
+	}
+	if f.kind == kindDirectory {
+		f.Below = &Listing{}
+	}
+	return true
 }
 
 // rootless is a path below the root as Digester.Folder takes it.

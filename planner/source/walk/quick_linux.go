@@ -32,8 +32,8 @@ func (w *walker) directory(dir *os.Root) (directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	if knows {
-		q.device, q.tracked = tracked(q.fd)
+	if knows && tracked(q.fd) {
+		q.tracked, q.device = true, q.stat.Device
 	}
 	return q, nil
 }
@@ -43,26 +43,27 @@ func (w *walker) directory(dir *os.Root) (directory, error) {
 // leads out of the tree.
 type quick struct {
 	fd int
+	// stat and mode are from when it was opened, before its names are read.
+	stat stage.Stat
+	mode uint32
 	// tracked is set on file systems that are known to give a directory a new
 	// time whenever anything in it comes or goes; device is the one that is.
 	tracked bool
 	device  uint64
 }
 
-// tracked reports whether the names in a directory can be known by its stat,
-// and on what device.
-func tracked(fd int) (device uint64, ok bool) {
+// tracked reports whether the names in a directory can be known by its stat.
+func tracked(fd int) bool {
 	var sys unix.Statfs_t
-	var st unix.Stat_t
-	if unix.Fstatfs(fd, &sys) != nil || unix.Fstat(fd, &st) != nil {
-		return 0, false
+	if unix.Fstatfs(fd, &sys) != nil {
+		return false
 	}
 	const zfs, bcachefs = 0x2fc12fc1, 0xca451a4e
 	switch uint32(sys.Type) {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC, zfs, bcachefs:
-		return uint64(st.Dev), true
+		return true
 	}
-	return 0, false
+	return false
 }
 
 func openQuick(at int, name string) (*quick, error) {
@@ -72,7 +73,12 @@ func openQuick(at int, name string) (*quick, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &quick{fd: fd}, nil
+	var st unix.Stat_t
+	if _, err := Retry(func() (int, error) { return 0, unix.Fstat(fd, &st) }); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return &quick{fd: fd, stat: statOf(&st), mode: st.Mode}, nil
 }
 
 func (d *quick) open(name string) (directory, error) {
@@ -86,6 +92,12 @@ func (d *quick) open(name string) (directory, error) {
 
 func (d *quick) close() { _ = unix.Close(d.fd) }
 
+// lose counts the stat from when the directory was opened.
+func (d *quick) lose(w *walker, f *Found) {
+	w.opts.Directories.stated()
+	w.lose(f, lossOf(d.mode, f.Mode, false))
+}
+
 // Retry calls a system call again while signals interrupt it.
 func Retry[T any](call func() (T, error)) (T, error) {
 	for {
@@ -96,21 +108,17 @@ func Retry[T any](call func() (T, error)) (T, error) {
 	}
 }
 
-// look stats the file; of a directory that is known to be one the stat tells no
-// more than what normalising loses.
+// look stats all but directories, which are stat'ed when they are opened.
 func (d *quick) look(w *walker, s *scratch, f *Found, kind byte, _ string) error {
-	w.opts.Directories.stated()
-	st := &s.stat
-	_, err := Retry(func() (int, error) {
-		return 0, unix.Fstatat(d.fd, f.Name, st, unix.AT_SYMLINK_NOFOLLOW)
-	})
 	if kind == typeDirectory {
-		if f.kind, f.Mode = kindDirectory, 0o755; err == nil {
-			w.lose(f, lossOf(st.Mode, f.Mode, false))
-		}
+		f.kind, f.Mode = kindDirectory, 0o755
 		return nil
 	}
-	if err != nil {
+	w.opts.Directories.stated()
+	st := &s.stat
+	if _, err := Retry(func() (int, error) {
+		return 0, unix.Fstatat(d.fd, f.Name, st, unix.AT_SYMLINK_NOFOLLOW)
+	}); err != nil {
 		return err
 	}
 	switch st.Mode & unix.S_IFMT {
@@ -127,7 +135,6 @@ func (d *quick) look(w *walker, s *scratch, f *Found, kind byte, _ string) error
 		return nil
 	case unix.S_IFDIR:
 		f.kind, f.Mode = kindDirectory, 0o755
-		w.lose(f, lossOf(st.Mode, f.Mode, false))
 		return nil
 	case unix.S_IFLNK:
 		target, err := readlink(d.fd, f.Name)
@@ -168,11 +175,9 @@ func statOf(st *unix.Stat_t) stage.Stat {
 
 // names comes from the cache where that knows them.
 func (d *quick) names(w *walker, s *scratch) ([]dirent, error) {
-	remember := false
-	var st stage.Stat
-	if s.known != nil && d.tracked && unix.Fstat(d.fd, &s.stat) == nil && uint64(s.stat.Dev) == d.device {
-		st, remember = statOf(&s.stat), true
-		if text, ok := s.known.Names(st); ok {
+	remember := s.known != nil && d.tracked && d.stat.Device == d.device
+	if remember {
+		if text, ok := s.known.Names(d.stat); ok {
 			err := s.split(text)
 			return s.all, err
 		}
@@ -190,7 +195,7 @@ func (d *quick) names(w *walker, s *scratch) ([]dirent, error) {
 		for _, n := range s.all {
 			s.text = append(append(append(s.text, n.kind), n.name...), '/')
 		}
-		s.known.SetNames(st, string(s.text))
+		s.known.SetNames(d.stat, string(s.text))
 	}
 	return s.all, nil
 }

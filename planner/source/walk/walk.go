@@ -191,7 +191,7 @@ func Read(ctx context.Context, root *os.Root, from string, info fs.FileInfo, opt
 		return nil
 	}
 	top.Below = &Listing{}
-	w.descend(d, top.Below)
+	w.descend(d, top)
 	return w.tree(top)
 }
 
