@@ -123,6 +123,7 @@ func (r *run) buildAll(ctx context.Context) error {
 	}
 	defer r.journal.Close()
 	r.made = map[string]made{}
+	r.putBases()
 	changes := map[string]planner.Change{}
 	for _, c := range r.plan.Changes {
 		changes[c.Key()] = c

@@ -176,7 +176,7 @@ func (r *run) dependency(key string) planner.Dependency {
 func (r *run) encode(u planner.Step, object spec.Object) ([]byte, error) {
 	switch b := object.Body.(type) {
 	case *spec.Config:
-		return image.Config(b, r.layers(u.Layers), planner.Seconds(r.plan.Spec.Epoch))
+		return image.Config(b, r.graph.Image(u.Base), r.layers(u.Layers), planner.Seconds(r.plan.Spec.Epoch))
 	case *spec.Manifest:
 		return r.encodeManifest(u, b)
 	case *spec.Index:
@@ -214,7 +214,7 @@ func (r *run) encodeManifest(u planner.Step, b *spec.Manifest) ([]byte, error) {
 	for _, l := range r.layers(b.Layers) {
 		layers = append(layers, image.LayerDescriptor(l))
 	}
-	return image.Manifest(b, config, layers, subject)
+	return image.Manifest(b, r.graph.Image(u.Base), config, layers, subject)
 }
 
 // implied puts the blobs that a step implies into the layout.
@@ -223,16 +223,8 @@ func (r *run) implied(ctx context.Context, u planner.Step) error {
 	r.implying.Lock()
 	defer r.implying.Unlock()
 	for _, implied := range u.Implied {
-		desc, created, err := r.putBytes(ctx, u.Key, implied.MediaType, implied.Data)
-		if err != nil {
+		if err := r.putImplied(ctx, u, implied); err != nil {
 			return err
-		}
-		if created {
-			r.mu.Lock()
-			r.created = append(r.created, desc.Digest)
-			r.result.WrittenBlobs++
-			r.result.WrittenBytes += desc.Size
-			r.mu.Unlock()
 		}
 	}
 	return nil
@@ -268,14 +260,19 @@ func (r *run) entry(m made) ocispec.Descriptor {
 	switch b := m.object.Body.(type) {
 	case *spec.Manifest:
 		var platform *ocispec.Platform
+		if base := r.graph.Image(m.step.Base); base != nil {
+			platform = base.Descriptor.Platform
+		}
 		if config, ok := r.get(m.step.Config); ok {
-			if c, ok := config.object.Body.(*spec.Config); ok && c.Image != nil {
+			if c, ok := config.object.Body.(*spec.Config); ok && c.Image != nil && c.Image.Platform != nil {
 				platform = c.Image.Platform
 			}
 		}
 		return image.EntryDescriptor(m.built, b.Entry, platform, b.ArtifactType)
 	case *spec.Index:
 		return image.EntryDescriptor(m.built, b.Entry, nil, b.ArtifactType)
+	case *spec.Base:
+		return image.EntryDescriptor(m.built, spec.Entry{}, m.built.Descriptor.Platform, m.built.Descriptor.ArtifactType)
 	}
 	return m.built.Descriptor
 }

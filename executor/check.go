@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
@@ -79,12 +81,18 @@ func (r *run) owner() string { return r.plan.Options.StageName(r.plan.Spec.Name)
 
 // load loads the spec of a saved plan from what the plan records, and checks that
 // files that it was made from are what they were.
-func (r *run) load() (*spec.Spec, error) {
+func (r *run) load(ctx context.Context) (*spec.Spec, error) {
 	record := r.plan.Spec
-	sp, diags := spec.Load(r.opts.Dir, spec.LoadOptions{
+	opts := spec.LoadOptions{
 		Sources: record.Sources, Recorded: record.Variables,
 		Environ: r.opts.Environ, Arguments: r.opts.Arguments, Version: r.opts.Version,
-	})
+	}
+	if r.opts.Bases != nil && !r.plan.Options.Destroy {
+		opts.Bases = func(requests []spec.BaseRequest) (map[spec.Address]*spec.BaseImage, hcl.Diagnostics) {
+			return r.opts.Bases.Resolve(ctx, requests)
+		}
+	}
+	sp, diags := spec.Load(r.opts.Dir, opts)
 	if diags.HasErrors() {
 		return nil, diags
 	}

@@ -26,7 +26,7 @@ func (e *ForgedError) Error() string {
 // records, and refuses it where it says anything else. Sources that moved since
 // are a *planner.StaleError, everything else is a *ForgedError.
 func (r *run) derive(ctx context.Context) (*planner.Result, error) {
-	sp, err := r.load()
+	sp, err := r.load(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +54,11 @@ func (r *run) derive(ctx context.Context) (*planner.Result, error) {
 
 // compare names the first thing that a plan says otherwise than the derived one.
 func compare(plan, derived *planner.Plan) error {
+	for i, b := range plan.Bases {
+		if i >= len(derived.Bases) || b != derived.Bases[i] {
+			return &planner.StaleError{What: fmt.Sprintf("the image of %s, %s,", b.Address, b.From)}
+		}
+	}
 	now := map[string]planner.Change{}
 	for _, c := range derived.Changes {
 		now[c.Key()] = c

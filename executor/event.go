@@ -27,6 +27,9 @@ type Options struct {
 	Planned *planner.Result
 	// Digests remembers the digests of files, nil for no memory.
 	Digests source.Digester
+	// Bases gives the content of bases and, for a saved plan, finds them again; nil where
+	// the spec has none.
+	Bases planner.Bases
 	// Environ and Arguments are where the values of sensitive variables come from,
 	// which a saved plan does not keep, and Version is the version of layform that
 	// its spec is held against: see spec.LoadOptions.

@@ -54,6 +54,7 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 		ref := layout.RefName(e)
 		d.named[ref] = append(d.named[ref], e)
 	}
+	d.plan.Bases = g.baseRecords()
 	if prior.Unmarked {
 		d.drift(Drift{Kind: DriftNoLayout})
 	}
@@ -122,6 +123,11 @@ func (d *differ) diffStep(s Step, now Evaluated) Change {
 		FileBytes:   content.files,
 		Entries:     content.count,
 		Fields:      withheld(now.Object.Fields),
+	}
+	if c, ok := now.Object.Body.(*spec.Config); ok && c.Image != nil {
+		if base := d.graph.Image(s.Base); base != nil && base.Config != nil {
+			_, change.After.Inherited = c.Over(base.Config)
+		}
 	}
 	if now.Known {
 		change.After.Digest, change.After.Size = now.Built.Descriptor.Digest, now.Built.Descriptor.Size

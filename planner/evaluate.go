@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"maps"
 	"os"
 	"slices"
 
@@ -59,6 +60,7 @@ func (p *Prior) evaluate(ctx context.Context, g *Graph, opts RefreshOptions) err
 		return err
 	}
 	e := &evaluator{Prior: p, graph: g, opts: opts, root: root, built: built}
+	maps.Copy(p.Evaluated, g.evaluatedBases())
 	isLayer := func(s Step) bool { return s.Address.Kind == spec.KindLayer }
 	if first := slices.IndexFunc(g.Steps, isLayer); first >= 0 && slices.ContainsFunc(g.Steps[first+1:], isLayer) {
 		e.directories = &source.Directories{}

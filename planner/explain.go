@@ -143,6 +143,10 @@ func (d *differ) explainDocument(change *Change, s Step, o spec.Object) {
 		change.add(ReasonCause, n, n+" changes")
 	}
 	if len(change.Reasons) == 0 {
+		if base := s.Base; !base.IsZero() && o.Address.Kind == spec.KindConfig {
+			change.add(ReasonCause, base.String(), base.String()+" is another image")
+			return
+		}
 		if !o.Known() {
 			change.add(ReasonUnknown, "", "a value is known after apply")
 			return

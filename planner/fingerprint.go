@@ -30,6 +30,7 @@ type Role string
 
 // The roles of dependencies.
 const (
+	RoleBase    Role = "base"
 	RoleConfig  Role = "config"
 	RoleLayer   Role = "layer"
 	RoleSubject Role = "subject"
@@ -42,6 +43,7 @@ const (
 func Fingerprint(o spec.Object, dependencies []Dependency, epoch int64) (digest.Digest, bool) {
 	type part struct {
 		Role   Role          `json:"role"`
+		Name   string        `json:"name,omitempty"`
 		Media  string        `json:"media_type,omitempty"`
 		Digest digest.Digest `json:"digest,omitempty"`
 		Size   int64         `json:"size,omitempty"`
@@ -78,7 +80,10 @@ func Fingerprint(o spec.Object, dependencies []Dependency, epoch int64) (digest.
 		if !n.Known {
 			return "", false
 		}
-		if o.Address.Kind == spec.KindConfig {
+		if base, ok := n.Object.Body.(*spec.Base); ok && base.Image.Registry {
+			p.Name = base.Image.Name
+		}
+		if o.Address.Kind == spec.KindConfig && n.Role != RoleBase {
 			p.DiffID = n.Built.DiffID
 		} else {
 			p.Media, p.Digest, p.Size = n.Built.Descriptor.MediaType, n.Built.Descriptor.Digest, n.Built.Descriptor.Size
@@ -140,11 +145,17 @@ func Dependencies(s Step, o spec.Object, find func(key string) Dependency) []Dep
 	switch b := o.Body.(type) {
 	case *spec.Config:
 		if b.Image != nil {
+			if !s.Base.IsZero() {
+				add(RoleBase, s.Base.String())
+			}
 			for _, l := range s.Layers {
 				add(RoleLayer, l.String())
 			}
 		}
 	case *spec.Manifest:
+		if !s.Base.IsZero() {
+			add(RoleBase, s.Base.String())
+		}
 		if s.Config != "" {
 			add(RoleConfig, s.Config)
 		}

@@ -24,6 +24,8 @@ type Graph struct {
 	Steps []Step
 	// Indexed holds the objects that an index of the spec lists.
 	Indexed map[spec.Address]bool
+	// Bases are the bases that the spec uses, with what they stand for.
+	Bases map[spec.Address]spec.Object
 
 	spec *spec.Spec
 	// objects are the objects as they are with nothing built.
@@ -41,15 +43,17 @@ type Step struct {
 	// Key is the text of the ID, which names the step in plans and in the staging
 	// state.
 	Key string
-	// Layers are the layers that a config is built over, bottom first.
+	// Layers are the layers that a config is built over, bottom first, and Base is the
+	// base of these, or of a manifest; zero for none.
 	Layers []spec.Address
+	Base   spec.Address
 	// Config is the key of the step of the config that a manifest uses; empty when
 	// it uses none.
 	Config string
 	// Needs are the keys of the steps that this one is built from, sorted.
 	Needs []string
-	// Implied are the blobs, with their data, that the step's blob refers to without
-	// a step being behind them.
+	// Implied are the blobs that the step's blob refers to without a step being behind
+	// them: with their data, but for layers and other content of bases.
 	Implied []ocispec.Descriptor
 }
 
@@ -66,11 +70,16 @@ func NewGraph(sp *spec.Spec) (*Graph, error) {
 		LayoutPath: sp.LayoutPath,
 		Spec:       record(sp),
 		Indexed:    map[spec.Address]bool{},
+		Bases:      map[spec.Address]spec.Object{},
 		spec:       sp,
 		objects:    map[spec.Address]spec.Object{},
 		later:      map[spec.Address]evaluation{},
 	}
 	addresses := sp.Addresses()
+	bases, _ := sp.Bases()
+	for _, o := range bases {
+		g.Bases[o.Address] = o
+	}
 	uses := map[spec.Address][]Step{}
 	var diags hcl.Diagnostics
 	for _, a := range addresses {
@@ -80,7 +89,7 @@ func NewGraph(sp *spec.Spec) (*Graph, error) {
 		switch b := o.Body.(type) {
 		case *spec.Manifest:
 			if b.Config != nil {
-				uses[*b.Config] = addUse(uses[*b.Config], *b.Config, a, b.Layers)
+				uses[*b.Config] = addUse(uses[*b.Config], *b.Config, a, b)
 			}
 		case *spec.Index:
 			for _, m := range b.Manifests {
@@ -104,14 +113,19 @@ func record(sp *spec.Spec) Record {
 	return r
 }
 
-// addUse adds a manifest's layer list to the uses of its config, once.
-func addUse(uses []Step, config, manifest spec.Address, layers []spec.Address) []Step {
+// addUse adds a manifest's base and layers to the uses of its config, once.
+func addUse(uses []Step, config, manifest spec.Address, m *spec.Manifest) []Step {
 	for _, use := range uses {
-		if slices.Equal(use.Layers, layers) {
+		if use.over(m) {
 			return uses
 		}
 	}
-	return append(uses, Step{ID: addr.ID{Address: config, Use: manifest}, Layers: layers})
+	return append(uses, Step{ID: addr.ID{Address: config, Use: manifest}, Layers: m.Layers, Base: spec.BaseOf(m)})
+}
+
+// over reports whether a config is built over what a manifest has.
+func (s *Step) over(m *spec.Manifest) bool {
+	return slices.Equal(s.Layers, m.Layers) && s.Base == spec.BaseOf(m)
 }
 
 // addSteps makes the steps of the objects at the addresses, which are in build order.
@@ -128,6 +142,7 @@ func (g *Graph) addSteps(addresses []spec.Address, uses map[spec.Address][]Step)
 			}
 			mine[i].Key = mine[i].ID.String()
 			mine[i].depend(g.objects[a], steps)
+			mine[i].Implied = g.impliedBy(g.objects[a])
 		}
 		steps[a] = mine
 		g.Steps = append(g.Steps, mine...)
@@ -140,7 +155,7 @@ func (s *Step) depend(o spec.Object, steps map[spec.Address][]Step) {
 	for _, ref := range o.Refs {
 		for _, needed := range steps[ref] {
 			if manifest != nil && manifest.Config != nil && ref == *manifest.Config {
-				if len(steps[ref]) > 1 && !slices.Equal(needed.Layers, manifest.Layers) {
+				if len(steps[ref]) > 1 && !needed.over(manifest) {
 					continue
 				}
 				s.Config = needed.Key
@@ -153,9 +168,11 @@ func (s *Step) depend(o spec.Object, steps map[spec.Address][]Step) {
 	for _, l := range s.Layers {
 		s.Needs = append(s.Needs, l.String())
 	}
+	if manifest != nil {
+		s.Base = spec.BaseOf(manifest)
+	}
 	slices.Sort(s.Needs)
 	s.Needs = slices.Compact(s.Needs)
-	s.Implied = impliedBy(o)
 }
 
 // Evaluate evaluates the object at an address with what known tells of those that

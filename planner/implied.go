@@ -10,14 +10,44 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// impliedBy lists the blobs, with their data, that an object refers to without an
-// object of the spec being behind them: the content of the empty descriptor, for
-// a manifest without a config or without layers.
-func impliedBy(o spec.Object) []ocispec.Descriptor {
-	if m, ok := o.Body.(*spec.Manifest); ok && (m.Config == nil || len(m.Layers) == 0) {
-		return []ocispec.Descriptor{ocispec.DescriptorEmptyJSON}
+// impliedBy lists the blobs that an object refers to without an object of the spec
+// being behind them, each once: the content of the empty descriptor, for a manifest
+// without a config or without layers, the layers of its base, and all of a base that
+// is in an index or a subject.
+func (g *Graph) impliedBy(o spec.Object) []ocispec.Descriptor {
+	var all []ocispec.Descriptor
+	add := func(blobs []ocispec.Descriptor) {
+		for _, b := range blobs {
+			if !slices.ContainsFunc(all, func(d ocispec.Descriptor) bool { return d.Digest == b.Digest }) {
+				all = append(all, ocispec.Descriptor{MediaType: b.MediaType, Digest: b.Digest, Size: b.Size, Data: b.Data})
+			}
+		}
 	}
-	return nil
+	whole := func(a spec.Address) {
+		if image := g.Image(a); image != nil {
+			add(image.Blobs)
+		}
+	}
+	switch b := o.Body.(type) {
+	case *spec.Manifest:
+		if b.Config == nil || len(b.Layers) == 0 && b.Base == nil {
+			add([]ocispec.Descriptor{ocispec.DescriptorEmptyJSON})
+		}
+		if image := g.Image(spec.BaseOf(b)); image != nil {
+			add(image.Layers)
+		}
+		if b.Subject != nil {
+			whole(*b.Subject)
+		}
+	case *spec.Index:
+		for _, m := range b.Manifests {
+			whole(m)
+		}
+		if b.Subject != nil {
+			whole(*b.Subject)
+		}
+	}
+	return all
 }
 
 // implied compares the implied blobs of a step with those in the layout: what is
@@ -34,9 +64,17 @@ func (d *differ) implied(change *Change, s Step, staged bool) {
 		}
 		if drift, ok := blobDrift(s.Key, desc.Digest, state); ok {
 			d.plan.Drift = append(d.plan.Drift, drift)
-			change.add(ReasonDrift, "", "the empty blob that it refers to "+impliedText(drift.Kind))
+			change.add(ReasonDrift, "", impliedName(desc)+" that it refers to "+impliedText(drift.Kind))
 		}
 	}
+}
+
+// impliedName says what an implied blob is.
+func impliedName(desc ocispec.Descriptor) string {
+	if desc.Digest == ocispec.DescriptorEmptyJSON.Digest {
+		return "the empty blob"
+	}
+	return "the blob " + string(desc.Digest) + " of a base"
 }
 
 // impliedText says a drift of an implied blob in words.

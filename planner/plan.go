@@ -23,6 +23,8 @@ type Plan struct {
 	// TakenOver is the place, relative to the layout, from which the spec put there
 	// what this one takes over; empty where both have one place.
 	TakenOver string `json:"taken_over,omitempty"`
+	// Bases are the images that the spec's bases stand for.
+	Bases []BaseRecord `json:"bases,omitempty"`
 	// Changes has one element for every object, unchanged ones included: in the
 	// order in which they are built, then what is deleted.
 	Changes []Change `json:"changes"`
@@ -197,6 +199,8 @@ type State struct {
 	Entries int `json:"entries,omitempty"`
 	// Fields are the values that the object is made of.
 	Fields []spec.Field `json:"fields,omitempty"`
+	// Inherited are the values that a config takes over from its base.
+	Inherited []spec.Field `json:"inherited,omitempty"`
 }
 
 // Form says how the content of a layer becomes its blob.

@@ -120,6 +120,9 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 	if opts.Plan.Destroy {
 		return p, nil
 	}
+	if err := g.checkBases(); err != nil {
+		return nil, err
+	}
 	unvouched := p.unvouched(store)
 	if err := p.checkBlobs(ctx, store, g, opts.Parallelism); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ type Kind = addr.Kind
 
 // The kinds of objects that a spec describes, in the order in which they are built.
 const (
+	KindBase     = addr.Base
 	KindLayer    = addr.Layer
 	KindConfig   = addr.Config
 	KindManifest = addr.Manifest

@@ -24,6 +24,7 @@ type example map[string]map[string]string
 
 func goodExample() example {
 	return example{
+		"base":  {"from": `"oci:vendor:1"`, "platform": `"linux/amd64"`},
 		"layer": {}, "compression": {}, "copy": {"from": `"src"`, "to": `"/copied"`}, "file": {"content": `"x"`}, "directory": {}, "symlink": {"target": `"x"`},
 		"hardlink": {"target": `"/file"`}, "whiteout": {}, "dynamic": {"for_each": `["a"]`},
 		"config": {"platform": `"linux/amd64"`}, "manifest": {"config": "config.c", "layers": "[layer.l]", "tags": `["latest"]`}, "index": {"manifests": "[manifest.m]"},
@@ -59,6 +60,7 @@ func (e example) text() string {
 	}
 	return "layout { path = \"l\" }\n" +
 		"variable \"v\" {\n" + body("variable") + "validation {\n" + body("validation") + "}\n}\n" +
+		"base \"b\" {\n" + body("base") + "}\n" +
 		"layer \"l\" {\n" + body("layer") + compression + tree + "}\n" +
 		"config \"c\" {\n" + body("config") + "}\nmanifest \"m\" {\n" + body("manifest") + "}\n" +
 		"manifest \"other\" {\n  artifact_type = \"a/b\"\n}\n" +
@@ -115,8 +117,18 @@ func triedValues() map[string]tried {
 	apart := func(value string) string {
 		return value + "; config.platform = ; config.os = \"linux\"; config.architecture = \"amd64\""
 	}
-	subject := tried{good: []string{"manifest.other"}, bad: []string{"config.c", `"x"`}}
+	subject := tried{good: []string{"manifest.other", "base.b", "base.b; base.platform = "}, bad: []string{"config.c", `"x"`}}
+	onBase := func(value string) string { return value + "; manifest.base = base.b" }
 	return map[string]tried{
+		"base.for_each": {good: []string{`toset(["a"]); manifest.base = base.b["a"]`}, bad: []string{"3", `"a"`, `[1]`}},
+		"base.from": {good: []string{onBase(`"oci:vendor:1"`), onBase(`"oci:vendor"`), `"docker://example.com/x"`},
+			bad: []string{onBase(`"oci:vendor:2"`), onBase(`"oci:nowhere"`), onBase(`"oci:src:1"`), `"vendor"`, `"http://x/y"`, `""`, "layer.l.digest", onBase("null")}},
+		"base.platform": {good: []string{onBase(`"linux/amd64"`), onBase(`"linux/arm64/v8"; config.platform = `)},
+			bad: []string{onBase(`"linux/s390x"`), `"linux"`, `"Linux/amd64"`, `""`, onBase("null")}},
+		"manifest.base": {good: []string{"base.b", "base.b; config.platform = ", "base.b; manifest.layers = []", "base.b; manifest.layers = "},
+			bad: []string{"layer.l", "base.x", `"x"`, "base.b; manifest.config = ; manifest.artifact_type = \"a/b\""}},
+		"config.unset": {good: []string{onBase(`["cmd", "env.A", "labels"]`), onBase(`["user"]`), "[]"},
+			bad: []string{`["cmd"]`, onBase(`["nothing"]`), onBase(`["cmd.x"]`), onBase(`["env."]`), onBase(`["extra", "extra"]`), onBase(`["cmd"]; config.cmd = ["x"]`), onBase(`["env.A"]; config.env = { A = "b" }`)}},
 		"layer.for_each": {good: []string{`toset(["a"]); manifest.layers = [layer.l["a"]]`}, bad: []string{"3", `"a"`, `[1]`}},
 		"layer.archive":  {good: []string{`"a.tar"`}, bad: []string{`"/a.tar"`, `"../a.tar"`, `"nowhere.tar"`, `"src/a"`, `""`}},
 		"layer.on_duplicate": {good: []string{`"error"; layer.archive = "a.tar"`, `"first"; layer.archive = "a.tar"`, `"last"; layer.archive = "a.tar"`},
@@ -174,7 +186,7 @@ func triedValues() map[string]tried {
 		"manifest.artifact_type": types, "manifest.subject": subject, "manifest.annotations": annotations, "manifest.descriptor_annotations": descriptors,
 		"manifest.platform": platforms, "manifest.tags": tags, "manifest.extra": extra,
 		"index.for_each":      {good: []string{`toset(["a"])`}, bad: []string{"3"}},
-		"index.manifests":     {good: []string{"[manifest.m]", "[]", "[manifest.m, manifest.other]"}, bad: []string{"[manifest.m, manifest.m]", "[layer.l]", `["x"]`, "[index.i]"}},
+		"index.manifests":     {good: []string{"[manifest.m]", "[]", "[manifest.m, manifest.other]", "[base.b, manifest.m]", "[base.b, manifest.m]; base.platform = "}, bad: []string{"[manifest.m, manifest.m]", "[layer.l]", `["x"]`, "[index.i]"}},
 		"index.artifact_type": types, "index.subject": subject, "index.annotations": annotations, "index.descriptor_annotations": descriptors,
 		"index.tags":    {good: []string{`["i"]`, "[]"}, bad: append(slices.Clone(tags.bad), `["latest"]`)},
 		"index.extra":   extra,
@@ -221,6 +233,9 @@ func TestCommandsAgree(t *testing.T) {
 func tryExample(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
+	if strings.Contains(text, "oci:vendor") {
+		vendor(t, dir)
+	}
 	for name, content := range map[string]string{"src/a": "a", "src/b": "b", "ignore": "b\n", "a.tar": strings.Repeat("\x00", 1024)} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			t.Fatal(err)
@@ -239,7 +254,14 @@ func tryExample(t *testing.T, text string) string {
 		}
 		return err.Error()
 	}
-	sp, diags := spec.Load(dir, spec.LoadOptions{Sources: []spec.Source{{Name: "layform.hcl", Text: text}}})
+	bases := &vendored{dir: dir}
+	defer bases.close()
+	sp, diags := spec.Load(dir, spec.LoadOptions{
+		Sources: []spec.Source{{Name: "layform.hcl", Text: text}},
+		Bases: func(requests []spec.BaseRequest) (map[spec.Address]*spec.BaseImage, hcl.Diagnostics) {
+			return bases.Resolve(t.Context(), requests)
+		},
+	})
 	if diags.HasErrors() {
 		return refused(diags)
 	}
@@ -252,7 +274,7 @@ func tryExample(t *testing.T, text string) string {
 	if err != nil {
 		return refused(err)
 	}
-	if _, err := executor.Apply(t.Context(), store, made.Plan, executor.Options{Dir: dir, Planned: made}); err != nil {
+	if _, err := executor.Apply(t.Context(), store, made.Plan, executor.Options{Dir: dir, Planned: made, Bases: bases}); err != nil {
 		t.Errorf("validate and plan accept what apply refuses: %v\n%.2000s", err, text)
 		return ""
 	}

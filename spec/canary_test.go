@@ -58,7 +58,7 @@ var canaryForms = []string{
 
 // Attributes that name blocks, or are constants.
 var noValues = map[string]bool{
-	"manifest.config": true, "manifest.layers": true, "manifest.subject": true, "index.manifests": true, "index.subject": true,
+	"manifest.base": true, "manifest.config": true, "manifest.layers": true, "manifest.subject": true, "index.manifests": true, "index.subject": true,
 	"variable.type": true, "variable.default": true, "variable.description": true, "variable.sensitive": true, "variable.nullable": true,
 	"output.description": true, "validation.condition": true, "validation.error_message": true, "dynamic.iterator": true,
 }

@@ -37,6 +37,7 @@ func (p *program) check(objects map[Address]*evaluated, outputs []need) hcl.Diag
 	}
 	c.tags()
 	c.manifests()
+	c.bases()
 	c.indexes()
 	c.documents()
 	c.configDigests()
@@ -163,6 +164,9 @@ func (c *checker) platform(addr Address) *ocispec.Platform {
 	}
 	m, ok := o.object.Body.(*Manifest)
 	if !ok {
+		if base := c.baseImage(addr); base != nil {
+			return base.platform()
+		}
 		return nil
 	}
 	if m.Entry.Platform != nil {
@@ -171,8 +175,11 @@ func (c *checker) platform(addr Address) *ocispec.Platform {
 	if m.Config == nil || c.objects[*m.Config] == nil {
 		return nil
 	}
-	if config := c.objects[*m.Config].object.Body.(*Config); config.Image != nil {
+	if config := c.objects[*m.Config].object.Body.(*Config); config.Image != nil && config.Image.Platform != nil {
 		return config.Image.Platform
+	}
+	if m.Base != nil {
+		return c.platform(*m.Base)
 	}
 	return nil
 }
@@ -203,8 +210,8 @@ func (c *checker) configDigest(n need) {
 	}
 	first := c.objects[users[0]].object.Body.(*Manifest)
 	for _, user := range users[1:] {
-		if m := c.objects[user].object.Body.(*Manifest); !slices.Equal(first.Layers, m.Layers) {
-			c.err(n.rng, "%s has more than one %s: %s and %s use it with different layers, so there are two configs. Refer to the manifest, or write a config for each.",
+		if m := c.objects[user].object.Body.(*Manifest); !slices.Equal(first.Layers, m.Layers) || BaseOf(first) != BaseOf(m) {
+			c.err(n.rng, "%s has more than one %s: %s and %s use it with different layers or bases, so there are two configs. Refer to the manifest, or write a config for each.",
 				n.addr, n.attr, users[0], user)
 			return
 		}
@@ -248,6 +255,10 @@ func (c *checker) settleAddresses() {
 		return most
 	}
 	for _, addr := range c.order {
+		if addr.Kind == KindBase {
+			c.unusedBase(addr, needed[addr])
+			continue
+		}
 		if needed[addr] {
 			c.p.addresses = append(c.p.addresses, addr)
 			measure(addr)

@@ -35,6 +35,8 @@ func (d *decoder) config() *Config {
 	c.Image = d.image()
 	c.Extra = d.extra("extra", false)
 	c.ConfigExtra = d.extra("config_extra", true)
+	c.Unset = d.unset()
+	d.checkUnset(c)
 	return c
 }
 
@@ -135,7 +137,7 @@ func (d *decoder) platform() *ocispec.Platform {
 		p, problem = parsePlatform(text)
 	case whole.set:
 	case !osGot.set || !archGot.set:
-		d.lacks(d.inst.block.incomplete, d.inst.block.missing, "An image config needs platform, such as \"linux/amd64\", or os and architecture.")
+		d.platformLacks(osGot.set || archGot.set || variantGot.set)
 	case osGot.ok && archGot.ok && (variantGot.ok || !variantGot.set):
 		p = &ocispec.Platform{OS: system, Architecture: architecture, Variant: variant}
 		problem, at = platformProblem(p), osGot
@@ -163,7 +165,24 @@ func (d *decoder) platform() *ocispec.Platform {
 	if p != nil {
 		p.OSVersion, p.OSFeatures = version, features
 	}
+	if d.noPlatform != nil && (versionGot.set || len(features) > 0) {
+		d.platformLacks(true)
+	}
 	return p
+}
+
+// platformLacks notes that the config says nothing of its platform, or reports that
+// it says a part of it.
+func (d *decoder) platformLacks(partly bool) {
+	b := d.inst.block
+	if !partly {
+		if !b.incomplete {
+			d.noPlatform = &b.missing
+		}
+		return
+	}
+	d.noPlatform = nil
+	d.lacks(b.incomplete, b.missing, "An image config needs platform, such as \"linux/amd64\", or os and architecture.")
 }
 
 func (d *decoder) ports() map[string]struct{} {

@@ -30,6 +30,8 @@ type decoder struct {
 	// missing layers, which is due if the config is that of an image.
 	tagRange   hcl.Range
 	emptyImage *hcl.Range
+	// noPlatform is that of evaluated.
+	noPlatform *hcl.Range
 }
 
 // need is one object that a value is made from.

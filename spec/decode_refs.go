@@ -186,14 +186,19 @@ func (d *decoder) member(g got, v cty.Value, path string, e *eval.Expression, al
 	}
 	d.needs = append(d.needs, need{addr: addr, rng: g.rng})
 	d.fields = append(d.fields, Field{Path: path, Value: JSON(jsonText(addr.String()))})
+	d.baseField(path, addr)
 	return addr, true
 }
 
-// kindList writes kinds as "manifest or index".
+// kindList writes kinds as "manifest, index or base".
 func kindList(allowed []Kind) string {
 	names := make([]string, len(allowed))
 	for i, k := range allowed {
 		names[i] = string(k)
 	}
-	return strings.Join(names, " or ")
+	last := len(names) - 1
+	if last == 0 {
+		return names[0]
+	}
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }

@@ -16,6 +16,9 @@ type evaluated struct {
 	needs      []need
 	tagRange   hcl.Range
 	emptyImage *hcl.Range
+	// noPlatform is the place of a complaint about a config without a platform, which
+	// is due unless a base has one.
+	noPlatform *hcl.Range
 }
 
 // evaluate decodes one object.
@@ -26,6 +29,8 @@ func (s *session) evaluate(inst *instance) (*evaluated, hcl.Diagnostics) {
 	d := &decoder{s: s, inst: inst, in: &env{inst: inst}}
 	o := Object{Address: inst.addr, Range: inst.block.rng}
 	switch inst.addr.Kind {
+	case KindBase:
+		o.Body = d.base()
 	case KindLayer:
 		o.Body = d.layer()
 	case KindConfig:
@@ -38,7 +43,7 @@ func (s *session) evaluate(inst *instance) (*evaluated, hcl.Diagnostics) {
 	sortFields(d.fields)
 	o.Fields = d.fields
 	o.Refs = d.refs()
-	return &evaluated{object: o, needs: d.needs, tagRange: d.tagRange, emptyImage: d.emptyImage}, d.diags
+	return &evaluated{object: o, needs: d.needs, tagRange: d.tagRange, emptyImage: d.emptyImage, noPlatform: d.noPlatform}, d.diags
 }
 
 // expand evaluates for_each of a block and makes its instances.
@@ -107,35 +112,58 @@ func forEachProblem(v cty.Value) string {
 	return ""
 }
 
-// evaluateGraph evaluates variables, locals and for_each expressions in the
-// order of the graph. What cannot be evaluated is marked as wrong.
-func (p *program) evaluateGraph() hcl.Diagnostics {
+// schedule is the nodes of the reference graph in the order in which they are
+// evaluated.
+type schedule struct {
+	order []node
+	// wrong are the nodes of cycles, and late those that are made from bases.
+	wrong, late map[node]bool
+	// s is the session of all locals, which share one bound on what they produce.
+	s *session
+}
+
+// schedule orders the nodes of the reference graph.
+func (p *program) schedule() (*schedule, hcl.Diagnostics) {
 	g := p.graph()
 	order, wrong, diags := g.sort()
-	// All locals share one session, and with it one bound on what they produce.
-	s := newSession(p, nil)
+	late := map[node]bool{}
 	for _, n := range order {
-		if n.variable != "" {
-			v := p.variables[n.variable]
-			v.wrong = v.wrong || wrong[n]
-			diags = append(diags, p.evaluateVariable(s, v)...)
+		late[n] = n.block.Kind != KindBase && slices.ContainsFunc(g.edges[n], func(e edge) bool { return e.to.block.Kind == KindBase || late[e.to] })
+	}
+	return &schedule{order: order, wrong: wrong, late: late, s: newSession(p, nil)}, diags
+}
+
+// evaluateGraph evaluates variables, locals and for_each expressions in the order of
+// the graph: those that bases are found with or, with late set, those that are made
+// from bases. What cannot be evaluated is marked as wrong.
+func (p *program) evaluateGraph(c *schedule, late bool) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	if late { // what the locals of bases made of other bases was not known yet
+		clear(c.s.objects)
+		clear(c.s.blocks)
+		clear(c.s.locals)
+	}
+	for _, n := range c.order {
+		if c.late[n] != late {
 			continue
 		}
-		if n.local != "" {
+		switch {
+		case n.variable != "":
+			v := p.variables[n.variable]
+			v.wrong = v.wrong || c.wrong[n]
+			diags = append(diags, p.evaluateVariable(c.s, v)...)
+		case n.local != "":
 			l := p.locals[n.local]
-			if wrong[n] || p.skips(l.expr) {
+			if c.wrong[n] || p.skips(l.expr) {
 				l.expr.Invalid = true
 				continue
 			}
-			diags = append(diags, p.evaluateLocal(s, l)...)
-			continue
+			diags = append(diags, p.evaluateLocal(c.s, l)...)
+		case c.wrong[n]:
+			p.blocks[n.block].wrong = true
+		default:
+			diags = append(diags, p.expand(p.blocks[n.block])...)
 		}
-		b := p.blocks[n.block]
-		if wrong[n] {
-			b.wrong = true
-			continue
-		}
-		diags = append(diags, p.expand(b)...)
 	}
 	return diags
 }

@@ -26,6 +26,10 @@ type loading struct {
 	variables []Variable
 	// first are the objects as they are with nothing built.
 	first map[Address]answer
+	// schedule is nil as long as the sources could not be read, and bases are those
+	// that something refers to.
+	schedule *schedule
+	bases    []BaseRequest
 }
 
 // answer is what Evaluate answers.
@@ -34,9 +38,9 @@ type answer struct {
 	diags  hcl.Diagnostics
 }
 
-// run does all the steps of Load. It goes on after mistakes where what follows
-// can still be judged.
-func (l *loading) run() hcl.Diagnostics {
+// begin does the steps of Load until it is known which bases the spec has. It goes
+// on after mistakes where what follows can still be judged.
+func (l *loading) begin() hcl.Diagnostics {
 	diags := l.read()
 	unread := diags.HasErrors()
 	more, parsed := l.declare()
@@ -45,7 +49,31 @@ func (l *loading) run() hcl.Diagnostics {
 	}
 	diags = append(diags, l.p.assignVariables(l.dir, l.opts)...)
 	diags = append(diags, l.p.checkAllNames()...)
-	diags = append(diags, l.p.evaluateGraph()...)
+	l.schedule, more = l.p.schedule()
+	diags = append(diags, more...)
+	diags = append(diags, l.p.evaluateGraph(l.schedule, false)...)
+	l.bases, more = l.p.requestBases()
+	return append(diags, more...)
+}
+
+// resolve looks for the bases, where the spec is right so far.
+func (l *loading) resolve(diags hcl.Diagnostics) hcl.Diagnostics {
+	if len(l.bases) == 0 {
+		l.p.resolved = true
+		return nil
+	}
+	if l.opts.Bases == nil || diags.HasErrors() {
+		return nil
+	}
+	var more hcl.Diagnostics
+	l.p.images, more = l.opts.Bases(l.bases)
+	l.p.resolved = !more.HasErrors()
+	return more
+}
+
+// finish does the steps that remain after begin and resolve.
+func (l *loading) finish(diags hcl.Diagnostics) hcl.Diagnostics {
+	diags = append(diags, l.p.evaluateGraph(l.schedule, true)...)
 	for _, name := range keysOf(l.p.variables) {
 		diags = append(diags, l.p.validate(l.p.variables[name])...)
 	}
@@ -205,9 +233,12 @@ func (p *program) checkAllNames() hcl.Diagnostics {
 	}
 	for _, b := range p.blocks {
 		roots := object
+		if b.addr.Kind == KindBase { // it is found before anything is built
+			roots = []string{rootVar, rootLocal}
+		}
 		if b.forEach != nil {
 			diags = append(diags, p.checkNames(b.forEach, scope{what: "for_each", roots: object})...)
-			roots = append(slices.Clone(object), rootEach)
+			roots = append(slices.Clone(roots), rootEach)
 		}
 		s := scope{what: "A " + string(b.addr.Kind) + " without for_each", roots: roots}
 		for _, name := range keysOf(b.attrs) {

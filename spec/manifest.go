@@ -13,12 +13,13 @@ import (
 func (d *decoder) manifest() *Manifest {
 	b := d.inst.block
 	m := &Manifest{}
+	m.Base, _ = d.object(b.attrs, "base", KindBase)
 	var config, typeGot got
 	m.Config, config = d.object(b.attrs, "config", KindConfig)
 	layers, g := d.objects(b.attrs, "layers", KindLayer)
 	m.Layers = layers
 	m.ArtifactType, typeGot = d.typeName(b.attrs, "artifact_type")
-	m.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex)
+	m.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex, KindBase)
 	m.Annotations = d.annotations(b.attrs, "annotations")
 	m.Entry = d.entry()
 	if text, g := d.openText(b.attrs, "platform"); g.ok {
@@ -33,7 +34,7 @@ func (d *decoder) manifest() *Manifest {
 	if !config.set && !typeGot.set {
 		d.lacks(b.incomplete, b.missing, "A manifest without config is an artifact and needs artifact_type. An image needs config.")
 	}
-	if config.set && !typeGot.set && !b.incomplete && (!g.set || g.ok && len(layers) == 0) {
+	if config.set && !typeGot.set && b.attrs["base"] == nil && !b.incomplete && (!g.set || g.ok && len(layers) == 0) {
 		rng := b.missing
 		if g.set {
 			rng = g.rng
@@ -47,7 +48,7 @@ func (d *decoder) manifest() *Manifest {
 func (d *decoder) index() *Index {
 	b := d.inst.block
 	x := &Index{}
-	manifests, g := d.objects(b.attrs, "manifests", KindManifest, KindIndex)
+	manifests, g := d.objects(b.attrs, "manifests", KindManifest, KindIndex, KindBase)
 	x.Manifests = manifests
 	if !g.set {
 		d.lacks(b.incomplete, b.missing, "An index needs manifests: a list, which may be empty.")
@@ -58,7 +59,7 @@ func (d *decoder) index() *Index {
 		}
 	}
 	x.ArtifactType, _ = d.typeName(b.attrs, "artifact_type")
-	x.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex)
+	x.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex, KindBase)
 	x.Annotations = d.annotations(b.attrs, "annotations")
 	x.Entry = d.entry()
 	x.Extra = d.extra("extra", false)

@@ -32,7 +32,7 @@ type Object struct {
 	Range hcl.Range
 	// Refs are the objects that this one needs: sorted, without duplicates.
 	Refs []Address
-	// Body is a *Layer, *Config, *Manifest or *Index. A value that is not
+	// Body is a *Base, *Layer, *Config, *Manifest or *Index. A value that is not
 	// known yet is the zero value there: ask Known before building from it.
 	Body Body
 	// Fields are all values that were set, flattened and sorted by path. For a
@@ -191,6 +191,8 @@ type Config struct {
 	// Extra are further members, by JSON name, of the document; ConfigExtra of
 	// its "config" member.
 	Extra, ConfigExtra map[string]json.RawMessage
+	// Unset is what of a base's config is not inherited.
+	Unset []Unset
 	// Annotations go into the config's descriptor in manifests.
 	Annotations map[string]string
 }
@@ -217,6 +219,8 @@ type Image struct {
 
 // Manifest describes an image manifest or an artifact.
 type Manifest struct {
+	// Base is the base that the image stands on; nil for none.
+	Base *Address
 	// Config is nil for the empty config.
 	Config *Address
 	// Layers are in stack order, bottom first.
@@ -251,6 +255,7 @@ type Entry struct {
 	Platform *ocispec.Platform
 }
 
+func (*Base) body()     {}
 func (*Layer) body()    {}
 func (*Config) body()   {}
 func (*Manifest) body() {}

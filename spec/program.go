@@ -39,6 +39,9 @@ type program struct {
 	// have to be built.
 	instances map[Address]*instance
 	addresses []Address
+	// images are what bases stand for, and resolved tells that they were looked for.
+	images   map[Address]*BaseImage
+	resolved bool
 
 	// watch is shared by all evaluations during Load.
 	watch *eval.Watch
@@ -70,7 +73,7 @@ type local struct {
 	refs []eval.Reference
 }
 
-// block is a layer, config, manifest or index block.
+// block is a base, layer, config, manifest or index block.
 type block struct {
 	addr Address
 	rng  hcl.Range

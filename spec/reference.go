@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"github.com/layform/layform/spec/addr"
 	"github.com/layform/layform/spec/eval"
 	"github.com/layform/layform/spec/internal/suggest"
 )
@@ -62,7 +63,7 @@ func (p *program) checkReference(r eval.Reference, s scope) *hcl.Diagnostic {
 	if root == s.iterator && root != "" {
 		return nil
 	}
-	all := []string{rootVar, rootLocal, rootEach, string(KindLayer), string(KindConfig), string(KindManifest), string(KindIndex)}
+	all := append([]string{rootVar, rootLocal, rootEach}, addr.KindNames()...)
 	switch {
 	case !slices.Contains(all, root):
 		hint := suggest.Closest(root, all)
@@ -178,8 +179,11 @@ func (p *program) functionHint(name string) string {
 // objectAttributes are the attributes that a reference to an object offers.
 func objectAttributes(k Kind) []string {
 	attributes := []string{attrAddress, attrMediaType, attrDigest, attrSize}
-	if k == KindLayer {
+	switch k {
+	case KindLayer:
 		attributes = append(attributes, attrDiffID)
+	case KindBase:
+		attributes = append(attributes, attrIndexDigest, attrName, attrPlatform, attrLayers, attrAnnotations, attrConfig)
 	}
 	return attributes
 }

@@ -59,7 +59,7 @@ func (p *program) skips(e *eval.Expression) bool {
 		}
 		if addr, ok := r.Block(); ok {
 			b := p.blocks[addr]
-			return b == nil || b.wrong
+			return b == nil || b.wrong || p.readsBase(r, b)
 		}
 		return false
 	})
@@ -277,6 +277,11 @@ func (b *block) instance(key string) Address {
 // object is what a reference to an object evaluates to.
 func (s *session) object(addr Address) cty.Value {
 	if v, ok := s.objects[addr]; ok {
+		return v
+	}
+	if addr.Kind == KindBase {
+		v := baseValue(addr, s.p.images[addr])
+		s.objects[addr] = v
 		return v
 	}
 	built, _ := s.known(addr)

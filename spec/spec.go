@@ -93,6 +93,10 @@ type LoadOptions struct {
 	// them is judged. Sources that do not exist are warned about. The Spec serves for
 	// nothing else then.
 	CheckOnly bool
+	// Bases finds what bases stand for, once for all that something in the spec refers
+	// to. It is called where the spec is right so far; nil finds none, and nothing that
+	// follows from them is judged then. Its diagnostics have the places of the requests.
+	Bases func([]BaseRequest) (map[Address]*BaseImage, hcl.Diagnostics)
 	// Version is the version of layform that required_version is held against.
 	// One that is empty or no version number, such as "dev", passes every constraint.
 	Version string
@@ -133,6 +137,7 @@ type Spec struct {
 	program *program
 	// first are the objects as Load has evaluated them, with nothing built.
 	first map[Address]answer
+	bases []BaseRequest
 }
 
 // Load reads, checks and evaluates a spec, with everything unknown that is
@@ -143,13 +148,17 @@ type Spec struct {
 func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 	l := &loading{p: newProgram(dir, opts.Version), dir: dir, opts: opts}
 	l.p.checkOnly, l.p.evaluated = opts.CheckOnly, opts.Evaluated
-	diags, finished := eval.Guard(l.p.watch, l.run)
+	diags, finished := eval.Guard(l.p.watch, l.begin)
+	if finished && l.schedule != nil {
+		diags = append(diags, l.resolve(diags)...) // which takes as long as a registry does
+		diags, finished = eval.Guard(l.p.watch, func() hcl.Diagnostics { return l.finish(diags) })
+	}
 	if !finished {
 		// The evaluation may still be writing to the program, which is left to it.
 		return &Spec{Dir: dir, Files: map[string]*hcl.File{}}, diags
 	}
 	s := &Spec{
-		Name: l.p.name, Dir: dir, File: opts.File, LayoutPath: l.p.layoutPath, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p, first: l.first,
+		Name: l.p.name, Dir: dir, File: opts.File, LayoutPath: l.p.layoutPath, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p, first: l.first, bases: l.bases,
 	}
 	return s, eval.SortAndDedupe(diags)
 }
@@ -163,6 +172,18 @@ func (s *Spec) Addresses() []Address {
 		return nil
 	}
 	return slices.Clone(s.program.addresses)
+}
+
+// Bases are the bases that something in the spec refers to, in order. Resolved
+// reports whether they were looked for.
+func (s *Spec) Bases() (bases []Object, resolved bool) {
+	if s.program == nil {
+		return nil, false
+	}
+	for _, r := range s.bases {
+		bases = append(bases, s.first[r.Address].object)
+	}
+	return bases, s.program.resolved
 }
 
 // Evaluate evaluates the object at an address, with what known tells about the

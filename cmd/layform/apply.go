@@ -81,13 +81,13 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	made := &planned{plan: p, store: store, dir: dir, bases: newBases(dir), cache: stage.OpenCache(store)}
+	defer made.close()
 	if !a.json {
 		if err := a.show(view.PlanReport(p, view.DefaultRows)); err != nil {
 			return err
 		}
 	}
-	made := &planned{plan: p, store: store, dir: dir, cache: stage.OpenCache(store)}
 	store.Remember(made.cache)
 	return a.execute(ctx, made, &values, c.runFlags)
 }
@@ -148,7 +148,7 @@ func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape sha
 			return err
 		}
 		err = a.confirmAndExecute(ctx, made, r, approved)
-		made.store.Close()
+		err = errors.Join(err, made.close())
 		var stale *planner.StaleError
 		if !approved || r.LockTimeout == 0 || !errors.As(err, &stale) || !stale.Layout {
 			return err
@@ -191,7 +191,7 @@ func (a *app) execute(ctx context.Context, made *planned, values *spec.LoadOptio
 	bar := a.newProgress(p)
 	opts := executor.Options{
 		Dir: made.dir, Parallelism: r.Parallelism, LockTimeout: r.LockTimeout,
-		Planned: made.result, Progress: bar.event,
+		Planned: made.result, Bases: made.bases, Progress: bar.event,
 	}
 	if values != nil {
 		opts.Environ, opts.Arguments, opts.Version = values.Environ, values.Arguments, values.Version

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/hashicorp/hcl/v2"
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
@@ -25,6 +28,18 @@ func (a *app) load(f specFlags, v valueFlags) (*spec.Spec, error) {
 	opts, err := a.values(v)
 	if err != nil {
 		return nil, err
+	}
+	return a.loadWith(f, opts)
+}
+
+// loadBased is load for a spec that is planned: its bases are looked for.
+func (a *app) loadBased(ctx context.Context, f specFlags, v valueFlags, b *bases) (*spec.Spec, error) {
+	opts, err := a.values(v)
+	if err != nil {
+		return nil, err
+	}
+	opts.Bases = func(requests []spec.BaseRequest) (map[spec.Address]*spec.BaseImage, hcl.Diagnostics) {
+		return b.Resolve(ctx, requests)
 	}
 	return a.loadWith(f, opts)
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
 )
 
 // planCmd shows what would change.
@@ -33,7 +35,7 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	defer made.store.Close()
+	defer made.close()
 	if c.Out != "" {
 		if err := savePlan(c.Out, made.plan); err != nil {
 			return err
@@ -65,12 +67,22 @@ func (a *app) showPlan(p *planner.Plan, format formatFlag) error {
 type planned struct {
 	plan  *planner.Plan
 	store *layout.Store
-	// dir is the spec's directory.
-	dir string
+	// dir is the spec's directory, and bases reads the bases of the spec.
+	dir   string
+	bases *bases
 	// result is what the plan is part of; nil for one that an earlier run made.
 	result *planner.Result
 	// cache remembers digests of sources and blobs; nil for no memory.
 	cache *stage.Cache
+}
+
+// close closes the layout and the bases.
+func (p *planned) close() error {
+	var err error
+	if p.store != nil {
+		err = p.store.Close()
+	}
+	return errors.Join(err, p.bases.Close())
 }
 
 // saveCache writes the stat cache, and removes what runs that were killed while
@@ -99,15 +111,28 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 	if err != nil {
 		return nil, err
 	}
-	sp, err := a.load(s, v)
+	made := &planned{dir: s.dir(), bases: newBases(s.dir())}
+	if err := a.compose(ctx, made, s, v, shape, r, mode, epoch); err != nil {
+		return nil, errors.Join(err, made.close())
+	}
+	return made, nil
+}
+
+// compose makes the plan. What it opens, made closes.
+func (a *app) compose(ctx context.Context, made *planned, s specFlags, v valueFlags, shape shapeFlags, r runFlags, mode planMode, epoch *int64) error {
+	load := func() (*spec.Spec, error) { return a.loadBased(ctx, s, v, made.bases) }
+	if mode.destroy {
+		load = func() (*spec.Spec, error) { return a.load(s, v) }
+	}
+	sp, err := load()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	store, err := openLayout(s.dir(), sp.LayoutPath)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	made := &planned{store: store, dir: s.dir()}
+	made.store = store
 	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, TakeOver: shape.TakeOver.Moved, TakeOverSpec: shape.TakeOver.Spec, Destroy: mode.destroy}
 	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now}
 	if !shape.NoCache {
@@ -115,14 +140,12 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 		store.Remember(made.cache)
 		refresh.Digests = made.cache
 	}
-	made.result, err = planner.New(ctx, sp, store, refresh)
-	if err != nil {
-		store.Close()
-		return nil, err
+	if made.result, err = planner.New(ctx, sp, store, refresh); err != nil {
+		return err
 	}
 	if !mode.now { // an apply saves it at its end
 		made.saveCache(ctx)
 	}
 	made.plan = made.result.Plan
-	return made, nil
+	return nil
 }

@@ -88,7 +88,9 @@ func (c *verifyCmd) rebuilt(ctx context.Context, a *app) (state *view.State, err
 	if err != nil {
 		return nil, err
 	}
-	sp, err := a.load(c.specFlags, c.valueFlags)
+	bases := newBases(c.dir())
+	defer func() { err = errors.Join(err, bases.Close()) }()
+	sp, err := a.loadBased(ctx, c.specFlags, c.valueFlags, bases)
 	if err != nil {
 		return nil, err
 	}
@@ -107,20 +109,20 @@ func (c *verifyCmd) rebuilt(ctx context.Context, a *app) (state *view.State, err
 		return nil, err
 	}
 	defer fresh.Close()
-	if err := c.build(ctx, sp, fresh, epoch); err != nil {
+	if err := c.build(ctx, sp, bases, fresh, epoch); err != nil {
 		return nil, err
 	}
 	return c.compare(ctx, sp, store, fresh)
 }
 
 // build applies the spec to an empty layout.
-func (c *verifyCmd) build(ctx context.Context, sp *spec.Spec, fresh *layout.Store, epoch *int64) error {
+func (c *verifyCmd) build(ctx context.Context, sp *spec.Spec, bases *bases, fresh *layout.Store, epoch *int64) error {
 	made, err := planner.New(ctx, sp, fresh, planner.RefreshOptions{Parallelism: c.Parallelism, Epoch: epoch, Lazy: true})
 	if err != nil {
 		return err
 	}
 	collectOften()
-	_, err = executor.Apply(ctx, fresh, made.Plan, executor.Options{Dir: c.dir(), Parallelism: c.Parallelism, Planned: made})
+	_, err = executor.Apply(ctx, fresh, made.Plan, executor.Options{Dir: c.dir(), Parallelism: c.Parallelism, Planned: made, Bases: bases})
 	return err
 }
 

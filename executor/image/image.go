@@ -29,16 +29,21 @@ type Layer struct {
 	spec.Built
 }
 
-// Config is the blob of a config over layers, bottom first. epoch is the
+// Config is the blob of a config over a base, nil for none, and layers, bottom first.
+// The diffIDs and the history of the base come first, as they are, and its values
+// where the spec sets none; see spec.Config.Over. epoch is the
 // creation time, in seconds, of the image and of its history where the spec sets
 // none: readers in the field take no history without it.
 //
 // An image config gets the rootfs and one history entry for each layer
 // (consumers require as many non-empty entries as layers). A config of another
 // media type is its content, verbatim.
-func Config(c *spec.Config, layers []Layer, epoch int64) ([]byte, error) {
+func Config(c *spec.Config, base *spec.BaseImage, layers []Layer, epoch int64) ([]byte, error) {
 	if c.Image == nil {
 		return c.Content, nil
+	}
+	if base != nil {
+		c, _ = c.Over(base.Config)
 	}
 	inner, err := withExtra(runConfig(c.Image), c.ConfigExtra)
 	if err != nil {
@@ -50,7 +55,7 @@ func Config(c *spec.Config, layers []Layer, epoch int64) ([]byte, error) {
 		ocispec.Platform
 		Config  json.RawMessage   `json:"config,omitempty"`
 		RootFS  ocispec.RootFS    `json:"rootfs"`
-		History []ocispec.History `json:"history,omitempty"`
+		History []json.RawMessage `json:"history,omitempty"`
 	}{
 		Created:  instant(c.Image.Created, epoch),
 		Author:   valueOf(c.Image.Author),
@@ -58,14 +63,24 @@ func Config(c *spec.Config, layers []Layer, epoch int64) ([]byte, error) {
 		Config:   inner,
 		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{}},
 	}
+	if base != nil {
+		doc.RootFS.DiffIDs = append(doc.RootFS.DiffIDs, base.DiffIDs...)
+		if doc.History, err = baseHistory(base, epoch); err != nil {
+			return nil, err
+		}
+	}
 	for _, l := range layers {
 		doc.RootFS.DiffIDs = append(doc.RootFS.DiffIDs, l.DiffID)
-		doc.History = append(doc.History, ocispec.History{
+		entry, err := jsondoc.Encode(ocispec.History{
 			Created:   instant(l.Spec.Created, epoch),
 			CreatedBy: l.Spec.CreatedBy,
 			Author:    l.Spec.Author,
 			Comment:   l.Spec.Comment,
 		})
+		if err != nil {
+			return nil, err
+		}
+		doc.History = append(doc.History, entry)
 	}
 	out, err := withExtra(doc, c.Extra)
 	if err != nil {
@@ -105,8 +120,9 @@ func valueOf[T any](set *T) T {
 var Empty = ocispec.DescriptorEmptyJSON
 
 // Manifest is the blob of a manifest. A nil config stands for the empty config;
-// a manifest without layers gets the empty blob as its only one. subject may be nil.
-func Manifest(m *spec.Manifest, config *ocispec.Descriptor, layers []ocispec.Descriptor, subject *ocispec.Descriptor) ([]byte, error) {
+// a manifest without layers gets the empty blob as its only one. The layers of base
+// come first, as it describes them. base and subject may be nil.
+func Manifest(m *spec.Manifest, base *spec.BaseImage, config *ocispec.Descriptor, layers []ocispec.Descriptor, subject *ocispec.Descriptor) ([]byte, error) {
 	doc := ocispec.Manifest{
 		Versioned:    specs.Versioned{SchemaVersion: 2},
 		MediaType:    ocispec.MediaTypeImageManifest,
@@ -119,7 +135,11 @@ func Manifest(m *spec.Manifest, config *ocispec.Descriptor, layers []ocispec.Des
 	if config != nil {
 		doc.Config = *config
 	}
-	if len(layers) == 0 {
+	if base != nil {
+		doc.Layers = slices.Concat(baseLayers(base), layers)
+		doc.Annotations = basedOn(base, m.Annotations)
+	}
+	if len(doc.Layers) == 0 {
 		doc.Layers = []ocispec.Descriptor{bare(Empty)}
 	}
 	return withExtra(doc, m.Extra)

@@ -235,3 +235,18 @@ func TestGrowth(t *testing.T) {
 		}
 	}
 }
+
+// TestOCILayer: every layer type of Docker has one of the image spec with the same
+// compression, and no other type changes.
+func TestOCILayer(t *testing.T) {
+	for _, mediaType := range append(imagespec.LayerMediaTypes(), "text/plain", "") {
+		got := imagespec.OCILayer(mediaType)
+		if docker := strings.Contains(mediaType, "docker"); docker == (got == mediaType) || strings.Contains(got, "docker") {
+			t.Errorf("%q is %q", mediaType, got)
+		}
+		is, _ := imagespec.LayerCompression(mediaType)
+		if c, _ := imagespec.LayerCompression(got); c != is || imagespec.IsNondistributable(got) != imagespec.IsNondistributable(mediaType) {
+			t.Errorf("%q is %q, of another compression or distribution", mediaType, got)
+		}
+	}
+}

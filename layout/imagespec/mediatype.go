@@ -114,6 +114,22 @@ func IsLayer(mediaType string) bool {
 	return ok
 }
 
+// OCILayer is the media type of the image spec for a layer of one of Docker's; every
+// other media type stays as it is.
+func OCILayer(mediaType string) string {
+	for _, kind := range [...][2]string{{dockerLayer, ocispec.MediaTypeImageLayer}, {dockerForeign, nondistributable}} {
+		switch mediaType {
+		case kind[0]:
+			return kind[1]
+		case kind[0] + ".gzip":
+			return kind[1] + "+gzip"
+		case kind[0] + ".zstd":
+			return kind[1] + "+zstd"
+		}
+	}
+	return mediaType
+}
+
 // IsNondistributable reports whether mediaType is that of a layer which
 // registries are asked not to distribute. The image spec deprecates these types.
 func IsNondistributable(mediaType string) bool {

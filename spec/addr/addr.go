@@ -32,15 +32,17 @@ import (
 type Kind string
 
 // The kinds of objects that a spec describes, in the order in which they are
-// built: a manifest needs its config and layers, an index its manifests.
+// built: a manifest needs its config and layers, an index its manifests. A base is
+// an image of somebody else, which is not built.
 const (
+	Base     Kind = "base"
 	Layer    Kind = "layer"
 	Config   Kind = "config"
 	Manifest Kind = "manifest"
 	Index    Kind = "index"
 )
 
-var kinds = [...]Kind{Layer, Config, Manifest, Index}
+var kinds = [...]Kind{Base, Layer, Config, Manifest, Index}
 
 // Kinds lists the kinds in the order in which their objects are built.
 func Kinds() []Kind { return slices.Clone(kinds[:]) }

@@ -117,7 +117,7 @@ func TestMistakes(t *testing.T) {
 		"":                                   "write KIND.NAME",
 		"layer":                              "write KIND.NAME",
 		"layr.app":                           `Did you mean "layer"?`,
-		"thing.app":                          "There is layer, config, manifest, index.",
+		"thing.app":                          "There is base, layer, config, manifest, index.",
 		"layer.app[arm64]":                   `layer.app["arm64"]`,
 		"layer.app[0]":                       "quotation marks",
 		"layer.app.x":                        "brackets and quotation marks",

@@ -82,6 +82,7 @@ output "ports" { value = var.ports }
 output "platforms" { value = values(local.platforms) }
 `,
 	},
+	baseBlock,
 	layerBlock,
 	configBlock,
 	manifestBlock,
@@ -129,10 +130,11 @@ var manifestBlock = &Block{
 	Members: []string{"schemaVersion", "mediaType", "manifests"},
 	Attributes: []Attribute{
 		forEach(),
+		{Name: "base", Type: cty.DynamicPseudoType, Refers: []addr.Kind{addr.Base}, Example: "base.alpine", Section: "annotations.md: org.opencontainers.image.base.digest", Decides: Blob, Text: "The image that this one stands on. Its layers come first, byte for byte, and its history and config are inherited. The annotations org.opencontainers.image.base.digest and, for an image of a registry, base.name tell it."},
 		{Name: "config", Type: cty.DynamicPseudoType, Refers: []addr.Kind{addr.Config}, Default: "the empty config", Example: "config.app", Section: "manifest.md: config", Member: "config", Decides: Blob, Text: "The config of the image. A manifest without one is an artifact and needs artifact_type."},
-		{Name: "layers", Type: cty.List(cty.DynamicPseudoType), Refers: []addr.Kind{addr.Layer}, Example: "[layer.rootfs, layer.app]", Section: "manifest.md: layers", Member: "layers", Decides: Blob, Text: "The layers, bottom first. An image has at least one; an artifact without any gets the empty layer."},
+		{Name: "layers", Type: cty.List(cty.DynamicPseudoType), Refers: []addr.Kind{addr.Layer}, Example: "[layer.rootfs, layer.app]", Section: "manifest.md: layers", Member: "layers", Decides: Blob, Text: "The layers, bottom first, over those of a base. An image has at least one; an artifact without any gets the empty layer."},
 		{Name: "artifact_type", Type: cty.String, Example: `"application/spdx+json"`, Section: "manifest.md: artifactType", Member: "artifactType", Decides: Blob, Text: "The type of the artifact, a media type."},
-		{Name: "subject", Type: cty.DynamicPseudoType, Refers: []addr.Kind{addr.Manifest, addr.Index}, Example: "index.app", Section: "manifest.md: subject", Member: "subject", Decides: Blob, Text: "The image that this one refers to, as a signature or an SBOM does."},
+		{Name: "subject", Type: cty.DynamicPseudoType, Refers: []addr.Kind{addr.Manifest, addr.Index, addr.Base}, Example: "index.app", Section: "manifest.md: subject", Member: "subject", Decides: Blob, Text: "The image that this one refers to, as a signature or an SBOM does."},
 		member(annotations("annotations", "manifest.md: annotations", "Annotations of the manifest.", Blob), "annotations"),
 		annotations("descriptor_annotations", "descriptor.md: annotations", "Annotations of the manifest's descriptors, in indexes and in index.json.", Descriptor),
 		{Name: "platform", Type: cty.String, Default: "the platform of the config", Example: `"linux/arm64/v8"`, Section: "image-index.md: platform", Decides: Descriptor, Text: "The platform in the manifest's descriptors: os/architecture or os/architecture/variant."},
@@ -170,9 +172,9 @@ var indexBlock = &Block{
 	Members: []string{"schemaVersion", "mediaType", "config", "layers"},
 	Attributes: []Attribute{
 		forEach(),
-		{Name: "manifests", Type: cty.List(cty.DynamicPseudoType), Refers: []addr.Kind{addr.Manifest, addr.Index}, Example: "values(manifest.app)", Section: "image-index.md: manifests", Member: "manifests", Decides: Blob, Text: "The manifests and indexes in the index, in order. It is required and may be empty."},
+		{Name: "manifests", Type: cty.List(cty.DynamicPseudoType), Refers: []addr.Kind{addr.Manifest, addr.Index, addr.Base}, Example: "values(manifest.app)", Section: "image-index.md: manifests", Member: "manifests", Decides: Blob, Text: "The manifests and indexes in the index, in order. It is required and may be empty."},
 		{Name: "artifact_type", Type: cty.String, Example: `"application/vnd.example.set"`, Section: "image-index.md: artifactType", Member: "artifactType", Decides: Blob, Text: "The type of the artifact that the index is, a media type."},
-		{Name: "subject", Type: cty.DynamicPseudoType, Refers: []addr.Kind{addr.Manifest, addr.Index}, Example: "manifest.app", Section: "image-index.md: subject", Member: "subject", Decides: Blob, Text: "The image that this one refers to."},
+		{Name: "subject", Type: cty.DynamicPseudoType, Refers: []addr.Kind{addr.Manifest, addr.Index, addr.Base}, Example: "manifest.app", Section: "image-index.md: subject", Member: "subject", Decides: Blob, Text: "The image that this one refers to."},
 		member(annotations("annotations", "image-index.md: annotations", "Annotations of the index.", Blob), "annotations"),
 		annotations("descriptor_annotations", "descriptor.md: annotations", "Annotations of the index's descriptors, in other indexes and in index.json.", Descriptor),
 		tagsAttribute(),

@@ -191,7 +191,27 @@ func fieldSection(c planner.Change, rows int) Section {
 	for _, f := range c.Fields[:shown] {
 		s.Rows = append(s.Rows, fieldRow(fieldAction(f), f))
 	}
+	if shown == len(c.Fields) && showsInherited(c) {
+		mark := planner.Create
+		if c.Before != nil {
+			mark = planner.Update
+		}
+		for _, f := range c.After.Inherited {
+			s.Rows = append(s.Rows, Row{
+				Mark: markOf(mark), Cells: []Text{{Name(f.Path)}}, Deltas: []Delta{{After: fieldText(f.Path, f.Value)}},
+				Notes: []Text{{{Nature: NatureFaint, Text: "(inherited)"}}},
+			})
+		}
+	}
 	return s
+}
+
+// showsInherited reports whether the values that a config inherits are news: where
+// the config is new, or its base another image.
+func showsInherited(c planner.Change) bool {
+	return c.After != nil && (c.Before == nil || slices.ContainsFunc(c.Reasons, func(r planner.Reason) bool {
+		return strings.HasPrefix(r.Cause, string(spec.KindBase)+".")
+	}))
 }
 
 func fieldAction(f planner.FieldChange) planner.Action {
@@ -238,7 +258,7 @@ func fieldText(path string, json spec.JSON) Text {
 
 // refers reports whether a value is the address of an object.
 func refers(path string) bool {
-	return path == "config" || path == "subject" ||
+	return path == "base" || path == "config" || path == "subject" ||
 		strings.HasPrefix(path, "layers[") || strings.HasPrefix(path, "manifests[")
 }
 

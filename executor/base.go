@@ -1,0 +1,59 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
+)
+
+// putBases remembers the bases, which need not be built.
+func (r *run) putBases() {
+	for a, o := range r.graph.Bases {
+		if image := r.graph.Image(a); image != nil {
+			step := planner.Step{Key: a.String()}
+			step.Address = a
+			r.put(made{step: step, object: o, built: spec.Built{Descriptor: image.Descriptor}})
+		}
+	}
+}
+
+// putImplied brings a blob that a step implies into the layout.
+func (r *run) putImplied(ctx context.Context, u planner.Step, desc ocispec.Descriptor) error {
+	created, err := r.store.PutBlob(ctx, desc, r.announce(u.Key), func(in *layout.Ingest) error {
+		if desc.Data != nil {
+			_, err := in.Write(desc.Data)
+			return err
+		}
+		return r.copyBase(ctx, u, desc, in)
+	})
+	if err != nil || !created {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.created = append(r.created, desc.Digest)
+	r.result.WrittenBlobs++
+	r.result.WrittenBytes += desc.Size
+	return nil
+}
+
+// copyBase writes a blob of one of the bases of a step.
+func (r *run) copyBase(ctx context.Context, u planner.Step, desc ocispec.Descriptor, in *layout.Ingest) error {
+	base := r.graph.BaseWith(desc.Digest)
+	switch {
+	case base == nil:
+		return fmt.Errorf("nobody has the blob %s; this is a bug in layform", desc.Digest)
+	case r.opts.Bases == nil:
+		return errors.New("the content of bases cannot be had: apply with Options.Bases")
+	}
+	if err := r.opts.Bases.CopyBlob(ctx, base, desc, in); err != nil {
+		return fmt.Errorf("the blob %s of the base %s: %w", desc.Digest, base.From, err)
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+// Package base finds the images that the base blocks of a spec name.
+//
+// The nouns. A Source is where images are read: a layout or a repository of a
+// registry. A Resolver finds, for each base that a spec uses, the image that its
+// reference and platform lead to, and reads all that a plan needs of it: manifests,
+// indexes and configs, and never a layer. Cached keeps these documents by digest.
+//
+// What holds: a Source is not trusted. Documents have the digest that leads to them,
+// are bounded, and are refused where two readers could understand them differently;
+// and an image has as many diffIDs as layers.
+package base
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/jsondoc"
+	"github.com/layform/layform/spec"
+)
+
+// Source is where images are read.
+type Source interface {
+	// Resolve finds what a name or a digest leads to. An empty name is the only image
+	// that there is.
+	Resolve(ctx context.Context, reference string) (ocispec.Descriptor, error)
+	// Fetch reads content. The reader gives io.EOF only after exactly the bytes that
+	// the descriptor names.
+	Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error)
+}
+
+// Layout is a layout as a Source.
+type Layout struct{ *layout.Reader }
+
+// Resolve finds an entry of index.json by its ref name, or anything that one reaches
+// by its digest.
+func (l Layout) Resolve(ctx context.Context, reference string) (ocispec.Descriptor, error) {
+	if reference != "" {
+		return l.Reader.Resolve(ctx, reference)
+	}
+	index, err := l.Index(ctx)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	entries := index.Descriptors()
+	if len(entries) != 1 {
+		var names []string
+		for _, e := range entries {
+			if name := layout.RefName(e); name != "" {
+				names = append(names, name)
+			}
+		}
+		return ocispec.Descriptor{}, fmt.Errorf("its index.json has %d entries: write one of their names behind a colon: %s", len(entries), strings.Join(names, ", "))
+	}
+	return entries[0], nil
+}
+
+// image reads what a descriptor leads to, for a platform where there is one.
+func image(ctx context.Context, src Source, root ocispec.Descriptor, platform *ocispec.Platform) (*spec.BaseImage, error) {
+	r := &reading{ctx: ctx, src: src, seen: map[digest.Digest]bool{}}
+	b := &spec.BaseImage{}
+	desc := root
+	for depth := 0; platform != nil && imagespec.IsIndex(desc.MediaType); depth++ {
+		if depth == imagespec.MaxGraphDepth {
+			return nil, fmt.Errorf("its indexes are nested more than %d deep", imagespec.MaxGraphDepth)
+		}
+		doc, _, err := r.document(desc)
+		if err != nil {
+			return nil, err
+		}
+		b.Index = root.Digest
+		if desc, err = choose(doc.Manifests, *platform); err != nil {
+			return nil, fmt.Errorf("the index %s %w", root.Digest, err)
+		}
+	}
+	doc, data, err := r.document(desc)
+	if err != nil {
+		return nil, err
+	}
+	b.Descriptor = ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size, Platform: desc.Platform, ArtifactType: doc.ArtifactType}
+	b.Annotations, b.Layers = doc.Annotations, doc.Layers
+	if err := r.collect(desc, doc, data, 0); err != nil {
+		return nil, err
+	}
+	b.Blobs = r.blobs
+	if doc.Config != nil && imagespec.IsImageConfig(doc.Config.MediaType) {
+		if err := r.config(b, doc); err != nil {
+			return nil, err
+		}
+		if is := b.Config.Image.Platform; platform != nil && (is == nil || !suits(*is, *platform)) {
+			return nil, fmt.Errorf("it is for %s, not for %s", platformText(is), imagespec.PlatformText(*platform))
+		}
+		b.Descriptor.Platform = b.Config.Image.Platform
+	}
+	return b, nil
+}
+
+// reading reads one image.
+type reading struct {
+	ctx   context.Context
+	src   Source
+	seen  map[digest.Digest]bool
+	blobs []ocispec.Descriptor
+}
+
+// data reads a document whole.
+func (r *reading) data(desc ocispec.Descriptor) ([]byte, error) {
+	if desc.Size > imagespec.MaxDocument {
+		return nil, fmt.Errorf("%s has %d bytes, and a document of an image has at most %d", desc.Digest, desc.Size, imagespec.MaxDocument)
+	}
+	in, err := r.src.Fetch(r.ctx, desc)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(in, imagespec.MaxDocument+1))
+	return data, errors.Join(err, in.Close())
+}
+
+// document reads a manifest or an index.
+func (r *reading) document(desc ocispec.Descriptor) (*layout.Document, []byte, error) {
+	if !imagespec.IsManifest(desc.MediaType) {
+		return nil, nil, fmt.Errorf("%s is of type %s, and no manifest or index", desc.Digest, desc.MediaType)
+	}
+	data, err := r.data(desc)
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, err := layout.ParseDocument(data, desc.MediaType, jsondoc.Limits{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s cannot be understood: %w", desc.Digest, err)
+	}
+	return doc, data, nil
+}
+
+// collect lists the blobs of a document, itself last.
+func (r *reading) collect(desc ocispec.Descriptor, doc *layout.Document, data []byte, depth int) error {
+	if depth > imagespec.MaxGraphDepth || len(r.blobs) > imagespec.MaxDescriptors {
+		return fmt.Errorf("it is nested more than %d deep, or refers to more than %d blobs", imagespec.MaxGraphDepth, imagespec.MaxDescriptors)
+	}
+	if r.seen[desc.Digest] {
+		return nil
+	}
+	r.seen[desc.Digest] = true
+	for _, m := range doc.Manifests {
+		inner, content, err := r.document(m)
+		if err != nil {
+			return err
+		}
+		if err := r.collect(m, inner, content, depth+1); err != nil {
+			return err
+		}
+	}
+	if doc.Config != nil {
+		if err := r.add(*doc.Config, imagespec.IsImageConfig(doc.Config.MediaType)); err != nil {
+			return err
+		}
+	}
+	for _, l := range append(doc.Layers, doc.Blobs...) {
+		if err := r.add(l, false); err != nil {
+			return err
+		}
+	}
+	r.blobs = append(r.blobs, blob(desc, data))
+	return nil
+}
+
+// add lists a blob once, with its data where it is read.
+func (r *reading) add(desc ocispec.Descriptor, read bool) error {
+	if r.seen[desc.Digest] {
+		return nil
+	}
+	r.seen[desc.Digest] = true
+	var data []byte
+	if read {
+		var err error
+		if data, err = r.data(desc); err != nil {
+			return err
+		}
+	}
+	r.blobs = append(r.blobs, blob(desc, data))
+	return nil
+}
+
+// blob is what identifies content, with its data.
+func blob(desc ocispec.Descriptor, data []byte) ocispec.Descriptor {
+	return ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size, Data: data}
+}

@@ -1,0 +1,132 @@
+package base
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/layform/layform/layout/ref"
+	"github.com/layform/layform/spec"
+)
+
+// Resolver finds bases. Its fields are set before it is used.
+type Resolver struct {
+	// Open gives the Source that a reference points into. It is called once for each
+	// reference, by several goroutines, and the caller closes what it opened.
+	Open func(ctx context.Context, r ref.Reference) (Source, error)
+	// Pin gives the digest that a name in a registry, with its tag, is pinned to, and
+	// empty for none; nil pins nothing. What is pinned is not looked up by its tag.
+	Pin func(name ref.Image) digest.Digest
+	// Parallelism is the number of bases that are read at once; 0 is 4.
+	Parallelism int
+}
+
+// parallelism is the default of Resolver.
+const parallelism = 4
+
+// Resolve finds what the requests stand for. Each reference is looked up once, and
+// each problem is a diagnostic with the place of the request.
+func (r *Resolver) Resolve(ctx context.Context, requests []spec.BaseRequest) (map[spec.Address]*spec.BaseImage, hcl.Diagnostics) {
+	l := &lookups{r: r, found: map[string]*lookup{}}
+	images := make([]*spec.BaseImage, len(requests))
+	errs := make([]error, len(requests))
+	var group errgroup.Group
+	group.SetLimit(max(r.Parallelism, 0))
+	if r.Parallelism <= 0 {
+		group.SetLimit(parallelism)
+	}
+	for i, request := range requests {
+		group.Go(func() error {
+			images[i], errs[i] = l.find(ctx, request.Base)
+			return nil
+		})
+	}
+	_ = group.Wait() // each request has an error of its own
+	var diags hcl.Diagnostics
+	all := map[spec.Address]*spec.BaseImage{}
+	for i, request := range requests {
+		if errs[i] != nil {
+			diags = append(diags, problem(request, errs[i]))
+		}
+		all[request.Address] = images[i]
+	}
+	return all, diags
+}
+
+// problem says why a base cannot be used.
+func problem(request spec.BaseRequest, err error) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Unusable base", Subject: request.Range.Ptr(),
+		Detail: fmt.Sprintf("%s cannot be used: %s.", request.Address, strings.TrimSuffix(err.Error(), ".")),
+	}
+}
+
+// lookups are the references that were looked up.
+type lookups struct {
+	r     *Resolver
+	mu    sync.Mutex
+	found map[string]*lookup
+}
+
+// lookup is one reference.
+type lookup struct {
+	once sync.Once
+	src  Source
+	root ocispec.Descriptor
+	err  error
+}
+
+// find finds one base.
+func (l *lookups) find(ctx context.Context, b *spec.Base) (*spec.BaseImage, error) {
+	from := b.From
+	if from.Transport == ref.Registry && from.Image.Digest == "" && l.r.Pin != nil {
+		from.Image.Digest = l.r.Pin(from.Image)
+	}
+	l.mu.Lock()
+	found := l.found[from.String()]
+	if found == nil {
+		found = &lookup{}
+		l.found[from.String()] = found
+	}
+	l.mu.Unlock()
+	found.once.Do(func() {
+		if found.src, found.err = l.r.Open(ctx, from); found.err == nil {
+			found.root, found.err = found.src.Resolve(ctx, Name(from))
+		}
+	})
+	if found.err != nil {
+		return nil, found.err
+	}
+	made, err := image(ctx, found.src, found.root, b.Platform)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", from, err)
+	}
+	made.Registry = from.Transport == ref.Registry
+	made.Name = b.From.String()
+	if made.Registry {
+		made.Name = b.From.Image.String()
+	}
+	if b.From.Image.Tag != "" {
+		tagged := b.From.Image
+		tagged.Digest = ""
+		made.Name = tagged.String()
+	}
+	return made, nil
+}
+
+// Name is what a Source is asked for: the digest of a reference, or else its name.
+func Name(r ref.Reference) string {
+	switch {
+	case r.Transport == ref.Registry:
+		return r.Image.Reference()
+	case r.Digest != "":
+		return r.Digest.String()
+	}
+	return r.Name
+}
