@@ -3,7 +3,9 @@ package layout
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path"
 
 	"github.com/layform/layform/layout/internal/disk"
@@ -43,6 +45,27 @@ func (s *Store) ReadState(name string, limit int64) ([]byte, error) {
 	}
 	data, err := d.Read(file, limit)
 	return data, s.noFolder(err)
+}
+
+// OpenState opens a state file of at most limit bytes for reading. The error is
+// fs.ErrNotExist when there is no such file. The caller closes it.
+func (s *Store) OpenState(name string, limit int64) (io.ReadSeekCloser, error) {
+	file, err := statePath(name)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.disk()
+	if err != nil {
+		return nil, err
+	}
+	f, info, err := d.Open(file, os.O_RDONLY)
+	if err != nil {
+		return nil, s.noFolder(err)
+	}
+	if info.Size() > limit {
+		return nil, errors.Join(fmt.Errorf("%s has %d bytes; %w is %d", name, info.Size(), ErrLimit, limit), f.Close())
+	}
+	return f, nil
 }
 
 // SaveState writes a state file so that it holds, at any instant and after a

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strings"
 
@@ -93,6 +94,12 @@ func (a *app) print(d view.Document) error {
 	d.OK = true
 	d.Diagnostics = append(a.notes, d.Diagnostics...)
 	return view.JSON(a.stdout, d)
+}
+
+// printContents is print for the files of an image.
+func (a *app) printContents(files iter.Seq[view.File]) error {
+	a.printed = true
+	return view.JSONContents(a.stdout, view.Document{Type: view.TypeContents, OK: true, Diagnostics: a.notes}, files)
 }
 
 // show writes a report that is the command's result.

@@ -189,11 +189,14 @@ func hostileInputs() map[string]hostileInput {
 		"a long heredoc":           {reads: "spec", make: spec("output \"x\" {\n  value = <<E\n" + strings.Repeat("a\n", 400_000) + "E\n}\n"), says: "at most"},
 		"a spec of many values":    {reads: "spec", make: spec("locals {\n  x = [" + strings.Repeat("0,", 190_000) + "]\n}\n"), most: 288, args: []string{"fmt --check", "plan"}},
 		"index.json at its limit":  {reads: "layout", make: fullIndex, most: 224},
-		"a layer of 200,000 files": {reads: "layout", make: manyFiles, most: 320},
-		"a layer of deep paths":    {reads: "layout", make: deepPaths, most: 208},
-		"a forged stage":           {reads: "layout", make: forgedStage, most: 208},
-		"a forged table":           {reads: "layout", make: forgedTable},
-		"a forged plan":            {reads: "plan", make: plan("{"), says: "not a plan"},
+		"a layer of 400,000 files": {reads: "layout", make: manyFiles(400_000)},
+		"a layer of too many files": {make: manyFiles(1_500_000), says: "too many files to list", args: []string{
+			"layout ls dist:latest", "layout ls --json dist:latest", "layout cat dist:latest /a",
+		}},
+		"a layer of deep paths": {reads: "layout", make: deepPaths},
+		"a forged stage":        {reads: "layout", make: forgedStage, most: 208},
+		"a forged table":        {reads: "layout", make: forgedTable},
+		"a forged plan":         {reads: "plan", make: plan("{"), says: "not a plan"},
 	}
 }
 
@@ -284,12 +287,14 @@ func entry(t *testing.T, w *tar.Writer, name string) {
 	}
 }
 
-func manyFiles(t *testing.T, dir string) {
-	withLayer(t, dir, func(w *tar.Writer) {
-		for i := range 200_000 {
-			entry(t, w, fmt.Sprintf("d%d/f%d", i/100, i))
-		}
-	})
+func manyFiles(n int) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		withLayer(t, dir, func(w *tar.Writer) {
+			for i := range n {
+				entry(t, w, fmt.Sprintf("d%d/f%d", i/100, i))
+			}
+		})
+	}
 }
 
 func deepPaths(t *testing.T, dir string) {

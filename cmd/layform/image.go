@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"strings"
@@ -27,18 +29,18 @@ type imageFlags struct {
 type image struct {
 	store  *openedLayout
 	layers []ocispec.Descriptor
-	tocs   []*layer.TOC
 	files  layer.Overlay
 }
 
-// open finds the image and reads what is in its layers. The caller closes the store.
-func (f *imageFlags) open(ctx context.Context) (*image, error) {
+// open finds the image and reads what is in its layers, the digests of files only where
+// they are wanted. The caller closes the store.
+func (f *imageFlags) open(ctx context.Context, digests bool) (*image, error) {
 	dir, ref := splitImage(f.Image)
 	store, err := openLayoutAt(ctx, dir, false)
 	if err != nil {
 		return nil, err
 	}
-	img := &image{store: store}
+	img := &image{store: store, files: layer.Overlay{OmitDigests: !digests}}
 	err = img.read(ctx, ref, f.Platform)
 	if err != nil {
 		store.Close()
@@ -78,25 +80,33 @@ func (img *image) read(ctx context.Context, ref, platform string) error {
 	}
 	img.layers = manifest.Layers
 	for _, l := range img.layers {
-		toc, err := img.contents(ctx, l)
+		err := img.files.AddLayer(func(add func(*layer.Entry) error) error { return img.entries(ctx, l, add) })
 		if err != nil {
-			return fmt.Errorf("layer %s: %w", l.Digest, err)
-		}
-		img.tocs = append(img.tocs, toc)
-		if err := img.files.Add(toc); err != nil {
 			return fmt.Errorf("layer %s: %w", l.Digest, err)
 		}
 	}
 	return nil
 }
 
-// contents is the table of contents of a layer. One that an archive brings along is not
-// believed.
-func (img *image) contents(ctx context.Context, l ocispec.Descriptor) (*layer.TOC, error) {
+// entries passes the entries of a layer to visit. A table of contents that an archive
+// brings along is not believed.
+func (img *image) entries(ctx context.Context, l ocispec.Descriptor, visit func(*layer.Entry) error) error {
 	if img.store.store != nil {
-		return stage.Contents(ctx, img.store.store, l)
+		return stage.Entries(ctx, img.store.store, l, !img.files.OmitDigests, visit)
 	}
-	return stage.DeriveContents(ctx, img.store.Reader, l)
+	return stage.DeriveEntries(ctx, img.store.Reader, l, !img.files.OmitDigests, visit)
+}
+
+// chunks is the table of contents of a layer without its entries. It has no chunks
+// where none are known.
+func (img *image) chunks(ctx context.Context, l ocispec.Descriptor) (*layer.TOC, error) {
+	if img.store.store != nil {
+		toc, err := stage.ReadTOC(ctx, img.store.store, l.Digest, func(*layer.Entry) error { return nil })
+		if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, stage.ErrCorrupt) {
+			return toc, err
+		}
+	}
+	return &layer.TOC{Size: l.Size}, nil
 }
 
 // indexEntry finds the entry of index.json that a ref name or digest means.

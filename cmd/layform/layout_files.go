@@ -19,7 +19,7 @@ type layoutLsCmd struct {
 
 // Run lists the files that the layers make up together.
 func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
-	img, err := c.open(ctx)
+	img, err := c.open(ctx, a.json)
 	if err != nil {
 		return err
 	}
@@ -28,14 +28,19 @@ func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return &failure{message: err.Error()}
 	}
-	listed := []view.File{}
-	for f := range img.files.Files() {
-		if at.Path == "." || f.Path == at.Path || strings.HasPrefix(f.Path, at.Path+"/") {
-			listed = append(listed, view.NewFile(f.Entry, f.Layer))
+	// An image may have millions of files: they are drawn as they are listed.
+	listed := func(yield func(view.File) bool) {
+		for f := range img.files.Files() {
+			if at.Path != "." && f.Path != at.Path && !strings.HasPrefix(f.Path, at.Path+"/") {
+				continue
+			}
+			if !yield(view.NewFile(f.Entry, f.Layer)) {
+				return
+			}
 		}
 	}
 	if a.json {
-		return a.print(view.Document{Type: view.TypeContents, Contents: listed})
+		return a.printContents(listed)
 	}
 	return text.Contents(a.stdout, listed, a.out)
 }
@@ -48,7 +53,7 @@ type layoutCatCmd struct {
 
 // Run prints the file, and reads no more of its layer than it needs.
 func (c *layoutCatCmd) Run(ctx context.Context, a *app) error {
-	img, err := c.open(ctx)
+	img, err := c.open(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -68,7 +73,11 @@ func (c *layoutCatCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer blob.Close()
-	content, err := layer.Open(ctx, blob, img.tocs[f.ContentLayer], img.layers[f.ContentLayer].MediaType, f.Content)
+	toc, err := img.chunks(ctx, img.layers[f.ContentLayer])
+	if err != nil {
+		return err
+	}
+	content, err := layer.Open(ctx, blob, toc, img.layers[f.ContentLayer].MediaType, f.Content)
 	if err != nil {
 		return err
 	}

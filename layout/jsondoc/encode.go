@@ -1,6 +1,9 @@
 package jsondoc
 
 import (
+	"io"
+	"iter"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
@@ -32,9 +35,40 @@ func Encode(v any) ([]byte, error) {
 // Print writes v as JSON for readers of any kind: like Encode but indented, and
 // with U+FFFD for bytes in strings that are not UTF-8.
 func Print(v any) ([]byte, error) {
-	data, err := json.Marshal(v, options(), jsontext.AllowInvalidUTF8(true), jsontext.WithIndent("  "))
+	data, err := json.Marshal(v, printOptions())
 	if err != nil {
 		return nil, &Error{Problem: "not to be written as JSON: " + err.Error(), Err: err}
 	}
 	return append(data, '\n'), nil
+}
+
+// printOptions decide the form of what is printed.
+func printOptions() json.Options {
+	return json.JoinOptions(options(), jsontext.AllowInvalidUTF8(true), jsontext.WithIndent("  "))
+}
+
+// PrintTo is Print for a value that is written as it is encoded. Each write holds whole
+// characters.
+func PrintTo(w io.Writer, v any) error {
+	out := jsontext.NewEncoder(w, printOptions())
+	if err := json.MarshalEncode(out, v, printOptions()); err != nil {
+		return &Error{Problem: "not to be written as JSON: " + err.Error(), Err: err}
+	}
+	return nil
+}
+
+// List is a JSON array of which the elements are made as they are written.
+type List[T any] struct{ Elements iter.Seq[T] }
+
+// MarshalJSONTo writes the array.
+func (l List[T]) MarshalJSONTo(out *jsontext.Encoder) error {
+	if err := out.WriteToken(jsontext.BeginArray); err != nil {
+		return err
+	}
+	for element := range l.Elements {
+		if err := json.MarshalEncode(out, element); err != nil {
+			return err
+		}
+	}
+	return out.WriteToken(jsontext.EndArray)
 }

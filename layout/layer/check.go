@@ -43,17 +43,18 @@ func (m mark) withType(t Type) mark {
 }
 
 // checker checks the entries of a layer by its rules, in the order of the tar.
-// It keeps some bytes for each path.
+// It keeps some bytes for each path, unless each entry is checked alone.
 type checker struct {
 	breach func(*Breach) error
+	alone  bool
 	paths  Paths[mark]
 	// name is the entry that is checked, and err what breach returned for it.
 	name string
 	err  error
 }
 
-func newChecker(breach func(*Breach) error) *checker {
-	return &checker{breach: breach, paths: NewPaths[mark]()}
+func newChecker(breach func(*Breach) error, alone bool) *checker {
+	return &checker{breach: breach, alone: alone, paths: NewPaths[mark]()}
 }
 
 // found reports a breach.
@@ -93,14 +94,21 @@ func (c *checker) entry(h *tar.Header, headers []rawHeader, e *Entry) error {
 		return c.err
 	}
 	c.form(h, e)
+	dir, base := path.Split(e.Path)
+	dir = path.Clean(dir)
+	if c.alone {
+		if imagespec.IsWhiteout(base) {
+			c.whiteoutForm(e, base)
+		}
+		return c.err
+	}
 	was := c.paths.Value(e.Path)
 	c.place(h, e, was)
 	if e.Type == Hardlink {
 		c.hardlink(h, e)
 	}
 	c.paths.Set(e.Path, was.withType(e.Type))
-	dir, base := path.Split(e.Path)
-	if dir = path.Clean(dir); imagespec.IsWhiteout(base) {
+	if imagespec.IsWhiteout(base) {
 		c.whiteout(e, dir, base)
 		return c.err
 	}
@@ -184,18 +192,28 @@ func (c *checker) hardlink(h *tar.Header, e *Entry) {
 	}
 }
 
-// whiteout checks a whiteout.
-func (c *checker) whiteout(e *Entry, dir, base string) {
+// whiteoutForm checks what a whiteout says of itself, and gives what it hides; false
+// where nobody can tell.
+func (c *checker) whiteoutForm(e *Entry, base string) (hidden string, ok bool) {
 	hidden, err := imagespec.Hidden(base)
 	switch {
 	case err != nil && imagespec.IsWhiteout(strings.TrimPrefix(base, imagespec.WhiteoutPrefix)):
 		c.find(RuleWhiteoutReserved, "names that begin with %q mean different things to different readers", ".wh..wh.")
-		return
+		return "", false
 	case err != nil:
 		c.find(RuleWhiteoutName, "the whiteout %s", err)
-		return
+		return "", false
 	case e.Type != Regular || e.Size != 0:
 		c.find(RuleWhiteoutForm, "it is a whiteout, but no empty regular file")
+	}
+	return hidden, true
+}
+
+// whiteout checks a whiteout.
+func (c *checker) whiteout(e *Entry, dir, base string) {
+	hidden, ok := c.whiteoutForm(e, base)
+	if !ok {
+		return
 	}
 	if hidden != "" {
 		p := path.Join(dir, hidden)

@@ -323,13 +323,23 @@ func (r *reader) xattrs() map[string]string {
 	return all
 }
 
-// read takes a table of contents from a record, all of it.
-func (t *TOC) read(r *reader) {
+// readHead takes what stands before the entries from a record.
+func (t *TOC) readHead(r *reader) {
 	t.Version = TOCVersion
 	t.Blob = r.digest()
 	t.Size = r.int()
 	t.DiffID = r.digest()
 	t.Encoding = r.string()
+}
+
+// readChunk takes one chunk from a record.
+func readChunk(r *reader) Chunk {
+	return Chunk{Digest: r.digest(), Size: r.int(), Offset: r.int(), Length: r.int(), Seal: r.digest(), State: r.bytes()}
+}
+
+// read takes a table of contents from a record, all of it.
+func (t *TOC) read(r *reader) {
+	t.readHead(r)
 	types := typeCodes()
 	t.Entries = make([]Entry, r.count(leastEntry, sizeOfEntry))
 	for i := range t.Entries {
@@ -342,7 +352,7 @@ func (t *TOC) read(r *reader) {
 		t.Chunks = make([]Chunk, n)
 	}
 	for i := range t.Chunks {
-		t.Chunks[i] = Chunk{Digest: r.digest(), Size: r.int(), Offset: r.int(), Length: r.int(), Seal: r.digest(), State: r.bytes()}
+		t.Chunks[i] = readChunk(r)
 	}
 	if r.pos != len(r.text) {
 		r.fail()

@@ -82,29 +82,52 @@ func DeriveTOC(ctx context.Context, r io.Reader, mediaType string) (*TOC, error)
 	if known, ok := r.(interface{ Size() int64 }); ok {
 		size = known.Size
 	}
-	algorithm, ok := imagespec.LayerCompression(mediaType)
-	var stream io.Reader = in
-	if !ok {
-		br, found, err := Detect(in)
-		if err != nil {
-			return nil, fmt.Errorf("a blob of type %q is no layer: it %w", mediaType, err)
-		}
-		stream, algorithm = br, found
-	}
-	d, err := Decompress(stream, algorithm, 0)
+	var toc *TOC
+	err := throughBlob(in, mediaType, func(tar io.Reader) (err error) {
+		toc, err = List(tar, size, RefuseForeign)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = d.Close() }()
-	toc, err := List(d, size, RefuseForeign)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.Copy(io.Discard, stream); err != nil {
 		return nil, err
 	}
 	toc.Blob, toc.Size = digest.NewDigest(digest.SHA256, sum), in.Count()
 	return toc, nil
+}
+
+// Entries is DeriveTOC for the entries alone: it passes them to visit as they are
+// read, and keeps none. Without digests the content of files is not hashed. An entry
+// is valid until visit returns, whose error ends the reading and is returned as it is.
+func Entries(ctx context.Context, r io.Reader, mediaType string, digests bool, visit func(*Entry) error) error {
+	return throughBlob(ContextReader(ctx, r), mediaType, func(tar io.Reader) error {
+		return Scan(tar, Visitor{
+			Breach:  RefuseForeign, // which refuses no entry for another one
+			Alone:   true,
+			Digests: digests,
+			Entry:   func(e *Entry, _ []byte) error { return visit(e) },
+		})
+	})
+}
+
+// throughBlob reads the blob of a layer of a media type to its end, and the tar in it.
+func throughBlob(r io.Reader, mediaType string, read func(tar io.Reader) error) error {
+	algorithm, ok := imagespec.LayerCompression(mediaType)
+	if !ok {
+		br, found, err := Detect(r)
+		if err != nil {
+			return fmt.Errorf("a blob of type %q is no layer: it %w", mediaType, err)
+		}
+		r, algorithm = br, found
+	}
+	d, err := Decompress(r, algorithm, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.Close() }()
+	if err := read(d); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, r)
+	return err
 }
 
 // Check reads an archive that is compressed with the algorithm to its end, and

@@ -1,11 +1,14 @@
 package layer
 
 import (
+	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 )
 
 // viewLines are the files of an image, each with its layer.
@@ -131,6 +134,60 @@ func TestOverlayBounds(t *testing.T) {
 		if _, err := imageOf(toc); err == nil {
 			t.Error("it is taken")
 		}
+	}
+}
+
+// TestOverlayMemory: a list of files takes no more memory than it is given, whatever
+// fills it, and has room for a million files of usual names without their digests.
+func TestOverlayMemory(t *testing.T) {
+	long := strings.Repeat("x", 250)
+	many := func(n int, e func(i int) Entry) func(func(*Entry) error) error {
+		return func(add func(*Entry) error) error {
+			for i := range n {
+				file := e(i)
+				if err := add(&file); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	usual := func(i int) Entry {
+		return Entry{Path: fmt.Sprintf("usr/lib/d%d/file%d", i/100, i), Type: Regular, Mode: 0o644, Mtime: 1_700_000_000, Size: 5000, Digest: digest.FromString("x"), Offset: 1 << 40}
+	}
+	for name, c := range map[string]struct {
+		omit    bool
+		most    int
+		entries func(int) Entry
+	}{
+		"usual names": {true, 1_000_000, usual},
+		"and digests": {false, 650_000, usual},
+		"long names":  {true, 150_000, func(i int) Entry { return Entry{Path: strconv.Itoa(i) + long, Type: Regular} }},
+		"long targets": {true, 10_000, func(i int) Entry {
+			return Entry{Path: strconv.Itoa(i), Type: Symlink, Linkname: strings.Repeat(long, 16)}
+		}},
+		"one directory":  {true, 1_000_000, func(int) Entry { return Entry{Path: "d", Type: Directory, Mode: 0o755} }},
+		"replaced files": {true, 1_000_000, func(int) Entry { return Entry{Path: "d", Type: Regular, Mode: 0o755} }},
+		"xattrs": {true, 1000, func(i int) Entry {
+			return Entry{Path: strconv.Itoa(i), Type: Regular, Xattrs: map[string]string{"user.x": strings.Repeat("x", 40_000)}}
+		}},
+	} {
+		o := Overlay{OmitDigests: c.omit}
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		if err := o.AddLayer(many(c.most, c.entries)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := o.AddLayer(many(8*c.most, c.entries)); err == nil || !strings.Contains(err.Error(), "too many files") {
+			t.Errorf("%s: %v", name, err)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if took := int64(after.HeapAlloc) - int64(before.HeapAlloc); took > MaxOverlay*5/4 {
+			t.Errorf("%s: it takes %d MiB", name, took>>20)
+		}
+		runtime.KeepAlive(&o)
 	}
 }
 

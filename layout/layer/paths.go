@@ -15,34 +15,39 @@ func Outside(name string) bool {
 // paths are mistaken for one with a chance that does not matter. It is made by
 // NewPaths.
 type Paths[V any] struct {
-	seed   maphash.Seed
-	values map[uint64]V
+	seed  maphash.Seed
+	table *hashTable[V]
 }
 
 // NewPaths is without paths.
 func NewPaths[V any]() Paths[V] {
-	return Paths[V]{seed: maphash.MakeSeed(), values: map[uint64]V{}}
+	return Paths[V]{seed: maphash.MakeSeed(), table: &hashTable[V]{}}
 }
 
 // Add remembers a path, and reports whether it is new.
 func (p Paths[V]) Add(name string, v V) bool {
-	h := maphash.String(p.seed, name)
-	if _, ok := p.values[h]; ok {
-		return false
+	was := p.table.len
+	if i := p.table.reserve(maphash.String(p.seed, name)); p.table.len > was {
+		p.table.values[i] = v
+		return true
 	}
-	p.values[h] = v
-	return true
+	return false
 }
 
 // Value is the value that a path has; the zero value for one that has none.
-func (p Paths[V]) Value(name string) V { return p.values[maphash.String(p.seed, name)] }
+func (p Paths[V]) Value(name string) V {
+	v, _ := p.table.get(maphash.String(p.seed, name))
+	return v
+}
 
 // Set gives a path a value, in place of the one that it has.
-func (p Paths[V]) Set(name string, v V) { p.values[maphash.String(p.seed, name)] = v }
+func (p Paths[V]) Set(name string, v V) {
+	p.table.values[p.table.reserve(maphash.String(p.seed, name))] = v
+}
 
 // Has reports whether a path was added.
 func (p Paths[V]) Has(name string) bool {
-	_, ok := p.values[maphash.String(p.seed, name)]
+	_, ok := p.table.get(maphash.String(p.seed, name))
 	return ok
 }
 
@@ -50,7 +55,7 @@ func (p Paths[V]) Has(name string) bool {
 // that was added with a value for which match is true. It reads the path once,
 // however many directories that are.
 func (p Paths[V]) Above(name string, match func(V) bool) (dir string, v V, ok bool) {
-	if len(p.values) == 0 {
+	if p.table.len == 0 {
 		return "", v, false
 	}
 	var h maphash.Hash
@@ -62,9 +67,57 @@ func (p Paths[V]) Above(name string, match func(V) bool) (dir string, v V, ok bo
 		}
 		h.WriteString(name[done:i])
 		done = i
-		if v, ok := p.values[h.Sum64()]; ok && match(v) {
+		if v, ok := p.table.get(h.Sum64()); ok && match(v) {
 			return name[:i], v, true
 		}
 	}
 	return "", v, false
+}
+
+// hashTable is a map of hashes that are evenly spread, with half the memory of one of
+// the language where values are small.
+type hashTable[V any] struct {
+	// keys are the hashes, 0 for a free slot, and len is their number.
+	keys   []uint64
+	values []V
+	len    int
+}
+
+// slot is the place of a hash, or a free one for it.
+func (t *hashTable[V]) slot(hash uint64) int {
+	mask := uint64(len(t.keys) - 1)
+	i := hash & mask
+	for t.keys[i] != 0 && t.keys[i] != hash {
+		i = (i + 1) & mask
+	}
+	return int(i)
+}
+
+// get gives the value of a hash, and reports whether it has one.
+func (t *hashTable[V]) get(hash uint64) (v V, ok bool) {
+	if t.len == 0 {
+		return v, false
+	}
+	i := t.slot(max(hash, 1))
+	return t.values[i], t.keys[i] != 0
+}
+
+// reserve is the place of a hash, which is added where it was not there.
+func (t *hashTable[V]) reserve(hash uint64) int {
+	if 4*(t.len+1) > 3*len(t.keys) {
+		old := *t
+		t.keys, t.values = make([]uint64, max(16, 2*len(old.keys))), make([]V, max(16, 2*len(old.keys)))
+		for i, key := range old.keys {
+			if key != 0 {
+				to := t.slot(key)
+				t.keys[to], t.values[to] = key, old.values[i]
+			}
+		}
+	}
+	i := t.slot(max(hash, 1))
+	if t.keys[i] == 0 {
+		t.keys[i] = max(hash, 1)
+		t.len++
+	}
+	return i
 }

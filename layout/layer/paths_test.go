@@ -1,6 +1,7 @@
 package layer_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/layform/layform/layout/layer"
@@ -43,6 +44,26 @@ func TestPaths(t *testing.T) {
 		dir, v, ok := p.Above(c.path, func(v int) bool { return v >= c.least })
 		if dir != c.dir || v != c.value || ok != (c.dir != "") {
 			t.Errorf("above %q is %q, %d, %v; want %q, %d", c.path, dir, v, ok, c.dir, c.value)
+		}
+	}
+}
+
+func TestManyPaths(t *testing.T) {
+	p := layer.NewPaths[uint8]()
+	name := func(i int) string { return strconv.Itoa(i) }
+	for i := range 100_000 {
+		if p.Has(name(i)) || !p.Add(name(i), uint8(i)) || p.Add(name(i), 0) {
+			t.Fatalf("%d is not new once", i)
+		}
+		p.Set(name(i/2), uint8(i))
+	}
+	for i := range 100_000 {
+		want := uint8(i)
+		if i < 50_000 {
+			want = uint8(2*i + 1)
+		}
+		if got := p.Value(name(i)); got != want {
+			t.Fatalf("%d has the value %d, not %d", i, got, want)
 		}
 	}
 }

@@ -25,6 +25,9 @@ type Visitor struct {
 	// Breach is called for each rule that the tar breaks; see RefuseArchive and
 	// RefuseForeign. The scan goes on after a breach for which it returns nil.
 	Breach func(*Breach) error
+	// Alone has each entry checked by itself, not against those before it, for which
+	// some bytes are kept of each.
+	Alone bool
 	// Header is called when the headers of an entry have been read. They begin at
 	// the place start of the tar and take head bytes.
 	Header func(e *Entry, start, head int64) error
@@ -66,7 +69,7 @@ type scanner struct {
 // in it. A stream that is no tar, or is cut off, is a *Breach of RuleUnreadable;
 // errors of r are given back as they are.
 func Scan(r io.Reader, v Visitor) error {
-	s := &scanner{Visitor: v, in: &position{r: r}, check: newChecker(v.Breach), buf: make([]byte, 64<<10), sum: sha256.New()}
+	s := &scanner{Visitor: v, in: &position{r: r}, check: newChecker(v.Breach, v.Alone), buf: make([]byte, 64<<10), sum: sha256.New()}
 	s.tr = tar.NewReader(s.in)
 	for {
 		s.in.keep(s.start)

@@ -28,17 +28,27 @@ func EncodeTOC(toc *TOC) ([]byte, error) {
 // DecodeTOC reads the bytes of a stored table of contents. The error says what is
 // wrong with them.
 func DecodeTOC(data []byte) (*TOC, error) {
-	content, ok := bytes.CutPrefix(data, []byte(tocMagic))
-	if !ok || len(content) < 4 || binary.LittleEndian.Uint32(content) != checksum(content[4:]) {
-		return nil, errors.New("it is damaged, or of another kind or version")
+	head := data[:min(len(data), len(tocMagic)+4)]
+	content := data[len(head):]
+	if err := checkHead(head, checksum(content)); err != nil {
+		return nil, err
 	}
-	r := newReader(string(content[4:]))
+	r := newReader(string(content))
 	toc := &TOC{}
 	toc.read(r)
 	if r.err != nil {
 		return nil, r.err
 	}
 	return toc, toc.check()
+}
+
+// checkHead checks what stands before the records, which have the checksum sum.
+func checkHead(head []byte, sum uint32) error {
+	want, ok := bytes.CutPrefix(head, []byte(tocMagic))
+	if !ok || len(want) < 4 || binary.LittleEndian.Uint32(want) != sum {
+		return errors.New("it is damaged, or of another kind or version")
+	}
+	return nil
 }
 
 // checksum is the CRC-32C of the records of a stored table of contents.

@@ -3,9 +3,11 @@ package layer
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -97,5 +99,60 @@ func TestForgedTOC(t *testing.T) {
 	}
 	if got, err := DecodeTOC(data); err != nil || len(got.Entries) != len(honest.Entries) {
 		t.Errorf("an honest table: %v", err)
+	}
+}
+
+// TestReadTOC: a table that is read piece by piece is the one that is read whole, and
+// one that is damaged is refused before anything of it is given.
+func TestReadTOC(t *testing.T) {
+	toc := &TOC{Version: TOCVersion, Blob: digest.FromString("blob"), Size: 1 << 30, DiffID: digest.FromString("tar"), Encoding: "layform/1"}
+	for i := range 3000 {
+		toc.Entries = append(toc.Entries, Entry{Path: fmt.Sprintf("%d/%s", i, strings.Repeat("x", i)), Type: Regular, Mode: 0o644, Size: int64(i), Digest: digest.FromString(fmt.Sprint(i))})
+		toc.Chunks = append(toc.Chunks, Chunk{Digest: digest.FromString("1"), Size: 1000, Offset: 60 * int64(i), Length: 60, Seal: digest.FromString("s"), State: []byte("state\x00")})
+	}
+	toc.Entries[7].Xattrs = map[string]string{"user.x": strings.Repeat("\xff", 1<<20)} // longer than the window
+	good, err := EncodeTOC(toc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(data []byte) (*TOC, error) {
+		var entries []Entry
+		got, err := ReadTOC(bytes.NewReader(data), toc.Blob, func(e *Entry) error {
+			entries = append(entries, *e)
+			return nil
+		})
+		if err != nil {
+			return &TOC{Entries: entries}, err
+		}
+		got.Entries = entries
+		return got, nil
+	}
+	got, err := read(good)
+	if diff := cmp.Diff(toc, got); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+	other := *toc
+	other.Blob = digest.FromString("other")
+	foreign, err := EncodeTOC(&other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := bytes.Clone(good)
+	flipped[len(flipped)/2]++
+	for name, data := range map[string][]byte{"empty": nil, "cut": good[:len(good)-1], "flipped": flipped, "longer": append(bytes.Clone(good), 0), "of another blob": foreign, "a head": good[:5]} {
+		if got, err := read(data); err == nil || len(got.Entries) > 0 {
+			t.Errorf("%s: %d entries, %v", name, len(got.Entries), err)
+		}
+	}
+	// What a checksum does not tell is told when it is come upon.
+	records := good[len(tocMagic)+4:]
+	for name, data := range map[string][]byte{"cut": seal(records[:len(records)-1]), "longer": seal(append(bytes.Clone(records), 0))} {
+		if _, err := read(data); err == nil {
+			t.Errorf("%s and sealed: it is taken", name)
+		}
+	}
+	stop := errors.New("stop")
+	if _, err := ReadTOC(bytes.NewReader(good), toc.Blob, func(*Entry) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("got %v", err)
 	}
 }

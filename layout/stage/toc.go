@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -49,13 +50,66 @@ func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*lay
 		err = fmt.Errorf("it belongs to %s", toc.Blob)
 	}
 	if err != nil {
-		return nil, &FileError{
-			Path:    fullPath(store, file),
-			Problem: "the table of contents cannot be used: " + err.Error() + tocAdvice,
-			Err:     ErrCorrupt,
-		}
+		return nil, unusableTOC(store, file, err)
 	}
 	return toc, nil
+}
+
+// unusableTOC says what is wrong with a table of contents.
+func unusableTOC(store *layout.Store, file string, err error) error {
+	return &FileError{
+		Path:    fullPath(store, file),
+		Problem: "the table of contents cannot be used: " + err.Error() + tocAdvice,
+		Err:     ErrCorrupt,
+	}
+}
+
+// ReadTOC is LoadTOC for a table of contents that is not held in memory: it passes the
+// entries to visit, and returns all else. An entry is valid until visit returns, whose
+// error is returned as it is. When visit was not called, an error in the tree of
+// ErrCorrupt or fs.ErrNotExist is that of LoadTOC.
+func ReadTOC(ctx context.Context, store *layout.Store, blob digest.Digest, visit func(*layer.Entry) error) (*layer.TOC, error) {
+	file, err := tocFile(blob)
+	if err != nil {
+		return nil, err
+	}
+	f, err := store.OpenState(file, tocBound(ctx, store, blob))
+	if errors.Is(err, layout.ErrLimit) {
+		return nil, unusableTOC(store, file, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var other error // that says nothing of the table
+	toc, err := layer.ReadTOC(&failing{f, &other}, blob, func(e *layer.Entry) error {
+		if other = ctx.Err(); other == nil {
+			other = visit(e)
+		}
+		return other
+	})
+	if other != nil {
+		return nil, other
+	}
+	if err != nil {
+		return nil, unusableTOC(store, file, err)
+	}
+	return toc, nil
+}
+
+// failing notes the error of a reader.
+type failing struct {
+	io.ReadSeeker
+	err *error
+}
+
+// Read reads, and notes the error unless it is io.EOF.
+func (f *failing) Read(p []byte) (int, error) {
+	n, err := f.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF {
+		*f.err = err
+	}
+	return n, err
 }
 
 // tocBound is the longest table of contents that is read for a blob: no longer

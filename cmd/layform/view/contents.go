@@ -1,7 +1,14 @@
 package view
 
 import (
+	"bufio"
+	"errors"
+	"io"
+	"iter"
+
+	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/printable"
 )
 
 // File is one file of an image.
@@ -16,4 +23,16 @@ type File struct {
 // NewFile describes an entry of a layer, given the layer's index.
 func NewFile(e layer.Entry, index int) File {
 	return File{Path: layer.Bytes(e.Path), Properties: e.Properties(), Layer: index}
+}
+
+// JSONContents is JSON for a document whose Contents are written as they are listed:
+// an image may have millions of files.
+func JSONContents(w io.Writer, d Document, files iter.Seq[File]) error {
+	d.FormatVersion = FormatVersion
+	out := bufio.NewWriter(w)
+	err := jsondoc.PrintTo(printable.JSON(out), struct {
+		Document
+		Contents jsondoc.List[File] `json:"contents"`
+	}{d, jsondoc.List[File]{Elements: files}})
+	return errors.Join(err, out.Flush())
 }

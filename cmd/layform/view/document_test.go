@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -202,5 +203,26 @@ func members(out *bytes.Buffer, path string, t reflect.Type, above map[reflect.T
 		}
 	default:
 		fmt.Fprintln(out, path, map[bool]string{true: "string", false: t.Kind().String()}[t.Kind() == reflect.String])
+	}
+}
+
+// TestContents: a listing that is written as it is made has the JSON of one that is not.
+func TestContents(t *testing.T) {
+	d := view.Document{Type: view.TypeContents, OK: true, Diagnostics: []view.Diagnostic{{Severity: "warning", Summary: "s"}}}
+	files := slices.Repeat([]view.File{view.NewFile(layer.Entry{Path: "ä\xff\u202e", Type: layer.Regular, Mode: 0o4755, Size: 3}, 2)}, 1000)
+	var streamed, whole bytes.Buffer
+	if err := view.JSONContents(&streamed, d, slices.Values(files)); err != nil {
+		t.Fatal(err)
+	}
+	d.Contents = files
+	if err := view.JSON(&whole, d); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(whole.String(), streamed.String()); diff != "" {
+		t.Error(diff)
+	}
+	streamed.Reset()
+	if err := view.JSONContents(&streamed, d, slices.Values(files[:0])); err != nil || !strings.Contains(streamed.String(), `"contents": []`) {
+		t.Errorf("%v: %s", err, streamed.String())
 	}
 }

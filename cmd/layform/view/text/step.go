@@ -3,6 +3,7 @@ package text
 import (
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/layform/layform/cmd/layform/view"
@@ -38,15 +39,15 @@ func took(d time.Duration) string {
 
 // Contents lists the files of an image, one a line: type and mode, owner, size,
 // time, path. An image may have millions of them, so that they are drawn as they
-// are, without a report, and never broken.
-func Contents(w io.Writer, files []view.File, style Style) error {
+// are listed, which happens twice, without a report, and never broken.
+func Contents(w io.Writer, files iter.Seq[view.File], style Style) error {
 	out := newWriter(w, style)
 	owner, size := 0, 0
-	for _, f := range files {
+	for f := range files {
 		owner = max(owner, len(fmt.Sprintf("%d:%d", f.UID, f.GID)))
 		size = max(size, len(fmt.Sprint(f.Size)))
 	}
-	for _, f := range files {
+	for f := range files {
 		name := "/" + string(f.Path)
 		if f.Path == "." {
 			name = "/"
