@@ -62,31 +62,51 @@ func (o *observer) observeFile(name string, sniff func([]byte) (imagespec.Algori
 		f.State = StateOf(info)
 		return f, nil
 	}
-	if f.Digest = o.remembered(resolved, info); f.Digest != "" {
+	f.Digest = o.remembered(resolved, info)
+	if o.layer.Archive == "" {
+		return o.digested(opener, f)
+	}
+	// An archive that cannot be used is found now. Its digest may be known of a block
+	// that takes it for any file, so that it is remembered apart that it is good.
+	good := resolved + goodArchive + string(o.layer.OnDuplicate)
+	if f.Digest != "" && o.remembered(good, info) == f.Digest {
 		return f, nil
 	}
-	// An archive that cannot be used is found now, where it is read anyway, and
-	// nothing is remembered of it.
-	if err := o.checkArchive(opener, f, info); err != nil {
+	checked, err := o.checkArchive(opener, f, info)
+	if err != nil {
 		return nil, err
 	}
-	f.Digest, err = o.digestFile(opener, resolved, info.Size(), make([]byte, hashBuffer))
+	if f, err = o.digested(opener, f); err == nil && checked && o.opts.Digests != nil {
+		o.opts.Digests.Store(good, info, f.Digest)
+	}
+	return f, err
+}
+
+// goodArchive makes of the path of an archive the one under which a Digester
+// remembers the digest of one that was checked. No file has such a name. The number
+// goes up when package layer refuses more than before.
+const goodArchive = "\x00archive 1 "
+
+// digested gives f with its digest.
+func (o *observer) digested(opener *Files, f *File) (*File, error) {
+	if f.Digest != "" {
+		return f, nil
+	}
+	var err error
+	f.Digest, err = o.digestFile(opener, f.Path, f.Size, make([]byte, hashBuffer))
 	return f, err
 }
 
 // checkArchive reads the archive of the layer to its end, and gives what is wrong
-// with it; a blob is right as it is. A file that moves is seen as its digest is taken.
-func (o *observer) checkArchive(opener *Files, f *File, info fs.FileInfo) error {
-	if o.layer.Archive == "" {
-		return nil
-	}
+// with it. It has not checked a file that moves, which is seen as its digest is taken.
+func (o *observer) checkArchive(opener *Files, f *File, info fs.FileInfo) (checked bool, err error) {
 	file, before, err := opener.Open(f.Path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { _ = file.Close() }()
 	if StatChanged(info, before) != "" {
-		return nil
+		return false, nil
 	}
 	skip, err := SkipDuplicates(o.ctx, o.layer, f.Compression, file)
 	if err == nil {
@@ -97,14 +117,12 @@ func (o *observer) checkArchive(opener *Files, f *File, info fs.FileInfo) error 
 	var b *layer.Breach
 	after, statErr := file.Stat()
 	switch {
-	case err == nil, o.ctx.Err() != nil: // Observe reports it
-		return nil
-	case statErr != nil || StatChanged(before, after) != "":
-		return nil
+	case statErr != nil || StatChanged(before, after) != "", o.ctx.Err() != nil: // Observe reports it
+		return false, nil
 	case errors.As(err, &b):
-		return errors.New(ArchiveProblem(b))
+		return false, errors.New(ArchiveProblem(b))
 	}
-	return walk.Cause(err)
+	return err == nil, walk.Cause(err)
 }
 
 // ArchiveProblem says what is wrong with an archive, and how the spec can mend it

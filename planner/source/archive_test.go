@@ -64,3 +64,39 @@ func TestArchive(t *testing.T) {
 		}
 	}
 }
+
+// TestArchiveKnown: an archive is checked although a block that takes it for any
+// file left its digest in the cache, and one that was found good not again.
+func TestArchiveKnown(t *testing.T) {
+	header, err := layer.AppendHeader(nil, &layer.Entry{Path: "f", Type: layer.Regular})
+	must(t, err)
+	end := strings.Repeat("\x00", 1024)
+	_, root := folder(t, map[string]string{"cut": string(header), "good": string(header) + end, "twice": string(header) + string(header) + end})
+	digests := &memory{known: map[string]digest.Digest{}}
+	observe := func(l spec.Layer) error {
+		_, diags := Observe(context.Background(), root, &l, Options{Hash: true, Digests: digests})
+		if diags.HasErrors() {
+			return diags
+		}
+		return nil
+	}
+	for _, name := range []string{"cut", "good", "twice"} {
+		must(t, observe(spec.Layer{Blob: name}))
+		must(t, observe(*at(spec.Node{Kind: spec.NodeCopy, From: name})))
+	}
+	for range 2 {
+		if err := observe(spec.Layer{Archive: "cut"}); err == nil || !strings.Contains(err.Error(), "without its two zero blocks") {
+			t.Errorf("cut: %v", err)
+		}
+		must(t, observe(spec.Layer{Archive: "twice", OnDuplicate: spec.DuplicatesLast}))
+		if err := observe(spec.Layer{Archive: "twice"}); err == nil || !strings.Contains(err.Error(), "twice") {
+			t.Errorf("twice: %v", err)
+		}
+	}
+	must(t, observe(spec.Layer{Archive: "good"}))
+	stored := digests.stored
+	must(t, observe(spec.Layer{Archive: "good"}))
+	if digests.stored != stored {
+		t.Error("a good archive was checked again")
+	}
+}

@@ -167,6 +167,7 @@ func (v *visitor) tree(t tree, dir []byte, over *Entry) {
 	for i := range t.found {
 		f := &t.found[i]
 		path, g := append(dir, f.Name...), given{copied: t.copied, found: f}
+		dir = path[:len(dir)] // with the room that it has now
 		v.describe(g)
 		v.give(path, g, over)
 		if f.Below != nil {
