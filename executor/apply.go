@@ -95,9 +95,9 @@ type run struct {
 	// index is index.json as it was read under the lock.
 	index *layout.Index
 
-	// implying lets one step at a time write its implied blobs.
-	implying sync.Mutex
-	mu       sync.Mutex
+	mu sync.Mutex
+	// implying lets one step at a time write an implied blob.
+	implying map[digest.Digest]*sync.Mutex
 	// made are the objects that stand in the layout, by key.
 	made map[string]made
 	// swapped is set once index.json was replaced.
@@ -123,6 +123,7 @@ func (r *run) buildAll(ctx context.Context) error {
 	}
 	defer r.journal.Close()
 	r.made = map[string]made{}
+	r.implying = map[digest.Digest]*sync.Mutex{}
 	r.putBases()
 	changes := map[string]planner.Change{}
 	for _, c := range r.plan.Changes {

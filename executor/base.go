@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/planner"
@@ -23,8 +26,35 @@ func (r *run) putBases() {
 	}
 }
 
+// impliedAtOnce is how many implied blobs of a step are written at once.
+const impliedAtOnce = 4
+
+// implied puts the blobs that a step implies into the layout.
+func (r *run) implied(ctx context.Context, u planner.Step) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(impliedAtOnce)
+	for _, desc := range u.Implied {
+		group.Go(func() error { return r.putImplied(ctx, u, desc) })
+	}
+	return group.Wait()
+}
+
+// impliedLock is held while an implied blob is written: several steps imply the same
+// one, one of them writes it, and the others find it.
+func (r *run) impliedLock(dgst digest.Digest) *sync.Mutex {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.implying[dgst] == nil {
+		r.implying[dgst] = &sync.Mutex{}
+	}
+	return r.implying[dgst]
+}
+
 // putImplied brings a blob that a step implies into the layout.
 func (r *run) putImplied(ctx context.Context, u planner.Step, desc ocispec.Descriptor) error {
+	lock := r.impliedLock(desc.Digest)
+	lock.Lock()
+	defer lock.Unlock()
 	created, err := r.store.PutBlob(ctx, desc, r.announce(u.Key), func(in *layout.Ingest) error {
 		if desc.Data != nil {
 			_, err := in.Write(desc.Data)

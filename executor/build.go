@@ -217,19 +217,6 @@ func (r *run) encodeManifest(u planner.Step, b *spec.Manifest) ([]byte, error) {
 	return image.Manifest(b, r.graph.Image(u.Base), config, layers, subject)
 }
 
-// implied puts the blobs that a step implies into the layout.
-func (r *run) implied(ctx context.Context, u planner.Step) error {
-	// Several steps imply the same blob: one writes it, the others find it.
-	r.implying.Lock()
-	defer r.implying.Unlock()
-	for _, implied := range u.Implied {
-		if err := r.putImplied(ctx, u, implied); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // layers are built layers with what the spec says of them.
 func (r *run) layers(addresses []spec.Address) []image.Layer {
 	var out []image.Layer

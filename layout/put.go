@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/layform/layform/layout/layer"
 )
 
 // PutBlob makes what fill writes the blob of desc; created is false, and fill is not
@@ -51,40 +48,20 @@ func (i *Ingest) CopyBlob(ctx context.Context, from *Reader, desc ocispec.Descri
 	if blob.Size() != desc.Size {
 		return sizeError(desc, blob.Size())
 	}
-	if done, err := i.cloneBlob(ctx, blob.File()); err != nil || done {
-		if err == nil && i.Digest() != desc.Digest {
-			err = digestError(desc.Digest, i.Digest())
-		}
-		return err
+	err = errors.ErrUnsupported
+	if f := blob.File(); f != nil {
+		err = i.takeClone(ctx, f)
 	}
-	in, err := from.Fetch(ctx, desc)
-	if err != nil {
-		return err
-	}
-	return errors.Join(i.copy(ctx, in), in.Close())
-}
-
-// cloneBlob is Clone, read to its end; false where the system cannot.
-func (i *Ingest) cloneBlob(ctx context.Context, f *os.File) (bool, error) {
-	if f == nil {
-		return false, nil
-	}
-	clone, err := i.Clone(f)
 	if errors.Is(err, errors.ErrUnsupported) {
-		return false, nil
+		err = i.take(ctx, desc, io.NewSectionReader(blob, 0, desc.Size))
 	}
-	if err != nil {
-		return false, err
+	switch {
+	case err != nil:
+		return err
+	case i.Size() != desc.Size:
+		return sizeError(desc, i.Size())
+	case i.Digest() != desc.Digest:
+		return digestError(desc.Digest, i.Digest())
 	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, layer.ContextReader(ctx, clone), make([]byte, copyBuffer))
-	return err == nil, err
-}
-
-// copyBuffer is how many bytes of a blob are copied at once.
-const copyBuffer = 256 << 10
-
-// copy writes all that a reader gives.
-func (i *Ingest) copy(ctx context.Context, r io.Reader) error {
-	_, err := io.CopyBuffer(struct{ io.Writer }{i}, layer.ContextReader(ctx, r), make([]byte, copyBuffer))
-	return err
+	return nil
 }

@@ -46,28 +46,8 @@ func (s *Store) PushFrom(ctx context.Context, desc ocispec.Descriptor, from *Rea
 		return err
 	}
 	defer in.Abort() // after Commit there is nothing to abort
-	f, err := from.ReaderAt(ctx, desc.Digest)
-	if err != nil {
+	if err := in.CopyBlob(ctx, from, desc); err != nil {
 		return err
-	}
-	defer f.Close() // it was read only
-	if f.Size() != desc.Size {
-		return sizeError(desc, f.Size())
-	}
-	err = errors.ErrUnsupported
-	if file := f.File(); file != nil {
-		err = in.takeClone(ctx, file)
-	}
-	if errors.Is(err, errors.ErrUnsupported) {
-		err = in.take(ctx, desc, io.NewSectionReader(f, 0, desc.Size))
-	}
-	switch {
-	case err != nil:
-		return err
-	case in.Size() != desc.Size:
-		return sizeError(desc, in.Size())
-	case in.Digest() != desc.Digest:
-		return digestError(desc.Digest, in.Digest())
 	}
 	return s.end(ctx, in)
 }

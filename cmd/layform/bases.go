@@ -4,29 +4,40 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/ref"
+	"github.com/layform/layform/layout/remote"
 	"github.com/layform/layform/planner/base"
 	"github.com/layform/layform/spec"
 )
 
 // bases reads the bases of a spec. It opens each place once, and keeps it open until
-// Close.
+// close. Where the spec has none, nothing is opened, and nobody asked.
 type bases struct {
+	a     *app
+	flags *registryFlags
 	// dir is the spec's directory, which paths are relative to.
 	dir string
 
-	mu      sync.Mutex
-	layouts map[string]*openedLayout
+	mu       sync.Mutex
+	layouts  map[string]*openedLayout
+	clients  map[string]*remote.Client
+	cache    *os.Root
+	requests atomic.Int64
 }
 
-func newBases(dir string) *bases { return &bases{dir: dir, layouts: map[string]*openedLayout{}} }
+func (a *app) newBases(dir string, flags *registryFlags) *bases {
+	return &bases{a: a, flags: flags, dir: dir, layouts: map[string]*openedLayout{}, clients: map[string]*remote.Client{}}
+}
 
 // Resolve finds what bases stand for.
 func (b *bases) Resolve(ctx context.Context, requests []spec.BaseRequest) (map[spec.Address]*spec.BaseImage, hcl.Diagnostics) {
@@ -36,18 +47,66 @@ func (b *bases) Resolve(ctx context.Context, requests []spec.BaseRequest) (map[s
 
 // open gives the place that a reference points into.
 func (b *bases) open(ctx context.Context, r ref.Reference) (base.Source, error) {
-	l, err := b.layout(ctx, r)
+	if r.Transport != ref.Registry {
+		l, err := b.layout(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		return localBase{l.Reader, r}, nil
+	}
+	repo, err := b.repository(r)
 	if err != nil {
 		return nil, err
 	}
-	return base.Layout{Reader: l.Reader}, nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cache == nil {
+		b.cache = b.a.openCache()
+	}
+	if b.cache == nil {
+		return repo, nil
+	}
+	return base.Cached{Source: repo, Root: b.cache}, nil
+}
+
+// localBase is a layout or an archive, in which a reference names an image as it does
+// for copy.
+type localBase struct {
+	*layout.Reader
+	ref ref.Reference
+}
+
+// Resolve finds the image that the reference means.
+func (l localBase) Resolve(ctx context.Context, _ string) (ocispec.Descriptor, error) {
+	found, err := resolveIn(ctx, l.Reader, l.ref)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	return found[0].desc, nil
+}
+
+// openCache opens the user's cache of documents of registries; nil where there is none.
+func (a *app) openCache() *os.Root {
+	dir := a.getenv("XDG_CACHE_HOME")
+	if dir == "" && a.getenv("HOME") != "" {
+		dir = filepath.Join(a.getenv("HOME"), ".cache")
+	}
+	if dir == "" {
+		return nil
+	}
+	dir = filepath.Join(dir, "layform", "documents")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil // everything is asked for then
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil
+	}
+	return root
 }
 
 // layout opens a layout or an archive, unless it is open already.
 func (b *bases) layout(ctx context.Context, r ref.Reference) (*openedLayout, error) {
-	if r.Transport != ref.Layout && r.Transport != ref.Archive {
-		return nil, fmt.Errorf("%s: bases cannot be read there yet: copy the image to a layout, and write oci:DIR", r)
-	}
 	path := filepath.FromSlash(r.Path)
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(b.dir, path)
@@ -65,20 +124,61 @@ func (b *bases) layout(ctx context.Context, r ref.Reference) (*openedLayout, err
 	return l, nil
 }
 
+// repository opens a repository of a registry, over the connections that there are to it.
+func (b *bases) repository(r ref.Reference) (*remote.Repository, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.clients[r.Image.Host]
+	if c == nil {
+		if b.flags.ClientCert != "" && len(b.clients) > 0 {
+			return nil, &failure{message: "--client-cert is for one registry, and the bases are in several"}
+		}
+		opts, err := b.flags.options(b.a, &b.requests)
+		if err != nil {
+			return nil, err
+		}
+		if c, err = remote.New(r.Image.Host, opts); err != nil {
+			return nil, err
+		}
+		b.clients[r.Image.Host] = c
+	}
+	return c.Repository(r.Image.Repository)
+}
+
 // CopyBlob writes a blob of a base to an Ingest.
 func (b *bases) CopyBlob(ctx context.Context, from *spec.Base, desc ocispec.Descriptor, to *layout.Ingest) error {
-	l, err := b.layout(ctx, from.From)
+	if from.From.Transport != ref.Registry {
+		l, err := b.layout(ctx, from.From)
+		if err != nil {
+			return err
+		}
+		return to.CopyBlob(ctx, l.Reader, desc)
+	}
+	repo, err := b.repository(from.From)
 	if err != nil {
 		return err
 	}
-	return to.CopyBlob(ctx, l.Reader, desc)
+	in, err := repo.Fetch(ctx, desc)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyBuffer(struct{ io.Writer }{to}, in, make([]byte, 256<<10))
+	return errors.Join(err, in.Close())
 }
 
-// Close closes all that was opened.
-func (b *bases) Close() error {
+// close closes all that was opened.
+func (b *bases) close() error {
 	var errs []error
-	for _, l := range b.layouts {
-		errs = append(errs, l.Close())
+	for path, l := range b.layouts {
+		if err := l.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", path, err))
+		}
+	}
+	for _, c := range b.clients {
+		c.Close()
+	}
+	if b.cache != nil {
+		errs = append(errs, b.cache.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -95,6 +95,7 @@ type shapeFlags struct {
 type runFlags struct {
 	LockTimeout time.Duration `name:"lock-timeout" default:"0s" placeholder:"DURATION" help:"Let apply wait this long for another run to finish, such as 30s."`
 	Parallelism int           `name:"parallelism" default:"0" placeholder:"N" help:"Build this many objects at once; 0 is the number of processors."`
+	registryFlags
 }
 
 func (f *runFlags) check() error {

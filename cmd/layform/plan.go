@@ -82,7 +82,7 @@ func (p *planned) close() error {
 	if p.store != nil {
 		err = p.store.Close()
 	}
-	return errors.Join(err, p.bases.Close())
+	return errors.Join(err, p.bases.close())
 }
 
 // saveCache writes the stat cache, and removes what runs that were killed while
@@ -111,7 +111,7 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 	if err != nil {
 		return nil, err
 	}
-	made := &planned{dir: s.dir(), bases: newBases(s.dir())}
+	made := &planned{dir: s.dir(), bases: a.newBases(s.dir(), &r.registryFlags)}
 	if err := a.compose(ctx, made, s, v, shape, r, mode, epoch); err != nil {
 		return nil, errors.Join(err, made.close())
 	}

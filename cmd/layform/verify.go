@@ -21,6 +21,7 @@ type verifyCmd struct {
 	valueFlags
 	Rebuild     bool `name:"rebuild" help:"Build every object afresh from its sources, into a temporary directory and without any remembered state, and compare with that."`
 	Parallelism int  `name:"parallelism" default:"0" placeholder:"N" help:"Build this many objects at once; 0 is the number of processors."`
+	registryFlags
 }
 
 // Run fails when an object or tag of the spec is not in the layout as it should be.
@@ -88,8 +89,8 @@ func (c *verifyCmd) rebuilt(ctx context.Context, a *app) (state *view.State, err
 	if err != nil {
 		return nil, err
 	}
-	bases := newBases(c.dir())
-	defer func() { err = errors.Join(err, bases.Close()) }()
+	bases := a.newBases(c.dir(), &c.registryFlags)
+	defer func() { err = errors.Join(err, bases.close()) }()
 	sp, err := a.loadBased(ctx, c.specFlags, c.valueFlags, bases)
 	if err != nil {
 		return nil, err

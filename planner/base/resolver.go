@@ -100,8 +100,11 @@ func (l *lookups) find(ctx context.Context, b *spec.Base) (*spec.BaseImage, erro
 			found.root, found.err = found.src.Resolve(ctx, Name(from))
 		}
 	})
-	if found.err != nil {
+	if found.err != nil && from.Transport == ref.Registry { // whose errors name it
 		return nil, found.err
+	}
+	if found.err != nil {
+		return nil, fmt.Errorf("%s: %w", from, found.err)
 	}
 	made, err := image(ctx, found.src, found.root, b.Platform)
 	if err != nil {

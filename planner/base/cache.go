@@ -1,0 +1,91 @@
+package base
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/durable"
+	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/jsondoc"
+)
+
+// Cached is a Source whose manifests, indexes and configs are kept in a directory, by
+// digest: what is there is not asked for again, nor is a digest looked up that leads
+// there. It is used by several processes at once. What is wrong in the directory is
+// read anew, and a directory that cannot be written costs requests alone.
+type Cached struct {
+	Source
+	Root *os.Root
+}
+
+// Resolve finds what a name or a digest leads to.
+func (c Cached) Resolve(ctx context.Context, reference string) (ocispec.Descriptor, error) {
+	dgst := digest.Digest(reference)
+	if imagespec.CheckDigest(dgst) != nil {
+		return c.Source.Resolve(ctx, reference)
+	}
+	data, ok := c.read(dgst)
+	if mediaType := documentType(data); ok && mediaType != "" {
+		return ocispec.Descriptor{MediaType: mediaType, Digest: dgst, Size: int64(len(data))}, nil
+	}
+	return c.Source.Resolve(ctx, reference)
+}
+
+// documentType is the media type that a manifest or index has by its own words; empty
+// where it has none.
+func documentType(data []byte) string {
+	var members struct {
+		MediaType string `json:"mediaType"`
+	}
+	if len(data) == 0 || jsondoc.Decode(data, jsondoc.Limits{}, &members) != nil || !imagespec.IsManifest(members.MediaType) {
+		return ""
+	}
+	return members.MediaType
+}
+
+// Fetch reads content.
+func (c Cached) Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
+	if desc.Size > imagespec.MaxDocument || !imagespec.IsManifest(desc.MediaType) && !imagespec.IsImageConfig(desc.MediaType) {
+		return c.Source.Fetch(ctx, desc)
+	}
+	data, ok := c.read(desc.Digest)
+	if !ok || int64(len(data)) != desc.Size {
+		in, err := c.Source.Fetch(ctx, desc)
+		if err != nil {
+			return nil, err
+		}
+		data, err = io.ReadAll(io.LimitReader(in, imagespec.MaxDocument+1))
+		if err = errors.Join(err, in.Close()); err != nil {
+			return nil, err
+		}
+		if imagespec.CheckDigest(desc.Digest) == nil && desc.Digest.Algorithm().FromBytes(data) == desc.Digest {
+			_ = durable.WriteFile(c.Root, fileName(desc.Digest), data, 0o644) // which costs a request another time
+		}
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
+}
+
+// fileName is the name of a document in the directory.
+func fileName(dgst digest.Digest) string { return dgst.Algorithm().String() + "-" + dgst.Encoded() }
+
+// read gives what is kept under a digest, if it is what it should be.
+func (c Cached) read(dgst digest.Digest) ([]byte, bool) {
+	if imagespec.CheckDigest(dgst) != nil {
+		return nil, false
+	}
+	info, err := c.Root.Lstat(fileName(dgst))
+	if err != nil || !info.Mode().IsRegular() || info.Size() > imagespec.MaxDocument {
+		return nil, false
+	}
+	data, err := c.Root.ReadFile(fileName(dgst))
+	if err != nil || dgst.Algorithm().FromBytes(data) != dgst {
+		return nil, false
+	}
+	return data, true
+}

@@ -1,0 +1,102 @@
+package base_test
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/ref"
+	"github.com/layform/layform/planner/base"
+	"github.com/layform/layform/spec"
+)
+
+// counted counts what a Source is asked for.
+type counted struct {
+	*shelf
+	fetched atomic.Int64
+}
+
+func (c *counted) Fetch(ctx context.Context, d ocispec.Descriptor) (io.ReadCloser, error) {
+	c.fetched.Add(1)
+	return c.shelf.Fetch(ctx, d)
+}
+
+// TestCached: 20 pinned references whose documents are there ask for nothing, unpinned
+// ones are looked up once each, and what is damaged is read again.
+func TestCached(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	src := &counted{shelf: newShelf()}
+	arm := src.image(plainConfig)
+	index := src.put(ocispec.MediaTypeImageIndex, map[string]any{
+		"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageIndex, "manifests": []ocispec.Descriptor{on(arm, "linux", "arm64", "v8")},
+	})
+	src.roots["latest"], src.roots[index.Digest.String()] = index, index
+	look := func(suffix string) {
+		t.Helper()
+		var requests []spec.BaseRequest
+		for i := range 20 {
+			r, err := ref.Parse("docker://example.com/x" + strings.Repeat("x", i) + suffix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Image = r.Image.WithDefaultTag()
+			requests = append(requests, spec.BaseRequest{
+				Address: spec.Address{Kind: spec.KindBase, Name: strings.Repeat("b", i+1)},
+				Base:    &spec.Base{From: r, Platform: &ocispec.Platform{OS: "linux", Architecture: "arm64"}},
+			})
+		}
+		src.resolved.Store(0)
+		src.fetched.Store(0)
+		resolver := base.Resolver{Open: func(context.Context, ref.Reference) (base.Source, error) {
+			return base.Cached{Source: src, Root: root}, nil
+		}}
+		images, diags := resolver.Resolve(t.Context(), requests)
+		if diags.HasErrors() || images[requests[19].Address].Config == nil {
+			t.Fatal(diags)
+		}
+	}
+	look("@" + index.Digest.String())
+	if n := src.fetched.Load(); n < 3 {
+		t.Errorf("only %d documents were read", n)
+	}
+	look("@" + index.Digest.String())
+	if a, b := src.resolved.Load(), src.fetched.Load(); a != 0 || b != 0 {
+		t.Errorf("pinned and cached: %d were looked up, %d read", a, b)
+	}
+	look("")
+	if a, b := src.resolved.Load(), src.fetched.Load(); a != 20 || b != 0 {
+		t.Errorf("unpinned and cached: %d were looked up, %d read", a, b)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(names) != 3 {
+		t.Fatalf("kept are %v, %v", names, err)
+	}
+	for i, name := range names {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			err = os.Mkdir(name, 0o755)
+		} else {
+			err = os.WriteFile(name, []byte("damaged"), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	look("")
+	if src.fetched.Load() < 3 {
+		t.Error("damaged documents were believed")
+	}
+}
