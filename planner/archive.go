@@ -110,8 +110,10 @@ func (p *Prior) readArchive(ctx context.Context, g *Graph, store *layout.Store, 
 
 // look looks at the file of the archive.
 func (seen *SeenArchive) look(ctx context.Context, file string, digests source.Digester) (err error) {
-	seen.Is, seen.Odd, err = digestOf(ctx, file, digests)
-	return err
+	if seen.Is, seen.Odd, err = digestOf(ctx, file, digests); err != nil {
+		return fmt.Errorf("the archive of the layout cannot be looked at: %w", err)
+	}
+	return nil
 }
 
 // holds reports whether a tar with the digest holds the layout as it is. A layout that
