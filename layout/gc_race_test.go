@@ -30,7 +30,7 @@ func TestGCRacesWriters(t *testing.T) {
 	stop := make(chan struct{})
 	collected := make(chan error, 1)
 	go func() {
-		s, err := layout.Open(dir, layout.Options{NoSync: true, LockTimeout: time.Minute})
+		s, err := layout.Open(dir, layout.Options{NoSync: true, LockTimeout: time.Hour})
 		n := 0
 		for err == nil {
 			var r layout.GCResult
@@ -115,7 +115,7 @@ func raceOnce(ctx context.Context, s *layout.Store, tag, seed string) (err error
 // Writers that take the lock for the tag alone are protected by the grace.
 func TestGCSparesWritersWithoutLock(t *testing.T) {
 	dir := t.TempDir()
-	s, gc := open(t, dir, layout.Options{NoSync: true, LockTimeout: time.Minute}), open(t, dir, layout.Options{NoSync: true, LockTimeout: time.Minute})
+	s, gc := open(t, dir, layout.Options{NoSync: true, LockTimeout: time.Hour}), open(t, dir, layout.Options{NoSync: true, LockTimeout: time.Hour})
 	done := make(chan error, 1)
 	go func() {
 		for i := range 100 {

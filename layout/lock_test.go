@@ -39,7 +39,7 @@ func process(part, dir string, args []string) error {
 	if part == "crash" {
 		return crash(dir, args)
 	}
-	s, err := layout.Open(dir, layout.Options{LockTimeout: time.Minute, NoSync: true})
+	s, err := layout.Open(dir, layout.Options{LockTimeout: time.Hour, NoSync: true})
 	if err != nil {
 		return err
 	}

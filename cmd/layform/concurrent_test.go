@@ -54,7 +54,7 @@ manifest "x" {
 		var wait sync.WaitGroup
 		for i := range specs {
 			wait.Go(func() {
-				cmd := exec.Command("layform", "-C", filepath.Join(dir, fmt.Sprintf("s%d", i)), "apply", "--auto-approve", "--lock-timeout", "60s")
+				cmd := exec.Command("layform", "-C", filepath.Join(dir, fmt.Sprintf("s%d", i)), "apply", "--auto-approve", "--lock-timeout", "1h")
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Errorf("round %d, spec %d: %v\n%s", round, i, err, out)
 				}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -96,26 +95,13 @@ func TestInterruptedPush(t *testing.T) {
 	write(t, dir, shipped)
 	tool(t, dir, "layform", "apply", "--auto-approve")
 	waiting := make(chan struct{})
-	reg.Fault(registrytest.Fault{Method: "PUT", Times: 1, Stall: time.Minute, Do: func() { close(waiting) }})
-	program, err := exec.LookPath("layform")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	cmd := exec.Command(program, "push", "docker://"+reg.Host()+"/app")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	reg.Fault(registrytest.Fault{Method: "PUT", Times: 1, Stall: time.Hour, Do: func() { close(waiting) }})
+	p := start(t, dir, nil, "push", "docker://"+reg.Host()+"/app")
 	<-waiting
-	start := time.Now()
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+	if err := p.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	err = cmd.Wait()
-	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "interrupted") || time.Since(start) > 20*time.Second {
-		t.Errorf("after %s: %v: %s", time.Since(start), err, out.String())
-	}
+	p.exits(t, exitError, "interrupted")
 	if reg.Tag("app", "v1") != "" {
 		t.Error("there is a tag")
 	}

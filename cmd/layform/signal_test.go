@@ -220,7 +220,7 @@ func TestLostResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, dir, func(c *exec.Cmd) { c.Stdout = w }, "apply", "--auto-approve", "--lock-timeout", "60s")
+	p := start(t, dir, func(c *exec.Cmd) { c.Stdout = w }, "apply", "--auto-approve", "--lock-timeout", "1h")
 	lines := bufio.NewScanner(r)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Plan: ") {
 	}

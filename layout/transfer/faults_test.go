@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -155,16 +156,16 @@ func TestWrongBytesOnce(t *testing.T) {
 	}
 }
 
-// An interrupt ends a transfer that stalls, at once.
+// An interrupt ends a transfer that stalls: one that went on waiting would not end
+// before the test's own time is over.
 func TestInterrupt(t *testing.T) {
 	s := newSample(t)
 	reg := registrytest.New(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	reg.Fault(registrytest.Fault{Method: "PUT", Path: "/blobs/", Stall: time.Minute, Do: cancel})
-	start := time.Now()
+	reg.Fault(registrytest.Fault{Method: "PUT", Path: "/blobs/", Stall: time.Hour, Do: cancel})
 	_, _, err := run(ctx, transfer.NewDirectory(s.store), transfer.NewRepository(repository(t, reg, "app")), s.roots("v1"), transfer.Options{})
-	if err == nil || ctx.Err() == nil || time.Since(start) > 30*time.Second {
-		t.Errorf("after %s: %v", time.Since(start), err)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
 	}
 	if reg.Tag("app", "v1") != "" {
 		t.Error("there is a tag")

@@ -1,13 +1,11 @@
 package source
 
 import (
-	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
@@ -63,7 +61,7 @@ func TestMovingSources(t *testing.T) {
 						}
 					}
 				})}
-				if diags := observeSoon(t, root, layer(), opts); !moved || !strings.Contains(diags.Error(), test.want) {
+				if diags := observed(t, root, layer(), opts); !moved || !strings.Contains(diags.Error(), test.want) {
 					t.Errorf("the diagnostics are %v, want %q", diags, test.want)
 				}
 			})
@@ -78,21 +76,11 @@ func replaceBy(file string, create func() error) error {
 	return create()
 }
 
-// observeSoon gives the diagnostics of an observation, which must not block.
-func observeSoon(t *testing.T, root *os.Root, l *spec.Layer, opts Options) hcl.Diagnostics {
+// observed gives the diagnostics of an observation.
+func observed(t *testing.T, root *os.Root, l *spec.Layer, opts Options) hcl.Diagnostics {
 	t.Helper()
-	result := make(chan hcl.Diagnostics, 1)
-	go func() {
-		_, diags := Observe(context.Background(), root, l, opts)
-		result <- diags
-	}()
-	select {
-	case diags := <-result:
-		return diags
-	case <-time.After(2 * time.Minute):
-		t.Fatal("the observation blocks")
-		return nil
-	}
+	_, diags := Observe(t.Context(), root, l, opts)
+	return diags
 }
 
 // TestMovingDirectory: a directory that becomes a FIFO before it is read does
@@ -105,7 +93,7 @@ func TestMovingDirectory(t *testing.T) {
 			t.Error(err)
 		}
 	})}
-	if diags := observeSoon(t, root, at(spec.Node{Kind: spec.NodeCopy, From: "d"}), opts); !strings.Contains(diags.Error(), `"d/a" cannot be copied: not a directory`) {
+	if diags := observed(t, root, at(spec.Node{Kind: spec.NodeCopy, From: "d"}), opts); !strings.Contains(diags.Error(), `"d/a" cannot be copied: not a directory`) {
 		t.Errorf("the diagnostics are %v", diags)
 	}
 }
