@@ -39,42 +39,48 @@ func TestFaultsOfPush(t *testing.T) {
 		t.Fatal(err)
 	}
 	total := reg.Count("", "")
-	points := 0
 	for name, fault := range kinds {
-		for at := 0; at < total; at += step() {
-			for _, times := range []int{1, 0} {
-				points++
-				fault.After, fault.Times = at, times
-				reg := registrytest.New(t)
-				reg.Fault(fault)
-				_, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1")
-				place := fmt.Sprintf("%s at request %d, %d times: %v", name, at, times, err)
-				reg.NoFaults()
-				if got := reg.Tag("app", "v1"); got != "" || err == nil {
-					if got != s.root.Digest {
-						t.Errorf("%s: the tag is %q", place, got)
-					}
-					wholeIn(t, reg, "app", s.root.Digest)
-					wholeIn(t, reg, "app", s.sig.Digest)
-				}
-				if wrong := reg.Wrong("app"); len(wrong) > 0 {
-					t.Errorf("%s: wrong content %v", place, wrong)
-				}
-				if err == nil {
-					continue
-				}
-				if _, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1"); err != nil {
-					t.Errorf("%s: and again: %v", place, err)
-				}
-				wholeIn(t, reg, "app", s.root.Digest)
-				wholeIn(t, reg, "app", s.sbom.Digest)
-				if t.Failed() {
-					t.FailNow()
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for at := 0; at < total; at += step() {
+				for _, fault.Times = range []int{1, 0} {
+					fault.After = at
+					s.pushWith(t, fault)
 				}
 			}
-		}
+		})
 	}
-	t.Logf("%d points", points)
+}
+
+// pushWith pushes the sample to a new registry with a fault, and again without it.
+func (s *sample) pushWith(t *testing.T, fault registrytest.Fault) {
+	t.Helper()
+	reg := registrytest.New(t)
+	reg.Fault(fault)
+	_, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1")
+	place := fmt.Sprintf("at request %d, %d times: %v", fault.After, fault.Times, err)
+	reg.NoFaults()
+	if got := reg.Tag("app", "v1"); got != "" || err == nil {
+		if got != s.root.Digest {
+			t.Errorf("%s: the tag is %q", place, got)
+		}
+		wholeIn(t, reg, "app", s.root.Digest)
+		wholeIn(t, reg, "app", s.sig.Digest)
+	}
+	if wrong := reg.Wrong("app"); len(wrong) > 0 {
+		t.Errorf("%s: wrong content %v", place, wrong)
+	}
+	if err == nil {
+		return
+	}
+	if _, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1"); err != nil {
+		t.Errorf("%s: and again: %v", place, err)
+	}
+	wholeIn(t, reg, "app", s.root.Digest)
+	wholeIn(t, reg, "app", s.sbom.Digest)
+	if t.Failed() {
+		t.FailNow()
+	}
 }
 
 // step is the distance of the requests that meet a fault.
@@ -89,48 +95,53 @@ func step() int {
 // the next one ends well.
 func TestFaultsOfPull(t *testing.T) {
 	s := newSample(t)
-	reg := registrytest.New(t)
-	if _, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1"); err != nil {
-		t.Fatal(err)
-	}
-	reg.Forget()
-	if err := pull(t, reg, "app", "v1", open(t, t.TempDir())); err != nil {
-		t.Fatal(err)
-	}
-	total := reg.Count("", "")
-	points := 0
 	for name, fault := range kinds {
-		for at := 0; at < total; at += step() {
-			for _, times := range []int{1, 0} {
-				points++
-				fault.After, fault.Times = at, times
-				reg.NoFaults()
-				reg.Fault(fault)
-				dir := filepath.Join(t.TempDir(), "dst")
-				store := open(t, dir)
-				err := pull(t, reg, "app", "v1", store)
-				place := fmt.Sprintf("%s at request %d, %d times: %v", name, at, times, err)
-				reg.NoFaults()
-				if err != nil {
-					if _, err := os.Stat(filepath.Join(dir, "index.json")); err == nil {
-						t.Errorf("%s: there is an index.json", place)
-					}
-					if err := pull(t, reg, "app", "v1", store); err != nil {
-						t.Errorf("%s: and again: %v", place, err)
-					}
-				}
-				whole(t, dir)
-				// Nothing vouches for a list of referrers: a wrong byte in it may lose one.
-				if name != "wrong" || err != nil {
-					sameBlobs(t, s.dir, dir)
-				}
-				if t.Failed() {
-					t.Fatal(place)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reg := registrytest.New(t)
+			if _, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1"); err != nil {
+				t.Fatal(err)
+			}
+			reg.Forget()
+			if err := pull(t, reg, "app", "v1", open(t, t.TempDir())); err != nil {
+				t.Fatal(err)
+			}
+			total := reg.Count("", "")
+			for at := 0; at < total; at += step() {
+				for _, fault.Times = range []int{1, 0} {
+					fault.After = at
+					s.pullWith(t, reg, fault)
 				}
 			}
+		})
+	}
+}
+
+// pullWith pulls the sample into a new layout with a fault, and again without it.
+func (s *sample) pullWith(t *testing.T, reg *registrytest.Registry, fault registrytest.Fault) {
+	t.Helper()
+	reg.Fault(fault)
+	dir := filepath.Join(t.TempDir(), "dst")
+	store := open(t, dir)
+	err := pull(t, reg, "app", "v1", store)
+	place := fmt.Sprintf("at request %d, %d times: %v", fault.After, fault.Times, err)
+	reg.NoFaults()
+	if err != nil {
+		if _, err := os.Stat(filepath.Join(dir, "index.json")); err == nil {
+			t.Errorf("%s: there is an index.json", place)
+		}
+		if err := pull(t, reg, "app", "v1", store); err != nil {
+			t.Errorf("%s: and again: %v", place, err)
 		}
 	}
-	t.Logf("%d points", points)
+	whole(t, dir)
+	// Nothing vouches for a list of referrers: a wrong byte in it may lose one.
+	if !fault.Wrong || err != nil {
+		sameBlobs(t, s.dir, dir)
+	}
+	if t.Failed() {
+		t.Fatal(place)
+	}
 }
 
 // Wrong bytes of a blob, with the right length, are fetched once more.
