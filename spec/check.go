@@ -72,7 +72,7 @@ func (c *checker) tags() {
 	}
 }
 
-// manifests checks layers against the config that they stand with.
+// manifests checks the layers of manifests against their configs.
 func (c *checker) manifests() {
 	for _, addr := range c.order {
 		o := c.objects[addr]
@@ -218,7 +218,7 @@ func (c *checker) configDigest(n need) {
 	}
 }
 
-// settleAddresses finds what has to be built and orders it.
+// settleAddresses lists the objects that have to be built, in build order.
 func (c *checker) settleAddresses() {
 	needed := map[Address]bool{}
 	var mark func(addr Address)
@@ -274,8 +274,8 @@ func (c *checker) settleAddresses() {
 	})
 }
 
-// before lists what is built before an object: what it refers to, and for a
-// config the layers of its manifests as well.
+// before lists the dependencies of an object in the order of builds: its references,
+// and for a config the layers of its manifests as well.
 func (c *checker) before(addr Address) []Address {
 	o := c.objects[addr]
 	if o == nil {

@@ -261,7 +261,7 @@ func (d *decoder) environmentList(raw got) []string {
 	return env
 }
 
-// sensitiveElements tells for each element of a list or set whether it is sensitive.
+// sensitiveElements reports for each element of a list or set whether it is sensitive.
 func sensitiveElements(v cty.Value) []bool {
 	v, marks := v.Unmark()
 	_, all := marks[eval.Sensitive{}]

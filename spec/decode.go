@@ -48,8 +48,8 @@ type got struct {
 	name   string
 	rng    hcl.Range
 	value  cty.Value // converted and without marks
-	// set tells that the attribute has a value that is not null; ok that this
-	// value is known and right.
+	// set is true if the attribute has a value that is not null; ok if this value is
+	// known and right.
 	set, ok   bool
 	sensitive bool
 	// reported is set when what keeps the value from being ok is a mistake that
@@ -154,8 +154,8 @@ func (d *decoder) settle(g got, t cty.Type) got {
 	return g
 }
 
-// refuseSensitive reports a sensitive value where it would be shown: addresses,
-// paths, media types and platforms stand in plans and descriptors.
+// refuseSensitive reports a sensitive value where it would be shown: addresses, paths,
+// media types and platforms are part of plans and descriptors.
 func (d *decoder) refuseSensitive(g got) got {
 	d.err(g.rng, "%s is sensitive, but plans and layouts show it to everybody.", g.name)
 	g.ok, g.reported = false, true

@@ -11,7 +11,7 @@ import (
 	"github.com/layform/layform/spec/eval"
 )
 
-// need notes what an expression is made from. Whole objects count only when
+// need records the objects that an expression depends on. Whole objects count only when
 // whole is set: where the value tells which objects are meant, it is asked.
 func (d *decoder) need(e *eval.Expression, whole bool) {
 	for _, r := range d.s.p.objectReferences(e, d.inst.block) {
@@ -42,8 +42,8 @@ func (d *decoder) need(e *eval.Expression, whole bool) {
 	}
 }
 
-// objectReferences lists the references to objects that an expression makes,
-// itself, through locals, or through for_each of the block that it stands in.
+// objectReferences lists the references to objects that an expression makes: itself,
+// through locals, or through for_each of its block.
 func (p *program) objectReferences(e *eval.Expression, b *block) []eval.Reference {
 	var refs []eval.Reference
 	for _, r := range e.References {

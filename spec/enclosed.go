@@ -102,7 +102,8 @@ func (n Node) takes(layout string) bool {
 	})
 }
 
-// holds reports whether a copy holds what stands at a path of the spec's tree.
+// holds reports whether a copy takes the file or directory at a path of the spec's
+// tree.
 func (n Node) holds(file string) bool {
 	rel := n.below(file)
 	if n.From == file || rel == "" {

@@ -115,7 +115,7 @@ func (p *program) graph() *graph {
 	return g
 }
 
-// edges lists what an expression refers to directly.
+// edges lists the direct references of an expression.
 func (p *program) edges(e *eval.Expression) []edge {
 	var edges []edge
 	for _, r := range e.References {
@@ -133,8 +133,8 @@ func (p *program) edges(e *eval.Expression) []edge {
 	return edges
 }
 
-// configEdges adds that a config is built after the layers of the manifests
-// that use it: their diffIDs and history stand in it.
+// configEdges adds edges from a config to the layers of the manifests that use it: it
+// holds their diffIDs and history.
 func (p *program) configEdges(g *graph) {
 	for _, n := range g.nodes {
 		if n.block.Kind != KindManifest {

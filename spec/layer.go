@@ -13,8 +13,8 @@ import (
 	"github.com/layform/layform/spec/schema"
 )
 
-// mediaType is the media type of the object as its block tells it, "" when that
-// depends on what is not known or not read yet. It reports no mistakes.
+// mediaType is the media type of the object as far as its block decides it, "" when it
+// depends on unknown values or on a file. It reports no mistakes.
 func (d *decoder) mediaType() string {
 	attrs := d.inst.block.attrs
 	d.silent = true

@@ -32,7 +32,7 @@ type loading struct {
 	bases    []BaseRequest
 }
 
-// answer is what Evaluate answers.
+// answer is a result of Evaluate.
 type answer struct {
 	object Object
 	diags  hcl.Diagnostics

@@ -11,7 +11,7 @@ import (
 	"github.com/layform/layform/layout/imagespec"
 )
 
-// Built is what is known of an object once it stands in a layout.
+// Built is the identity of an object that was built into a layout.
 type Built struct {
 	// Descriptor holds media type, digest and size of the object's blob.
 	Descriptor ocispec.Descriptor
@@ -19,9 +19,9 @@ type Built struct {
 	DiffID digest.Digest
 }
 
-// Known tells what has been built of the object at an address. An expression
-// over an object for which it answers false is unknown. It is asked by one
-// goroutine at a time, which need not be the caller's, and not after the method
+// Known looks up the build of the object at an address; false where it is not built
+// yet. An expression over an object for which it answers false is unknown. It is asked
+// by one goroutine at a time, which need not be the caller's, and not after the method
 // that it was given to has returned.
 type Known func(Address) (Built, bool)
 
@@ -76,9 +76,9 @@ type Layer struct {
 	// Archive is the path of a tar, plain or compressed; Blob that of any file.
 	// Both are relative to the spec's directory, with slashes.
 	Archive, Blob string
-	// Tree is what the layer's tar is made of, in the order of the spec.
+	// Tree are the blocks that the layer's tar is made of, in the order of the spec.
 	Tree []Node
-	// Compression is what a plain tar or a tree is compressed with.
+	// Compression is the compression of a plain tar or a tree.
 	Compression imagespec.Compression
 	// Convert is set where an archive must come out with Compression, though it is
 	// compressed already: the spec sets the compression, or a media type that
@@ -122,7 +122,7 @@ const (
 	NodeWhiteout  NodeKind = "whiteout"
 )
 
-// Metadata says what a copy takes over from the file system.
+// Metadata chooses the metadata that a copy preserves from the file system.
 type Metadata string
 
 // Normalize takes over nothing but the executable bit; Preserve takes over
@@ -145,8 +145,8 @@ type Node struct {
 	// To is the path of the copied file itself. A directory's content always goes
 	// into To.
 	Into bool
-	// From is what a copy copies and Source the file that gives a file's
-	// content: cleaned paths relative to the spec's directory, with slashes.
+	// From is the source of a copy, and Source the file with a file's content: cleaned
+	// paths relative to the spec's directory, with slashes.
 	From, Source string
 	// Include and Exclude are doublestar globs over paths below From, those that
 	// choose the other way round with "!" before them; see Selection.
@@ -197,9 +197,9 @@ type Config struct {
 	Annotations map[string]string
 }
 
-// Image is what an image config says, but for rootfs and history, which follow
-// from the layers of the manifest that uses it. A value that is nil is not set, and
-// one that is empty is set to nothing.
+// Image is the image config without rootfs and history, which follow from the layers of
+// the manifest that uses it. A value that is nil is not set, and one that is empty is
+// set to nothing.
 type Image struct {
 	Platform *ocispec.Platform
 	Created  *time.Time
@@ -245,7 +245,8 @@ type Index struct {
 	Extra map[string]json.RawMessage
 }
 
-// Entry is what a descriptor of a manifest or index says beyond type, digest and size.
+// Entry are the members of a manifest's or index's descriptor beyond type, digest and
+// size.
 type Entry struct {
 	// Tags are the ref names in index.json: sorted, without duplicates.
 	Tags []string

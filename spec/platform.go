@@ -27,7 +27,7 @@ func parsePlatform(text string) (*ocispec.Platform, string) {
 	return &p, platformProblem(&p)
 }
 
-// platformProblem says what is wrong with the names of a platform, "" if nothing is.
+// platformProblem checks the names of a platform; "" if they are right.
 func platformProblem(p *ocispec.Platform) string {
 	switch {
 	case !imagespec.KnownSystem(p.OS):

@@ -108,7 +108,7 @@ func ignoredBase(n *Node) string {
 	return ""
 }
 
-// Everything reports whether the selection takes all that there is.
+// Everything reports whether the selection has no rules, so that it matches every path.
 func (s *Selection) Everything() bool { return len(s.ignore)+len(s.exclude)+len(s.include) == 0 }
 
 // Unused gives the patterns of exclude, and of include, that matched nothing
@@ -149,7 +149,8 @@ type Folder struct {
 	// rel is its path below what is copied, and full the one that the lines of the
 	// ignore file see; empty for the root of either.
 	rel, full string
-	// ignore, exclude and include tell which rules match it or a directory above.
+	// ignore, exclude and include are set if such a rule matches it or a directory
+	// above.
 	ignore, exclude, include []bool
 }
 

@@ -24,7 +24,7 @@ type session struct {
 	loops map[Address]cty.Value
 }
 
-// env is what an expression may use besides the names of the spec.
+// env is the local scope of an expression: each, and the iterator of a dynamic block.
 type env struct {
 	inst *instance // for each; nil outside of objects
 	// iterator and item are the name and the value of a dynamic block's iterator.
@@ -159,7 +159,7 @@ func stepAt(t hcl.Traversal, i int) hcl.Traverser {
 	return nil
 }
 
-// key is the for_each key that a reference names, if that can be told.
+// key is the for_each key in a reference, if it is known.
 func (s *session) key(r eval.Reference, in *env) (string, bool) {
 	if r.Index != nil {
 		v, diags := s.expression(r.Index, in)
@@ -274,7 +274,7 @@ func (b *block) instance(key string) Address {
 	return Address{Kind: b.addr.Kind, Name: b.addr.Name, Key: key, Keyed: true}
 }
 
-// object is what a reference to an object evaluates to.
+// object is the value of a reference to an object.
 func (s *session) object(addr Address) cty.Value {
 	if v, ok := s.objects[addr]; ok {
 		return v

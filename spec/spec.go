@@ -101,8 +101,8 @@ type LoadOptions struct {
 	// One that is empty or no version number, such as "dev", passes every constraint.
 	Version string
 	// Evaluated is called with the address of each object that is evaluated, by Load
-	// and later on, possibly from several goroutines; nil for nobody. Tests count
-	// with it.
+	// and later on, possibly from several goroutines; it may be nil. Tests count with
+	// it.
 	Evaluated func(Address)
 }
 
@@ -190,11 +190,11 @@ func (s *Spec) Bases() (bases []Object, resolved bool) {
 	return bases, s.program.resolved
 }
 
-// Evaluate evaluates the object at an address, with what known tells about the
-// objects that it refers to. A nil known knows nothing: that is what Load has
-// evaluated already. The caller changes nothing in the object, which may be that of
-// others too. Files that functions read come out the same as the first time. An
-// address that the spec does not have is reported as an error.
+// Evaluate evaluates the object at an address, with the builds that known gives of the
+// objects that it refers to. A nil known knows nothing: that is what Load has evaluated
+// already. The caller changes nothing in the object, which may be that of others too.
+// Files that functions read come out the same as the first time. An address that the
+// spec does not have is reported as an error.
 func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
 	if first, ok := s.first[addr]; ok && known == nil {
 		return first.object, slices.Clone(first.diags)
@@ -216,8 +216,8 @@ func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
 	return o, eval.SortAndDedupe(diags)
 }
 
-// Outputs evaluates the outputs, sorted by name, with what known tells; a nil
-// known knows nothing.
+// Outputs evaluates the outputs, sorted by name, with the builds that known gives; a
+// nil known knows none.
 func (s *Spec) Outputs(known Known) ([]Output, hcl.Diagnostics) {
 	if s.program == nil {
 		return nil, nil
@@ -242,8 +242,8 @@ func (s *Spec) guarded(known Known, evaluate func(*session) hcl.Diagnostics) (hc
 	return eval.Guard(w, func() hcl.Diagnostics { return evaluate(ses) })
 }
 
-// Inputs lists what functions have read on disk since Load began: sorted,
-// without duplicates.
+// Inputs lists the files and patterns that functions have read since Load began:
+// sorted, without duplicates.
 func (s *Spec) Inputs() []eval.Input {
 	if s.program == nil {
 		return nil

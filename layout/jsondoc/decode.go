@@ -23,23 +23,24 @@ const (
 
 // Limits bound what Decode accepts.
 type Limits struct {
-	// Bytes is the longest document in bytes; 0 stands for imagespec.MaxDocument.
+	// Bytes is the longest document in bytes; 0 means imagespec.MaxDocument.
 	Bytes int64
-	// Depth is the deepest nesting of objects and arrays; 0 stands for imagespec.MaxJSONDepth.
+	// Depth is the deepest nesting of objects and arrays; 0 means
+	// imagespec.MaxJSONDepth.
 	Depth int
-	// Elements is the number of elements that all arrays together may have, but
-	// for those that the target does not know; 0 stands for any.
+	// Elements is the number of elements that all arrays together may have, but for
+	// those that the target does not know; 0 means any number.
 	Elements int
 }
 
-// Error says what is wrong with a document, and where.
+// Error is a problem of a document, with its place.
 type Error struct {
 	// Line and Column count from 1; the column is in bytes. Both are 0 when the
 	// mistake has no place, as when the document is too long.
 	Line, Column int
 	// Pointer is the JSON pointer (RFC 6901) of the value, empty for the document.
 	Pointer string
-	// Problem says what is wrong.
+	// Problem is the message, without the place.
 	Problem string
 	// Err is the cause, if there is one.
 	Err error

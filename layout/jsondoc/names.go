@@ -28,7 +28,7 @@ type tracker struct {
 // duplicates, all their names are kept until it ends.
 const maxMembers = 100_000
 
-// memberCost is what a map needs for a member, beside key and value.
+// memberCost is the memory of a map's member in bytes, without key and value.
 const memberCost = 48
 
 // hold adds the memory of a value that is read into the element of o.

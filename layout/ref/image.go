@@ -179,7 +179,8 @@ func parseName(s string) (Image, error) {
 	return i, nil
 }
 
-// checkDigest is imagespec's rule, in words for somebody who typed the digest.
+// checkDigest is imagespec's rule for digests, with messages about a digest that was
+// typed.
 func checkDigest(s string) error {
 	switch err := imagespec.CheckDigest(digest.Digest(s)); {
 	case err == nil:
@@ -206,8 +207,8 @@ func (i Image) Name() string {
 	return i.Host + "/" + i.Repository
 }
 
-// Reference is what a registry is asked for: the digest if there is one, else the
-// tag. It is empty for the name of a repository.
+// Reference is the last part of a manifest's URL at a registry: the digest if there is
+// one, else the tag. It is empty for the name of a repository.
 func (i Image) Reference() string {
 	if i.Digest != "" {
 		return i.Digest.String()

@@ -33,14 +33,14 @@ type Reference struct {
 	Image     Image
 }
 
-// forms is what every error about the form of a reference offers.
+// forms is the hint of every error about the form of a reference.
 const forms = "write oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or docker://HOST/REPOSITORY[:TAG]"
 
 // Parse parses a reference that begins with its transport.
 func Parse(s string) (Reference, error) { return parse(s, firstColon) }
 
-// splitter splits what follows the transport into a path and the name behind a
-// colon; hasName tells an empty name from none.
+// splitter splits the text after the transport into a path and the name behind a colon;
+// hasName is true for an empty name, and false for none.
 type splitter func(s string) (path, name string, hasName bool)
 
 func parse(s string, split splitter) (Reference, error) {
@@ -179,7 +179,7 @@ var escaped = []struct {
 	code string
 }{{':', "%3A"}, {'%', "%25"}}
 
-// escape writes a path such that it can stand in a reference.
+// escape percent-encodes the characters of a path that a reference gives a meaning.
 func escape(path string) string {
 	var b strings.Builder
 	start := 0
@@ -214,7 +214,7 @@ func unescape(path string) string {
 	return b.String()
 }
 
-// codeAt is the character that the escape at path[i] stands for; 0 for none.
+// codeAt decodes the escape at path[i]; 0 where there is none.
 func codeAt(path string, i int) byte {
 	if i+3 > len(path) {
 		return 0

@@ -48,8 +48,8 @@ type Options struct {
 	Event func(Event)
 }
 
-// Credential is what proves to a registry who asks: user name and password,
-// an identity token (RefreshToken), or a registry token (AccessToken).
+// Credential authenticates a client: user name and password, an identity token
+// (RefreshToken), or a registry token (AccessToken).
 type Credential = auth.Credential
 
 // TLS holds the roots and client certificates for one origin, which get to no other.
@@ -60,7 +60,7 @@ type TLS struct {
 	Certificates []tls.Certificate
 }
 
-// EventKind is what an Event reports.
+// EventKind is the type of an Event.
 type EventKind string
 
 // The kinds of events.

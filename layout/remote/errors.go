@@ -21,7 +21,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
-// Failure is what each error of this package knows of its place.
+// Failure is the context of a failed request, part of each error of this package.
 type Failure struct {
 	Host       string
 	Repository string

@@ -29,7 +29,7 @@ func originOf(u *url.URL) origin {
 	return o
 }
 
-// hostPort is what is dialled.
+// hostPort is the address to dial.
 func (o origin) hostPort() string { return net.JoinHostPort(o.host, o.port) }
 
 // String writes the origin as the beginning of a URL, without the default port.
@@ -203,7 +203,7 @@ func (r *routes) checkAddress(address string) error {
 	return nil
 }
 
-// inner is the IPv4 address that an IPv6 address stands for (mapped, NAT64, 6to4);
+// inner is the IPv4 address that is embedded in an IPv6 address (mapped, NAT64, 6to4);
 // any other address is itself.
 func inner(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap().WithZone("")

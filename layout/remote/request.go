@@ -206,8 +206,8 @@ func (r *Repository) readAll(resp *http.Response) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// plainBody is the body of an answer without a content encoding, which a proxy
-// may add though it was told not to.
+// plainBody decodes the content encoding of an answer's body, which a proxy may add
+// although the request did not allow one.
 func plainBody(resp *http.Response) (io.Reader, error) {
 	switch e := strings.ToLower(resp.Header.Get("Content-Encoding")); e {
 	case "", "identity":

@@ -16,7 +16,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// capabilities is what a repository's registry was seen to have or to lack.
+// capabilities are the optional features of a registry that were detected so far.
 type capabilities struct {
 	noMultiTag  atomic.Bool // it ignores ?tag=
 	noReferrers atomic.Bool // it has no referrers API
@@ -82,7 +82,8 @@ func checkReference(s string) error {
 	return nil
 }
 
-// headDescriptor is what an answer to HEAD says, if it says all.
+// headDescriptor is the descriptor in the headers of an answer to HEAD, if they are
+// complete.
 func headDescriptor(resp *http.Response, reference string) (ocispec.Descriptor, bool) {
 	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	desc := ocispec.Descriptor{MediaType: mediaType, Digest: digest.Digest(resp.Header.Get(headerDigest)), Size: resp.ContentLength}

@@ -21,8 +21,8 @@ const (
 	lastWait  = 10 * time.Second
 )
 
-// budget is what one operation may spend on attempts that fail, over all of its
-// requests.
+// budget bounds the retries of one operation: the sum of its waits and the attempts in
+// a row, over all of its requests.
 type budget struct {
 	mu       sync.Mutex
 	left     time.Duration // of the waits
@@ -146,7 +146,7 @@ func busy(status int) bool {
 	return false
 }
 
-// retryAfter is what a Retry-After header asks for, in seconds or as a date.
+// retryAfter is the wait that a Retry-After header asks for, in seconds or as a date.
 func retryAfter(resp *http.Response) time.Duration {
 	v := resp.Header.Get("Retry-After")
 	if s, err := strconv.ParseInt(v, 10, 32); err == nil {

@@ -18,7 +18,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Pushed is what a registry said to a manifest.
+// Pushed is a registry's answer to the push of a manifest.
 type Pushed struct {
 	Descriptor ocispec.Descriptor
 	// Subject reports whether the registry listed the manifest as a referrer of its
@@ -26,8 +26,8 @@ type Pushed struct {
 	Subject bool
 }
 
-// Condition is what a tag has to be before it is changed. The zero value is no
-// condition.
+// Condition is the precondition of a change of a tag: its present digest. The zero
+// value is no condition.
 type Condition struct {
 	Digest digest.Digest // it has this digest
 	Absent bool          // it does not exist
@@ -229,7 +229,7 @@ func (r *Repository) dueTags(ctx context.Context, desc ocispec.Descriptor, tags 
 	return due, nil
 }
 
-// tagDigest is what a tag names; empty when it does not exist.
+// tagDigest is the digest of a tag; empty when the tag does not exist.
 func (r *Repository) tagDigest(ctx context.Context, tag string) (digest.Digest, error) {
 	desc, err := r.Resolve(ctx, tag)
 	if errors.As(err, new(*NotFoundError)) {
@@ -304,7 +304,7 @@ func (r *Repository) putTag(ctx context.Context, desc ocispec.Descriptor, data [
 	return err
 }
 
-// readBack checks that a tag is what it was put to.
+// readBack checks that a tag has the digest that was put.
 func (r *Repository) readBack(ctx context.Context, desc ocispec.Descriptor, tag string, cond Condition) error {
 	ctx, _ = r.withBudget(ctx)
 	for try := 1; ; try++ {

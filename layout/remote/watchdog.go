@@ -134,8 +134,8 @@ func (w *watch) end() {
 	w.cancel(nil)
 }
 
-// watchedBody tells its watch of the bytes that pass; the body of the answer,
-// which is the last, ends it.
+// watchedBody counts the bytes of a body as progress of its watch; the body of the
+// answer, which is the last, ends the watch.
 type watchedBody struct {
 	io.ReadCloser
 	watch *watch

@@ -13,9 +13,9 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-// Cache remembers the digests of files by what the file system says of them: a
-// file whose size, times, inode and device are what they were has the content
-// that it had. It is safe for use by several goroutines.
+// Cache maps files to the digests of their content: a file whose size, times, inode and
+// device did not change has the content that it had. It is safe for use by several
+// goroutines.
 //
 // Times are coarse: a file can change twice within one tick and look the same.
 // So, as git does for its index, a file that changed after the Cache was opened,
@@ -30,14 +30,14 @@ type Cache struct {
 	dirty   bool
 }
 
-// Stat is what the file system says of a regular file and its content; times
-// are in nanoseconds since the epoch.
+// Stat is the part of a regular file's stat that changes with its content; times are in
+// nanoseconds since the epoch.
 type Stat struct {
 	Size, Mtime, Ctime int64
 	Inode, Device      uint64
 }
 
-// Hash is a number that tells two Stats apart, in eight bytes; never 0.
+// Hash is a 64-bit hash of a Stat; never 0.
 func (s Stat) Hash() uint64 {
 	var h uint64
 	for _, v := range [...]uint64{uint64(s.Size), uint64(s.Mtime), uint64(s.Ctime), s.Inode, s.Device} {
@@ -79,8 +79,8 @@ func OpenCache(store *layout.Store) *Cache {
 	return c
 }
 
-// Lookup returns the digest of the file at path when info is what it was when
-// the digest was stored. path is any name that means the same file each time.
+// Lookup returns the digest of the file at path if info is equal to the one that it was
+// stored with. path is any name that means the same file each time.
 func (c *Cache) Lookup(path string, info fs.FileInfo) (digest.Digest, bool) {
 	st, ok := StatOf(info)
 	if !ok {
@@ -94,9 +94,9 @@ func (c *Cache) Lookup(path string, info fs.FileInfo) (digest.Digest, bool) {
 	return sum.Digest(), true
 }
 
-// Folder is what the Cache remembers of the files whose paths are dir, a slash
-// and a name; of those without a slash for an empty dir. It is never nil, and
-// asks what Lookup asks with less work for each file.
+// Folder is the part of the Cache for the files whose paths are dir, a slash and a
+// name; for an empty dir, those without a slash. It is never nil, and asks what Lookup
+// asks with less work for each file.
 func (c *Cache) Folder(dir string) *Folder {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -26,11 +26,11 @@ const limit = 64 << 20
 // ErrCorrupt is in the tree of errors about files that are damaged.
 var ErrCorrupt = errors.New("the file is damaged")
 
-// FileError says what is wrong with a file of ours, and what to do.
+// FileError is an error about a file of ours, with the remedy.
 type FileError struct {
 	// Path is the file.
 	Path string
-	// Problem says what is wrong and what to do.
+	// Problem is the message: the fault and the remedy.
 	Problem string
 	// Err is the cause; it is ErrCorrupt for damage.
 	Err error
@@ -185,8 +185,8 @@ func (s *Stage) checkDigests() error {
 	return nil
 }
 
-// settle tells on which side of the swap a pending Stage stands, and whether the
-// swap that it announced has happened.
+// settle resolves a pending Stage against index.json: it is the state before or after
+// the swap, and swapped reports which.
 func settle(ctx context.Context, store *layout.Store, st *Stage) (settled *Stage, swapped bool, err error) {
 	if st.State == Done {
 		return st, true, nil

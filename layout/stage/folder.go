@@ -12,9 +12,8 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-// Folder is what a Cache remembers of the files of one folder. It is safe for
-// use by several goroutines, and fastest when files are asked for in the order
-// of their names.
+// Folder is the part of a Cache for the files of one directory. It is safe for use by
+// several goroutines, and fastest when files are asked for in the order of their names.
 //
 // The records of a saved cache are used as they were read, so that opening a
 // cache costs next to nothing for each file: count records of a fixed length,
@@ -26,14 +25,15 @@ type Folder struct {
 	count   int
 	// next is the record after the one that was found last.
 	next int
-	// fresh is what was learnt since, by name; nil for a file that was forgotten.
+	// fresh are the entries that are newer than the records, by name; nil for a file
+	// that was forgotten.
 	fresh map[string]*remembered
-	// names is what the folder holds, after a Stat of the folder and the number
-	// of saves since that was of use; empty where it is not known.
+	// names is the cached directory listing: a Stat of the directory, the number of
+	// saves since it was last used, and the names; empty where it is not known.
 	names []byte
 }
 
-// remembered is what a Cache knows of one file.
+// remembered is the Cache's entry of one file.
 type remembered struct {
 	stat Stat
 	sum  layer.Sum
@@ -53,8 +53,8 @@ const (
 	leastFolder = 4 + idleOfNames + 1
 )
 
-// Lookup returns the SHA-256 of the file name when st is what it was when the
-// digest was stored, nil otherwise. It is not to be written to.
+// Lookup returns the SHA-256 of the file name if st is equal to the one that it was
+// stored with, nil otherwise. It is not to be written to.
 func (f *Folder) Lookup(name string, st Stat) *layer.Sum {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,8 +76,8 @@ func (f *Folder) Lookup(name string, st Stat) *layer.Sum {
 	return (*layer.Sum)(rec[digestAt:idleAt])
 }
 
-// Names gives what SetNames was given, when st, what stat says of the folder,
-// is what it was then: nothing came or went since.
+// Names is the listing that SetNames stored, if st, the Stat of the directory, is the
+// same as then: nothing came or went since.
 func (f *Folder) Names(st Stat) (string, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,9 +88,9 @@ func (f *Folder) Names(st Stat) (string, bool) {
 	return string(f.names[idleOfNames+1:]), true
 }
 
-// SetNames remembers what the folder holds, in any form. st must have been taken
-// before it was listed, which must have been after the Cache was opened. What
-// could have changed unseen is not remembered.
+// SetNames stores the listing of the directory, in any form. st must have been taken
+// before it was listed, which must have been after the Cache was opened. What could
+// have changed unseen is not remembered.
 func (f *Folder) SetNames(st Stat, names string) {
 	if f.cache.racy(st) {
 		return

@@ -212,9 +212,9 @@ func (r *repair) cache(context.Context) error {
 	})
 }
 
-// PruneTOCs removes the tables of contents of layers that are not among there,
-// the blobs of the layout, as after a GC, and tells which. The caller holds the
-// lock of the layout.
+// PruneTOCs removes and lists the tables of contents of layers that are not among
+// there, the blobs of the layout, as after a GC. The caller holds the lock of the
+// layout.
 func PruneTOCs(ctx context.Context, store *layout.Store, there map[digest.Digest]bool) (removed []digest.Digest, err error) {
 	all, err := DigestsOfTOCs(ctx, store)
 	if err != nil {

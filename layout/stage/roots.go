@@ -11,7 +11,7 @@ import (
 	"github.com/layform/layform/layout"
 )
 
-// Held is what the specs of a layout lay claim to.
+// Held is the content that the specs of a layout own.
 type Held struct {
 	// Roots are the descriptors of all staged objects, tags and entries, and of
 	// all that interrupted applies have built. Sorted by digest, once each.
@@ -21,10 +21,10 @@ type Held struct {
 	Blobs []digest.Digest
 }
 
-// Holds gathers what the staging states and journals of all specs lay claim to,
-// on both sides of a swap that has not been confirmed. A staging state that
-// cannot be read is an error: what it holds is not known. Whoever deletes by the
-// answer holds the lock of the layout.
+// Holds gathers the content that the staging states and journals of all specs own, on
+// both sides of a swap that has not been confirmed. A staging state that cannot be read
+// is an error: what it holds is not known. Whoever deletes by the answer holds the lock
+// of the layout.
 func Holds(ctx context.Context, store *layout.Store) (Held, error) {
 	names, err := specs(store)
 	if err != nil {

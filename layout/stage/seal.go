@@ -14,18 +14,17 @@ import (
 	"github.com/layform/layform/layout"
 )
 
-// sealedAnnotations is the annotation that stands, in a staging state alone, for
-// those of an entry of which some are sensitive.
+// sealedAnnotations is the annotation that replaces, in a staging state alone, the
+// annotations of an entry of which some are sensitive.
 const sealedAnnotations = "sealed"
 
 // sealPrefix begins every sealed value: an annotation of the user's may have the
 // name of ours.
 const sealPrefix = `"hmac-sha256:`
 
-// Seal is the form in which the state keeps a sensitive value: a JSON string with
-// a digest under the state's salt, enough to tell whether the value changed. A
-// state without a salt, of an earlier version, keeps the value as it is given,
-// which is a plain digest.
+// Seal is the stored form of a sensitive value: a JSON string with a digest under the
+// state's salt, enough to detect a change. A state without a salt, of an earlier
+// version, keeps the value as it is given, which is a plain digest.
 func (s *Stage) Seal(value string) string {
 	if s.Salt == "" {
 		return value
@@ -52,8 +51,8 @@ func (s *Stage) SealEntry(d ocispec.Descriptor) ocispec.Descriptor {
 	return d
 }
 
-// SameEntry reports whether is, an entry of index.json, says what was says, which
-// the state keeps.
+// SameEntry compares was, an entry as the state keeps it, with is, an entry of
+// index.json.
 func (s *Stage) SameEntry(was, is ocispec.Descriptor) bool {
 	if strings.HasPrefix(was.Annotations[sealedAnnotations], sealPrefix) && s.Salt != "" {
 		is = s.SealEntry(is)

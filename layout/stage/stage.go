@@ -65,7 +65,7 @@ const (
 	Done    State = "done"
 )
 
-// Object is what was built for one address.
+// Object is the record of the last build of one address.
 type Object struct {
 	// Fingerprint covers everything that decides the object's bytes.
 	Fingerprint digest.Digest      `json:"fingerprint"`

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// StatOf is what the file system says of a file; false when it cannot be told.
+// StatOf converts the system's stat; false when info has none.
 func StatOf(info fs.FileInfo) (Stat, bool) {
 	sys, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || !info.Mode().IsRegular() {

@@ -13,7 +13,7 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-// tocAdvice says what to do about a table of contents that cannot be used.
+// tocAdvice is the remedy for a table of contents that cannot be used.
 const tocAdvice = "; it can be removed, and is made again from the layer"
 
 // tocLimit is the longest table of contents that is read, in bytes.
@@ -172,7 +172,7 @@ func DigestsOfTOCs(ctx context.Context, store *layout.Store) ([]digest.Digest, e
 	return all, nil
 }
 
-// tocDigest is the layer blob that a file name in the folder toc stands for.
+// tocDigest is the digest of the layer of a file in the folder toc, by its name.
 func tocDigest(name string) (digest.Digest, bool) {
 	algorithm, encoded, ok := strings.Cut(name, "-")
 	dgst := digest.Digest(algorithm + ":" + encoded)

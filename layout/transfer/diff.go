@@ -76,7 +76,7 @@ type node struct {
 	manifest bool
 	data     []byte
 	content  []ocispec.Descriptor
-	// subject is what the manifest refers to; it need not be there.
+	// subject is the manifest's subject; it need not be there.
 	subject  *ocispec.Descriptor
 	referrer bool
 	optional bool
@@ -86,7 +86,7 @@ type node struct {
 	gone     bool
 }
 
-// root reads what a root is, and filters it.
+// root resolves a root, and filters its platforms.
 func (d *differ) root(ctx context.Context, r Root) (Root, error) {
 	if !imagespec.IsManifest(r.Descriptor.MediaType) {
 		return r, fmt.Errorf("%s is a %s, not a manifest or an index: it cannot be copied on its own", r.Descriptor.Digest, r.Descriptor.MediaType)

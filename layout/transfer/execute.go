@@ -248,7 +248,7 @@ func readManifest(ctx context.Context, src Fetcher, desc ocispec.Descriptor) ([]
 	return b.Bytes(), nil
 }
 
-// commit gathers what the destination is told at the end.
+// commit is the argument of the destination's Commit.
 func (e *execution) commit(ctx context.Context, p *Plan) (Commit, error) {
 	c := Commit{Roots: p.Roots, Referrers: p.Referrers, Manifests: map[digest.Digest][]byte{}}
 	for _, root := range p.Roots {

@@ -5,8 +5,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Plan is what Execute will do: a plain value. Nothing in it depends on the time
-// or the order in which requests were answered.
+// Plan is the input of Execute: a plain value. Nothing in it depends on the time or the
+// order in which requests were answered.
 type Plan struct {
 	Roots     []Root     `json:"roots"`
 	Referrers []Referrer `json:"referrers"`
@@ -29,7 +29,7 @@ type Step struct {
 	Content []byte `json:"-"`
 }
 
-// Action is what happens to a blob or manifest.
+// Action is how a blob or manifest comes to the destination.
 type Action string
 
 // The actions.
@@ -37,7 +37,7 @@ const (
 	There  Action = "there"  // the destination has it
 	Mount  Action = "mount"  // from a repository beside, or else Upload
 	Upload Action = "upload" // its bytes are sent
-	// Skipped: not sent, for nobody but the place of its URLs may give it away. Only
+	// Skipped: not sent, for its license allows distribution from its URLs alone. Only
 	// in results.
 	Skipped Action = "skipped"
 )
@@ -102,14 +102,14 @@ func (p *Plan) Changes() bool {
 	return false
 }
 
-// Result is what Execute did. After an error it is nil.
+// Result summarises an execution. After an error it is nil.
 type Result struct {
 	Roots   []Root  `json:"roots"`
 	Summary Summary `json:"summary"`
 }
 
-// stepKey tells content apart by digest and role: the same bytes may be a
-// manifest to one and a mere blob to another.
+// stepKey identifies content by digest and role: the same bytes may be a manifest to
+// one and a mere blob to another.
 type stepKey struct {
 	digest   digest.Digest
 	manifest bool

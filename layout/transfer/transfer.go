@@ -10,9 +10,9 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Fetcher reads content. Whoever reads it to io.EOF has the bytes that the
-// descriptor names; the error is errdef.ErrNotFound where there is none. The
-// caller closes the reader.
+// Fetcher reads content. A caller that reads it to io.EOF has the bytes that the
+// descriptor names; the error is errdef.ErrNotFound where there is none. The caller
+// closes the reader.
 type Fetcher interface {
 	Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error)
 }
@@ -43,8 +43,8 @@ type Writer interface {
 
 // Publisher gives names to content.
 type Publisher interface {
-	// Resolve finds what a tag names. The error is errdef.ErrNotFound if it does not
-	// exist.
+	// Resolve finds the descriptor of a tag. The error is errdef.ErrNotFound if it does
+	// not exist.
 	Resolve(ctx context.Context, tag string) (ocispec.Descriptor, error)
 	// Commit makes referrers found and tags named, once, after all content.
 	Commit(ctx context.Context, c Commit) error
@@ -57,7 +57,7 @@ type Destination interface {
 	Publisher
 }
 
-// Presence is what a destination says of content.
+// Presence is whether a destination has content.
 type Presence string
 
 // The presences.
@@ -69,13 +69,15 @@ const (
 	Checked Presence = "there with its blobs"
 )
 
-// Commit is what a transfer makes of the content that it brought.
+// Commit is the last step of a transfer: the roots to tag and the referrers to
+// register.
 type Commit struct {
 	Roots []Root
 	// Manifests holds the bytes of the roots.
 	Manifests map[digest.Digest][]byte
 	Referrers []Referrer
-	// Content is all that the roots and referrers lead to and that has to be there.
+	// Content are the descriptors that the roots and referrers lead to and that have to
+	// exist.
 	Content []ocispec.Descriptor
 }
 
@@ -94,7 +96,7 @@ type Tag struct {
 	Action TagAction     `json:"action"`
 }
 
-// TagAction is what becomes of a tag.
+// TagAction is the change of a tag.
 type TagAction string
 
 // The actions: the tag is right already, is made, or is moved from another digest.
@@ -151,7 +153,7 @@ type Event struct {
 	Bytes int64
 }
 
-// EventKind is what an Event reports.
+// EventKind is the type of an Event.
 type EventKind string
 
 // The kinds of events.

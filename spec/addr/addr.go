@@ -152,8 +152,8 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// Selects reports whether a, as somebody writes it to choose objects, means the
-// object at b: its own address, or that of its block.
+// Selects reports whether the pattern a, such as a target, matches the object at b: by
+// its own address, or by that of its block.
 func (a Address) Selects(b Address) bool { return a == b || a == b.Block() }
 
 // MarshalText is String for an address that names something.

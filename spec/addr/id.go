@@ -14,7 +14,7 @@ type ID struct {
 	Use Address
 }
 
-// separator stands between the address and the use in the text of an ID.
+// separator is the text between the address and the use of an ID.
 const separator = " for "
 
 // String writes the ID: config.app, or config.app for manifest.web["arm64"].

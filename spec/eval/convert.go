@@ -164,7 +164,7 @@ func collected(v cty.Value) cty.Value {
 	return collectionOf(to, keys, members).WithMarks(marks)
 }
 
-// conversionCost is what cty's conversion of a value compares.
+// conversionCost is the number of comparisons in cty's conversion of a value.
 func conversionCost(v cty.Value) int64 {
 	v, _ = v.Unmark()
 	if t := v.Type(); !t.IsTupleType() && !t.IsObjectType() || !hasMany(v) {

@@ -48,7 +48,7 @@ const (
 	MaxDetail = 2000
 )
 
-// brief keeps a diagnostic short: values of any size may stand in it.
+// brief truncates a diagnostic: values of any size may be quoted in it.
 func brief(d *hcl.Diagnostic) {
 	if len(d.Detail) > MaxDetail {
 		d.Detail = strings.ToValidUTF8(d.Detail[:MaxDetail], "") + "…"

@@ -39,7 +39,8 @@ func (l *Library) Dir() string { return l.reader.dir }
 // named in Inputs; the content comes out the same each time.
 func (l *Library) Read(function, name string) (string, error) { return l.reader.read(function, name) }
 
-// Inputs lists what was read so far: sorted, without duplicates.
+// Inputs lists the files and patterns that were read so far: sorted, without
+// duplicates.
 func (l *Library) Inputs() []Input { return l.reader.list() }
 
 // Has reports whether there is a function of that name.
@@ -63,7 +64,7 @@ type Evaluation struct {
 	at     hcl.Range
 }
 
-// NewEvaluation is an evaluation that w is told of.
+// NewEvaluation starts an evaluation that reports its progress to w.
 func (l *Library) NewEvaluation(w *Watch) *Evaluation {
 	v := &Evaluation{library: l, meter: &meter{watch: w}}
 	v.ctx = l.root.NewChild()

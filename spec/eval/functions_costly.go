@@ -12,8 +12,8 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-// The cost of functions that work more than the sizes of their arguments and of
-// their result tell, in the units of a meter.
+// The extra cost of functions whose work is not linear in the sizes of their arguments
+// and result, in the units of a meter.
 const (
 	// pairCost is for comparing two values.
 	pairCost = 64

@@ -13,7 +13,7 @@ type Function struct {
 	Name string
 	// Group is the heading under which the reference lists it.
 	Group string
-	// Text says what the function gives, in whole sentences.
+	// Text describes the result, in whole sentences.
 	Text string
 	// Differs says where it is not what Terraform has under the name, "" where it is.
 	Differs string
@@ -43,8 +43,8 @@ func (f Function) Signature() string {
 	return f.Name + "(" + strings.Join(names, ", ") + ")"
 }
 
-// functionDoc is what is written about a function; its parameters are named by
-// the function itself.
+// functionDoc is the documentation of a function; its parameters are named by the
+// function itself.
 type functionDoc struct {
 	text            string
 	params          []string

@@ -1,6 +1,6 @@
 package eval
 
-// inTree is what all functions of files say of paths.
+// inTree is the text about paths, common to all functions that read files.
 const inTree = "A path in the spec's directory, relative to it."
 
 // exact is how functions that make text of bytes differ from Terraform's.

@@ -143,7 +143,7 @@ func loneSurrogate[T string | []byte](text T) int {
 	return -1
 }
 
-// escaped is the character that the escape \uXXXX at an offset stands for.
+// escaped decodes the escape \uXXXX at an offset.
 func escaped[T string | []byte](text T, at int) (rune, bool) {
 	if at+6 > len(text) || string(text[at:at+2]) != `\u` {
 		return 0, false

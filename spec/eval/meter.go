@@ -19,11 +19,11 @@ const (
 	// It is a last resort: what takes time is counted, so that what a spec may do
 	// does not depend on the machine or on its load.
 	MaxSilence = 2 * time.Minute
-	// maxLoaded is what all evaluations of one Load may produce together.
+	// maxLoaded bounds the sum of maxProduced over all evaluations of one Load.
 	maxLoaded = 1 << 30
-	// maxProduced is what one evaluation may produce, and maxValue what one value
-	// may take, in bytes of strings and numbers plus valueCost for every element
-	// and, for what is produced, stepCost for every step.
+	// maxProduced bounds the output of one evaluation, and maxValue the size of one
+	// value: bytes of strings and numbers, plus valueCost for every element and, for
+	// output, stepCost for every step.
 	maxProduced = 96 << 20
 	maxValue    = 32 << 20
 	valueCost   = 64
@@ -42,13 +42,13 @@ type meter struct {
 	// try and can do not hide it.
 	limit string
 	at    hcl.Range
-	// Watch is told of the progress, and stops the evaluation from outside.
+	// Watch receives the progress, and stops the evaluation from outside.
 	watch *Watch
 }
 
 // Watch connects an evaluation with guarded, which waits for it.
 type Watch struct {
-	// counted is what all meters of the evaluation have charged.
+	// counted is the sum of the charges of all meters of the evaluation.
 	counted atomic.Int64
 	stop    atomic.Bool
 }

@@ -30,8 +30,8 @@ const (
 	maxFileset = 100_000
 )
 
-// reader reads files of the spec's directory for functions, remembers what it
-// found and gives the same answer again. It never leaves the directory.
+// reader reads files of the spec's directory for functions, and caches them: a second
+// read has the same result. It never leaves the directory.
 type reader struct {
 	dir string
 
@@ -47,7 +47,7 @@ type inputKey struct{ function, path, pattern string }
 // readFile is one file that was read.
 type readFile struct {
 	digest digest.Digest
-	// text is the content where it is kept, and kept tells that it is.
+	// text is the content, if kept is set.
 	text string
 	kept bool
 }
@@ -96,8 +96,8 @@ func (r *reader) list() []Input {
 	return inputs
 }
 
-// CleanPath cleans a path that a spec names and checks that it stays in the
-// spec's directory as far as the text tells; os.Root sees to symlinks.
+// CleanPath cleans a path of a spec and checks lexically that it stays in the spec's
+// directory; os.Root checks symlinks.
 func CleanPath(name string) (string, error) {
 	switch {
 	case name == "":
@@ -147,7 +147,7 @@ func (r *reader) read(function, name string) (string, error) {
 	return text, nil
 }
 
-// exists tells whether there is a regular file of the name.
+// exists reports whether there is a regular file of the name.
 func (r *reader) exists(name string) (bool, error) {
 	clean, err := CleanPath(name)
 	if err != nil {

@@ -18,7 +18,7 @@ type Reference struct {
 	// layer.app[each.key]. It is nil where there is none, or none that means the
 	// same outside of the expression, or where it stands in traversal.
 	Index *Expression
-	// rest is what follows index.
+	// rest are the steps after index.
 	rest hcl.Traversal
 }
 
@@ -44,8 +44,8 @@ func (r Reference) Block() (addr.Address, bool) {
 	return addr.Address{Kind: kind, Name: name}, ok && kind.Valid()
 }
 
-// StepName is the name that a step of a traversal stands for, as an attribute
-// or as an index that is a string.
+// StepName is the name in a step of a traversal: of an attribute, or of an index that
+// is a string.
 func StepName(step hcl.Traverser) (string, bool) {
 	switch step := step.(type) {
 	case hcl.TraverseAttr:
@@ -82,7 +82,7 @@ func (r Reference) Attribute(keyed bool) (name string, step hcl.Traverser) {
 	return name, rest[0]
 }
 
-// FindReferences lists what an expression refers to.
+// FindReferences lists the references in an expression.
 func FindReferences(e hclsyntax.Expression) []Reference {
 	w := &referenceWalker{indexes: map[hclsyntax.Node]indexing{}}
 	hclsyntax.Walk(e, w)
@@ -103,7 +103,7 @@ type referenceWalker struct {
 	indexes map[hclsyntax.Node]indexing
 }
 
-// Enter notes what the node refers to.
+// Enter records the reference of a node.
 func (w *referenceWalker) Enter(n hclsyntax.Node) hcl.Diagnostics {
 	switch n := n.(type) {
 	case hclsyntax.ChildScope:

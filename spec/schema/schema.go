@@ -68,28 +68,28 @@ type Attribute struct {
 	// Name is the attribute's name: the image spec's JSON name in snake_case, where
 	// it has one.
 	Name string
-	// Type is what values are converted to; any value where it is dynamic. Forms are
-	// other types that are taken as well.
+	// Type is the type that values are converted to; any value where it is dynamic.
+	// Forms are other types that are taken as well.
 	Type  cty.Type
 	Forms []cty.Type
 	Form  Form
 	// Refers are the kinds of objects that the value, or its elements, refer to.
 	Refers   []addr.Kind
 	Required bool
-	// Values are all that a string may be; nil where it is free.
+	// Values are the allowed strings; nil for any.
 	Values []string
 	// Default is the value that counts where the attribute is not set, as an
 	// expression, or in words; empty where there is none.
 	Default string
-	// Text says what the attribute means, in whole sentences.
+	// Text is the meaning of the attribute, in whole sentences.
 	Text string
 	// Example is a right value, as an expression.
 	Example string
 	// Section is where the image spec defines it: file and member; empty for what
 	// is layform's own.
 	Section string
-	// Member is the JSON name in the object's document, and InConfig tells that it
-	// is in the "config" member of an image config. Image attributes belong to image
+	// Member is the JSON name in the object's document, and InConfig is set for members
+	// of the "config" object of an image config. Image attributes belong to image
 	// configs, and not to configs of other media types.
 	Member          string
 	InConfig, Image bool
@@ -101,7 +101,7 @@ type Attribute struct {
 type Block struct {
 	// Name is the block type, and Label what its label is; empty without one.
 	Name, Label string
-	// Text says what the block describes, in whole sentences.
+	// Text is the meaning of the block, in whole sentences.
 	Text       string
 	Attributes []Attribute
 	// Blocks are those that may be in it.
@@ -203,8 +203,8 @@ func (b *Block) Reserved(inConfig bool) []string {
 	return members
 }
 
-// Decides tells what an attribute of a kind of objects decides. An attribute that
-// the kind does not have decides the blob.
+// Decides looks up the places in a layout that an attribute of a kind of objects
+// decides. An attribute that the kind does not have decides the blob.
 func Decides(kind addr.Kind, attribute string) Effect {
 	if !kind.Valid() {
 		return Blob
