@@ -7,4 +7,4 @@ layer "app" {
 
 manifst "app" {}
 
-base "alpine" {}
+publish "alpine" {}
