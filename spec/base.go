@@ -20,6 +20,9 @@ type Base struct {
 	From ref.Reference
 	// Platform chooses an image from an index; nil takes what From leads to.
 	Platform *ocispec.Platform
+	// Pin is set where the lock file pins an image outside of a registry, as it does all
+	// that a registry names by tags.
+	Pin bool
 	// Image is what was found there; nil where it was not looked for.
 	Image *BaseImage
 }
@@ -89,7 +92,34 @@ func (d *decoder) base() *Base {
 		}
 		b.Platform = p
 	}
+	d.pin(b)
 	return b
+}
+
+// pin decodes whether a base is pinned by the lock file.
+func (d *decoder) pin(b *Base) {
+	g := d.get(d.inst.block.attrs, "pin")
+	switch {
+	case !d.mustKnow(g) || g.value.False():
+	case b.From.Transport == ref.Registry:
+		d.err(g.rng, "pin is for layouts and archives. What a registry names by a tag is pinned always, and a digest in from needs no pin.")
+	case b.From.Digest != "":
+		d.err(g.rng, "The digest in from pins the image already. Leave out pin, or the digest.")
+	default:
+		b.Pin = true
+	}
+}
+
+// LockKey is the label of the pin of a base in the lock file: its reference in normal
+// form. It is empty for a base that is not pinned.
+func (b *Base) LockKey() string {
+	switch {
+	case b.From.Transport == ref.Registry && b.From.Image.Digest == "":
+		return b.From.Image.String()
+	case b.Pin:
+		return b.From.String()
+	}
+	return ""
 }
 
 // requestBases evaluates the base blocks that something refers to.

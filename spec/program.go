@@ -24,15 +24,12 @@ type program struct {
 
 	name       string
 	layoutPath string
-	// archivePath is empty where the layout has no archive.
-	archivePath  string
-	archiveRange hcl.Range
-	layforms     []*plainBlock
-	layouts      []*plainBlock
-	variables    map[string]*variable
-	locals       map[string]*local
-	blocks       map[Address]*block
-	outputs      map[string]*output
+	layforms   []*plainBlock
+	layouts    []*plainBlock
+	variables  map[string]*variable
+	locals     map[string]*local
+	blocks     map[Address]*block
+	outputs    map[string]*output
 
 	// checkOnly is that of LoadOptions.
 	checkOnly bool

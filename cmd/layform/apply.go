@@ -81,7 +81,7 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	made := &planned{plan: p, store: store, dir: dir, bases: a.newBases(dir, &c.registryFlags), cache: stage.OpenCache(store)}
+	made := &planned{plan: p, store: store, dir: dir, bases: a.newBases(dir, p.Spec.File, &c.baseFlags), cache: stage.OpenCache(store)}
 	defer made.close()
 	if !a.json {
 		if err := a.show(view.PlanReport(p, view.DefaultRows)); err != nil {

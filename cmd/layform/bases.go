@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -20,13 +21,22 @@ import (
 	"github.com/layform/layform/spec"
 )
 
+// baseFlags say how bases are found.
+type baseFlags struct {
+	registryFlags
+	Lockfile string `name:"lockfile" enum:"update,readonly," default:"" placeholder:"MODE" help:"update adds the references of bases that the lock file lacks; readonly refuses them, and is the default where CI is set."`
+}
+
 // bases reads the bases of a spec. It opens each place once, and keeps it open until
 // close. Where the spec has none, nothing is opened, and nobody asked.
 type bases struct {
 	a     *app
-	flags *registryFlags
-	// dir is the spec's directory, which paths are relative to.
-	dir string
+	flags *baseFlags
+	// dir is the spec's directory, which paths are relative to, and file the name of the
+	// one spec file, if any.
+	dir, file string
+	// pins are those of the lock file, once a base needs one.
+	pins *pins
 
 	mu       sync.Mutex
 	layouts  map[string]*openedLayout
@@ -35,13 +45,20 @@ type bases struct {
 	requests atomic.Int64
 }
 
-func (a *app) newBases(dir string, flags *registryFlags) *bases {
-	return &bases{a: a, flags: flags, dir: dir, layouts: map[string]*openedLayout{}, clients: map[string]*remote.Client{}}
+func (a *app) newBases(dir, file string, flags *baseFlags) *bases {
+	return &bases{a: a, flags: flags, dir: dir, file: file, layouts: map[string]*openedLayout{}, clients: map[string]*remote.Client{}}
 }
 
 // Resolve finds what bases stand for.
 func (b *bases) Resolve(ctx context.Context, requests []spec.BaseRequest) (map[spec.Address]*spec.BaseImage, hcl.Diagnostics) {
 	r := base.Resolver{Open: b.open}
+	if slices.ContainsFunc(requests, func(r spec.BaseRequest) bool { return r.Base.LockKey() != "" }) {
+		var diags hcl.Diagnostics
+		if b.pins, diags = b.a.openPins(b.dir, b.file, b.flags.Lockfile); diags.HasErrors() {
+			return nil, diags
+		}
+		r.Pins = b.pins
+	}
 	return r.Resolve(ctx, requests)
 }
 
@@ -164,6 +181,14 @@ func (b *bases) CopyBlob(ctx context.Context, from *spec.Base, desc ocispec.Desc
 	}
 	_, err = io.CopyBuffer(struct{ io.Writer }{to}, in, make([]byte, 256<<10))
 	return errors.Join(err, in.Close())
+}
+
+// savePins writes the digests of references that the lock file lacked.
+func (b *bases) savePins() error {
+	if b.pins == nil {
+		return nil
+	}
+	return b.pins.save()
 }
 
 // close closes all that was opened.

@@ -11,7 +11,7 @@ import (
 
 const description = `Plan and apply OCI image layouts that are described in HCL files.
 
-Exit codes: 0 success; 1 error; 2 plan or show --detailed-exitcode with changes; 3 fmt --check when a file would change. Results go to standard output, all else to standard error. NO_COLOR, CI and output that is no terminal turn colours off. SOURCE_DATE_EPOCH sets times, LAYFORM_VAR_name variables.`
+Exit codes: 0 success; 1 error; 2 plan or show --detailed-exitcode with changes, lock --check or outdated where the lock file does not fit; 3 fmt --check when a file would change. Results go to standard output, all else to standard error. NO_COLOR, CI and output that is no terminal turn colours off. SOURCE_DATE_EPOCH sets times, LAYFORM_VAR_name variables.`
 
 // grammar is the command line.
 type grammar struct {
@@ -30,6 +30,8 @@ type grammar struct {
 	Status     statusCmd     `cmd:"" help:"Show what is staged and registered, and whether it is intact."`
 	Verify     verifyCmd     `cmd:"" help:"Compare the layout with what the spec gives; --rebuild proves it."`
 	Output     outputCmd     `cmd:"" help:"Print output values of the last apply."`
+	Lock       lockCmd       `cmd:"" help:"Write layform.lock.hcl: the digests that the references of bases lead to."`
+	Outdated   outdatedCmd   `cmd:"" help:"Compare layform.lock.hcl with what the references of bases lead to today."`
 	Push       pushCmd       `cmd:"" help:"Push what the spec's layout holds for it to a registry."`
 	Pull       pullCmd       `cmd:"" help:"Pull images from a registry into a layout."`
 	Copy       copyCmd       `cmd:"" help:"Copy images between any two layouts and registries."`
@@ -95,7 +97,7 @@ type shapeFlags struct {
 type runFlags struct {
 	LockTimeout time.Duration `name:"lock-timeout" default:"0s" placeholder:"DURATION" help:"Let apply wait this long for another run to finish, such as 30s."`
 	Parallelism int           `name:"parallelism" default:"0" placeholder:"N" help:"Build this many objects at once; 0 is the number of processors."`
-	registryFlags
+	baseFlags
 }
 
 func (f *runFlags) check() error {

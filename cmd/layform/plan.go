@@ -111,7 +111,7 @@ func (a *app) plan(ctx context.Context, s specFlags, v valueFlags, shape shapeFl
 	if err != nil {
 		return nil, err
 	}
-	made := &planned{dir: s.dir(), bases: a.newBases(s.dir(), &r.registryFlags)}
+	made := &planned{dir: s.dir(), bases: a.newBases(s.dir(), s.File, &r.baseFlags)}
 	if err := a.compose(ctx, made, s, v, shape, r, mode, epoch); err != nil {
 		return nil, errors.Join(err, made.close())
 	}
@@ -147,5 +147,5 @@ func (a *app) compose(ctx context.Context, made *planned, s specFlags, v valueFl
 		made.saveCache(ctx)
 	}
 	made.plan = made.result.Plan
-	return nil
+	return made.bases.savePins()
 }

@@ -21,7 +21,7 @@ type verifyCmd struct {
 	valueFlags
 	Rebuild     bool `name:"rebuild" help:"Build every object afresh from its sources, into a temporary directory and without any remembered state, and compare with that."`
 	Parallelism int  `name:"parallelism" default:"0" placeholder:"N" help:"Build this many objects at once; 0 is the number of processors."`
-	registryFlags
+	baseFlags
 }
 
 // Run fails when an object or tag of the spec is not in the layout as it should be.
@@ -74,9 +74,6 @@ func deviations(s *view.State) int {
 			n++
 		}
 	}
-	if s.Archive != nil && s.Archive.Standing != view.Intact {
-		n++
-	}
 	return n
 }
 
@@ -92,13 +89,12 @@ func (c *verifyCmd) rebuilt(ctx context.Context, a *app) (state *view.State, err
 	if err != nil {
 		return nil, err
 	}
-	bases := a.newBases(c.dir(), &c.registryFlags)
+	bases := a.newBases(c.dir(), c.File, &c.baseFlags)
 	defer func() { err = errors.Join(err, bases.close()) }()
 	sp, err := a.loadBased(ctx, c.specFlags, c.valueFlags, bases)
 	if err != nil {
 		return nil, err
 	}
-	sp.ArchivePath = "" // what is built afresh goes nowhere else
 	store, err := openLayout(c.dir(), sp.LayoutPath)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -201,6 +202,63 @@ func TestWrongImages(t *testing.T) {
 	}
 }
 
+// fixedPin pins every base to one digest.
+type fixedPin digest.Digest
+
+func (f fixedPin) Pin(*spec.Base) (digest.Digest, string, error) {
+	return digest.Digest(f), "layform.lock.hcl:4", nil
+}
+
+func (fixedPin) Found(*spec.Base, digest.Digest) { panic("a pinned base was looked for") }
+
+// notedPins pins nothing, and notes what references lead to.
+type notedPins struct {
+	mu    sync.Mutex
+	found map[digest.Digest]int
+}
+
+func (*notedPins) Pin(*spec.Base) (digest.Digest, string, error) { return "", "", nil }
+
+func (n *notedPins) Found(_ *spec.Base, d digest.Digest) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.found[d]++
+}
+
+// refusedPins pins nothing, and lets nothing be looked up.
+type refusedPins struct{ notedPins }
+
+func (*refusedPins) Pin(*spec.Base) (digest.Digest, string, error) {
+	return "", "", errors.New("run layform lock")
+}
+
+// TestPins: a reference without a pin is told with the digest of the index, an error names
+// the place of the pin it is about, and what has to be pinned is not looked up.
+func TestPins(t *testing.T) {
+	s := newShelf()
+	arm := s.image(plainConfig)
+	s.roots["1"] = s.index(on(arm, "linux", "arm64", "v8"))
+	r, _ := ref.Parse("docker://example.com/x:1")
+	requests := []spec.BaseRequest{{
+		Address: spec.Address{Kind: spec.KindBase, Name: "b"},
+		Base:    &spec.Base{From: r, Platform: &ocispec.Platform{OS: "linux", Architecture: "arm64"}},
+	}}
+	open := func(context.Context, ref.Reference) (base.Source, error) { return s, nil }
+	noted := &notedPins{found: map[digest.Digest]int{}}
+	if _, diags := (&base.Resolver{Open: open, Pins: noted}).Resolve(t.Context(), requests); diags.HasErrors() || noted.found[s.roots["1"].Digest] != 1 {
+		t.Errorf("%v, %v", diags, noted.found)
+	}
+	_, diags := (&base.Resolver{Open: open, Pins: fixedPin(digest.FromString("gone"))}).Resolve(t.Context(), requests)
+	if !diags.HasErrors() || !strings.Contains(diags.Error(), "(the digest is that of layform.lock.hcl:4)") {
+		t.Errorf("%v", diags)
+	}
+	s.resolved.Store(0)
+	_, diags = (&base.Resolver{Open: open, Pins: &refusedPins{}}).Resolve(t.Context(), requests)
+	if !diags.HasErrors() || !strings.Contains(diags.Error(), "run layform lock") || s.resolved.Load() != 0 {
+		t.Errorf("%v, looked up %d times", diags, s.resolved.Load())
+	}
+}
+
 // TestReferencesAreLookedUpOnce for all platforms, and pinned ones by their digest.
 func TestReferencesAreLookedUpOnce(t *testing.T) {
 	s := newShelf()
@@ -221,7 +279,7 @@ func TestReferencesAreLookedUpOnce(t *testing.T) {
 		{Open: func(_ context.Context, r ref.Reference) (base.Source, error) {
 			pinned = r.Image.Digest == s.roots["1"].Digest
 			return s, nil
-		}, Pin: func(ref.Image) digest.Digest { return s.roots["1"].Digest }},
+		}, Pins: fixedPin(s.roots["1"].Digest)},
 	} {
 		s.resolved.Store(0)
 		images, diags := r.Resolve(t.Context(), requests)

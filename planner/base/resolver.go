@@ -20,11 +20,20 @@ type Resolver struct {
 	// Open gives the Source that a reference points into. It is called once for each
 	// reference, by several goroutines, and the caller closes what it opened.
 	Open func(ctx context.Context, r ref.Reference) (Source, error)
-	// Pin gives the digest that a name in a registry, with its tag, is pinned to, and
-	// empty for none; nil pins nothing. What is pinned is not looked up by its tag.
-	Pin func(name ref.Image) digest.Digest
+	// Pins says which digests references are pinned to; nil pins nothing.
+	Pins Pins
 	// Parallelism is the number of bases that are read at once; 0 is 4.
 	Parallelism int
+}
+
+// Pins are the digests of references whose names may come to mean something else. What is
+// pinned is not looked up by its name. Its methods are called by several goroutines.
+type Pins interface {
+	// Pin gives the digest that a base is pinned to, and the place that says so; an empty
+	// digest for a base without a pin that may be looked up, and an error for one that may not.
+	Pin(b *spec.Base) (d digest.Digest, place string, err error)
+	// Found is told the digest that a base without a pin leads to.
+	Found(b *spec.Base, d digest.Digest)
 }
 
 // parallelism is the default of Resolver.
@@ -84,9 +93,9 @@ type lookup struct {
 
 // find finds one base.
 func (l *lookups) find(ctx context.Context, b *spec.Base) (*spec.BaseImage, error) {
-	from := b.From
-	if from.Transport == ref.Registry && from.Image.Digest == "" && l.r.Pin != nil {
-		from.Image.Digest = l.r.Pin(from.Image)
+	from, place, err := l.pinned(b)
+	if err != nil {
+		return nil, err
 	}
 	l.mu.Lock()
 	found := l.found[from.String()]
@@ -101,14 +110,17 @@ func (l *lookups) find(ctx context.Context, b *spec.Base) (*spec.BaseImage, erro
 		}
 	})
 	if found.err != nil && from.Transport == ref.Registry { // whose errors name it
-		return nil, found.err
+		return nil, blame(found.err, place)
 	}
 	if found.err != nil {
-		return nil, fmt.Errorf("%s: %w", from, found.err)
+		return nil, blame(fmt.Errorf("%s: %w", from, found.err), place)
 	}
 	made, err := image(ctx, found.src, found.root, b.Platform)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from, err)
+		return nil, blame(fmt.Errorf("%s: %w", from, err), place)
+	}
+	if place == "" && l.r.Pins != nil {
+		l.r.Pins.Found(b, found.root.Digest)
 	}
 	made.Registry = from.Transport == ref.Registry
 	made.Name = b.From.String()
@@ -121,6 +133,33 @@ func (l *lookups) find(ctx context.Context, b *spec.Base) (*spec.BaseImage, erro
 		made.Name = tagged.String()
 	}
 	return made, nil
+}
+
+// pinned is the reference of a base with the digest that it is pinned to, and the place
+// of the pin; empty for none.
+func (l *lookups) pinned(b *spec.Base) (from ref.Reference, place string, err error) {
+	from = b.From
+	if l.r.Pins == nil {
+		return from, "", nil
+	}
+	d, place, err := l.r.Pins.Pin(b)
+	switch {
+	case err != nil || d == "":
+		return from, "", err
+	case from.Transport == ref.Registry:
+		from.Image.Digest = d
+	default:
+		from.Digest = d
+	}
+	return from, place, nil
+}
+
+// blame names the pin that an error is about.
+func blame(err error, place string) error {
+	if place == "" {
+		return err
+	}
+	return fmt.Errorf("%w (the digest is that of %s)", err, place)
 }
 
 // Name is what a Source is asked for: the digest of a reference, or else its name.

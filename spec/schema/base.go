@@ -16,6 +16,7 @@ var baseBlock = &Block{
 		{Name: "from", Type: cty.String, Required: true, Example: `"oci:vendor/alpine:3.20"`, Decides: Blob, Text: "Where the image is: oci:DIR[:NAME], oci-archive:FILE[:NAME] or docker-archive:FILE[:NAME], with a path relative to the directory of the spec, or docker://HOST/REPOSITORY[:TAG][@DIGEST] in a registry. " +
 			"A digest may follow each of them; without a name there must be one image alone, and in a registry the tag latest is meant. It refers to variables and locals alone."},
 		{Name: "platform", Type: cty.String, Default: "what the reference leads to", Example: `"linux/arm64/v8"`, Section: "image-index.md: platform", Decides: Blob, Text: "The platform whose image is taken from an index, or that the image must be for: os/architecture or os/architecture/variant. An index without it can be in an index and be a subject."},
+		{Name: "pin", Type: cty.Bool, Default: "false", Example: "true", Decides: Blob, Text: "Whether layform.lock.hcl pins the digest of an image in a layout or an archive. Without it the image is an input like a file: what lies there is used, and a plan made from something else is stale. Tags of registries are pinned always."},
 	},
 	Example: `base "alpine" {
   from     = "oci:vendor/alpine:1"

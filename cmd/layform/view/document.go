@@ -37,6 +37,7 @@ const (
 	TypeRepair      Type = "repair"
 	TypeFiles       Type = "files"
 	TypeTransfer    Type = "transfer"
+	TypeLock        Type = "lock"
 	TypeExport      Type = "export"
 	TypeVersion     Type = "version"
 	TypeDiagnostics Type = "diagnostics"
@@ -77,6 +78,8 @@ type Document struct {
 	Transfer *Transfer `json:"transfer,omitempty"`
 	// Export is the tar that layout export wrote.
 	Export *Export `json:"export,omitempty"`
+	// Lock is what lock and outdated found.
+	Lock *Lock `json:"lock,omitempty"`
 	// Version is what version says.
 	Version *Version `json:"version,omitempty"`
 }
@@ -105,8 +108,6 @@ type Done struct {
 	WrittenBytes int64 `json:"written_bytes"`
 	DeletedBlobs int   `json:"deleted_blobs"`
 	DeletedBytes int64 `json:"deleted_bytes"`
-	// Archive is the tar of the layout that was written.
-	Archive *executor.Archive `json:"archive,omitempty"`
 	// Unswept is set when another tool wrote index.json meanwhile, so that the blobs
 	// that nothing refers to any more stay until the next apply.
 	Unswept bool               `json:"unswept,omitempty"`
@@ -137,7 +138,7 @@ func NewDone(r *executor.Result) *Done {
 		Added: r.Added, Changed: r.Changed, Destroyed: r.Destroyed,
 		WrittenBlobs: r.WrittenBlobs, WrittenBytes: r.WrittenBytes,
 		DeletedBlobs: r.DeletedBlobs, DeletedBytes: r.DeletedBytes,
-		Archive: r.Archive, Unswept: r.Unswept, Layers: r.Layers,
+		Unswept: r.Unswept, Layers: r.Layers,
 	}
 	for _, o := range r.Objects {
 		a.Objects = append(a.Objects, Built{
@@ -181,9 +182,7 @@ type State struct {
 	Index   digest.Digest `json:"index,omitempty"`
 	Objects []Object      `json:"objects"`
 	Tags    []Tag         `json:"tags,omitempty"`
-	// Archive is the tar of the layout that the last apply wrote.
-	Archive *Archive `json:"archive,omitempty"`
-	Outputs []Output `json:"outputs,omitempty"`
+	Outputs []Output      `json:"outputs,omitempty"`
 }
 
 // Standing says how an object or a tag stands in the layout.

@@ -24,7 +24,6 @@ func StatusReport(s *State) *Report {
 	r := &Report{}
 	r.add(objects)
 	r.add(entrySection(s.Tags))
-	r.add(archiveStanding(s.Archive))
 	return r
 }
 
@@ -43,7 +42,6 @@ func StateReport(s *State, rows int) *Report {
 	r := &Report{}
 	r.add(objects)
 	r.add(entrySection(s.Tags))
-	r.add(archiveStanding(s.Archive))
 	r.add(valueSection(s.Outputs, Text{Words("Outputs:")}))
 	return r
 }
