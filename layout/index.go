@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 )
 
@@ -37,7 +38,7 @@ type Index struct {
 
 // entry is one element of manifests.
 type entry struct {
-	desc ocispec.Descriptor
+	desc *ocispec.Descriptor
 	// raw is the element as it was read, or as it will be written.
 	raw []byte
 	// lead and trail are the white space around it.
@@ -101,7 +102,9 @@ func (r *Reader) parseIndex(raw []byte) (*Index, error) {
 }
 
 func parseIndex(raw []byte, limits jsondoc.Limits) (*Index, error) {
-	var doc indexDocument
+	// Room for the entries, so that the list is not copied as it grows.
+	room := make([]ocispec.Descriptor, 0, min(bytes.Count(raw, []byte(`"digest"`)), len(raw)/imagespec.MinDescriptor))
+	doc := indexDocument{Manifests: &room}
 	if err := jsondoc.Decode(raw, limits, &doc); err != nil {
 		return nil, err
 	}
@@ -121,8 +124,8 @@ func parseIndex(raw []byte, limits jsondoc.Limits) (*Index, error) {
 		return nil, err
 	}
 	for i := range x.entries {
-		x.entries[i].desc = (*doc.Manifests)[i]
-		if err := checkDescriptor(x.entries[i].desc); err != nil {
+		x.entries[i].desc = &(*doc.Manifests)[i]
+		if err := checkDescriptor(*x.entries[i].desc); err != nil {
 			return nil, fmt.Errorf("manifests[%d]: %w", i, err)
 		}
 	}
@@ -228,7 +231,7 @@ func (x *Index) Descriptors() []ocispec.Descriptor {
 	out := make([]ocispec.Descriptor, 0, len(x.entries))
 	for _, e := range x.entries {
 		if !e.removed {
-			out = append(out, e.desc)
+			out = append(out, *e.desc)
 		}
 	}
 	return out
@@ -269,7 +272,7 @@ func (x *Index) at(key entryKey) []int {
 		x.places = make(map[entryKey][]int, len(x.entries))
 		for i, e := range x.entries {
 			if !e.removed {
-				x.places[keyOf(e.desc)] = append(x.places[keyOf(e.desc)], i)
+				x.places[keyOf(*e.desc)] = append(x.places[keyOf(*e.desc)], i)
 			}
 		}
 	}
@@ -284,7 +287,7 @@ func (x *Index) Resolve(ref string) []ocispec.Descriptor {
 	}
 	var out []ocispec.Descriptor
 	for _, i := range x.at(entryKey{ref: ref}) {
-		out = append(out, x.entries[i].desc)
+		out = append(out, *x.entries[i].desc)
 	}
 	return out
 }
@@ -305,7 +308,7 @@ func (x *Index) Set(desc ocispec.Descriptor) error {
 	raw = bytes.TrimSuffix(raw, []byte("\n"))
 	same := x.at(keyOf(desc))
 	if len(same) == 0 {
-		x.append(entry{desc: desc, raw: raw})
+		x.append(entry{desc: &desc, raw: raw})
 		return nil
 	}
 	for len(same) > 1 {
@@ -313,8 +316,8 @@ func (x *Index) Set(desc ocispec.Descriptor) error {
 		same = same[:len(same)-1]
 	}
 	x.places[keyOf(desc)] = same
-	if e := &x.entries[same[0]]; !SameEntry(e.desc, desc) {
-		e.desc, e.raw = desc, raw
+	if e := &x.entries[same[0]]; !SameEntry(*e.desc, desc) {
+		e.desc, e.raw = &desc, raw
 	}
 	return nil
 }
@@ -347,7 +350,7 @@ func (x *Index) append(e entry) {
 		e.lead, e.trail = last.lead, last.trail
 		last.trail = nil
 	}
-	x.places[keyOf(e.desc)] = append(x.places[keyOf(e.desc)], len(x.entries))
+	x.places[keyOf(*e.desc)] = append(x.places[keyOf(*e.desc)], len(x.entries))
 	x.entries = append(x.entries, e)
 }
 

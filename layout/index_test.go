@@ -218,7 +218,7 @@ func TestIndexRefuses(t *testing.T) {
 		"upper case digest":  `{"schemaVersion":2,"manifests":[{"digest":"sha256:` + strings.Repeat("A", 64) + `","size":1}]}`,
 		"no digest":          `{"schemaVersion":2,"manifests":[{"size":1}]}`,
 		"null as descriptor": `{"schemaVersion":2,"manifests":[null]}`,
-		"longer than 16 MiB": `{"schemaVersion":2,"manifests":[],"x":"` + strings.Repeat("x", 16<<20) + `"}`,
+		"longer than 10 MiB": `{"schemaVersion":2,"manifests":[],"x":"` + strings.Repeat("x", 10<<20) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := layoutWith(t, index)

@@ -7,7 +7,7 @@ import (
 
 // Limits bound what a Store reads. A zero field stands for its default.
 type Limits struct {
-	// Index is the longest index.json in bytes; 16 MiB.
+	// Index is the longest index.json in bytes; 10 MiB.
 	Index int64
 	// Manifest is the longest manifest, index or config in bytes; 4 MiB.
 	Manifest int64

@@ -187,53 +187,72 @@ func (r *Reader) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter
 // walk is Reachable that visits each descriptor with its successors, until visit
 // returns false.
 func (r *Reader) walk(ctx context.Context, roots []ocispec.Descriptor, visit func(desc ocispec.Descriptor, successors []ocispec.Descriptor, err error) bool) {
-	type seenAs struct {
-		digest digest.Digest
-		// document is the media type of a document, empty for other blobs.
-		document string
-	}
-	// link is a descriptor, and the blob that it stands in; none for roots.
-	type link struct {
-		desc ocispec.Descriptor
-		from digest.Digest
-	}
-	seen := map[seenAs]bool{}
-	var level []link
-	for _, desc := range roots {
-		level = append(level, link{desc: desc})
-	}
-	for depth := 1; len(level) > 0; depth++ {
+	w := walker{seen: map[seenAs]bool{}, limit: r.limits.Descriptors}
+	w.add(roots, "")
+	for depth := 1; len(w.next) > 0; depth++ {
 		if depth > r.limits.GraphDepth+1 {
 			visit(ocispec.Descriptor{}, nil, fmt.Errorf("indexes and subjects are nested more than %d deep; the limit is there to stop hostile layouts", r.limits.GraphDepth))
 			return
 		}
-		var next []link
+		level := w.next
+		w.next = nil
 		for _, l := range level {
-			desc := l.desc
-			v := seenAs{digest: desc.Digest}
-			if imagespec.IsManifest(desc.MediaType) {
-				v.document = desc.MediaType
-			}
-			if seen[v] {
-				continue
-			}
-			if len(seen) == r.limits.Descriptors {
-				visit(ocispec.Descriptor{}, nil, fmt.Errorf("there are more than %d descriptors", r.limits.Descriptors))
-				return
-			}
-			seen[v] = true
-			more, err := r.successors(ctx, desc)
+			more, err := r.successors(ctx, l.desc)
 			if err != nil && l.from != "" {
-				err = cmp.Or(r.unknownAlgorithm(desc, "blob "+string(l.from)), err)
+				err = cmp.Or(r.unknownAlgorithm(l.desc, "blob "+string(l.from)), err)
 			}
-			if !visit(desc, more, err) {
+			if !visit(l.desc, more, err) {
 				return
 			}
-			for _, to := range more {
-				next = append(next, link{to, desc.Digest})
+			w.add(more, l.desc.Digest)
+			if w.full {
+				visit(ocispec.Descriptor{}, nil, fmt.Errorf("there are more than %d descriptors", w.limit))
+				return
 			}
 		}
-		level = next
+	}
+}
+
+// walker collects what a walk has come upon.
+type walker struct {
+	seen  map[seenAs]bool
+	limit int
+	// next are descriptors that were not visited yet, each once: documents may repeat
+	// them without measure. full is set when there were more than the limit.
+	next []link
+	full bool
+}
+
+// seenAs is what a walk visits once.
+type seenAs struct {
+	digest digest.Digest
+	// document is the media type of a document, empty for other blobs.
+	document string
+}
+
+// link is a descriptor, and the blob that it is in; none for roots.
+type link struct {
+	desc ocispec.Descriptor
+	from digest.Digest
+}
+
+// add adds the descriptors of a document.
+func (w *walker) add(list []ocispec.Descriptor, from digest.Digest) {
+	w.next = slices.Grow(w.next, min(len(list), w.limit-len(w.seen)))
+	for _, desc := range list {
+		v := seenAs{digest: desc.Digest}
+		if imagespec.IsManifest(desc.MediaType) {
+			v.document = desc.MediaType
+		}
+		switch {
+		case w.seen[v]:
+		case len(w.seen) == w.limit:
+			w.full = true
+			return
+		default:
+			w.seen[v] = true
+			w.next = append(w.next, link{desc, from})
+		}
 	}
 }
 

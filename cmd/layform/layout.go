@@ -42,8 +42,9 @@ func (c *layoutShowCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	t := &tree{store: store.Reader, seen: map[digest.Digest]bool{}}
-	out := &view.Layout{Path: c.Dir, Index: index.Digest(), Entries: []view.Node{}}
-	for _, d := range index.Descriptors() {
+	entries := index.Descriptors()
+	out := &view.Layout{Path: c.Dir, Index: index.Digest(), Entries: make([]view.Node, 0, min(len(entries), maxNodes))}
+	for _, d := range entries {
 		if c.Ref != "" && layout.RefName(d) != c.Ref {
 			continue
 		}

@@ -6,7 +6,7 @@ const (
 	// MaxDocument is the size of a manifest, an index or a config: 4 MiB, which
 	// is what registries take. MaxIndexJSON is that of index.json.
 	MaxDocument  = 4 << 20
-	MaxIndexJSON = 16 << 20
+	MaxIndexJSON = 10 << 20
 	// MaxAnnotations is the size of one map of annotations or labels: the sum of
 	// its keys and values.
 	MaxAnnotations = 1 << 20

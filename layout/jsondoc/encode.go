@@ -32,24 +32,15 @@ func Encode(v any) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// Print writes v as JSON for readers of any kind: like Encode but indented, and
-// with U+FFFD for bytes in strings that are not UTF-8.
-func Print(v any) ([]byte, error) {
-	data, err := json.Marshal(v, printOptions())
-	if err != nil {
-		return nil, &Error{Problem: "not to be written as JSON: " + err.Error(), Err: err}
-	}
-	return append(data, '\n'), nil
-}
-
 // printOptions decide the form of what is printed.
 func printOptions() json.Options {
 	return json.JoinOptions(options(), jsontext.AllowInvalidUTF8(true), jsontext.WithIndent("  "))
 }
 
-// PrintTo is Print for a value that is written as it is encoded. Each write holds whole
-// characters.
-func PrintTo(w io.Writer, v any) error {
+// Print writes v as JSON for readers of any kind: like Encode but indented, with U+FFFD
+// for bytes in strings that are not UTF-8, and as it is encoded, so that an error may
+// come after a part. Each write holds whole characters.
+func Print(w io.Writer, v any) error {
 	out := jsontext.NewEncoder(w, printOptions())
 	if err := json.MarshalEncode(out, v, printOptions()); err != nil {
 		return &Error{Problem: "not to be written as JSON: " + err.Error(), Err: err}

@@ -112,17 +112,29 @@ func (a *audit) platform(object, place string, p ocispec.Platform) {
 
 // platforms checks that the manifests of an index are for different platforms.
 func (a *audit) platforms(doc *layout.Document, object string) {
+	// choice is what readers choose by.
+	type choice struct {
+		platform, artifactType string
+	}
+	first := map[choice]int{}
 	for i, d := range doc.Manifests {
 		if d.Platform == nil || d.Platform.OS == imagespec.Unknown {
 			continue
 		}
-		for j, other := range doc.Manifests[:i] {
-			if other.Platform != nil && samePlatform(other.Platform, d.Platform) && other.ArtifactType == d.ArtifactType {
-				a.find(RulePlatformDuplicate, object, fmt.Sprintf("manifests[%d].platform", i), fmt.Sprintf("manifests[%d] is for the same platform", j))
-				break
-			}
+		c := choice{platformKey(*d.Platform), d.ArtifactType}
+		j, twice := first[c]
+		if !twice {
+			first[c] = i
+			continue
 		}
+		a.find(RulePlatformDuplicate, object, fmt.Sprintf("manifests[%d].platform", i), fmt.Sprintf("manifests[%d] is for the same platform", j))
 	}
+}
+
+// platformKey is a text that two platforms share if they are the same.
+func platformKey(p ocispec.Platform) string {
+	p = imagespec.NormalPlatform(p)
+	return fmt.Sprintf("%q", append([]string{p.OS, p.Architecture, p.Variant, p.OSVersion}, p.OSFeatures...))
 }
 
 // samePlatform reports whether two entries are for one platform; nil stands for

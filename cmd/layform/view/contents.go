@@ -1,14 +1,11 @@
 package view
 
 import (
-	"bufio"
-	"errors"
 	"io"
 	"iter"
 
 	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/layout/layer"
-	"github.com/layform/layform/layout/printable"
 )
 
 // File is one file of an image.
@@ -29,10 +26,8 @@ func NewFile(e layer.Entry, index int) File {
 // an image may have millions of files.
 func JSONContents(w io.Writer, d Document, files iter.Seq[File]) error {
 	d.FormatVersion = FormatVersion
-	out := bufio.NewWriter(w)
-	err := jsondoc.PrintTo(printable.JSON(out), struct {
+	return printTo(w, struct {
 		Document
 		Contents jsondoc.List[File] `json:"contents"`
 	}{d, jsondoc.List[File]{Elements: files}})
-	return errors.Join(err, out.Flush())
 }

@@ -1,7 +1,9 @@
 package view
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 
 	"github.com/opencontainers/go-digest"
@@ -89,12 +91,14 @@ type Document struct {
 // \u escapes, beyond those that JSON asks for.
 func JSON(w io.Writer, d Document) error {
 	d.FormatVersion = FormatVersion
-	data, err := jsondoc.Print(d)
-	if err != nil {
-		return err
-	}
-	_, err = printable.JSON(w).Write(data)
-	return err
+	return printTo(w, d)
+}
+
+// printTo writes JSON as it is encoded, for a document may have hundreds of thousands
+// of lines.
+func printTo(w io.Writer, v any) error {
+	out := bufio.NewWriter(w)
+	return errors.Join(jsondoc.Print(printable.JSON(out), v), out.Flush())
 }
 
 // Done is what an apply has done; after an error, how far it got.

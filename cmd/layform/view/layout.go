@@ -15,8 +15,12 @@ func LayoutReport(l *Layout) *Report {
 		entries = Span{Nature: NatureWords, Text: number(len(l.Entries)).Text + " entries"}
 	}
 	s := Section{Kind: KindTree, Title: Text{Words("Layout "), Name(l.Path), Words(", "), entries, Words(" in index.json:")}}
-	for _, n := range l.Entries {
-		s.Rows = append(s.Rows, nodeRow(n))
+	s.Each = func(yield func(Row) bool) {
+		for _, n := range l.Entries {
+			if !yield(nodeRow(n)) {
+				return
+			}
+		}
 	}
 	r := &Report{}
 	r.add(s)
@@ -67,22 +71,18 @@ func Platform(p *ocispec.Platform) string {
 // FindingsReport reports what is wrong with the layout at path, and counts it.
 func FindingsReport(path string, findings []validate.Finding) *Report {
 	s := Section{Kind: KindFindings}
+	s.Each = func(yield func(Row) bool) {
+		for _, f := range findings {
+			if !yield(findingRow(f)) {
+				return
+			}
+		}
+	}
 	musts := 0
 	for _, f := range findings {
-		severity := Span{Nature: NatureCaution, Text: string(f.Severity)}
 		if f.Severity == validate.Must {
 			musts++
-			severity.Nature = NatureBad
 		}
-		object := Text{Name(f.Object)}
-		if f.Place != "" {
-			object = append(object, Words(" "), Name(f.Place))
-		}
-		row := Row{Cells: []Text{{severity}, {Words(string(f.Rule))}, append(object, Words(": "), Name(f.Problem))}}
-		if f.Advice != "" {
-			row.Sections = []Section{{Kind: KindAdvice, Rows: []Row{{Cells: []Text{{{Nature: NatureFaint, Text: f.Advice}}}}}}}
-		}
-		s.Rows = append(s.Rows, row)
 	}
 	switch {
 	case len(findings) == 0:
@@ -93,4 +93,21 @@ func FindingsReport(path string, findings []validate.Finding) *Report {
 		s.Closing = []Text{{Name(path), Words(" is not a valid layout: "), Count(len(findings), "finding"), Words(".")}}
 	}
 	return &Report{Sections: []Section{s}}
+}
+
+// findingRow is one finding and what to do about it.
+func findingRow(f validate.Finding) Row {
+	severity := Span{Nature: NatureCaution, Text: string(f.Severity)}
+	if f.Severity == validate.Must {
+		severity.Nature = NatureBad
+	}
+	object := Text{Name(f.Object)}
+	if f.Place != "" {
+		object = append(object, Words(" "), Name(f.Place))
+	}
+	row := Row{Cells: []Text{{severity}, {Words(string(f.Rule))}, append(object, Words(": "), Name(f.Problem))}}
+	if f.Advice != "" {
+		row.Sections = []Section{{Kind: KindAdvice, Rows: []Row{{Cells: []Text{{{Nature: NatureFaint, Text: f.Advice}}}}}}}
+	}
+	return row
 }

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"iter"
+
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/planner"
@@ -20,10 +22,35 @@ type Section struct {
 	Kind  Kind
 	Title Text
 	Rows  []Row
+	// Each are rows after Rows that are made as they are drawn, of which there may
+	// be a hundred thousand. Columns are not aligned with those in them.
+	Each iter.Seq[Row]
 	// Fold counts the rows that were left out after the last one.
 	Fold Fold
 	// Closing are lines that sum up the rows.
 	Closing []Text
+}
+
+// All are the rows of the section, Each included.
+func (s *Section) All() iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		for _, row := range s.Rows {
+			if !yield(row) {
+				return
+			}
+		}
+		if s.Each != nil {
+			s.Each(yield)
+		}
+	}
+}
+
+// IsEmpty reports whether the section has no rows.
+func (s *Section) IsEmpty() bool {
+	for range s.All() {
+		return false
+	}
+	return true
 }
 
 // Kind says what the rows of a section are.

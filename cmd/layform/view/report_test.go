@@ -28,7 +28,7 @@ func outline(r *view.Report) []string {
 
 func outlineOf(s view.Section, margin string) []string {
 	out := []string{margin + string(s.Kind)}
-	for _, row := range s.Rows {
+	for row := range s.All() {
 		line := margin + "  " + string(row.Mark)
 		for _, cell := range row.Cells {
 			line += " " + spans(cell)

@@ -80,9 +80,10 @@ func section(s view.Section, size int) string {
 	if len(s.Title) > 0 {
 		b.WriteString("### " + strings.TrimSuffix(inline(s.Title), ":") + "\n\n")
 	}
-	if len(s.Rows) == 0 {
+	if s.IsEmpty() {
 		return b.String()
 	}
+	s.Rows, s.Each = slices.Collect(s.All()), nil
 	switch s.Kind {
 	case view.KindNotes:
 		for _, row := range s.Rows {

@@ -22,17 +22,18 @@ func Render(w io.Writer, r *view.Report, style Style) error {
 		}
 		if len(s.Title) > 0 {
 			out.line(Text(s.Title, style), 0)
-			if len(s.Rows) > 0 {
+			if !s.IsEmpty() {
 				out.line("", 0)
 			}
 		}
-		for _, l := range Lines(s, style) {
+		d := drawing{style: style, line: func(l Line) {
 			text := l.Text
 			if l.Mark != view.MarkNone {
 				text = style.mark(l.Mark) + " " + text
 			}
 			out.line(strings.Repeat(" ", l.Indent)+text, l.Indent+4)
-		}
+		}}
+		d.section(s, -1)
 		for _, closing := range s.Closing {
 			out.line(Text(closing, style), 0)
 		}
@@ -51,15 +52,16 @@ type Line struct {
 
 // Lines draws the rows of a section with what hangs on them, and its fold.
 func Lines(s view.Section, style Style) []Line {
-	d := drawing{style: style}
+	var lines []Line
+	d := drawing{style: style, line: func(l Line) { lines = append(lines, l) }}
 	d.section(s, -1)
-	return d.lines
+	return lines
 }
 
-// drawing collects lines.
+// drawing draws lines, one after the other.
 type drawing struct {
 	style Style
-	lines []Line
+	line  func(Line)
 }
 
 // section draws the rows of a section that hangs on a row with an indentation,
@@ -71,23 +73,25 @@ func (d *drawing) section(s view.Section, above int) {
 		indent = k.top
 	}
 	widths := k.widths(s.Rows)
-	for i, row := range s.Rows {
-		if i > 0 && k.apart && above < 0 {
-			d.lines = append(d.lines, Line{})
+	first := true
+	for row := range s.All() {
+		if !first && k.apart && above < 0 {
+			d.line(Line{})
 		}
+		first = false
 		text := d.style.paint(k.beforeCode, strings.TrimRight(k.before, " "))
 		if k.before != "" {
 			text += " "
 		}
 		text += d.row(k, row, widths)
-		d.lines = append(d.lines, Line{Indent: indent, Mark: row.Mark, Text: d.style.paint(k.code, text)})
+		d.line(Line{Indent: indent, Mark: row.Mark, Text: d.style.paint(k.code, text)})
 		for _, below := range row.Sections {
 			d.section(below, indent)
 		}
 	}
 	if s.Fold.Count > 0 {
 		text := d.style.paint(k.code, "… and "+k.more+folded(s.Fold)+"; --json lists all")
-		d.lines = append(d.lines, Line{Indent: indent + k.foldIndent, Text: text})
+		d.line(Line{Indent: indent + k.foldIndent, Text: text})
 	}
 }
 
