@@ -134,7 +134,7 @@ func (r *run) finish(ctx context.Context, u planner.Step, l *spec.Layer, seen *s
 	}
 	if result.TOC != nil {
 		result.TOC.Blob, result.TOC.Size = dgst, size
-		if err := r.saveTOC(ctx, result.TOC, created); err != nil {
+		if err := r.saveTOC(ctx, result, created); err != nil {
 			return stage.Record{}, err
 		}
 	}
@@ -167,13 +167,13 @@ func (r *run) finish(ctx context.Context, u planner.Step, l *spec.Layer, seen *s
 
 // saveTOC keeps a layer's table of contents, unless that of a blob which stood
 // there already is kept and sound.
-func (r *run) saveTOC(ctx context.Context, toc *layer.TOC, created bool) error {
+func (r *run) saveTOC(ctx context.Context, result encode.Result, created bool) error {
 	if !created {
-		if _, err := stage.LoadTOC(ctx, r.store, toc.Blob); err == nil {
+		if _, err := stage.LoadTOC(ctx, r.store, result.TOC.Blob); err == nil {
 			return nil
 		}
 	}
-	return stage.SaveTOC(ctx, r.store, toc)
+	return stage.SaveTOC(ctx, r.store, result.TOC, result.Entries)
 }
 
 // reuse opens the layer's earlier blob for its chunks. A layer that is new may

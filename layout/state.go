@@ -47,9 +47,9 @@ func (s *Store) ReadState(name string, limit int64) ([]byte, error) {
 	return data, s.noFolder(err)
 }
 
-// OpenState opens a state file of at most limit bytes for reading. The error is
+// openState opens a state file of at most limit bytes for reading. The error is
 // fs.ErrNotExist when there is no such file. The caller closes it.
-func (s *Store) OpenState(name string, limit int64) (io.ReadSeekCloser, error) {
+func (s *Store) openState(name string, limit int64) (io.ReadSeekCloser, error) {
 	file, err := statePath(name)
 	if err != nil {
 		return nil, err
@@ -71,22 +71,15 @@ func (s *Store) OpenState(name string, limit int64) (io.ReadSeekCloser, error) {
 // SaveState writes a state file so that it holds, at any instant and after a
 // power cut, what it held before or all of data.
 func (s *Store) SaveState(name string, data []byte) error {
-	return s.writeState(name, fileMode, true, data)
+	return s.writeState(name, fileMode, true, disk.Content(data))
 }
 
 // SaveSecret is SaveState for a file that its owner alone may read.
 func (s *Store) SaveSecret(name string, data []byte) error {
-	return s.writeState(name, secretMode, true, data)
+	return s.writeState(name, secretMode, true, disk.Content(data))
 }
 
-// SaveCache writes a state file atomically, but does not wait until it is
-// durable: after a power cut it may be gone or damaged. It is for what can be
-// made again, and carries a checksum. The data is that of all parts in a row.
-func (s *Store) SaveCache(name string, parts ...[]byte) error {
-	return s.writeState(name, fileMode, false, parts...)
-}
-
-func (s *Store) writeState(name string, mode fs.FileMode, durable bool, parts ...[]byte) error {
+func (s *Store) writeState(name string, mode fs.FileMode, durable bool, content func(*disk.Temp) error) error {
 	file, err := statePath(name)
 	if err != nil {
 		return err
@@ -100,7 +93,7 @@ func (s *Store) writeState(name string, mode fs.FileMode, durable bool, parts ..
 	if err != nil {
 		return s.noFolder(s.unwritable(err))
 	}
-	t, err := d.WriteTemp(ingestDir, path.Base(file), parts...)
+	t, err := d.FillTemp(ingestDir, path.Base(file), content)
 	if err != nil {
 		return s.unwritable(err)
 	}

@@ -5,6 +5,7 @@ package layout_test
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -306,7 +307,7 @@ func TestModesWhateverTheUmask(t *testing.T) {
 		s, err := layout.Open(dir, layout.Options{})
 		if err == nil {
 			putImage(t, s, "a", "latest")
-			err = errors.Join(s.SaveState("stage/x.json", nil), s.SaveCache("stat.cache", nil), s.Close())
+			err = errors.Join(s.SaveState("stage/x.json", nil), s.SaveCache("stat.cache", "x", func(io.Writer) error { return nil }), s.Close())
 		}
 		syscall.Umask(old)
 		if err != nil {

@@ -61,7 +61,7 @@ func (p *Prior) prove(ctx context.Context, store *layout.Store, keys []string) e
 			continue
 		}
 		problem := ""
-		made, ok := source.FingerprintTree(toc.Entries, o.Encoding)
+		made, ok := source.FingerprintTree(layer.ListOf(toc.Entries), o.Encoding)
 		switch {
 		case toc.Size != o.Descriptor.Size:
 			problem = "the table of contents gives another size"

@@ -76,10 +76,21 @@ func collectLate() {
 	adjust()
 }
 
-// collectOften keeps the heap below twice what is in use.
+// collectOften keeps the heap below twice what is in use, and closer where that is much.
 func collectOften() {
 	garbage.Store(oftenGarbage)
-	debug.SetGCPercent(oftenGarbage)
+	setGarbage()
+}
+
+// setGarbage sets the percentage for what is in use.
+func setGarbage() {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	inUse := int64(0)
+	if live[0].Value.Kind() == metrics.KindUint64 {
+		inUse = int64(live[0].Value.Uint64())
+	}
+	debug.SetGCPercent(percentFor(inUse, garbage.Load()))
 	debug.SetMemoryLimit(math.MaxInt64)
 }
 
@@ -87,14 +98,7 @@ func collectOften() {
 func adjust() {
 	// A collection finds this out of use.
 	runtime.AddCleanup(new([16]byte), func(struct{}) {
-		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-		metrics.Read(live)
-		inUse := int64(0)
-		if live[0].Value.Kind() == metrics.KindUint64 {
-			inUse = int64(live[0].Value.Uint64())
-		}
-		debug.SetGCPercent(percentFor(inUse, garbage.Load()))
-		debug.SetMemoryLimit(math.MaxInt64)
+		setGarbage()
 		adjust()
 	}, struct{}{})
 }

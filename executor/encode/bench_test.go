@@ -84,7 +84,7 @@ func BenchmarkWrite(b *testing.B) {
 			root, l := benchTree(b, c)
 			for b.Loop() {
 				tree := observe(b, root, l, source.Options{}).Tree
-				r, err := Write(context.Background(), io.Discard, root, tree, Options{Compression: c})
+				r, err := writeAll(context.Background(), io.Discard, root, tree, Options{Compression: c})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -102,7 +102,7 @@ func BenchmarkReuse(b *testing.B) {
 			root, l := benchTree(b, c)
 			tree := observe(b, root, l, source.Options{}).Tree
 			var blob bytes.Buffer
-			first, err := Write(context.Background(), &blob, root, tree, Options{Compression: c})
+			first, err := writeAll(context.Background(), &blob, root, tree, Options{Compression: c})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -124,7 +124,7 @@ func BenchmarkDerive(b *testing.B) {
 			root, l := benchTree(b, c)
 			tree := observe(b, root, l, source.Options{}).Tree
 			var blob bytes.Buffer
-			first, err := Write(context.Background(), &blob, root, tree, Options{Compression: c})
+			first, err := writeAll(context.Background(), &blob, root, tree, Options{Compression: c})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -162,7 +162,7 @@ func BenchmarkImport(b *testing.B) {
 		b.Run(string(c.Algorithm), func(b *testing.B) {
 			root, l := benchTree(b, c)
 			var blob bytes.Buffer
-			first, err := Write(context.Background(), &blob, root, observe(b, root, l, source.Options{}).Tree, Options{Compression: c})
+			first, err := writeAll(context.Background(), &blob, root, observe(b, root, l, source.Options{}).Tree, Options{Compression: c})
 			if err != nil {
 				b.Fatal(err)
 			}

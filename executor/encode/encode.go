@@ -66,10 +66,12 @@ type Result struct {
 	// DiffID is the digest of the uncompressed tar; empty for a blob that is
 	// not a tar.
 	DiffID digest.Digest
-	// TOC lists the entries and chunks of the blob; nil for a blob that is not
-	// a tar. Its Size is that of the bytes written. Its Blob is left empty where
-	// the blob was compressed here: whoever stores it learns its digest anyway.
-	TOC *layer.TOC
+	// TOC lists the chunks of the blob; nil for a blob that is not a tar. Its Size is
+	// that of the bytes written. Its Blob is left empty where the blob was compressed
+	// here: whoever stores it learns its digest anyway. Its entries are in Entries
+	// alone, which give those of the tree that was written, and hold it.
+	TOC     *layer.TOC
+	Entries layer.EntryList
 	// Fingerprint is the fingerprint of what was written: what
 	// source.Observed.Fingerprint gives when everything is hashed.
 	Fingerprint digest.Digest

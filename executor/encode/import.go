@@ -234,7 +234,9 @@ func (im *importer) compressed(w io.Writer, algorithm imagespec.Algorithm, size 
 		return Result{}, err
 	}
 	toc.Blob, toc.Size = im.digest(), im.in.Count()
-	return Result{DiffID: toc.DiffID, TOC: toc, Stats: Stats{Tar: d.Size(), Written: im.in.Count()}}, nil
+	entries := layer.ListOf(toc.Entries)
+	toc.Entries = nil
+	return Result{DiffID: toc.DiffID, TOC: toc, Entries: entries, Stats: Stats{Tar: d.Size(), Written: im.in.Count()}}, nil
 }
 
 // encode compresses the tar in an archive, cut into chunks at its entries. With
@@ -263,7 +265,7 @@ func (im *importer) encode(ctx context.Context, w io.Writer, from imagespec.Algo
 	if err := p.run(ctx); err != nil {
 		return Result{}, err
 	}
-	return p.result(list.Entries), nil
+	return p.result(layer.ListOf(list.Entries)), nil
 }
 
 // maxRecorded bounds a recorded chunk: only headers without end get there.

@@ -38,7 +38,7 @@ func TestImportClones(t *testing.T) {
 			content, _ := build(t, files, copyOf(l.Compression), Options{})
 			put(t, filepath.Join(dir, "a"), string(content))
 			seen := observe(t, root, l, source.Options{Hash: true}).File
-			want, err := Import(t.Context(), io.Discard, root, seen, l, Options{Compression: l.Compression})
+			want, err := importAll(t.Context(), io.Discard, root, seen, l, Options{Compression: l.Compression})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,7 +52,7 @@ func TestImportClones(t *testing.T) {
 				t.Fatal(err)
 			}
 			read, written := reflinks.Transferred(t)
-			got, err := Import(t.Context(), in, root, seen, l, Options{Compression: l.Compression})
+			got, err := importAll(t.Context(), in, root, seen, l, Options{Compression: l.Compression})
 			if err != nil {
 				t.Fatal(err)
 			}

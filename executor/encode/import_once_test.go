@@ -26,13 +26,13 @@ func TestImportIntoIngest(t *testing.T) {
 		for _, l := range []*spec.Layer{{Archive: "layer", Compression: c}, {Blob: "layer"}} {
 			seen := observe(t, at, l, source.Options{}).File
 			var plain bytes.Buffer
-			want, err := Import(t.Context(), &plain, at, seen, l, Options{Compression: l.Compression})
+			want, err := importAll(t.Context(), &plain, at, seen, l, Options{Compression: l.Compression})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for name, fault := range map[string]error{"able": nil, "refusing": errors.ErrUnsupported, "broken": io.ErrNoProgress} {
 				in := ingestInto(t, t.TempDir(), atClone(func() error { return fault }))
-				got, err := Import(t.Context(), in, at, seen, l, Options{Compression: l.Compression})
+				got, err := importAll(t.Context(), in, at, seen, l, Options{Compression: l.Compression})
 				if name == "broken" {
 					if !errors.Is(err, fault) || in.Size() > 0 {
 						t.Errorf("%s: a clone that fails: %v after %d bytes", c.Algorithm, err, in.Size())

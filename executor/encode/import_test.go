@@ -36,7 +36,7 @@ func importFile(t testing.TB, content []byte, c imagespec.Compression) ([]byte, 
 	// Without Hash, Observe does not look into the archive, and Import has to.
 	o.File.Digest = digest.FromBytes(content)
 	var buf bytes.Buffer
-	r, err := Import(context.Background(), &buf, root, o.File, l, Options{Compression: c})
+	r, err := importAll(context.Background(), &buf, root, o.File, l, Options{Compression: c})
 	if err == nil {
 		if fp, ok := o.Fingerprint(l); !ok || fp != r.Fingerprint {
 			t.Errorf("the fingerprint is %s when observed and %s when written", fp, r.Fingerprint)
@@ -171,7 +171,7 @@ func TestImportBlob(t *testing.T) {
 	l := &spec.Layer{Blob: "m.bin", MediaType: "application/x-model"}
 	o := observe(t, root, l, source.Options{Hash: true})
 	var buf bytes.Buffer
-	r, err := Import(context.Background(), &buf, root, o.File, l, Options{})
+	r, err := importAll(context.Background(), &buf, root, o.File, l, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func FuzzDeriveTOC(f *testing.F) {
 		_, root := folder(t, map[string]string{"a": string(b)})
 		file := &source.File{Path: "a", Size: int64(len(b)), Digest: digest.FromBytes(b), Compression: algorithm}
 		var out bytes.Buffer
-		r, importErr := Import(context.Background(), &out, root, file, &spec.Layer{Archive: "a"}, Options{Parallelism: 1})
+		r, importErr := importAll(context.Background(), &out, root, file, &spec.Layer{Archive: "a"}, Options{Parallelism: 1})
 		if importErr != nil {
 			return
 		}

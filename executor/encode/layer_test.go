@@ -3,11 +3,13 @@ package encode
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
@@ -51,13 +53,31 @@ func observe(t testing.TB, root *os.Root, l *spec.Layer, opts source.Options) *s
 	return o
 }
 
+// writeAll is Write, and importAll Import, with the entries in the table of contents.
+func writeAll(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts Options) (Result, error) {
+	r, err := Write(ctx, w, root, t, opts)
+	return complete(r), err
+}
+
+func importAll(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *spec.Layer, opts Options) (Result, error) {
+	r, err := Import(ctx, w, root, f, l, opts)
+	return complete(r), err
+}
+
+func complete(r Result) Result {
+	if r.TOC != nil {
+		r.TOC.Entries, r.Entries = r.Entries.Collect(), layer.EntryList{}
+	}
+	return r
+}
+
 // build observes a layer and writes it.
 func build(t testing.TB, root *os.Root, l *spec.Layer, opts Options) ([]byte, Result) {
 	t.Helper()
 	o := observe(t, root, l, source.Options{})
 	opts.Compression = l.Compression
 	var buf bytes.Buffer
-	r, err := Write(context.Background(), &buf, root, o.Tree, opts)
+	r, err := writeAll(context.Background(), &buf, root, o.Tree, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

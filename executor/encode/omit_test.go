@@ -25,7 +25,7 @@ func importAs(t *testing.T, archive []byte, l spec.Layer) ([]byte, Result, error
 		return nil, Result{}, diags
 	}
 	var buf bytes.Buffer
-	r, err := Import(context.Background(), &buf, root, o.File, &l, Options{})
+	r, err := importAll(context.Background(), &buf, root, o.File, &l, Options{})
 	if err == nil {
 		if fp, ok := o.Fingerprint(&l); !ok || fp != r.Fingerprint {
 			t.Errorf("the fingerprint is %s when observed and %s when written", fp, r.Fingerprint)

@@ -167,5 +167,5 @@ func (tw *treeWriter) stat(files *source.Files, p piece) (part, bool) {
 		return part{}, false
 	}
 	// Of the parts of a long file the last one sets the digest.
-	return known, p.end < p.size || tw.seen(p.entry, known.known) == nil
+	return known, p.end < p.size || tw.seenAs(p.entry, known.known) == nil
 }

@@ -294,7 +294,7 @@ func (p *press) advance(c *chunk) error {
 }
 
 // result is what came out, once run has returned without an error.
-func (p *press) result(entries []layer.Entry) Result {
+func (p *press) result(entries layer.EntryList) Result {
 	diffID := digest.NewDigest(digest.SHA256, p.diff)
 	return Result{
 		DiffID: diffID,
@@ -303,9 +303,9 @@ func (p *press) result(entries []layer.Entry) Result {
 			Size:     p.written,
 			DiffID:   diffID,
 			Encoding: layer.EncodingOf(p.opts.Compression),
-			Entries:  entries,
 			Chunks:   slices.Clip(p.chunks),
 		},
-		Stats: p.stats,
+		Entries: entries,
+		Stats:   p.stats,
 	}
 }

@@ -54,22 +54,21 @@ func (tw *treeWriter) lookup(name string, info fs.FileInfo) (known digest.Digest
 // whole sets the digest of a file that a chunk holds all of.
 func (tw *treeWriter) whole(p *part, content []byte) error {
 	if p.known != "" {
-		return tw.seen(p.entry, p.known)
+		return tw.seen(p.entry, &p.sum)
 	}
 	p.sum = sha256.Sum256(content)
 	tw.hashed.Add(p.size)
-	d := digest.NewDigestFromBytes(digest.SHA256, p.sum[:])
-	if err := tw.seen(p.entry, d); err != nil {
+	if err := tw.seen(p.entry, &p.sum); err != nil {
 		return err
 	}
-	tw.remember(p.entry, p.info, d)
+	tw.remember(p.entry, p.info, &p.sum)
 	return nil
 }
 
 // remember tells the digest of a file that was read whole.
-func (tw *treeWriter) remember(i int, info fs.FileInfo, d digest.Digest) {
+func (tw *treeWriter) remember(i int, info fs.FileInfo, sum *layer.Sum) {
 	if tw.digests != nil && info != nil {
-		tw.digests.Store(tw.tree[i].File, info, d)
+		tw.digests.Store(tw.tree[i].File, info, sum.Digest())
 	}
 }
 

@@ -247,7 +247,7 @@ func TestPrefixOfLong(t *testing.T) {
 			earlier := hooked{bytes.NewReader(blob), &sync.Once{}, func() { m.forget(name) }}
 			tree := observe(t, root, copyOf(c), source.Options{}).Tree
 			var got bytes.Buffer
-			r, err := Write(t.Context(), &got, root, tree, Options{Compression: c, Digests: m, Parallelism: 1, Reuse: []Reuse{{TOC: first.TOC, Blob: earlier}}})
+			r, err := writeAll(t.Context(), &got, root, tree, Options{Compression: c, Digests: m, Parallelism: 1, Reuse: []Reuse{{TOC: first.TOC, Blob: earlier}}})
 			var changed *source.ChangedError
 			switch {
 			case errors.As(err, &changed) && changed.Path == name:

@@ -35,7 +35,7 @@ func rebuild(t *testing.T, store *layout.Store, root *os.Root, opts Options, bef
 	}
 	defer in.Abort()
 	_, start := reflinks.Transferred(t)
-	r, err := Write(t.Context(), in, root, tree, opts)
+	r, err := writeAll(t.Context(), in, root, tree, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,11 +64,11 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 	if err := p.run(ctx); err != nil {
 		return Result{}, err
 	}
-	result := p.result(tw.entries)
+	result := p.result(tw.entries())
 	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = tw.read.Load(), tw.opened.Load(), tw.hashed.Load()
 	// A tree with a Sum has all digests, and seen has compared them.
 	if result.Fingerprint = t.LayerFingerprint(opts.Compression); result.Fingerprint == "" {
-		result.Fingerprint, _ = source.FingerprintTree(tw.entries, layer.EncodingOf(opts.Compression))
+		result.Fingerprint, _ = source.FingerprintTree(result.Entries, layer.EncodingOf(opts.Compression))
 	}
 	return result, nil
 }
@@ -77,9 +77,10 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 type treeWriter struct {
 	root *os.Root
 	tree []source.Entry
-	// entries are what goes into the table of contents: digests and offsets are
-	// filled in as they become known. An entry is set by one goroutine alone.
-	entries []layer.Entry
+	// sums are the digests of the files that tree does not give them of, as far as
+	// they are known: those with known set. Each is set by one goroutine alone.
+	sums  []layer.Sum
+	known []bool
 	// lengths are those of the entries' headers, size that of the whole tar.
 	lengths []int64
 	size    int64
@@ -103,7 +104,8 @@ func newTreeWriter(root *os.Root, t *source.Tree, digests source.Digester) (*tre
 		root:    root,
 		digests: digests,
 		tree:    t.Entries,
-		entries: make([]layer.Entry, len(t.Entries)),
+		sums:    make([]layer.Sum, len(t.Entries)),
+		known:   make([]bool, len(t.Entries)),
 		lengths: make([]int64, len(t.Entries)),
 		long:    map[int]longFile{},
 	}
@@ -119,15 +121,37 @@ func newTreeWriter(root *os.Root, t *source.Tree, digests source.Digester) (*tre
 		if err != nil {
 			return nil, err
 		}
-		tw.entries[i], tw.lengths[i] = e.Entry, n
+		tw.lengths[i] = n
 		tw.size += n
 		if e.Type == layer.Regular {
-			tw.entries[i].Offset = tw.size
 			tw.size += layer.Span(e.Size)
 		}
 	}
 	tw.size += layer.TrailerSize
 	return tw, nil
+}
+
+// entries are those of the table of contents: of the tree, with the places of their
+// content, and the digests that were found.
+func (tw *treeWriter) entries() layer.EntryList {
+	return layer.EntryList{Count: len(tw.tree), All: func(yield func(*layer.Entry, *layer.Sum) bool) {
+		at := int64(0)
+		for i := range tw.tree {
+			e := tw.tree[i].Entry
+			at += tw.lengths[i]
+			if e.Type == layer.Regular {
+				e.Offset = at
+				at += layer.Span(e.Size)
+			}
+			var sum *layer.Sum
+			if tw.known[i] {
+				sum = &tw.sums[i]
+			}
+			if !yield(&e, sum) {
+				return
+			}
+		}
+	}}
 }
 
 // worker makes the function that fills chunks in one goroutine.
@@ -261,7 +285,7 @@ func (tw *treeWriter) followPart(p *part, content []byte) error {
 	case tw.sum == nil && p.known == "":
 		return &source.ChangedError{Path: e.File, What: "its status changed while it was read"}
 	case tw.sum == nil && last:
-		return tw.seen(p.entry, p.known)
+		return tw.seenAs(p.entry, p.known)
 	case tw.sum == nil:
 		return nil
 	}
@@ -270,20 +294,35 @@ func (tw *treeWriter) followPart(p *part, content []byte) error {
 	if !last {
 		return nil
 	}
-	d := digest.NewDigest(digest.SHA256, tw.sum)
-	if err := tw.seen(p.entry, d); err != nil {
+	sum := layer.Sum(tw.sum.Sum(nil))
+	if err := tw.seen(p.entry, &sum); err != nil {
 		return err
 	}
-	tw.remember(p.entry, tw.first, d)
+	tw.remember(p.entry, tw.first, &sum)
 	return nil
 }
 
 // seen sets the digest of an entry's content, which must be the one observed.
-func (tw *treeWriter) seen(i int, d digest.Digest) error {
-	e := &tw.entries[i]
-	if e.Digest != "" && e.Digest != d {
+func (tw *treeWriter) seen(i int, sum *layer.Sum) error {
+	e := &tw.tree[i]
+	before, observed := layer.SumOf(e.Digest)
+	if !observed && tw.known[i] {
+		before, observed = tw.sums[i], true
+	}
+	if observed && before != *sum {
+		return &source.ChangedError{Path: e.File, What: "other content"}
+	}
+	if e.Digest == "" {
+		tw.sums[i], tw.known[i] = *sum, true
+	}
+	return nil
+}
+
+// seenAs is seen for a digest.
+func (tw *treeWriter) seenAs(i int, d digest.Digest) error {
+	sum, ok := layer.SumOf(d)
+	if !ok {
 		return &source.ChangedError{Path: tw.tree[i].File, What: "other content"}
 	}
-	e.Digest = d
-	return nil
+	return tw.seen(i, &sum)
 }

@@ -5,16 +5,30 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
 )
 
-// writer builds a binary record: varints, and strings with their length.
+// writer writes binary records: varints, and strings with their length.
 type writer struct {
+	out io.Writer
 	buf []byte
 	err error
+}
+
+// recordBuffer is how many bytes of records are written at once.
+const recordBuffer = 32 << 10
+
+// flush writes what is there if it is longer than room, and reports whether to go on.
+func (w *writer) flush(room int) bool {
+	if w.err == nil && len(w.buf) > room {
+		_, w.err = w.out.Write(w.buf)
+		w.buf = w.buf[:0]
+	}
+	return w.err == nil
 }
 
 func (w *writer) uint(v uint64) { w.buf = binary.AppendUvarint(w.buf, v) }
@@ -32,6 +46,8 @@ const (
 	digestOther
 )
 
+func (w *writer) sum(sum *Sum) { w.buf = append(append(w.buf, digestSHA256), sum[:]...) }
+
 func (w *writer) digest(d digest.Digest) {
 	switch {
 	case d == "":
@@ -42,7 +58,7 @@ func (w *writer) digest(d digest.Digest) {
 			w.err = fmt.Errorf("%q is no digest", string(d))
 			return
 		}
-		w.buf = append(append(w.buf, digestSHA256), sum[:]...)
+		w.sum(&sum)
 	default:
 		w.buf = append(w.buf, digestOther)
 		w.string(string(d))
@@ -52,10 +68,11 @@ func (w *writer) digest(d digest.Digest) {
 // errShort says that a record ends too early or holds a wrong number.
 var errShort = errors.New("it ends too early or holds a number that cannot be")
 
-// reader reads what a writer built. Text is shared with the record.
+// reader reads what a writer wrote. It keeps nothing of the record.
 type reader struct {
-	text string
-	pos  int
+	data  []byte
+	pos   int
+	texts *Texts
 	// room is how many bytes of memory there still are for what is read.
 	room int64
 	err  error
@@ -81,8 +98,8 @@ const (
 	leastChunk   = 38 // a digest, three numbers, form of the seal, state
 )
 
-func newReader(text string) *reader {
-	return &reader{text: text, room: roomAtLeast + roomPerByte*int64(len(text))}
+func newReader(data []byte, texts *Texts) *reader {
+	return &reader{data: data, texts: texts, room: roomAtLeast + roomPerByte*int64(len(data))}
 }
 
 // spend takes n times size from the room, before memory is allocated.
@@ -99,17 +116,17 @@ func (r *reader) fail() {
 	if r.err == nil {
 		r.err = errShort
 	}
-	r.pos = len(r.text)
+	r.pos = len(r.data)
 }
 
 func (r *reader) uint() uint64 {
 	var v uint64
 	for shift := 0; ; shift += 7 {
-		if r.pos >= len(r.text) || shift > 63 {
+		if r.pos >= len(r.data) || shift > 63 {
 			r.fail()
 			return 0
 		}
-		b := r.text[r.pos]
+		b := r.data[r.pos]
 		r.pos++
 		v |= uint64(b&0x7f) << shift
 		if b < 0x80 {
@@ -123,32 +140,26 @@ func (r *reader) int() int64 {
 	return int64(v>>1) ^ -int64(v&1)
 }
 
-func (r *reader) take(n uint64) string {
-	if n > uint64(len(r.text)-r.pos) {
+func (r *reader) take(n uint64) []byte {
+	if n > uint64(len(r.data)-r.pos) {
 		r.fail()
-		return ""
+		return nil
 	}
-	s := r.text[r.pos : r.pos+int(n)]
+	s := r.data[r.pos : r.pos+int(n)]
 	r.pos += int(n)
 	return s
 }
 
-func (r *reader) string() string { return r.take(r.uint()) }
+func (r *reader) string() string { return r.texts.Text(r.take(r.uint())) }
 
-// bytes reads a string that is kept apart from the record.
-func (r *reader) bytes() []byte {
-	s := r.string()
-	if s == "" {
-		return nil
-	}
-	return []byte(s)
-}
+// bytes reads a string as bytes; nil for an empty one.
+func (r *reader) bytes() []byte { return append([]byte(nil), r.take(r.uint())...) }
 
 // count reads a number of elements, each of at least least bytes in the record,
 // and takes from the room what each needs in memory.
 func (r *reader) count(least int, size int64) int {
 	n := r.uint()
-	if n > uint64((len(r.text)-r.pos)/least) {
+	if n > uint64((len(r.data)-r.pos)/least) {
 		r.fail()
 		return 0
 	}
@@ -160,7 +171,7 @@ func (r *reader) count(least int, size int64) int {
 
 func (r *reader) digest() digest.Digest {
 	form := r.take(1)
-	if form == "" {
+	if len(form) == 0 {
 		return ""
 	}
 	switch form[0] {
@@ -168,10 +179,10 @@ func (r *reader) digest() digest.Digest {
 		return ""
 	case digestSHA256:
 		raw := r.take(32)
-		if raw == "" || !r.spend(1, sizeOfDigest) {
+		if len(raw) == 0 || !r.spend(1, sizeOfDigest) {
 			return ""
 		}
-		return (*Sum)([]byte(raw)).Digest()
+		return (*Sum)(raw).Digest()
 	case digestOther:
 		d := digest.Digest(r.string())
 		if d.Validate() != nil {
@@ -190,26 +201,13 @@ func typeCodes() []Type {
 	return []Type{Regular, Directory, Symlink, Hardlink, Char, Block, Fifo}
 }
 
-// write appends the table of contents to a record.
-func (t *TOC) write(w *writer) {
+// write writes the table of contents with entries in the place of its own.
+func (t *TOC) write(w *writer, entries EntryList) {
 	w.digest(t.Blob)
 	w.int(t.Size)
 	w.digest(t.DiffID)
 	w.string(t.Encoding)
-	codes := map[Type]int{}
-	for code, typ := range typeCodes() {
-		codes[typ] = code
-	}
-	w.uint(uint64(len(t.Entries)))
-	for i := range t.Entries {
-		e := &t.Entries[i]
-		code, ok := codes[e.Type]
-		if !ok {
-			w.err = fmt.Errorf("the entry %q has the unknown type %q", e.Path, e.Type)
-			return
-		}
-		e.write(w, code)
-	}
+	w.entries(entries)
 	w.uint(uint64(len(t.Chunks)))
 	for _, c := range t.Chunks {
 		w.digest(c.Digest)
@@ -218,6 +216,31 @@ func (t *TOC) write(w *writer) {
 		w.int(c.Length)
 		w.digest(c.Seal)
 		w.string(string(c.State))
+		if !w.flush(recordBuffer) {
+			return
+		}
+	}
+}
+
+func (w *writer) entries(entries EntryList) {
+	codes := map[Type]int{}
+	for code, typ := range typeCodes() {
+		codes[typ] = code
+	}
+	w.uint(uint64(entries.Count))
+	n := 0
+	for e, sum := range entries.All {
+		code, ok := codes[e.Type]
+		if !ok {
+			w.err = fmt.Errorf("the entry %q has the unknown type %q", e.Path, e.Type)
+		}
+		e.write(w, code, sum)
+		if n++; !w.flush(recordBuffer) {
+			return
+		}
+	}
+	if n != entries.Count {
+		w.err = errCount(entries.Count, n)
 	}
 }
 
@@ -229,7 +252,8 @@ const (
 	hasOffset
 )
 
-func (e *Entry) write(w *writer, code int) {
+// write writes an entry. sum, if not nil, is its digest.
+func (e *Entry) write(w *writer, code int, sum *Sum) {
 	flags := 0
 	if e.Linkname != "" {
 		flags |= hasLink
@@ -250,7 +274,11 @@ func (e *Entry) write(w *writer, code int) {
 	w.int(int64(e.GID))
 	w.int(e.Mtime)
 	w.int(e.Size)
-	w.digest(e.Digest)
+	if sum != nil {
+		w.sum(sum)
+	} else {
+		w.digest(e.Digest)
+	}
 	if flags&hasLink != 0 {
 		w.string(e.Linkname)
 	}
@@ -273,7 +301,7 @@ func (e *Entry) write(w *writer, code int) {
 // read takes one entry from a record.
 func (e *Entry) read(r *reader, types []Type) {
 	head := r.take(2)
-	if head == "" {
+	if len(head) == 0 {
 		return
 	}
 	if int(head[0]) >= len(types) || head[1] >= 1<<4 {
@@ -354,27 +382,7 @@ func (t *TOC) read(r *reader) {
 	for i := range t.Chunks {
 		t.Chunks[i] = readChunk(r)
 	}
-	if r.pos != len(r.text) {
+	if r.pos != len(r.data) {
 		r.fail()
 	}
-}
-
-// check checks what uses of a table of contents rely on.
-func (t *TOC) check() error {
-	if t.Size < 0 {
-		return errors.New("it gives the layer a negative size")
-	}
-	next := int64(0)
-	for i, c := range t.Chunks {
-		if c.Digest == "" || c.Size < 0 || c.Length < 0 || c.Offset < next || c.Length > t.Size-c.Offset {
-			return fmt.Errorf("chunk %d lies outside the layer", i)
-		}
-		next = c.Offset + c.Length
-	}
-	for i := range t.Entries {
-		if t.Entries[i].Size < 0 {
-			return fmt.Errorf("entry %d has a negative size", i)
-		}
-	}
-	return nil
 }

@@ -285,7 +285,7 @@ func (t *tree) describe(n nodeID, name string, e *Entry, target nodeID, layer in
 	if e.Type == Hardlink {
 		t.buf.buf = binary.LittleEndian.AppendUint32(t.buf.buf, uint32(target))
 	}
-	if e.write(&t.buf, int(code)); t.buf.err != nil {
+	if e.write(&t.buf, int(code), nil); t.buf.err != nil {
 		return t.buf.err
 	}
 	node := t.at(n)
@@ -300,7 +300,7 @@ func (t *tree) entry(n nodeID) *Entry {
 		rest = rest[4:]
 	}
 	e := &Entry{}
-	e.read(newReader(string(rest)), t.types)
+	e.read(newReader(rest, &Texts{}), t.types)
 	if e.Path == "" {
 		e.Path = t.path(n)
 	}

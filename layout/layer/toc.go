@@ -1,39 +1,60 @@
 package layer
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
-	"hash/crc32"
+	"fmt"
+	"io"
+	"iter"
 )
 
 // TOCVersion is the version of tables of contents that is written and read.
 const TOCVersion = 2
 
-// tocMagic starts a stored table of contents.
-const tocMagic = "layform toc 2\n"
-
-// EncodeTOC gives the bytes of a stored table of contents: the magic, a checksum of what follows,
-// and the records. They are not compressed: most of them is digests.
-func EncodeTOC(toc *TOC) ([]byte, error) {
-	const perEntry, perChunk = 128, 256 // about; more only costs a copy
-	w := &writer{buf: make([]byte, 0, len(tocMagic)+perEntry*(len(toc.Entries)+1)+perChunk*len(toc.Chunks))}
-	w.buf = append(append(w.buf, tocMagic...), 0, 0, 0, 0)
-	toc.write(w)
-	content := w.buf[len(tocMagic)+4:]
-	binary.LittleEndian.PutUint32(w.buf[len(tocMagic):], checksum(content))
-	return w.buf, w.err
+// EntryList is a list of the entries of a table of contents, in order, as they are
+// made: long lists need not be in memory.
+type EntryList struct {
+	Count int
+	// All gives Count entries, each good until the next one, every time. Where the second
+	// value is not nil it is the digest of the content, which the entry does not have then.
+	All iter.Seq2[*Entry, *Sum]
 }
 
-// DecodeTOC reads the bytes of a stored table of contents. The error says what is
-// wrong with them.
-func DecodeTOC(data []byte) (*TOC, error) {
-	head := data[:min(len(data), len(tocMagic)+4)]
-	content := data[len(head):]
-	if err := checkHead(head, checksum(content)); err != nil {
-		return nil, err
+// ListOf is the list of a slice.
+func ListOf(entries []Entry) EntryList {
+	return EntryList{Count: len(entries), All: func(yield func(*Entry, *Sum) bool) {
+		for i := range entries {
+			if !yield(&entries[i], nil) {
+				return
+			}
+		}
+	}}
+}
+
+// Collect gives the entries as a slice, with their digests.
+func (e EntryList) Collect() []Entry {
+	all := make([]Entry, 0, e.Count)
+	for entry, sum := range e.All {
+		all = append(all, *entry)
+		if sum != nil {
+			all[len(all)-1].Digest = sum.Digest()
+		}
 	}
-	r := newReader(string(content))
+	return all
+}
+
+// WriteTOC writes the records of a table of contents: what head says, with entries in
+// the place of its own. They are not compressed: most of them is digests.
+func WriteTOC(out io.Writer, head *TOC, entries EntryList) error {
+	w := &writer{out: out, buf: make([]byte, 0, 2*recordBuffer)}
+	head.write(w, entries)
+	w.flush(0)
+	return w.err
+}
+
+// DecodeTOC reads what WriteTOC wrote, and keeps nothing of data. The error says what
+// is wrong with it.
+func DecodeTOC(data []byte) (*TOC, error) {
+	r := newReader(data, &Texts{Block: min(len(data), TextBlock)})
 	toc := &TOC{}
 	toc.read(r)
 	if r.err != nil {
@@ -42,16 +63,27 @@ func DecodeTOC(data []byte) (*TOC, error) {
 	return toc, toc.check()
 }
 
-// checkHead checks what stands before the records, which have the checksum sum.
-func checkHead(head []byte, sum uint32) error {
-	want, ok := bytes.CutPrefix(head, []byte(tocMagic))
-	if !ok || len(want) < 4 || binary.LittleEndian.Uint32(want) != sum {
-		return errors.New("it is damaged, or of another kind or version")
+// check checks what uses of a table of contents rely on.
+func (t *TOC) check() error {
+	if t.Size < 0 {
+		return errors.New("it gives the layer a negative size")
+	}
+	next := int64(0)
+	for i, c := range t.Chunks {
+		if c.Digest == "" || c.Size < 0 || c.Length < 0 || c.Offset < next || c.Length > t.Size-c.Offset {
+			return fmt.Errorf("chunk %d lies outside the layer", i)
+		}
+		next = c.Offset + c.Length
+	}
+	for i := range t.Entries {
+		if t.Entries[i].Size < 0 {
+			return fmt.Errorf("entry %d has a negative size", i)
+		}
 	}
 	return nil
 }
 
-// checksum is the CRC-32C of the records of a stored table of contents.
-func checksum(data []byte) uint32 {
-	return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+// errCount says that an EntryList is not as long as it says.
+func errCount(count, n int) error {
+	return fmt.Errorf("there are %d entries of %d; this is a bug in layform", n, count)
 }

@@ -3,7 +3,6 @@ package layer
 import (
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/opencontainers/go-digest"
@@ -12,24 +11,10 @@ import (
 // ReadTOC is DecodeTOC for a stored table of contents that is not held in memory. It
 // passes the entries to visit, one after the other, and returns all else. An entry is
 // valid until visit returns, whose error ends the reading and is returned as it is. A
-// table that is damaged, or not of blob, is an error before visit is called.
-func ReadTOC(in io.ReadSeeker, blob digest.Digest, visit func(*Entry) error) (*TOC, error) {
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	head := make([]byte, len(tocMagic)+4)
-	if _, err := io.ReadFull(in, head); err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-		return nil, err
-	}
-	if _, err := io.Copy(sum, in); err != nil {
-		return nil, err
-	}
-	if err := checkHead(head, sum.Sum32()); err != nil {
-		return nil, err
-	}
-	if _, err := in.Seek(int64(len(head)), io.SeekStart); err != nil {
-		return nil, err
-	}
+// table that is not of blob is an error before visit is called.
+func ReadTOC(in io.Reader, blob digest.Digest, visit func(*Entry) error) (*TOC, error) {
 	toc := &TOC{}
-	if err := toc.stream(&window{in: in}, blob, visit); err != nil {
+	if err := toc.stream(&window{in: in, texts: Texts{Block: TextBlock}}, blob, visit); err != nil {
 		return nil, err
 	}
 	return toc, toc.check()
@@ -79,10 +64,11 @@ func (t *TOC) stream(w *window, blob digest.Digest, visit func(*Entry) error) er
 
 // window reads a record piece by piece.
 type window struct {
-	in   io.Reader
-	text string
-	pos  int
-	over bool
+	in    io.Reader
+	data  []byte
+	pos   int
+	over  bool
+	texts Texts
 }
 
 // A window is as long as a piece needs, which are at most the headers of an entry.
@@ -95,14 +81,14 @@ const (
 // of the window.
 func (w *window) next(read func(*reader)) error {
 	for {
-		r := newReader(w.text)
+		r := newReader(w.data, &w.texts)
 		r.pos = w.pos
 		read(r)
 		switch {
 		case r.err == nil:
 			w.pos = r.pos
 			return nil
-		case w.over || len(w.text)-w.pos > maxWindow:
+		case w.over || len(w.data)-w.pos > maxWindow:
 			return r.err
 		}
 		if err := w.fill(); err != nil {
@@ -113,25 +99,29 @@ func (w *window) next(read func(*reader)) error {
 
 // fill doubles what is left of the window, at least.
 func (w *window) fill() error {
-	rest := w.text[w.pos:]
-	more := make([]byte, max(windowLength, len(rest)))
-	n, err := io.ReadFull(w.in, more)
+	rest := len(w.data) - w.pos
+	data := w.data[:0]
+	if length := rest + max(windowLength, rest); cap(data) < length {
+		data = make([]byte, 0, length)
+	}
+	data = append(data, w.data[w.pos:]...)
+	n, err := io.ReadFull(w.in, data[rest:cap(data)])
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return err
 	}
 	w.over = err != nil
-	w.text, w.pos = rest+string(more[:n]), 0
+	w.data, w.pos = data[:rest+n], 0
 	return nil
 }
 
 // end checks that nothing follows.
 func (w *window) end() error {
-	if w.pos == len(w.text) && !w.over {
+	if w.pos == len(w.data) && !w.over {
 		if err := w.fill(); err != nil {
 			return err
 		}
 	}
-	if w.pos < len(w.text) {
+	if w.pos < len(w.data) {
 		return errShort
 	}
 	return nil

@@ -15,10 +15,10 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// seal makes records, whatever they are, the bytes of an undamaged table.
-func seal(records []byte) []byte {
-	head := binary.LittleEndian.AppendUint32([]byte(tocMagic), checksum(records))
-	return append(head, records...)
+func encodeTOC(toc *TOC) ([]byte, error) {
+	var b bytes.Buffer
+	err := WriteTOC(&b, toc, ListOf(toc.Entries))
+	return b.Bytes(), err
 }
 
 func FuzzTOC(f *testing.F) {
@@ -33,18 +33,18 @@ func FuzzTOC(f *testing.F) {
 		},
 		Chunks: []Chunk{{Digest: digest.FromString("1"), Size: 1000, Length: 60, Seal: digest.FromString("s"), State: []byte("state\x00")}},
 	}
-	good, err := EncodeTOC(toc)
+	good, err := encodeTOC(toc)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(good[len(tocMagic)+4:])
+	f.Add(good)
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, records []byte) {
-		toc, err := DecodeTOC(seal(records))
+		toc, err := DecodeTOC(records)
 		if err != nil {
 			return
 		}
-		again, err := EncodeTOC(toc)
+		again, err := encodeTOC(toc)
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
@@ -80,7 +80,7 @@ func TestForgedTOC(t *testing.T) {
 		"an entry with xattrs":  slices.Concat([]byte{1, 0, 2, 0, 0, 0, 0, 0, 0, 0}, binary.AppendUvarint(nil, size/4), bytes.Repeat(xattrs, size/len(xattrs)), none),
 		"xattrs, but none":      {1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 	} {
-		data := seal(append(make([]byte, 4), record...)) // a head that says nothing
+		data := append(make([]byte, 4), record...) // a head that says nothing
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, err := DecodeTOC(data) // some make sense
@@ -93,7 +93,7 @@ func TestForgedTOC(t *testing.T) {
 	for i := range 50_000 {
 		honest.Entries = append(honest.Entries, Entry{Path: fmt.Sprintf("%x", i), Type: Directory, Mode: 0o755, Xattrs: map[string]string{"user.a": "1"}})
 	}
-	data, err := EncodeTOC(honest)
+	data, err := encodeTOC(honest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestForgedTOC(t *testing.T) {
 }
 
 // TestReadTOC: a table that is read piece by piece is the one that is read whole, and
-// one that is damaged is refused before anything of it is given.
+// one that is not is refused.
 func TestReadTOC(t *testing.T) {
 	toc := &TOC{Version: TOCVersion, Blob: digest.FromString("blob"), Size: 1 << 30, DiffID: digest.FromString("tar"), Encoding: "layform/1"}
 	for i := range 3000 {
@@ -111,7 +111,7 @@ func TestReadTOC(t *testing.T) {
 		toc.Chunks = append(toc.Chunks, Chunk{Digest: digest.FromString("1"), Size: 1000, Offset: 60 * int64(i), Length: 60, Seal: digest.FromString("s"), State: []byte("state\x00")})
 	}
 	toc.Entries[7].Xattrs = map[string]string{"user.x": strings.Repeat("\xff", 1<<20)} // longer than the window
-	good, err := EncodeTOC(toc)
+	good, err := encodeTOC(toc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,20 +133,17 @@ func TestReadTOC(t *testing.T) {
 	}
 	other := *toc
 	other.Blob = digest.FromString("other")
-	foreign, err := EncodeTOC(&other)
+	foreign, err := encodeTOC(&other)
 	if err != nil {
 		t.Fatal(err)
 	}
-	flipped := bytes.Clone(good)
-	flipped[len(flipped)/2]++
-	for name, data := range map[string][]byte{"empty": nil, "cut": good[:len(good)-1], "flipped": flipped, "longer": append(bytes.Clone(good), 0), "of another blob": foreign, "a head": good[:5]} {
+	for name, data := range map[string][]byte{"empty": nil, "of another blob": foreign, "a head": good[:5]} {
 		if got, err := read(data); err == nil || len(got.Entries) > 0 {
 			t.Errorf("%s: %d entries, %v", name, len(got.Entries), err)
 		}
 	}
 	// What a checksum does not tell is told when it is come upon.
-	records := good[len(tocMagic)+4:]
-	for name, data := range map[string][]byte{"cut": seal(records[:len(records)-1]), "longer": seal(append(bytes.Clone(records), 0))} {
+	for name, data := range map[string][]byte{"cut": good[:len(good)-1], "longer": append(bytes.Clone(good), 0)} {
 		if _, err := read(data); err == nil {
 			t.Errorf("%s and sealed: it is taken", name)
 		}

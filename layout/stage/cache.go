@@ -71,12 +71,19 @@ const (
 // costs time alone.
 func OpenCache(store *layout.Store) *Cache {
 	c := &Cache{store: store, opened: time.Now(), folders: map[string]*Folder{}}
-	if data, err := store.ReadState(cacheFile, cacheLimit); err == nil {
-		if folders, err := c.decode(data); err == nil {
-			c.folders = folders
-		}
+	if folders, err := c.read(); err == nil {
+		c.folders = folders
 	}
 	return c
+}
+
+// read reads the file.
+func (c *Cache) read() (map[string]*Folder, error) {
+	content, err := c.store.ReadCache(cacheFile, cacheMagic, cacheLimit)
+	if err != nil {
+		return nil, err
+	}
+	return c.decode(content)
 }
 
 // Lookup returns the digest of the file at path if info is equal to the one that it was
@@ -185,7 +192,7 @@ func (c *Cache) Save(ctx context.Context) error {
 	if !c.dirty || !c.store.Initialised() {
 		return nil
 	}
-	if err := c.store.SaveCache(cacheFile, encodeCache(c.folders)...); err != nil {
+	if err := c.store.SaveCache(cacheFile, cacheMagic, pack(c.folders).write); err != nil {
 		return err
 	}
 	c.dirty = false

@@ -71,7 +71,7 @@ func TestForgedCache(t *testing.T) {
 		"a file that is too long":     {nil, false},
 	} {
 		s := openB(t)
-		if err := s.SaveCache("stat.cache", tc.data); err != nil {
+		if err := s.SaveState("stat.cache", tc.data); err != nil {
 			t.Fatal(err)
 		}
 		if tc.data == nil {

@@ -191,7 +191,7 @@ func TestDamagedCache(t *testing.T) {
 	}
 	load := func(data []byte) bool {
 		t.Helper()
-		if err := s.SaveCache("stat.cache", data); err != nil {
+		if err := s.SaveState("stat.cache", data); err != nil {
 			t.Fatal(err)
 		}
 		got, ok := stage.OpenCache(s).Lookup(file, info)

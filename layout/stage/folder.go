@@ -1,10 +1,8 @@
 package stage
 
 import (
-	"bytes"
 	"encoding/binary"
-	"errors"
-	"hash/crc32"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -177,13 +175,30 @@ func getStat(rec []byte) Stat {
 	}
 }
 
-// append appends the records that are worth keeping, and the names after them.
-func (f *Folder) append(dst []byte) (out []byte, count, names int) {
+// folderRecords is a folder as the file has it: records, with the names after them, and
+// what the folder holds. What is learnt meanwhile changes neither length.
+type folderRecords struct {
+	folder         *Folder
+	count          int
+	records, names []byte
+}
+
+// pack makes records of what was learnt, and drops those that are not worth keeping
+// any more.
+func (f *Folder) pack() folderRecords {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.fresh) == 0 && !f.stale() {
-		return f.appendSame(dst)
+	if len(f.fresh) > 0 || f.stale() {
+		f.merge()
 	}
+	if len(f.names) <= idleOfNames || f.names[idleOfNames] >= maxIdle {
+		f.names = nil
+	}
+	return folderRecords{f, f.count, f.records, f.names}
+}
+
+// merge makes records of what was learnt and of those that are worth keeping.
+func (f *Folder) merge() {
 	saved := map[string]int{}
 	for i := range f.count {
 		name := string(f.name(i))
@@ -191,14 +206,17 @@ func (f *Folder) append(dst []byte) (out []byte, count, names int) {
 			saved[name] = i
 		}
 	}
-	var all []string
+	all, length := slices.Collect(maps.Keys(saved)), 0
 	for name, r := range f.fresh {
 		if r != nil {
 			all = append(all, name)
 		}
 	}
-	all = slices.AppendSeq(all, maps.Keys(saved))
 	slices.Sort(all)
+	for _, name := range all {
+		length += recordSize + len(name)
+	}
+	records, names := make([]byte, 0, length), 0
 	for _, name := range all {
 		r, idle := f.fresh[name], byte(0)
 		if r == nil {
@@ -206,12 +224,12 @@ func (f *Folder) append(dst []byte) (out []byte, count, names int) {
 			r, idle = &old, f.record(saved[name])[idleAt]
 		}
 		names += len(name)
-		dst = r.append(dst, idle+1, names)
+		records = r.append(records, idle, names)
 	}
 	for _, name := range all {
-		dst = append(dst, name...)
+		records = append(records, name...)
 	}
-	return dst, len(all), names
+	f.records, f.count, f.next, f.fresh = records, len(all), 0, nil
 }
 
 // stale reports whether records have been idle for too long.
@@ -224,14 +242,20 @@ func (f *Folder) stale() bool {
 	return false
 }
 
-// appendSame appends the records as they are, but for another save.
-func (f *Folder) appendSame(dst []byte) (out []byte, count, names int) {
-	start := len(dst)
-	dst = append(dst, f.records...)
-	for i := range f.count {
-		dst[start+i*recordSize+idleAt]++
+// write writes the folder for another save. buf is used for it, and returned for the
+// next one.
+func (r folderRecords) write(w io.Writer, buf []byte) ([]byte, error) {
+	r.folder.mu.Lock()
+	buf = append(append(buf[:0], r.records...), r.names...)
+	r.folder.mu.Unlock()
+	for i := range r.count {
+		buf[i*recordSize+idleAt]++
 	}
-	return dst, f.count, len(f.records) - f.count*recordSize
+	if len(r.names) > 0 {
+		buf[len(r.records)+idleOfNames]++
+	}
+	_, err := w.Write(buf)
+	return buf, err
 }
 
 func (r *remembered) append(dst []byte, idle byte, nameEnd int) []byte {
@@ -246,81 +270,60 @@ func putStat(dst []byte, st Stat) []byte {
 	return dst
 }
 
-// appendNames appends what the folder holds, for another save.
-func (f *Folder) appendNames(dst []byte) []byte {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.names) <= idleOfNames || f.names[idleOfNames] >= maxIdle {
-		return dst
-	}
-	at := len(dst) + idleOfNames
-	dst = append(dst, f.names...)
-	dst[at]++
-	return dst
-}
-
 const cacheMagic = "layform stat 2\n"
 
-// encodeCache gives the bytes of the file, in parts: the magic, a checksum of
-// what follows, the list of folders in the order of their names, and the records
-// of each folder. Folders that would take it beyond its bounds are left out.
-func encodeCache(folders map[string]*Folder) [][]byte {
-	size := 0
-	for _, f := range folders {
-		size += f.room()
-	}
-	list, bodies := []byte{}, make([]byte, 0, min(size, cacheLimit))
-	total, named := 0, 0
+// packed is the list of folders as the file has it: of each its name, how many records
+// there are, and the lengths of their names and of what the folder holds.
+type packed struct {
+	list    []byte
+	folders []folderRecords
+}
+
+// pack lists the folders in the order of their names. Those that would take the file
+// beyond its bounds are left out.
+func pack(folders map[string]*Folder) *packed {
+	p := &packed{}
+	named, size := 0, 0
 	for _, dir := range slices.Sorted(maps.Keys(folders)) {
-		listed, start := len(list), len(bodies)
-		var count, names int
-		bodies, count, names = folders[dir].append(bodies)
-		end := len(bodies)
-		if bodies = folders[dir].appendNames(bodies); len(bodies) == start {
+		f, listed := folders[dir].pack(), len(p.list)
+		length := len(f.records) + len(f.names)
+		if length == 0 {
 			continue
 		}
-		list = append(binary.AppendUvarint(list, uint64(len(dir))), dir...)
-		list = binary.AppendUvarint(list, uint64(count))
-		list = binary.AppendUvarint(list, uint64(names))
-		list = binary.AppendUvarint(list, uint64(len(bodies)-end))
+		p.list = append(binary.AppendUvarint(p.list, uint64(len(dir))), dir...)
+		for _, n := range [...]int{f.count, len(f.records) - f.count*recordSize, len(f.names)} {
+			p.list = binary.AppendUvarint(p.list, uint64(n))
+		}
 		const head = len(cacheMagic) + 4 + binary.MaxVarintLen64
-		if total == folderLimit || named+len(dir) > nameLimit || head+len(list)+len(bodies) > cacheLimit {
-			list, bodies = list[:listed], bodies[:start]
+		if len(p.folders) == folderLimit || named+len(dir) > nameLimit || head+len(p.list)+size+length > cacheLimit {
+			p.list = p.list[:listed]
 			continue
 		}
-		total++
+		p.folders = append(p.folders, f)
 		named += len(dir)
+		size += length
 	}
-	content := [][]byte{binary.AppendUvarint(nil, uint64(total)), list, bodies}
-	head := binary.LittleEndian.AppendUint32([]byte(cacheMagic), checksum(content...))
-	return slices.Insert(content, 0, head)
+	return p
 }
 
-// room is about what append and appendNames append.
-func (f *Folder) room() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	size := len(f.records) + len(f.names)
-	for name := range f.fresh {
-		size += recordSize + len(name)
+// write writes the content of the file: the number of folders, their list, and of
+// each the records and what it holds.
+func (p *packed) write(w io.Writer) error {
+	if _, err := w.Write(append(binary.AppendUvarint(nil, uint64(len(p.folders))), p.list...)); err != nil {
+		return err
 	}
-	return size
+	var buf []byte
+	var err error
+	for _, f := range p.folders {
+		if buf, err = f.write(w, buf); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func checksum(parts ...[]byte) (sum uint32) {
-	for _, data := range parts {
-		sum = crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), data)
-	}
-	return sum
-}
-
-// decode reads the bytes of the file, which it keeps.
-func (c *Cache) decode(data []byte) (map[string]*Folder, error) {
-	content, ok := bytes.CutPrefix(data, []byte(cacheMagic))
-	if !ok || len(content) < 4 || binary.LittleEndian.Uint32(content) != checksum(content[4:]) {
-		return nil, errors.New("it is damaged, or no stat cache of this version")
-	}
-	content = content[4:]
+// decode reads the content of the file, which it keeps.
+func (c *Cache) decode(content []byte) (map[string]*Folder, error) {
 	// The list is short beside the records, which are never copied.
 	r := &byteReader{rest: content}
 	total := r.uint()

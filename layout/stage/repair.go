@@ -197,14 +197,11 @@ func (r *repair) tocs(ctx context.Context) error {
 
 // cache removes a stat cache that cannot be read.
 func (r *repair) cache(context.Context) error {
-	data, err := r.store.ReadState(cacheFile, cacheLimit)
-	if errors.Is(err, fs.ErrNotExist) {
+	_, err := (&Cache{store: r.store}).read()
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil {
-		_, err = (&Cache{}).decode(data)
-	}
-	if err == nil || r.dryRun && errors.Is(err, fs.ErrPermission) {
+	if r.dryRun && errors.Is(err, fs.ErrPermission) {
 		return err
 	}
 	return r.mend(cacheFile, err.Error(), layout.Removed, "it is made again, at the price of reading the sources once", func() error {

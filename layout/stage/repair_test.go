@@ -17,6 +17,7 @@ import (
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/internal/disk"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 )
 
@@ -118,7 +119,7 @@ func whole(t *testing.T) (*layout.Store, *stage.Stage) {
 	save(t, s, st)
 	toc := sampleTOC()
 	toc.Blob, toc.Size = a.Digest, 100
-	if err := stage.SaveTOC(t.Context(), s, toc); err != nil {
+	if err := stage.SaveTOC(t.Context(), s, toc, layer.ListOf(toc.Entries)); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "old")
@@ -161,7 +162,7 @@ func TestRepair(t *testing.T) {
 			write(t, s, "toc/sha256-"+b.Encoded(), "damaged")
 			toc := sampleTOC()
 			toc.Blob = digest.FromString("gone")
-			if err := stage.SaveTOC(t.Context(), s, toc); err != nil {
+			if err := stage.SaveTOC(t.Context(), s, toc, layer.ListOf(toc.Entries)); err != nil {
 				t.Fatal(err)
 			}
 			write(t, s, "toc/x\x1b[2J", "x")
@@ -305,7 +306,7 @@ func TestPruneTOCs(t *testing.T) {
 	s, st := whole(t)
 	toc := sampleTOC()
 	toc.Blob = digest.FromString("gone")
-	if err := stage.SaveTOC(t.Context(), s, toc); err != nil {
+	if err := stage.SaveTOC(t.Context(), s, toc, layer.ListOf(toc.Entries)); err != nil {
 		t.Fatal(err)
 	}
 	there, err := s.Present(t.Context())

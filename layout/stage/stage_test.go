@@ -364,7 +364,7 @@ func FuzzStage(f *testing.F) {
 	f.Add(good)
 	f.Add([]byte(`{"version":1,"spec":"web","state":"pending","was":{"version":1,"spec":"web","state":"done"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := s.SaveCache("stage/web.json", data); err != nil {
+		if err := s.SaveState("stage/web.json", data); err != nil {
 			t.Fatal(err)
 		}
 		st, _, err := stage.Load(t.Context(), s, "web")

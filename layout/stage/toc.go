@@ -16,6 +16,9 @@ import (
 // tocAdvice is the remedy for a table of contents that cannot be used.
 const tocAdvice = "; it can be removed, and is made again from the layer"
 
+// tocMagic begins a stored table of contents; the number in it is layer.TOCVersion.
+const tocMagic = "layform toc 2\n"
+
 // tocLimit is the longest table of contents that is read, in bytes.
 const tocLimit = 256 << 20
 
@@ -38,8 +41,8 @@ func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*lay
 	if err != nil {
 		return nil, err
 	}
-	data, err := store.ReadState(file, tocBound(ctx, store, blob))
-	if err != nil && !errors.Is(err, layout.ErrLimit) {
+	data, err := store.ReadCache(file, tocMagic, tocBound(ctx, store, blob))
+	if err != nil && !errors.Is(err, layout.ErrLimit) && !errors.Is(err, layout.ErrDamaged) {
 		return nil, err
 	}
 	var toc *layer.TOC
@@ -73,8 +76,8 @@ func ReadTOC(ctx context.Context, store *layout.Store, blob digest.Digest, visit
 	if err != nil {
 		return nil, err
 	}
-	f, err := store.OpenState(file, tocBound(ctx, store, blob))
-	if errors.Is(err, layout.ErrLimit) {
+	f, err := store.OpenCache(file, tocMagic, tocBound(ctx, store, blob))
+	if errors.Is(err, layout.ErrLimit) || errors.Is(err, layout.ErrDamaged) {
 		return nil, unusableTOC(store, file, err)
 	}
 	if err != nil {
@@ -99,13 +102,13 @@ func ReadTOC(ctx context.Context, store *layout.Store, blob digest.Digest, visit
 
 // failing notes the error of a reader.
 type failing struct {
-	io.ReadSeeker
+	io.Reader
 	err *error
 }
 
 // Read reads, and notes the error unless it is io.EOF.
 func (f *failing) Read(p []byte) (int, error) {
-	n, err := f.ReadSeeker.Read(p)
+	n, err := f.Reader.Read(p)
 	if err != nil && err != io.EOF {
 		*f.err = err
 	}
@@ -124,21 +127,17 @@ func tocBound(ctx context.Context, store *layout.Store, blob digest.Digest) int6
 	return min(tocLimit, layer.MaxList(size))
 }
 
-// SaveTOC writes the table of contents of toc.Blob, atomically. A power cut may
-// take it, which costs time alone.
-func SaveTOC(ctx context.Context, store *layout.Store, toc *layer.TOC) error {
+// SaveTOC writes the table of contents of head.Blob, atomically: what head says, with
+// entries in the place of its own. A power cut may take it, which costs time alone.
+func SaveTOC(ctx context.Context, store *layout.Store, head *layer.TOC, entries layer.EntryList) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	file, err := tocFile(toc.Blob)
+	file, err := tocFile(head.Blob)
 	if err != nil {
 		return err
 	}
-	data, err := layer.EncodeTOC(toc)
-	if err != nil {
-		return err
-	}
-	return store.SaveCache(file, data)
+	return store.SaveCache(file, tocMagic, func(w io.Writer) error { return layer.WriteTOC(w, head, entries) })
 }
 
 // RemoveTOC deletes the table of contents of a layer blob; it is no error when

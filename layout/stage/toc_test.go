@@ -43,7 +43,7 @@ func TestTOC(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for range 2 {
-		if err := stage.SaveTOC(t.Context(), s, want); err != nil {
+		if err := stage.SaveTOC(t.Context(), s, want, layer.ListOf(want.Entries)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +76,7 @@ func tocPath(dir string, d digest.Digest) string {
 func TestDamagedTOC(t *testing.T) {
 	s := open(t, t.TempDir())
 	toc := sampleTOC()
-	if err := stage.SaveTOC(t.Context(), s, toc); err != nil {
+	if err := stage.SaveTOC(t.Context(), s, toc, layer.ListOf(toc.Entries)); err != nil {
 		t.Fatal(err)
 	}
 	file := tocPath(s.Dir(), toc.Blob)
@@ -107,7 +107,7 @@ func TestDamagedTOC(t *testing.T) {
 	}
 	other := sampleTOC()
 	other.Blob = digest.FromString("other")
-	if err := stage.SaveTOC(t.Context(), s, other); err != nil {
+	if err := stage.SaveTOC(t.Context(), s, other, layer.ListOf(other.Entries)); err != nil {
 		t.Fatal(err)
 	}
 	swapped, err := os.ReadFile(tocPath(s.Dir(), other.Blob))
@@ -129,7 +129,7 @@ func TestDamagedTOC(t *testing.T) {
 	} {
 		bad := sampleTOC()
 		edit(bad)
-		if err := stage.SaveTOC(t.Context(), s, bad); err != nil {
+		if err := stage.SaveTOC(t.Context(), s, bad, layer.ListOf(bad.Entries)); err != nil {
 			continue // refused when written is as good
 		}
 		if _, err := stage.LoadTOC(t.Context(), s, bad.Blob); !errors.Is(err, stage.ErrCorrupt) {
@@ -155,7 +155,7 @@ func bigTOC(n int) *layer.TOC {
 func BenchmarkLoadTOC(b *testing.B) {
 	s := openB(b)
 	toc := bigTOC(100_000)
-	if err := stage.SaveTOC(b.Context(), s, toc); err != nil {
+	if err := stage.SaveTOC(b.Context(), s, toc, layer.ListOf(toc.Entries)); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()

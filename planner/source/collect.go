@@ -87,7 +87,7 @@ func (o *observer) entries(blocks []block) []Entry {
 		}
 	}
 	c := &collector{entries: make([]Entry, 0, count), first: map[*copied]map[walk.Inode]string{}}
-	c.texts.block = min(count*textLength, textBlock)
+	c.texts.Block = min(count*textLength, layer.TextBlock)
 	o.visit(blocks, c.add)
 	o.checkWhiteouts(c.entries)
 	o.tie(c.entries)
@@ -100,7 +100,7 @@ func (o *observer) entries(blocks []block) []Entry {
 // collector keeps the entries that are visited.
 type collector struct {
 	entries []Entry
-	texts   texts
+	texts   layer.Texts
 	file    []byte
 	// first is the path of the first name of each shared inode that a copy found.
 	first map[*copied]map[walk.Inode]string
@@ -108,7 +108,7 @@ type collector struct {
 
 func (c *collector) add(path []byte, g given, e *Entry) {
 	c.file = g.file(c.file[:0], path)
-	e.Path, e.File = c.texts.both(path, c.file)
+	e.Path, e.File = c.both(path, c.file)
 	if f := g.found; f != nil && f.Sum != nil {
 		e.Digest = f.Sum.Digest()
 	}
@@ -154,40 +154,20 @@ func (g given) file(dst, path []byte) []byte {
 	return append(dst, path...)
 }
 
-// texts makes strings of bytes, many with one allocation.
-type texts struct {
-	b strings.Builder
-	// block is how many bytes are allocated at once.
-	block int
-}
-
-// The length of a usual path, and the largest block.
-const (
-	textLength = 32
-	textBlock  = 16 << 10
-)
-
-func (t *texts) text(b []byte) string {
-	if t.b.Cap()-t.b.Len() < len(b) {
-		t.b = strings.Builder{}
-		t.b.Grow(max(len(b), t.block))
-	}
-	start := t.b.Len()
-	t.b.Write(b)
-	return t.b.String()[start:]
-}
+// textLength is the length of a usual path.
+const textLength = 32
 
 // both makes two strings, of which one is often the end of the other.
-func (t *texts) both(a, b []byte) (string, string) {
+func (c *collector) both(a, b []byte) (string, string) {
 	switch {
 	case bytes.HasSuffix(a, b):
-		text := t.text(a)
+		text := c.texts.Text(a)
 		return text, text[len(a)-len(b):]
 	case bytes.HasSuffix(b, a):
-		text := t.text(b)
+		text := c.texts.Text(b)
 		return text[len(b)-len(a):], text
 	}
-	return t.text(a), t.text(b)
+	return c.texts.Text(a), c.texts.Text(b)
 }
 
 // origin says where an entry comes from: "a file from bin/x (copy at a.hcl:3)".

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
-	"iter"
 	"maps"
 	"slices"
 
@@ -22,13 +21,13 @@ func (t *Tree) Fingerprint() (digest.Digest, bool) {
 	if t.Sum != "" {
 		return t.Sum, true
 	}
-	return fingerprint(func(yield func(*layer.Entry, bool) bool) {
-		for i := range t.Entries {
-			if !yield(&t.Entries[i].Entry, !t.Entries[i].Unknown) {
-				return
-			}
+	r := newRecords()
+	for i := range t.Entries {
+		if t.Entries[i].Unknown || !r.entry(&t.Entries[i].Entry, nil) {
+			return "", false
 		}
-	})
+	}
+	return r.fingerprint(), true
 }
 
 // LayerFingerprint is the fingerprint of the tree's layer where the tree's own
@@ -39,15 +38,14 @@ func (t *Tree) LayerFingerprint(c imagespec.Compression) digest.Digest {
 
 // FingerprintTree is the fingerprint of the layer of a tree with these entries,
 // the one that Observed.Fingerprint gives for it where EncodingOf gives encoding.
-func FingerprintTree(entries []layer.Entry, encoding string) (digest.Digest, bool) {
-	d, ok := fingerprint(func(yield func(*layer.Entry, bool) bool) {
-		for i := range entries {
-			if !yield(&entries[i], true) {
-				return
-			}
+func FingerprintTree(entries layer.EntryList, encoding string) (digest.Digest, bool) {
+	r := newRecords()
+	for e, sum := range entries.All {
+		if !r.entry(e, sum) {
+			return "", false
 		}
-	})
-	return treeLayer(d, encoding), ok
+	}
+	return treeLayer(r.fingerprint(), encoding), true
 }
 
 func treeLayer(tree digest.Digest, encoding string) digest.Digest {
@@ -55,17 +53,6 @@ func treeLayer(tree digest.Digest, encoding string) digest.Digest {
 		return ""
 	}
 	return digest.FromBytes(record(nil, "tree layer", encoding, string(tree)))
-}
-
-// fingerprint covers entries in order, each with whether its content is known.
-func fingerprint(entries iter.Seq2[*layer.Entry, bool]) (digest.Digest, bool) {
-	r := newRecords()
-	for e, known := range entries {
-		if !known || !r.entry(e) {
-			return "", false
-		}
-	}
-	return r.fingerprint(), true
 }
 
 // records covers the entries of a tree one after the other.
@@ -76,17 +63,22 @@ type records struct {
 
 func newRecords() *records { return &records{sha256.New(), record(nil, "tree")} }
 
-// entry covers an entry, and reports whether its content is known, if it has any.
-func (r *records) entry(e *layer.Entry) bool {
+// entry covers an entry, and reports whether its content is known, if it has any: by
+// sum or, where that is nil, by its digest.
+func (r *records) entry(e *layer.Entry, sum *layer.Sum) bool {
 	if e.Type != layer.Regular {
 		cover(r, e.Path, e, nil)
 		return true
 	}
-	sum, ok := layer.SumOf(e.Digest)
-	if ok {
-		cover(r, e.Path, e, &sum)
+	if sum == nil {
+		known, ok := layer.SumOf(e.Digest)
+		if !ok {
+			return false
+		}
+		sum = &known
 	}
-	return ok
+	cover(r, e.Path, e, sum)
+	return true
 }
 
 // fingerprint is that of the tree.

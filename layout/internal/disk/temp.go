@@ -50,19 +50,29 @@ func (d *Dir) CreateTemp(dir, prefix string) (*Temp, error) {
 	return nil, fmt.Errorf("no temporary file in %s stays in place; something removes each at once", dir)
 }
 
-// WriteTemp is CreateTemp with the content of all parts in a row. On an error the file
-// is removed.
-func (d *Dir) WriteTemp(dir, prefix string, parts ...[]byte) (*Temp, error) {
+// FillTemp is CreateTemp with what content writes. On an error the file is removed.
+func (d *Dir) FillTemp(dir, prefix string, content func(*Temp) error) (*Temp, error) {
 	t, err := d.CreateTemp(dir, prefix)
 	if err != nil {
 		return nil, err
 	}
-	for _, data := range parts {
-		if _, err := t.Write(data); err != nil {
-			return nil, errors.Join(err, t.Abort())
-		}
+	if err := content(t); err != nil {
+		return nil, errors.Join(err, t.Abort())
 	}
 	return t, nil
+}
+
+// WriteTemp is FillTemp with data.
+func (d *Dir) WriteTemp(dir, prefix string, data []byte) (*Temp, error) {
+	return d.FillTemp(dir, prefix, Content(data))
+}
+
+// Content writes data to a file, at once.
+func Content(data []byte) func(*Temp) error {
+	return func(t *Temp) error {
+		_, err := t.Write(data)
+		return err
+	}
 }
 
 // Name is the name of the temporary file.
@@ -136,23 +146,38 @@ func (t *Temp) held(p []byte) (n int) {
 }
 
 func (t *Temp) write(p []byte) (int, error) {
-	if err := t.d.Before(OpWrite, t.name); err != nil {
-		var torn *TornWrite
-		if !errors.As(err, &torn) {
-			return 0, err
-		}
-		n, writeErr := t.f.Write(p[:len(p)/2])
-		if torn.Then != nil {
-			torn.Then()
-		}
-		return n, errors.Join(err, writeErr)
+	n, err := t.attempt(p, t.f.Write)
+	if err != nil {
+		return n, err
 	}
-	n, err := t.f.Write(p)
 	if t.written += int64(n); t.written-t.started >= writebackStep && !t.d.NoSync {
 		startWriteback(t.f, t.started, t.written-t.started)
 		t.started = t.written
 	}
-	return n, err
+	return n, nil
+}
+
+// attempt writes p, unless the Fault of the directory prevents it.
+func (t *Temp) attempt(p []byte, write func([]byte) (int, error)) (int, error) {
+	err := t.d.Before(OpWrite, t.name)
+	if err == nil {
+		return write(p)
+	}
+	var torn *TornWrite
+	if !errors.As(err, &torn) {
+		return 0, err
+	}
+	n, writeErr := write(p[:len(p)/2])
+	if torn.Then != nil {
+		torn.Then()
+	}
+	return n, errors.Join(err, writeErr)
+}
+
+// Overwrite puts p in the place of bytes that were written, at offset at.
+func (t *Temp) Overwrite(p []byte, at int64) error {
+	_, err := t.attempt(p, func(p []byte) (int, error) { return t.f.WriteAt(p, at) })
+	return err
 }
 
 // WriteAt writes anywhere in the file, by several goroutines at a time. It goes with no
