@@ -68,6 +68,9 @@ func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Op
 	if err = r.buildAll(ctx); err == nil {
 		err = r.commit(ctx)
 	}
+	if err == nil {
+		err = r.archives(ctx)
+	}
 	if r.swapped {
 		r.result.Objects = r.objects()
 	}

@@ -63,7 +63,7 @@ func (r *run) commit(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(next.Objects) == 0 && len(next.Blobs) == 0 && len(next.Tags) == 0 && len(next.Untagged) == 0 && len(next.Outputs) == 0 {
+	if next.Nothing() {
 		err = stage.Remove(ctx, r.store, next.Spec)
 	} else {
 		err = r.saveStage(ctx, next, stage.Done, next.Before, after)
@@ -138,6 +138,7 @@ func (r *run) nextStage() (*stage.Stage, []ocispec.Descriptor, error) {
 		Untagged: slices.Clone(r.stage.Untagged),
 		Blobs:    slices.Clone(r.stage.Blobs),
 		Outputs:  r.stage.Outputs,
+		Archive:  r.stage.Archive,
 	}
 	if next.Objects == nil {
 		next.Objects = map[string]stage.Object{}

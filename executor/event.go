@@ -81,6 +81,8 @@ type Result struct {
 	// Objects are the objects that the plan creates, changes or replaces, in its
 	// order, as the layout has them; none before index.json was swapped.
 	Objects []Object
+	// Archive is the tar of the layout that was written; nil for none.
+	Archive *Archive
 	// Outputs are the spec's output values.
 	Outputs []spec.Output
 	// Layers sums up how layers were built.

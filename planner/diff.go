@@ -65,6 +65,9 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 	if err := d.diffTags(); err != nil {
 		return nil, err
 	}
+	if err := d.diffArchive(); err != nil {
+		return nil, err
+	}
 	d.diffOutputs()
 	d.plan.Warnings = append(d.plan.Warnings, prior.Warnings...)
 	d.summarise()

@@ -34,6 +34,8 @@ type Plan struct {
 	Drift []Drift `json:"drift,omitempty"`
 	// Outputs are the output values.
 	Outputs []OutputChange `json:"outputs,omitempty"`
+	// Archives are the changes of tars of the layout.
+	Archives []ArchiveChange `json:"archives,omitempty"`
 	// Recover is set when an earlier apply left work behind: blobs that nothing
 	// refers to yet, or a sweep that was not finished, because it was interrupted or
 	// because another tool wrote index.json during it. Applying the plan finishes
@@ -317,6 +319,9 @@ const (
 	// DriftNoLayout: the file oci-layout is gone, without which nobody takes the
 	// directory for a layout.
 	DriftNoLayout DriftKind = "no-layout"
+	// DriftArchiveGone: the archive is gone. DriftArchiveChanged: it is not what apply wrote.
+	DriftArchiveGone    DriftKind = "archive-gone"
+	DriftArchiveChanged DriftKind = "archive-changed"
 )
 
 // Drift is one thing that somebody else changed in the layout.
@@ -325,6 +330,8 @@ type Drift struct {
 	// Key names the change of the object that drifted.
 	Key string `json:"key,omitempty"`
 	Ref string `json:"ref,omitempty"`
+	// Path is the archive that drifted.
+	Path string `json:"path,omitempty"`
 	// Was is what the last apply left, Is what stands there now.
 	Was digest.Digest `json:"was,omitempty"`
 	Is  digest.Digest `json:"is,omitempty"`
@@ -370,6 +377,11 @@ func (p *Plan) Empty() bool {
 	}
 	for _, o := range p.Outputs {
 		if o.Action != NoOp {
+			return false
+		}
+	}
+	for _, a := range p.Archives {
+		if a.Action != NoOp {
 			return false
 		}
 	}

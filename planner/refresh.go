@@ -82,6 +82,8 @@ type Prior struct {
 	// Held are the blobs that stay when the spec goes: what index.json reaches
 	// from entries that are not the spec's, and what other specs own.
 	Held map[digest.Digest]bool
+	// Archive is what was seen of the layout's archive.
+	Archive SeenArchive
 	// Epoch is SOURCE_DATE_EPOCH.
 	Epoch *int64
 }
@@ -115,6 +117,9 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 		p.TakenOver = p.Stage.Dir
 	}
 	if err := p.readHeld(ctx, store); err != nil {
+		return nil, err
+	}
+	if err := p.readArchive(ctx, g, store, opts.Digests); err != nil {
 		return nil, err
 	}
 	if opts.Plan.Destroy {

@@ -24,11 +24,11 @@ var (
 // enclosed refuses copies that take the layout itself into a layer: every apply
 // would change what the next one copies, and no plan would ever be empty.
 func (p *program) enclosed(l *Layer) hcl.Diagnostics {
-	layout, ok := p.layoutInside()
+	diags := p.archiveEnclosed(l)
+	layout, ok := p.inside(p.layoutPath)
 	if !ok {
-		return nil
+		return diags
 	}
-	var diags hcl.Diagnostics
 	for _, n := range l.Tree {
 		if n.Kind != NodeCopy || !n.takes(layout) {
 			continue
@@ -48,42 +48,47 @@ func (p *program) enclosed(l *Layer) hcl.Diagnostics {
 // enclosedSets refuses calls of fileset that list files of the layout, for the
 // same reason.
 func (p *program) enclosedSets() hcl.Diagnostics {
-	layout, ok := p.layoutInside()
-	if !ok {
-		return nil
+	var written []string
+	if layout, ok := p.inside(p.layoutPath); ok {
+		for _, name := range layoutFiles {
+			written = append(written, path.Join(layout, name))
+		}
+	}
+	if archive, ok := p.inside(p.archivePath); ok {
+		written = append(written, archive)
 	}
 	var diags hcl.Diagnostics
 	for _, set := range p.library.Inputs() {
 		n, pattern := Node{From: set.Path}, path.Clean(set.Pattern)
-		if set.Function != "fileset" || !slices.ContainsFunc(layoutFiles, func(name string) bool {
-			rel := n.below(path.Join(layout, name))
+		if set.Function != "fileset" || !slices.ContainsFunc(written, func(name string) bool {
+			rel := n.below(name)
 			return rel != "" && doublestar.MatchUnvalidated(pattern, rel)
 		}) {
 			continue
 		}
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "List of the layout",
-			Detail: fmt.Sprintf("fileset(%q, %q) lists files of the layout %q, which every apply changes. List a directory that the layout is not in, or take a pattern that leaves it out.",
+			Detail: fmt.Sprintf("fileset(%q, %q) lists files of the layout %q or its archive, which every apply changes. List a directory that they are not in, or take a pattern that leaves it out.",
 				set.Path, set.Pattern, p.layoutPath),
 		})
 	}
 	return diags
 }
 
-// layoutInside is the path of the layout relative to the spec's directory, with
-// slashes; false where the layout stands elsewhere.
-func (p *program) layoutInside() (string, bool) {
-	layout := filepath.FromSlash(p.layoutPath)
-	if filepath.IsAbs(layout) {
+// inside is a path of the layout block relative to the spec's directory, with slashes;
+// false where it leads elsewhere.
+func (p *program) inside(text string) (string, bool) {
+	at := filepath.FromSlash(text)
+	if filepath.IsAbs(at) {
 		dir, err := filepath.Abs(p.library.Dir())
 		if err != nil {
 			return "", false
 		}
-		if layout, err = filepath.Rel(dir, layout); err != nil {
+		if at, err = filepath.Rel(dir, at); err != nil {
 			return "", false
 		}
 	}
-	return path.Clean(filepath.ToSlash(layout)), p.layoutPath != "" && filepath.IsLocal(layout)
+	return path.Clean(filepath.ToSlash(at)), text != "" && filepath.IsLocal(at)
 }
 
 // takes reports whether a copy holds anything of a layout at that path.

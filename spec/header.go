@@ -89,22 +89,35 @@ func (p *program) layoutBlock(b *plainBlock) hcl.Diagnostics {
 			Severity: hcl.DiagError, Summary: "Missing required argument", Subject: &b.rng, Detail: "The layout block needs path: the directory of the layout.",
 		}}
 	}
-	if diags := p.checkNames(a.expr, scope{what: "The path of the layout", roots: []string{rootVar, rootLocal}}); diags.HasErrors() || p.skips(a.expr) {
-		return diags
+	var diags hcl.Diagnostics
+	p.layoutPath, diags = p.filePath(a, "The path of the layout", layoutPathProblem)
+	if a, ok := b.attrs["archive"]; ok {
+		path, more := p.filePath(a, "The path of the archive", archivePathProblem)
+		p.archivePath, p.archiveRange = path, a.expr.Range()
+		if diags = diags.Extend(more); !diags.HasErrors() && p.archiveInLayout() {
+			diags = append(diags, wrongType(p.archiveRange, "The path of the archive", fmt.Errorf("%q is in the layout %q, which it holds: write the archive beside it", path, p.layoutPath)))
+		}
+	}
+	return diags
+}
+
+// filePath evaluates a path of the layout block, for which problem says what is wrong.
+func (p *program) filePath(a *attribute, what string, problem func(string) error) (string, hcl.Diagnostics) {
+	if diags := p.checkNames(a.expr, scope{what: what, roots: []string{rootVar, rootLocal}}); diags.HasErrors() || p.skips(a.expr) {
+		return "", diags
 	}
 	v, diags := newSession(p, nil).expression(a.expr, nil)
 	if diags.HasErrors() {
-		return diags
+		return "", diags
 	}
 	text, ok := eval.StringOf(v)
 	switch {
 	case eval.IsSensitive(v) || !ok:
-		diags = append(diags, wrongType(a.expr.Range(), "The path of the layout", errors.New("a string is required that is known and not sensitive")))
+		diags = append(diags, wrongType(a.expr.Range(), what, errors.New("a string is required that is known and not sensitive")))
 	default:
-		if err := layoutPathProblem(text); err != nil {
-			diags = append(diags, wrongType(a.expr.Range(), "The path of the layout", err))
+		if err := problem(text); err != nil {
+			diags = append(diags, wrongType(a.expr.Range(), what, err))
 		}
 	}
-	p.layoutPath = text
-	return diags
+	return text, diags
 }

@@ -45,11 +45,8 @@ func layoutPathProblem(text string) error {
 				text, directory, name, "./"+text+"/")
 		}
 	}
-	if strings.HasPrefix(text, "~") {
-		return fmt.Errorf("%q begins with ~, which only a shell reads as a home directory. Write an absolute path, or %q for a directory of that name", text, "./"+text)
-	}
-	if m := shellPattern().FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("%q begins with %s, which only a shell replaces. Declare a variable and write ${var.name}, or %q for a directory of that name", text, m[1], "./"+text)
+	if err := shellPathProblem(text, "directory"); err != nil {
+		return err
 	}
 	if strings.HasSuffix(text, "/") {
 		return nil
@@ -61,6 +58,18 @@ func layoutPathProblem(text string) error {
 	if name, tag, found := strings.Cut(base, ":"); found && (len(name) > 1 || base != text) {
 		return fmt.Errorf("%q ends like a reference with the tag %q. %s: write %q, and tags = [%q] in the manifest or index. For a directory of that name, end it with a slash: %q",
 			text, tag, directory, strings.TrimSuffix(text, ":"+tag), tag, text+"/")
+	}
+	return nil
+}
+
+// shellPathProblem refuses a path that a shell would make another one; what names the kind
+// of file.
+func shellPathProblem(text, what string) error {
+	if strings.HasPrefix(text, "~") {
+		return fmt.Errorf("%q begins with ~, which only a shell reads as a home directory. Write an absolute path, or %q for a %s of that name", text, "./"+text, what)
+	}
+	if m := shellPattern().FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("%q begins with %s, which only a shell replaces. Declare a variable and write ${var.name}, or %q for a %s of that name", text, m[1], "./"+text, what)
 	}
 	return nil
 }

@@ -24,12 +24,15 @@ type program struct {
 
 	name       string
 	layoutPath string
-	layforms   []*plainBlock
-	layouts    []*plainBlock
-	variables  map[string]*variable
-	locals     map[string]*local
-	blocks     map[Address]*block
-	outputs    map[string]*output
+	// archivePath is empty where the layout has no archive.
+	archivePath  string
+	archiveRange hcl.Range
+	layforms     []*plainBlock
+	layouts      []*plainBlock
+	variables    map[string]*variable
+	locals       map[string]*local
+	blocks       map[Address]*block
+	outputs      map[string]*output
 
 	// checkOnly is that of LoadOptions.
 	checkOnly bool

@@ -126,6 +126,10 @@ type Spec struct {
 	// LayoutPath is the path of the layout as the spec writes it, relative to Dir
 	// unless it is absolute.
 	LayoutPath string
+	// ArchivePath is the path of the layout's archive, likewise; empty where it has none.
+	// ArchiveRange is where the spec says so.
+	ArchivePath  string
+	ArchiveRange hcl.Range
 	// Sources are the spec's files, sorted by name.
 	Sources []Source
 	// Variables are the values of all declared variables, sorted by name.
@@ -158,7 +162,7 @@ func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 		return &Spec{Dir: dir, Files: map[string]*hcl.File{}}, diags
 	}
 	s := &Spec{
-		Name: l.p.name, Dir: dir, File: opts.File, LayoutPath: l.p.layoutPath, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p, first: l.first, bases: l.bases,
+		Name: l.p.name, Dir: dir, File: opts.File, LayoutPath: l.p.layoutPath, ArchivePath: l.p.archivePath, ArchiveRange: l.p.archiveRange, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p, first: l.first, bases: l.bases,
 	}
 	return s, eval.SortAndDedupe(diags)
 }

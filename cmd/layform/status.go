@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -76,7 +78,50 @@ func (a *app) state(ctx context.Context, f specFlags, v valueFlags, check bool) 
 		return nil, err
 	}
 	out.Tags = tagsOf(st, index)
+	out.Archive, err = archiveOf(ctx, store, st, check)
+	return out, err
+}
+
+// archiveOf describes the archive that the last apply wrote; nil for none.
+func archiveOf(ctx context.Context, store *layout.Store, st *stage.Stage, check bool) (*view.Archive, error) {
+	if st.Archive == nil {
+		return nil, nil
+	}
+	file, err := st.Archive.File(store)
+	if err != nil {
+		return nil, err
+	}
+	out := &view.Archive{Path: fromHere(file), Standing: view.Unchecked, Digest: st.Archive.Digest, Size: st.Archive.Size}
+	if !check {
+		return out, nil
+	}
+	is, err := planner.ArchiveDigest(ctx, file)
+	switch {
+	case err != nil:
+		return nil, err
+	case is == "":
+		out.Standing = view.Missing
+	case is == st.Archive.Digest:
+		out.Standing = view.Intact
+	default:
+		out.Standing = view.Torn
+	}
 	return out, nil
+}
+
+// fromHere is a file relative to the working directory, where it is below that.
+func fromHere(file string) string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return file
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return file
+	}
+	if rel, err := filepath.Rel(dir, file); err == nil && filepath.IsLocal(rel) {
+		return filepath.ToSlash(rel)
+	}
+	return file
 }
 
 // objectsOf describes the objects with these identities in build order: those of

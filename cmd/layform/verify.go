@@ -74,6 +74,9 @@ func deviations(s *view.State) int {
 			n++
 		}
 	}
+	if s.Archive != nil && s.Archive.Standing != view.Intact {
+		n++
+	}
 	return n
 }
 
@@ -95,6 +98,7 @@ func (c *verifyCmd) rebuilt(ctx context.Context, a *app) (state *view.State, err
 	if err != nil {
 		return nil, err
 	}
+	sp.ArchivePath = "" // what is built afresh goes nowhere else
 	store, err := openLayout(c.dir(), sp.LayoutPath)
 	if err != nil {
 		return nil, err

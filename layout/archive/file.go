@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -41,6 +42,22 @@ func createTemporary(root *os.Root, name string, fault func(disk.Step) error) (*
 	var err error
 	t.temp, err = t.dir.CreateTemp(folder, "."+path.Base(name))
 	return t, err
+}
+
+// OpenParent opens the deepest folder above a file that exists, and gives the name of the
+// file in it. The caller closes the root.
+func OpenParent(file string) (root *os.Root, name string, err error) {
+	if file, err = filepath.Abs(file); err != nil {
+		return nil, "", err
+	}
+	dir, name := filepath.Dir(file), filepath.Base(file)
+	for {
+		root, err := os.OpenRoot(dir)
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			return root, filepath.ToSlash(name), err
+		}
+		dir, name = filepath.Dir(dir), filepath.Join(filepath.Base(dir), name)
+	}
 }
 
 // publish makes the content durable and gives it its name.

@@ -174,6 +174,9 @@ func (s *Stage) checkDigests() error {
 	for _, d := range s.Untagged {
 		all = append(all, d.Digest)
 	}
+	if s.Archive != nil {
+		all = append(all, s.Archive.Digest)
+	}
 	for _, dgst := range all {
 		if err := dgst.Validate(); err != nil {
 			return fmt.Errorf("the staging state holds the malformed digest %q", string(dgst))

@@ -62,3 +62,34 @@ func (s *Stage) CheckPlace(store *layout.Store, dir, file string) error {
 	at := func(place string) string { return filepath.Join(store.Dir(), filepath.FromSlash(place)) }
 	return &PlaceError{Spec: s.Spec, Layout: store.Dir(), Was: at(s.Dir), Is: at(is)}
 }
+
+// ArchivePlace is where the archive file lies, relative to the layout and
+// slash-separated: it stays when both are moved or copied together. Links in the way to
+// the layout are resolved, and those in the way to the archive as far as it exists.
+func ArchivePlace(store *layout.Store, file string) (string, error) {
+	base, err := filepath.EvalSymlinks(store.Dir())
+	if err != nil {
+		return "", err
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return "", err
+	}
+	dir, rest := filepath.Dir(file), filepath.Base(file)
+	for {
+		real, err := filepath.EvalSymlinks(dir)
+		if err == nil {
+			rel, err := filepath.Rel(base, filepath.Join(real, rest))
+			return filepath.ToSlash(rel), err
+		}
+		if dir == filepath.Dir(dir) {
+			return "", err
+		}
+		dir, rest = filepath.Dir(dir), filepath.Join(filepath.Base(dir), rest)
+	}
+}
+
+// File is the way to the archive.
+func (a *Archive) File(store *layout.Store) (string, error) {
+	base, err := filepath.EvalSymlinks(store.Dir())
+	return filepath.Join(base, filepath.FromSlash(a.Path)), err
+}

@@ -39,9 +39,21 @@ type Stage struct {
 	Blobs []digest.Digest `json:"blobs,omitempty"`
 	// Outputs are the spec's output values as of the last apply.
 	Outputs map[string]Output `json:"outputs,omitempty"`
+	// Archive is the tar of the layout that the last apply wrote; nil for none.
+	Archive *Archive `json:"archive,omitempty"`
 	// Was is the state before a swap that has not been confirmed, set while
 	// State is Pending.
 	Was *Stage `json:"was,omitempty"`
+}
+
+// Archive is a tar of the layout that an apply wrote.
+type Archive struct {
+	// Path is relative to the layout and slash-separated; see ArchivePlace.
+	Path   string        `json:"path"`
+	Digest digest.Digest `json:"digest"`
+	Size   int64         `json:"size"`
+	// Index is the digest of the index.json that it holds, as layout.Index gives it.
+	Index digest.Digest `json:"index,omitempty"`
 }
 
 // State says on which side of the swap of index.json a Stage was written.
@@ -84,4 +96,9 @@ type Output struct {
 	Value       string `json:"value"`
 	Sensitive   bool   `json:"sensitive,omitempty"`
 	Description string `json:"description,omitempty"`
+}
+
+// Nothing reports whether the staging state keeps nothing that is in the layout.
+func (s *Stage) Nothing() bool {
+	return len(s.Objects) == 0 && len(s.Blobs) == 0 && len(s.Tags) == 0 && len(s.Untagged) == 0 && len(s.Outputs) == 0 && s.Archive == nil
 }

@@ -33,6 +33,7 @@ manifest "app" { artifact_type = "application/vnd.example.note" }
 		Text: "Where the image layout is. A spec has exactly one such block.",
 		Attributes: []Attribute{
 			{Name: "path", Type: cty.String, Example: `"dist/web"`, Text: "The directory of the layout, relative to that of the spec; it is required."},
+			{Name: "archive", Type: cty.String, Example: `"dist/web.tar"`, Text: "A tar of the layout, relative to the directory of the spec: each apply that changes the layout writes it anew. It holds all that index.json leads to, and depends on nothing else."},
 		},
 		Example: `layout { path = "dist/web" }
 manifest "app" { artifact_type = "application/vnd.example.note" }

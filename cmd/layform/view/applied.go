@@ -16,6 +16,11 @@ func DoneReport(d *Done, destroy bool) *Report {
 		Words("Wrote "), Count(d.WrittenBlobs, "blob"), Words(" ("), Size(d.WrittenBytes), Words("), deleted "),
 		Count(d.DeletedBlobs, "blob"), Words(" ("), Size(d.DeletedBytes), Words(")."),
 	}}})
+	if a := d.Archive; a != nil {
+		r.add(Section{Kind: KindNotes, Closing: []Text{{
+			Words("Wrote the archive "), Name(a.Path), Words(" ("), Size(a.Size), Words("), "), Digest(a.Digest), Words("."),
+		}}})
+	}
 	if d.Unswept {
 		r.add(Section{Kind: KindNotes, Closing: []Text{{
 			Words("Another tool wrote index.json meanwhile: what was replaced stays until the next apply."),

@@ -112,6 +112,8 @@ type Done struct {
 	WrittenBytes int64 `json:"written_bytes"`
 	DeletedBlobs int   `json:"deleted_blobs"`
 	DeletedBytes int64 `json:"deleted_bytes"`
+	// Archive is the tar of the layout that was written.
+	Archive *executor.Archive `json:"archive,omitempty"`
 	// Unswept is set when another tool wrote index.json meanwhile, so that the blobs
 	// that nothing refers to any more stay until the next apply.
 	Unswept bool               `json:"unswept,omitempty"`
@@ -142,7 +144,7 @@ func NewDone(r *executor.Result) *Done {
 		Added: r.Added, Changed: r.Changed, Destroyed: r.Destroyed,
 		WrittenBlobs: r.WrittenBlobs, WrittenBytes: r.WrittenBytes,
 		DeletedBlobs: r.DeletedBlobs, DeletedBytes: r.DeletedBytes,
-		Unswept: r.Unswept, Layers: r.Layers,
+		Archive: r.Archive, Unswept: r.Unswept, Layers: r.Layers,
 	}
 	for _, o := range r.Objects {
 		a.Objects = append(a.Objects, Built{
@@ -186,7 +188,9 @@ type State struct {
 	Index   digest.Digest `json:"index,omitempty"`
 	Objects []Object      `json:"objects"`
 	Tags    []Tag         `json:"tags,omitempty"`
-	Outputs []Output      `json:"outputs,omitempty"`
+	// Archive is the tar of the layout that the last apply wrote.
+	Archive *Archive `json:"archive,omitempty"`
+	Outputs []Output `json:"outputs,omitempty"`
 }
 
 // Standing says how an object or a tag stands in the layout.

@@ -30,6 +30,7 @@ func PlanReport(p *planner.Plan, rows int) *Report {
 	}
 	r.add(changeSection(p, rows))
 	r.add(tagSection(p))
+	r.add(archiveSection(p.Archives))
 	r.add(outputSection(p.Outputs))
 	r.add(warningSection(p.Warnings))
 	r.add(summarySection(p))
@@ -107,6 +108,10 @@ func driftText(d planner.Drift) Text {
 		return Text{Words("tag "), refName(d.Ref), Words(" is gone; it led to "), was}
 	case planner.DriftNoLayout:
 		return Text{Words("the file oci-layout is gone; apply puts it back")}
+	case planner.DriftArchiveGone:
+		return Text{Words("archive "), Name(d.Path), Words(" is gone; it was "), was}
+	case planner.DriftArchiveChanged:
+		return Text{Words("archive "), Name(d.Path), Words(" was changed: "), was, Words(" → "), is}
 	}
 	return Text{Name(string(d.Kind)), Words(": "), Name(d.Key)}
 }

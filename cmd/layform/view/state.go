@@ -24,6 +24,7 @@ func StatusReport(s *State) *Report {
 	r := &Report{}
 	r.add(objects)
 	r.add(entrySection(s.Tags))
+	r.add(archiveStanding(s.Archive))
 	return r
 }
 
@@ -42,6 +43,7 @@ func StateReport(s *State, rows int) *Report {
 	r := &Report{}
 	r.add(objects)
 	r.add(entrySection(s.Tags))
+	r.add(archiveStanding(s.Archive))
 	r.add(valueSection(s.Outputs, Text{Words("Outputs:")}))
 	return r
 }

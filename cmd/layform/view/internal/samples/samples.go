@@ -44,6 +44,15 @@ func UpdatePlan() *planner.Plan {
 			{Kind: planner.DriftTagMoved, Ref: "latest", Was: dgst("i"), Is: dgst("x")},
 			{Kind: planner.DriftTagGone, Ref: "v1", Was: dgst("i")},
 			{Kind: planner.DriftTagEdited, Ref: "v2", Was: dgst("i"), Is: dgst("i")},
+			{Kind: planner.DriftArchiveGone, Path: "dist/gone.tar", Was: dgst("tar")},
+			{Kind: planner.DriftArchiveChanged, Path: "dist/app.tar", Was: dgst("tar"), Is: dgst("x")},
+		},
+		Archives: []planner.ArchiveChange{
+			{Path: "dist/app.tar", Action: planner.Update, Before: dgst("x")},
+			{Path: "dist/new.tar", Action: planner.Create, After: dgst("tar")},
+			{Path: "dist/old.tar", Action: planner.Delete, Before: dgst("old"), Stays: true},
+			{Path: "dist/same.tar", Action: planner.NoOp, Before: dgst("old")},
+			{Path: "dist/theirs.tar", Action: planner.Update, Before: dgst("old"), Adopted: true},
 		},
 		Outputs: []planner.OutputChange{
 			{Name: "digest", Action: planner.Update, Before: `"sha256:1"`, Unknown: true},
