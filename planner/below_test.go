@@ -36,7 +36,7 @@ func TestResetWarnings(t *testing.T) {
 		{Path: "bin", Type: layer.Symlink, Mode: 0o777, Linkname: "usr/bin"}, {Path: "usr", Type: layer.Directory, Mode: 0o755}, {Path: "usr/file", Type: layer.Regular},
 	}}}
 	dir := func(path string, node int) source.Entry {
-		return source.Entry{Node: node, Entry: layer.Entry{Path: path, Type: layer.Directory, Mode: 0o755}}
+		return source.Entry{Node: int32(node), Entry: layer.Entry{Path: path, Type: layer.Directory, Mode: 0o755}}
 	}
 	file := func(path string) source.Entry {
 		return source.Entry{Node: 0, Entry: layer.Entry{Path: path, Type: layer.Regular}}

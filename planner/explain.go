@@ -201,60 +201,6 @@ func diffFields(was stage.Object, now []spec.Field, seal func(string) string) []
 	return out
 }
 
-// diffFiles compares the entries of an earlier layer with those of a tree.
-func diffFiles(was []layer.Entry, now []source.Entry) []FileChange {
-	before, after := make([]*layer.Entry, len(was)), make([]*layer.Entry, len(now))
-	for i := range was {
-		before[i] = &was[i]
-	}
-	unknown := map[string]bool{}
-	for i := range now {
-		after[i] = &now[i].Entry
-		if now[i].Unknown {
-			unknown[now[i].Path] = true
-		}
-	}
-	var out []FileChange
-	if len(was) == 0 {
-		out = make([]FileChange, 0, len(now))
-	}
-	for diff := range source.Diff(before, after) {
-		out = append(out, fileChange(diff, unknown[diff.Path]))
-	}
-	return out
-}
-
-// fileChange is the change that a difference makes. With unknown, the content
-// of the new entry is known after apply.
-func fileChange(diff source.Difference, unknown bool) FileChange {
-	c := FileChange{Path: layer.Bytes("/" + diff.Path), Action: Update, What: diff.What}
-	if diff.Path == "." {
-		c.Path = "/"
-	}
-	switch diff.Kind {
-	case source.Added:
-		c.Action = Create
-	case source.Removed:
-		c.Action = Delete
-	}
-	compared := slices.Contains(diff.What, layer.PropertyContent)
-	side := func(e *layer.Entry) *layer.Properties {
-		if e == nil {
-			return nil
-		}
-		p := e.Properties()
-		if !compared {
-			p.Digest = ""
-		}
-		return &p
-	}
-	c.Before, c.After = side(diff.Old), side(diff.New)
-	if c.Unknown = unknown && c.After != nil; c.Unknown {
-		c.After.Size, c.After.Digest = 0, ""
-	}
-	return c
-}
-
 // countOf writes a number with its noun: 1 file, 2 files.
 func countOf(n int, noun string) string {
 	if n == 1 {

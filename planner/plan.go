@@ -279,6 +279,7 @@ type FileChange struct {
 	What []layer.Property `json:"what,omitempty"`
 	// Before is nil for a created entry, After for a deleted one. Digests of
 	// content are given where What has it, unless the content of a file of the layer is sensitive.
+	// Changes may share them: they are not to be written to.
 	Before *layer.Properties `json:"before,omitempty"`
 	After  *layer.Properties `json:"after,omitempty"`
 	// Unknown is set when the content is known after apply; After then has

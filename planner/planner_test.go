@@ -145,26 +145,26 @@ func TestFileChangeSaysWhatDiffers(t *testing.T) {
 	changed := source.Difference{Path: "srv/a", Kind: source.Changed, Old: before, New: after, What: what}
 	old, made := before.Properties(), after.Properties()
 	want := FileChange{Path: "/srv/a", Action: Update, What: what, Before: &old, After: &made}
-	if diff := cmp.Diff(want, fileChange(changed, false)); diff != "" {
+	if diff := cmp.Diff(want, new(fileChanges).change(changed, false)); diff != "" {
 		t.Errorf("change (-want +got):\n%s", diff)
 	}
 	// Content that no apply has made yet has neither size nor digest.
 	made.Size, made.Digest = 0, ""
 	want.Unknown = true
-	if diff := cmp.Diff(want, fileChange(changed, true)); diff != "" {
+	if diff := cmp.Diff(want, new(fileChanges).change(changed, true)); diff != "" {
 		t.Errorf("change to unknown content (-want +got):\n%s", diff)
 	}
 	// Where content is not compared its digest says nothing.
 	old.Digest = ""
 	gone := FileChange{Path: "/srv/a", Action: Delete, Before: &old}
-	if diff := cmp.Diff(gone, fileChange(source.Difference{Path: "srv/a", Kind: source.Removed, Old: before}, true)); diff != "" {
+	if diff := cmp.Diff(gone, new(fileChanges).change(source.Difference{Path: "srv/a", Kind: source.Removed, Old: before}, true)); diff != "" {
 		t.Errorf("deletion (-want +got):\n%s", diff)
 	}
-	hidden := fileChange(source.Difference{Path: ".profile", Kind: source.Added, New: &layer.Entry{Path: ".profile", Type: layer.Regular}}, false)
+	hidden := new(fileChanges).change(source.Difference{Path: ".profile", Kind: source.Added, New: &layer.Entry{Path: ".profile", Type: layer.Regular}}, false)
 	if hidden.Path != "/.profile" {
 		t.Errorf("hidden file: %+v", hidden)
 	}
-	root := fileChange(source.Difference{Path: ".", Kind: source.Added, New: &layer.Entry{Path: ".", Type: layer.Directory}}, false)
+	root := new(fileChanges).change(source.Difference{Path: ".", Kind: source.Added, New: &layer.Entry{Path: ".", Type: layer.Directory}}, false)
 	if root.Path != "/" || root.Action != Create {
 		t.Errorf("root: %+v", root)
 	}

@@ -151,7 +151,7 @@ func (tw *treeWriter) stat(files *source.Files, p piece) (part, bool) {
 		if !known.whole {
 			return part{}, false
 		}
-		known.sum = sha256.Sum256(e.Content)
+		known.sum = sha256.Sum256([]byte(e.Content))
 		return known, true
 	}
 	info, err := files.Stat(e.File)

@@ -18,13 +18,23 @@ const (
 
 // Digest spells the sum out, in one allocation.
 func (s *Sum) Digest() digest.Digest {
-	var b [len(sumPrefix) + 2*len(s)]byte
+	text := s.text()
+	return digest.Digest(text[:])
+}
+
+// DigestIn is Digest with its memory from texts.
+func (s *Sum) DigestIn(texts *Texts) digest.Digest {
+	text := s.text()
+	return digest.Digest(texts.Text(text[:]))
+}
+
+func (s *Sum) text() (b [len(sumPrefix) + 2*sha256.Size]byte) {
 	copy(b[:], sumPrefix)
 	for i, v := range s {
 		b[len(sumPrefix)+2*i] = hexDigits[v>>4]
 		b[len(sumPrefix)+2*i+1] = hexDigits[v&15]
 	}
-	return digest.Digest(b[:])
+	return b
 }
 
 // SumOf gives the bytes of a sha256 digest; it answers false for what is none.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -36,6 +37,9 @@ type remembered struct {
 	stat Stat
 	sum  layer.Sum
 }
+
+// mergeAtLeast is how many files are learnt of before they are made records.
+const mergeAtLeast = 32
 
 // The places of the fields in a record.
 const (
@@ -119,6 +123,9 @@ func (f *Folder) put(name string, r *remembered) bool {
 		f.fresh = map[string]*remembered{}
 	}
 	f.fresh[name] = r
+	if len(f.fresh) >= max(mergeAtLeast, f.count/2) {
+		f.merge(math.MaxUint8)
+	}
 	return true
 }
 
@@ -189,7 +196,7 @@ func (f *Folder) pack() folderRecords {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.fresh) > 0 || f.stale() {
-		f.merge()
+		f.merge(maxIdle)
 	}
 	if len(f.names) <= idleOfNames || f.names[idleOfNames] >= maxIdle {
 		f.names = nil
@@ -197,39 +204,36 @@ func (f *Folder) pack() folderRecords {
 	return folderRecords{f, f.count, f.records, f.names}
 }
 
-// merge makes records of what was learnt and of those that are worth keeping.
-func (f *Folder) merge() {
-	saved := map[string]int{}
-	for i := range f.count {
-		name := string(f.name(i))
-		if _, ok := f.fresh[name]; !ok && f.record(i)[idleAt] < maxIdle {
-			saved[name] = i
-		}
-	}
-	all, length := slices.Collect(maps.Keys(saved)), 0
-	for name, r := range f.fresh {
-		if r != nil {
-			all = append(all, name)
-		}
-	}
-	slices.Sort(all)
-	for _, name := range all {
+// merge makes records of what was learnt, which take less memory, and of the records
+// that were idle for fewer saves than most.
+func (f *Folder) merge(most byte) {
+	length := len(f.records)
+	for name := range f.fresh {
 		length += recordSize + len(name)
 	}
-	records, names := make([]byte, 0, length), 0
-	for _, name := range all {
-		r, idle := f.fresh[name], byte(0)
-		if r == nil {
-			old := f.load(saved[name])
-			r, idle = &old, f.record(saved[name])[idleAt]
+	learnt := slices.Sorted(maps.Keys(f.fresh))
+	records, names, count := make([]byte, 0, length), []byte{}, 0
+	fresh := func(until func(name string) bool) {
+		for ; len(learnt) > 0 && until(learnt[0]); learnt = learnt[1:] {
+			if r := f.fresh[learnt[0]]; r != nil {
+				names = append(names, learnt[0]...)
+				records = r.append(records, len(names))
+				count++
+			}
 		}
-		names += len(name)
-		records = r.append(records, idle, names)
 	}
-	for _, name := range all {
-		records = append(records, name...)
+	for i := range f.count {
+		name, rec := f.name(i), f.record(i)
+		fresh(func(next string) bool { return next <= string(name) })
+		if _, known := f.fresh[string(name)]; known || rec[idleAt] >= most {
+			continue
+		}
+		names = append(names, name...)
+		records = binary.LittleEndian.AppendUint32(append(records, rec[:nameAt]...), uint32(len(names)))
+		count++
 	}
-	f.records, f.count, f.next, f.fresh = records, len(all), 0, nil
+	fresh(func(string) bool { return true })
+	f.records, f.count, f.next, f.fresh = append(records, names...), count, 0, nil
 }
 
 // stale reports whether records have been idle for too long.
@@ -258,8 +262,8 @@ func (r folderRecords) write(w io.Writer, buf []byte) ([]byte, error) {
 	return buf, err
 }
 
-func (r *remembered) append(dst []byte, idle byte, nameEnd int) []byte {
-	dst = append(append(putStat(dst, r.stat), r.sum[:]...), idle)
+func (r *remembered) append(dst []byte, nameEnd int) []byte {
+	dst = append(append(putStat(dst, r.stat), r.sum[:]...), 0)
 	return binary.LittleEndian.AppendUint32(dst, uint32(nameEnd))
 }
 

@@ -92,8 +92,8 @@ func (o *observer) digested(opener *Files, f *File) (*File, error) {
 	if f.Digest != "" {
 		return f, nil
 	}
-	var err error
-	f.Digest, err = o.digestFile(opener, f.Path, f.Size, make([]byte, hashBuffer))
+	sum, err := o.digestFile(opener, f.Path, f.Size, make([]byte, hashBuffer))
+	f.Digest = sum.Digest()
 	return f, err
 }
 

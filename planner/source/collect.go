@@ -217,13 +217,13 @@ func (o *observer) tie(entries []Entry) {
 			if at := slices.IndexFunc(entries, func(other Entry) bool { return composedTwin(other.Path, e.Linkname) }); at >= 0 {
 				hint = fmt.Sprintf("It has %+q, which is written with combining characters, while text in a spec is composed: rename the file.", "/"+entries[at].Path)
 			}
-			o.report(e.Node, "No such hard link target", "The layer has no entry %q for %q to share. %s", "/"+e.Linkname, "/"+e.Path, hint)
+			o.report(int(e.Node), "No such hard link target", "The layer has no entry %q for %q to share. %s", "/"+e.Linkname, "/"+e.Path, hint)
 			continue
 		case entries[at].Type == layer.Directory:
-			o.report(e.Node, "Invalid hard link target", "%q is a directory, which cannot be hard-linked.", "/"+e.Linkname)
+			o.report(int(e.Node), "Invalid hard link target", "%q is a directory, which cannot be hard-linked.", "/"+e.Linkname)
 			continue
 		case entries[at].Type == layer.Hardlink:
-			o.report(e.Node, "Invalid hard link target", "%q is itself a hard link: name its target %q instead.", "/"+e.Linkname, "/"+entries[at].Linkname)
+			o.report(int(e.Node), "Invalid hard link target", "%q is itself a hard link: name its target %q instead.", "/"+e.Linkname, "/"+entries[at].Linkname)
 			continue
 		}
 		target := &entries[at]

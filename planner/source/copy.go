@@ -108,7 +108,7 @@ func (c *copied) prune() bool {
 
 // describe sets all of an entry but its paths and its digest.
 func (c *copied) describe(e *Entry, f *walk.Found) {
-	e.Node = c.node
+	e.Node = int32(c.node)
 	e.Type, e.Mode, e.Mtime, e.Size, e.State = f.Type(), f.Mode, c.o.opts.Epoch, f.Size, f.State
 	if f.Link != nil {
 		e.Linkname = *f.Link

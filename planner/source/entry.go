@@ -32,12 +32,12 @@ type Entry struct {
 	// 0 where it is not known, or Digest is.
 	State uint64
 	// Content is inline content.
-	Content []byte
-	// Unknown is set when the content depends on an object that is not built yet.
-	Unknown bool
+	Content string
 	// Node is the index in the layer's Tree of the block that the entry comes
 	// from, or -1 for a parent directory that nobody declared.
-	Node int
+	Node int32
+	// Unknown is set when the content depends on an object that is not built yet.
+	Unknown bool
 }
 
 // Observed is what stands behind a layer at one moment: a Tree, or one File

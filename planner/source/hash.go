@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"sync"
 	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
@@ -38,15 +37,15 @@ func (o *observer) hash(entries []Entry) {
 			files = append(files, e)
 		}
 	}
-	buffers := sync.Pool{New: func() any { return new([hashBuffer]byte) }}
 	var next atomic.Int64
 	var g errgroup.Group
 	for range min(o.opts.Parallelism, (len(files)+hashBatch-1)/hashBatch) {
 		g.Go(func() error {
-			opener := NewFiles(o.root)
-			defer func() { _ = opener.Close() }()
-			buf := buffers.Get().(*[hashBuffer]byte)
-			defer buffers.Put(buf)
+			w := &hasher{observer: o, files: NewFiles(o.root), buf: make([]byte, hashBuffer)}
+			if len(files) > hashBatch {
+				w.texts.Block = layer.TextBlock
+			}
+			defer func() { _ = w.files.Close() }()
 			for o.ctx.Err() == nil {
 				start := int(next.Add(hashBatch)) - hashBatch
 				if start >= len(files) {
@@ -56,7 +55,7 @@ func (o *observer) hash(entries []Entry) {
 					if o.ctx.Err() != nil {
 						return nil
 					}
-					o.hashFile(opener, e, buf[:])
+					w.hash(e)
 				}
 			}
 			return nil
@@ -65,13 +64,21 @@ func (o *observer) hash(entries []Entry) {
 	_ = g.Wait() // problems are reported through the observer
 }
 
-func (o *observer) hashFile(opener *Files, e *Entry, buf []byte) {
-	d, err := o.digestFile(opener, e.File, e.Size, buf)
+// hasher hashes files, one after the other.
+type hasher struct {
+	*observer
+	files *Files
+	buf   []byte
+	texts layer.Texts
+}
+
+func (w *hasher) hash(e *Entry) {
+	sum, err := w.digestFile(w.files, e.File, e.Size, w.buf)
 	if err != nil {
-		o.report(e.Node, "Cannot read file", "%q cannot be read: %s.", e.File, err)
+		w.report(int(e.Node), "Cannot read file", "%q cannot be read: %s.", e.File, err)
 		return
 	}
-	e.Digest, e.State = d, 0
+	e.Digest, e.State = sum.DigestIn(&w.texts), 0
 }
 
 // remembered is the digest of a file that the cache knows, "" where it does
@@ -84,31 +91,31 @@ func (o *observer) remembered(name string, info fs.FileInfo) digest.Digest {
 	return d
 }
 
-// digestFile reads a file of the given size and gives its digest.
-func (o *observer) digestFile(opener *Files, name string, size int64, buf []byte) (digest.Digest, error) {
+// digestFile reads a file of the given size and gives its SHA-256.
+func (o *observer) digestFile(opener *Files, name string, size int64, buf []byte) (sum layer.Sum, err error) {
 	file, info, err := opener.Open(name)
 	if err != nil {
-		return "", err
+		return sum, err
 	}
-	d, err := o.digestOpen(file, info, size, buf)
+	sum, err = o.digestOpen(file, info, size, buf)
 	if closeErr := file.Close(); err == nil && closeErr != nil {
 		err = walk.Cause(closeErr)
 	}
 	if err == nil && o.opts.Digests != nil {
-		o.opts.Digests.Store(name, info, d)
+		o.opts.Digests.Store(name, info, sum.Digest())
 	}
-	return d, err
+	return sum, err
 }
 
-func (o *observer) digestOpen(file *os.File, info fs.FileInfo, size int64, buf []byte) (digest.Digest, error) {
+func (o *observer) digestOpen(file *os.File, info fs.FileInfo, size int64, buf []byte) (sum layer.Sum, err error) {
 	if info.Size() != size {
-		return "", fmt.Errorf("%w: size %d, was %d", errMoved, info.Size(), size)
+		return sum, fmt.Errorf("%w: size %d, was %d", errMoved, info.Size(), size)
 	}
 	h, sparse := sha256.New(), hasHoles(info)
 	var n int64
 	for n <= size { // more need not be read: the file grew, and may go on growing
 		if err := o.ctx.Err(); err != nil { // Observe reports it
-			return "", err
+			return sum, err
 		}
 		if sparse && inHole(int(file.Fd()), n, int64(len(buf))) {
 			h.Write(zeros[:len(buf)])
@@ -122,18 +129,18 @@ func (o *observer) digestOpen(file *os.File, info fs.FileInfo, size int64, buf [
 			break
 		}
 		if err != nil {
-			return "", walk.Cause(err)
+			return sum, walk.Cause(err)
 		}
 	}
 	after, err := file.Stat()
 	if err != nil {
-		return "", walk.Cause(err)
+		return sum, walk.Cause(err)
 	}
 	if what := StatChanged(info, after); what != "" {
-		return "", fmt.Errorf("%w: %s", errMoved, what)
+		return sum, fmt.Errorf("%w: %s", errMoved, what)
 	}
 	if n != info.Size() {
-		return "", fmt.Errorf("%w: %d bytes were read of %d", errMoved, n, info.Size())
+		return sum, fmt.Errorf("%w: %d bytes were read of %d", errMoved, n, info.Size())
 	}
-	return digest.NewDigest(digest.SHA256, h), nil
+	return layer.Sum(h.Sum(nil)), nil
 }

@@ -141,7 +141,7 @@ func (o *observer) hashed(entries []Entry) *Tree {
 
 // single makes the one entry of a block that is not a copy.
 func (o *observer) single(i int, n *spec.Node) (Entry, bool) {
-	e := Entry{Node: i}
+	e := Entry{Node: int32(i)}
 	e.Path = entryPath(n.To)
 	e.Mtime = o.opts.Epoch
 	ok := true
@@ -237,7 +237,7 @@ func (o *observer) explicit(i int, n *spec.Node, e *Entry) bool {
 
 // setContent makes content the entry's inline content, now known.
 func (e *Entry) setContent(content string) {
-	e.Content = []byte(content)
+	e.Content = content
 	e.Size = int64(len(content))
 	e.Digest = digest.FromString(content)
 	e.Unknown = false

@@ -40,7 +40,7 @@ func (t *Tree) Fill(l *spec.Layer) *Tree {
 	var out *Tree
 	for i := range t.Entries {
 		e := &t.Entries[i]
-		if !e.Unknown || e.Node < 0 || e.Node >= len(l.Tree) {
+		if !e.Unknown || e.Node < 0 || int(e.Node) >= len(l.Tree) {
 			continue
 		}
 		if n := &l.Tree[e.Node]; n.HasContent && !n.ContentUnknown {

@@ -29,7 +29,7 @@ func (g given) node() int {
 	if g.copied != nil {
 		return g.copied.node
 	}
-	return g.entry.Node
+	return int(g.entry.Node)
 }
 
 // node is a path at which blocks of a layer may meet: the path of a block, or a
@@ -179,7 +179,7 @@ func (v *visitor) tree(t tree, dir []byte, over *Entry) {
 // give gives the entry v.e.
 func (v *visitor) give(path []byte, g given, over *Entry) {
 	if over != nil {
-		v.o.report(v.e.Node, "Parent is not a directory", "%q lies below %q, which is %s.", "/"+string(path), "/"+over.Path, v.o.origin(over))
+		v.o.report(int(v.e.Node), "Parent is not a directory", "%q lies below %q, which is %s.", "/"+string(path), "/"+over.Path, v.o.origin(over))
 	}
 	v.yield(path, g, &v.e)
 }
@@ -257,5 +257,5 @@ func (o *observer) choose(all []Entry) int {
 func (o *observer) declared(e *Entry) bool { return o.layer.Tree[e.Node].Kind == spec.NodeDirectory }
 
 func (o *observer) conflict(summary string, a, b *Entry, advice string) {
-	o.report(b.Node, summary, "%s is %s, and %s as well. %s", quotePath(b.Path), o.origin(b), o.origin(a), advice)
+	o.report(int(b.Node), summary, "%s is %s, and %s as well. %s", quotePath(b.Path), o.origin(b), o.origin(a), advice)
 }

@@ -34,7 +34,7 @@ func (o *observer) checkWhiteouts(all []Entry) {
 		for all[at].Node < 0 && at+1 < len(all) {
 			at++
 		}
-		o.report(w.Node, "Whiteout of the layer's own path", "%s is whited out, and there is %s at %s as well. "+
+		o.report(int(w.Node), "Whiteout of the layer's own path", "%s is whited out, and there is %s at %s as well. "+
 			"A whiteout hides lower layers alone, and what a layer has at a path replaces what they have: remove the whiteout. "+
 			"To hide what lower layers have in a directory, set opaque = true.",
 			quotePath(dir+hidden), o.origin(&all[at]), quotePath(all[at].Path))
