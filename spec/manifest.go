@@ -73,11 +73,13 @@ func (d *decoder) entry() Entry {
 	if _, ok := e.Annotations[ocispec.AnnotationRefName]; ok {
 		d.err(attrs["descriptor_annotations"].expr.Range(), "The annotation %s holds the ref name in index.json. Write it as tags.", ocispec.AnnotationRefName)
 	}
-	tags, g := d.texts(attrs, "tags")
+	g := d.get(attrs, "tags")
 	if g.sensitive {
 		d.refuseSensitive(g)
 		return e
 	}
+	e.TagsUnknown = g.set && !g.ok && !g.reported
+	tags := knownTexts(g)
 	for _, tag := range tags {
 		if err := imagespec.CheckRefName(tag); err != nil {
 			d.err(g.rng, "The tag %s %s.", eval.Quote(tag), err)
@@ -90,4 +92,18 @@ func (d *decoder) entry() Entry {
 	e.Tags = slices.Compact(tags)
 	d.tagRange = g.rng
 	return e
+}
+
+// knownTexts are the elements of a list of strings that are known.
+func knownTexts(g got) []string {
+	if !g.set || g.reported || !g.value.IsKnown() {
+		return nil
+	}
+	var list []string
+	for it := g.value.ElementIterator(); it.Next(); {
+		if _, v := it.Element(); v.IsKnown() {
+			list = append(list, v.AsString())
+		}
+	}
+	return list
 }

@@ -248,8 +248,11 @@ type Index struct {
 // Entry are the members of a manifest's or index's descriptor beyond type, digest and
 // size.
 type Entry struct {
-	// Tags are the ref names in index.json: sorted, without duplicates.
+	// Tags are the ref names in index.json, as far as they are known: sorted, without
+	// duplicates.
 	Tags []string
+	// TagsUnknown is set when there are ref names that are known after apply.
+	TagsUnknown bool
 	// Annotations go into every descriptor of the object, in indexes and in index.json.
 	Annotations map[string]string
 	// Platform overrides the platform that follows from the config; nil otherwise.
