@@ -60,11 +60,6 @@ func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Op
 	if err := r.checkLayout(ctx); err != nil {
 		return r.result, err
 	}
-	if r.owner() != r.plan.Spec.Name {
-		if err := stage.Rename(ctx, store, r.owner(), r.plan.Spec.Name); err != nil {
-			return r.result, err
-		}
-	}
 	if err = r.buildAll(ctx); err == nil {
 		err = r.commit(ctx)
 	}
@@ -89,10 +84,12 @@ type run struct {
 	opts   Options
 	result *Result
 
-	graph   *planner.Graph
-	root    *os.Root
-	stage   *stage.Stage
-	journal *stage.Journal
+	graph *planner.Graph
+	root  *os.Root
+	stage *stage.Stage
+	// takesOver is set when stage is still that of the spec stage.From.
+	takesOver bool
+	journal   *stage.Journal
 	// prior is what was seen before the build.
 	prior *planner.Prior
 	// index is index.json as it was read under the lock.
@@ -105,17 +102,20 @@ type run struct {
 	made map[string]made
 	// swapped is set once index.json was replaced.
 	swapped bool
-	// created are the blobs that this run, or one that died, put into the layout.
+	// created are the blobs that this run, or one that died, put into the layout, and
+	// written those of this run.
 	created []digest.Digest
+	written map[digest.Digest]bool
 }
 
 // made is an object whose blob stands in the layout.
 type made struct {
 	step   planner.Step
 	object spec.Object
-	built  spec.Built
 	staged stage.Object
 }
+
+func (m made) built() spec.Built { return planner.BuiltOf(m.staged) }
 
 // buildAll builds what the plan says, each object as soon as all that it needs
 // stands in the layout.
@@ -125,7 +125,11 @@ func (r *run) buildAll(ctx context.Context) error {
 		return err
 	}
 	defer r.journal.Close()
-	r.made = map[string]made{}
+	steps := r.graph.Steps
+	if r.plan.Options.Destroy {
+		steps = nil
+	}
+	r.made, r.written = map[string]made{}, map[digest.Digest]bool{}
 	r.implying = map[digest.Digest]*sync.Mutex{}
 	r.putBases()
 	changes := map[string]planner.Change{}
@@ -133,12 +137,12 @@ func (r *run) buildAll(ctx context.Context) error {
 		changes[c.Key()] = c
 	}
 	ready := map[string]chan struct{}{}
-	for _, u := range r.graph.Steps {
+	for _, u := range steps {
 		ready[u.Key] = make(chan struct{})
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	slots := make(chan struct{}, r.opts.Parallelism)
-	for _, u := range r.graph.Steps {
+	for _, u := range steps {
 		change, planned := changes[u.Key]
 		group.Go(func() error {
 			for _, n := range u.Needs {
@@ -175,64 +179,42 @@ func wait(ctx context.Context, done <-chan struct{}) error {
 	}
 }
 
-// settle brings one step to what the plan says of it.
+// settle brings one step to what the plan says of it. One that the plan leaves out is
+// taken as the staging state has it, or not at all.
 func (r *run) settle(ctx context.Context, u planner.Step, change planner.Change, planned bool) error {
-	if r.plan.Options.Destroy || !planned {
-		return r.keep(u)
-	}
-	object, diags := r.graph.Evaluate(u.Address, r.known)
-	if diags.HasErrors() {
-		return diags
-	}
-	if !object.Known() {
-		return fmt.Errorf("%s: a value is not known although all that it refers to has been built", u.Key)
-	}
-	if err := sameValues(change, object); err != nil {
-		return err
-	}
-	if change.Action == planner.NoOp {
-		return r.keepAs(u, object)
-	}
-	return r.make(ctx, u, change, object)
-}
-
-// keep takes a step as the staging state has it; one that was never built stays
-// unknown.
-func (r *run) keep(u planner.Step) error {
-	staged, ok := r.stage.Objects[u.Key]
-	if !ok {
+	staged, built := r.stage.Objects[u.Key]
+	if !planned && !built {
 		return nil
 	}
 	object, diags := r.graph.Evaluate(u.Address, r.known)
 	if diags.HasErrors() {
 		return diags
 	}
-	staged.Implied = impliedOf(u)
-	r.put(made{step: u, object: object, built: builtOf(staged), staged: staged})
-	return nil
-}
-
-// keepAs takes an unchanged step as the staging state has it.
-func (r *run) keepAs(u planner.Step, object spec.Object) error {
-	staged, ok := r.stage.Objects[u.Key]
-	if !ok {
+	if planned {
+		if !object.Known() {
+			return fmt.Errorf("%s: a value is not known although all that it refers to has been built", u.Key)
+		}
+		if err := sameValues(change, object); err != nil {
+			return err
+		}
+		if change.Action != planner.NoOp {
+			return r.make(ctx, u, change, object)
+		}
+	}
+	if !built {
 		return &planner.StaleError{What: "the staging state of " + u.Key}
 	}
 	staged.Implied = impliedOf(u)
-	r.put(made{step: u, object: object, built: builtOf(staged), staged: staged})
+	r.put(made{step: u, object: object, staged: staged}, planner.NoOp)
 	return nil
 }
 
-// builtOf is what the staging state knows of an object's blob.
-func builtOf(o stage.Object) spec.Built {
-	return spec.Built{Descriptor: o.Descriptor, DiffID: o.DiffID}
-}
-
-// put remembers an object whose blob stands in the layout.
-func (r *run) put(m made) {
+// put remembers an object whose blob is in the layout, and counts what was done with it.
+func (r *run) put(m made, action planner.Action) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.made[m.step.Key] = m
+	r.result.Count(action)
 }
 
 // objects are the objects that the plan changes, as they came out.
@@ -240,7 +222,7 @@ func (r *run) objects() []Object {
 	var out []Object
 	for _, c := range r.plan.Changes {
 		if m, ok := r.get(c.Key()); ok && c.Action != planner.NoOp {
-			out = append(out, Object{Key: c.Key(), Action: c.Action, Descriptor: m.built.Descriptor, DiffID: m.built.DiffID})
+			out = append(out, Object{Key: c.Key(), Action: c.Action, Built: m.built()})
 		}
 	}
 	return out
@@ -257,7 +239,7 @@ func (r *run) get(key string) (made, bool) {
 // known answers for spec.Evaluate.
 func (r *run) known(a spec.Address) (spec.Built, bool) {
 	m, ok := r.get(a.String())
-	return m.built, ok
+	return m.built(), ok
 }
 
 // sameValues checks that no value that the plan knew comes out differently. A

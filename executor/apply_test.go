@@ -36,7 +36,7 @@ func TestFirstApply(t *testing.T) {
 		t.Errorf("planning made the layout: %v", err)
 	}
 	result := w.carryOut(p)
-	if result.Added != 5 || result.WrittenBlobs != 5 || len(result.Outputs) != 1 {
+	if result.Add != 5 || result.WrittenBlobs != 5 || len(result.Outputs) != 1 {
 		t.Errorf("result: %+v", result)
 	}
 	w.accepted()
@@ -90,7 +90,7 @@ func TestOneByteChanged(t *testing.T) {
 		t.Errorf("summary: %+v", p.Summary)
 	}
 	result := w.carryOut(p)
-	if result.WrittenBlobs != 4 || result.DeletedBlobs != 4 || result.Changed != 4 {
+	if result.WrittenBlobs != 4 || result.DeletedBlobs != 4 || result.Change != 4 {
 		t.Errorf("result: %+v", result)
 	}
 	after := w.snapshot(false)
@@ -117,7 +117,7 @@ func TestDestroyLeavesNothingOfOurs(t *testing.T) {
 		t.Errorf("summary: %+v", p.Summary)
 	}
 	result := w.carryOut(p)
-	if result.Destroyed != 5 || result.DeletedBlobs != 5 {
+	if result.Destroy != 5 || result.DeletedBlobs != 5 {
 		t.Errorf("result: %+v", result)
 	}
 	for name := range w.snapshot(false) {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
-	"github.com/layform/layform/spec"
 )
 
 // putBases remembers the bases, which need not be built.
@@ -21,7 +21,7 @@ func (r *run) putBases() {
 		if image := r.graph.Image(a); image != nil {
 			step := planner.Step{Key: a.String()}
 			step.Address = a
-			r.put(made{step: step, object: o, built: spec.Built{Descriptor: image.Descriptor}})
+			r.put(made{step: step, object: o, staged: stage.Object{Descriptor: image.Descriptor}}, planner.NoOp)
 		}
 	}
 }
@@ -62,14 +62,10 @@ func (r *run) putImplied(ctx context.Context, u planner.Step, desc ocispec.Descr
 		}
 		return r.copyBase(ctx, u, desc, in)
 	})
-	if err != nil || !created {
+	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.created = append(r.created, desc.Digest)
-	r.result.WrittenBlobs++
-	r.result.WrittenBytes += desc.Size
+	r.wrote(desc, created)
 	return nil
 }
 

@@ -37,8 +37,8 @@ func (r *run) make(ctx context.Context, u planner.Step, change planner.Change, o
 			return err
 		}
 	}
-	r.put(made{step: u, object: object, built: spec.Built{Descriptor: rec.Descriptor, DiffID: rec.DiffID}, staged: r.staged(u, object, rec)})
-	r.count(rec, change)
+	r.put(made{step: u, object: object, staged: r.staged(u, object, rec)}, change.Action)
+	r.wrote(rec.Descriptor, rec.Created)
 	event.Kind, event.Bytes = EventDone, event.Total
 	event.Digest, event.Size = rec.Descriptor.Digest, rec.Descriptor.Size
 	event.Elapsed, event.Reused = time.Since(started), !rec.Created
@@ -62,23 +62,16 @@ func (r *run) report(e Event) {
 	}
 }
 
-// count adds one object to the result.
-func (r *run) count(rec stage.Record, change planner.Change) {
+// wrote adds to the result a blob that is in the layout now. Objects with the same
+// bytes that are built at once may both have created it.
+func (r *run) wrote(desc ocispec.Descriptor, created bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch change.Action {
-	case planner.Create:
-		r.result.Added++
-	case planner.Update:
-		r.result.Changed++
-	case planner.Replace:
-		r.result.Added++
-		r.result.Destroyed++
-	}
-	if rec.Created {
-		r.created = append(r.created, rec.Descriptor.Digest)
+	if created && !r.written[desc.Digest] {
+		r.written[desc.Digest] = true
+		r.created = append(r.created, desc.Digest)
 		r.result.WrittenBlobs++
-		r.result.WrittenBytes += rec.Descriptor.Size
+		r.result.WrittenBytes += desc.Size
 	}
 }
 
@@ -166,10 +159,10 @@ func (r *run) document(ctx context.Context, u planner.Step, object spec.Object) 
 	return stage.Record{Key: u.Key, Fingerprint: fingerprint, Descriptor: desc, Created: created}, err
 }
 
-// dependency answers planner.Dependencies from what stands in the layout.
-func (r *run) dependency(key string) planner.Dependency {
+// dependency answers planner.Dependencies from what is in the layout.
+func (r *run) dependency(key string) planner.Evaluated {
 	m, ok := r.get(key)
-	return planner.Dependency{Object: m.object, Built: m.built, Known: ok}
+	return planner.Evaluated{Object: m.object, Built: m.built(), Known: ok}
 }
 
 // encode makes the JSON of a config, manifest or index.
@@ -206,7 +199,7 @@ func (r *run) encodeManifest(u planner.Step, b *spec.Manifest) ([]byte, error) {
 	var config *ocispec.Descriptor
 	if m, ok := r.get(u.Config); ok {
 		if c, ok := m.object.Body.(*spec.Config); ok {
-			d := image.ConfigDescriptor(c, m.built)
+			d := image.ConfigDescriptor(c, m.built())
 			config = &d
 		}
 	}
@@ -223,7 +216,7 @@ func (r *run) layers(addresses []spec.Address) []image.Layer {
 	for _, a := range addresses {
 		m, _ := r.get(a.String())
 		if l, ok := m.object.Body.(*spec.Layer); ok {
-			out = append(out, image.Layer{Spec: l, Built: m.built})
+			out = append(out, image.Layer{Spec: l, Built: m.built()})
 		}
 	}
 	return out
@@ -238,7 +231,7 @@ func (r *run) subject(a *spec.Address) (*ocispec.Descriptor, error) {
 	if !ok {
 		return nil, fmt.Errorf("its subject %s has not been built", a)
 	}
-	d := image.SubjectDescriptor(m.built)
+	d := image.SubjectDescriptor(m.built())
 	return &d, nil
 }
 
@@ -255,13 +248,13 @@ func (r *run) entry(m made) ocispec.Descriptor {
 				platform = c.Image.Platform
 			}
 		}
-		return image.EntryDescriptor(m.built, b.Entry, platform, b.ArtifactType)
+		return image.EntryDescriptor(m.built(), b.Entry, platform, b.ArtifactType)
 	case *spec.Index:
-		return image.EntryDescriptor(m.built, b.Entry, nil, b.ArtifactType)
+		return image.EntryDescriptor(m.built(), b.Entry, nil, b.ArtifactType)
 	case *spec.Base:
-		return image.EntryDescriptor(m.built, spec.Entry{}, m.built.Descriptor.Platform, m.built.Descriptor.ArtifactType)
+		return image.EntryDescriptor(m.built(), spec.Entry{}, m.staged.Descriptor.Platform, m.staged.Descriptor.ArtifactType)
 	}
-	return m.built.Descriptor
+	return m.staged.Descriptor
 }
 
 // announce makes the blob of an object known to the journal as ours before it is

@@ -50,34 +50,26 @@ func (r *run) checkLayout(ctx context.Context) error {
 		return &planner.StaleError{What: "index.json of the layout", Layout: true}
 	}
 	r.index = index
-	st, stDigest, err := stage.Load(ctx, r.store, r.owner())
+	claim, err := stage.Claimed(ctx, r.store, r.plan.Spec.Name, r.plan.Options.TakeOverSpec)
 	if err != nil {
 		return err
 	}
-	if stDigest != r.plan.Layout.Stage {
+	if claim.Digest != r.plan.Layout.Stage {
 		return &planner.StaleError{What: "the staging state of the spec", Layout: true}
 	}
 	var place *stage.PlaceError
-	if err := st.CheckPlace(r.store, r.opts.Dir, r.plan.Spec.File); err != nil && !(errors.As(err, &place) && st.Dir == r.plan.TakenOver) {
+	if err := claim.Stage.CheckPlace(r.store, r.opts.Dir, r.plan.Spec.File); err != nil && !(errors.As(err, &place) && claim.Stage.Dir == r.plan.TakenOver) {
 		return err
 	}
-	st.Spec = r.plan.Spec.Name
-	r.stage = st.Salted()
-	records, err := stage.Built(r.store, r.owner())
-	if err != nil {
-		return err
-	}
+	r.stage, r.takesOver = claim.Stage.Salted(), claim.TakesOver
 	r.created = nil
-	for _, rec := range records {
+	for _, rec := range claim.Records {
 		if rec.Created {
 			r.created = append(r.created, rec.Descriptor.Digest)
 		}
 	}
 	return nil
 }
-
-// owner is the name of the staging state that the plan was made from.
-func (r *run) owner() string { return r.plan.Options.StageName(r.plan.Spec.Name) }
 
 // load loads the spec of a saved plan from what the plan records, and checks that
 // files that it was made from are what they were.

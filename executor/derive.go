@@ -89,6 +89,7 @@ func compare(plan, derived *planner.Plan) error {
 		{"the list of changes", plan.Changes, derived.Changes},
 		{"the list of entries of index.json", plan.Tags, derived.Tags},
 		{"the archive of the layout", plan.Archives, derived.Archives},
+		{"the list of blobs to delete", plan.Sweep, derived.Sweep},
 		{"the list of outputs", plan.Outputs, derived.Outputs},
 		{"what changed in the layout since the last apply", plan.Drift, derived.Drift},
 		{"the layout", plan.Layout, derived.Layout},

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/planner/source"
@@ -68,7 +67,7 @@ type Event struct {
 
 // Result is what an apply did. With an error it says how far it got.
 type Result struct {
-	Added, Changed, Destroyed int
+	planner.Counts
 	// Written are the blobs that were put into the layout, Deleted those that
 	// were removed from it.
 	WrittenBlobs int
@@ -92,11 +91,9 @@ type Result struct {
 // Object is an object that an apply has brought into the layout.
 type Object struct {
 	// Key names the change that it belongs to.
-	Key        string
-	Action     planner.Action
-	Descriptor ocispec.Descriptor
-	// DiffID is empty for all but layers.
-	DiffID digest.Digest
+	Key    string
+	Action planner.Action
+	spec.Built
 }
 
 // LayerWork counts the bytes that went through the layer builder.

@@ -62,7 +62,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("added", result.Added, "wrote", result.WrittenBlobs, "blobs")
+	fmt.Println("added", result.Add, "wrote", result.WrittenBlobs, "blobs")
 
 	for finding, err := range validate.Layout(ctx, store.Reader, validate.Options{}) {
 		fmt.Println(finding.Problem, err) // nothing is wrong with it

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -19,57 +20,34 @@ func (r *run) others(ctx context.Context) ([]*stage.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(s *stage.Stage) bool { return s.Spec == r.plan.Spec.Name }), nil
+	return slices.DeleteFunc(all, func(s *stage.Stage) bool { return s.Spec == r.stage.Spec || s.Spec == r.stage.From }), nil
 }
 
 // used are the blobs of the objects in a staging state, implied ones included.
-func used(next *stage.Stage) []digest.Digest {
-	var out []digest.Digest
-	for _, o := range next.Objects {
-		out = append(out, o.Descriptor.Digest)
+func used(st *stage.Stage) map[digest.Digest]bool {
+	out := map[digest.Digest]bool{}
+	for _, o := range st.Objects {
+		out[o.Descriptor.Digest] = true
 		for _, desc := range o.Implied {
-			out = append(out, desc.Digest)
+			out[desc.Digest] = true
 		}
 	}
-	return union(out, nil)
+	return out
 }
 
-// unused are the blobs that the spec owns and that no object in its staging state
-// uses: only these may go.
-func unused(next *stage.Stage) []digest.Digest {
-	needed := used(next)
-	return slices.DeleteFunc(slices.Clone(next.Blobs), func(b digest.Digest) bool {
-		_, ok := slices.BinarySearch(needed, b)
-		return ok
-	})
-}
-
-// ownedBy are those of the blobs, which are sorted, that one of the specs owns.
-func ownedBy(specs []*stage.Stage, blobs []digest.Digest) []digest.Digest {
-	var out []digest.Digest
-	for _, s := range specs {
-		for _, b := range s.Blobs {
-			if _, ok := slices.BinarySearch(blobs, b); ok {
-				out = append(out, b)
-			}
+// owned are the blobs that a spec owns which has the staging state and has created
+// blobs besides, in a layout with others.
+func owned(st *stage.Stage, created []digest.Digest, others []*stage.Stage) []digest.Digest {
+	needed, mine, theirs := used(st), map[digest.Digest]bool{}, map[digest.Digest]bool{}
+	for _, b := range slices.Concat(st.Blobs, created) {
+		mine[b] = true
+	}
+	for _, other := range others {
+		for _, b := range other.Blobs {
+			theirs[b] = true
+			mine[b] = mine[b] || needed[b]
 		}
 	}
-	return union(out, nil)
-}
-
-// handOver leaves blobs that another spec owns too, and that next does not use,
-// to that spec. Both lists are sorted.
-func handOver(next *stage.Stage, theirs, used []digest.Digest) {
-	next.Blobs = slices.DeleteFunc(next.Blobs, func(b digest.Digest) bool {
-		_, shared := slices.BinarySearch(theirs, b)
-		_, needed := slices.BinarySearch(used, b)
-		return shared && !needed
-	})
-}
-
-// union is both lists in one, sorted, each blob once.
-func union(a, b []digest.Digest) []digest.Digest {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
+	maps.DeleteFunc(mine, func(b digest.Digest, is bool) bool { return !is || theirs[b] && !needed[b] })
+	return slices.Sorted(maps.Keys(mine))
 }

@@ -55,20 +55,35 @@ func TestSweepLeavesWhatAnotherToolTagged(t *testing.T) {
 				t.Fatal("the other tool did not write")
 			}
 			w.accepted()
-			// The next apply finishes, with the new entry in view.
-			p := w.plan(planner.Options{})
-			if !p.Recover {
-				t.Error("the next plan does not finish the sweep")
-			}
-			w.carryOut(p)
-			w.accepted()
+			// What their entry reaches is left alone, and swept when that is gone.
 			if p := w.plan(planner.Options{}); !p.Empty() || p.Recover {
 				t.Errorf("then the plan is %v, recover %v", actions(p), p.Recover)
 			}
 			if now := resolveTag(t, w, "theirs"); now.Digest != old.Digest {
 				t.Errorf("their tag leads to %s, not %s", now.Digest, old.Digest)
 			}
+			untag(t, w, "theirs")
+			p := w.plan(planner.Options{})
+			if got := w.carryOut(p); !p.Recover || p.Summary.DeleteBlobs == 0 || got.DeletedBlobs != p.Summary.DeleteBlobs {
+				t.Errorf("recover %v, planned to delete %d blobs, deleted %d", p.Recover, p.Summary.DeleteBlobs, got.DeletedBlobs)
+			}
+			w.accepted()
+			if p := w.plan(planner.Options{}); !p.Empty() || p.Recover {
+				t.Errorf("at last the plan is %v, recover %v", actions(p), p.Recover)
+			}
 		})
+	}
+}
+
+// untag removes a tag as another tool does.
+func untag(t *testing.T, w *world, ref string) {
+	t.Helper()
+	_, _, err := w.open().Swap(t.Context(), func(x *layout.Index) error {
+		x.Remove(ref)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -249,21 +249,28 @@ func (r *Reader) ReaderAt(ctx context.Context, dgst digest.Digest) (*BlobFile, e
 	return &BlobFile{f: f, size: info.Size()}, nil
 }
 
-// Exists reports whether the blob of desc stands in the layout as a regular
+// Exists reports whether the blob of desc is in the layout as a regular
 // file of the right size. It does not read it: see Check.
 func (r *Reader) Exists(ctx context.Context, desc ocispec.Descriptor) (bool, error) {
+	size, exists, err := r.Size(ctx, desc.Digest)
+	return exists && size == desc.Size, err
+}
+
+// Size is the size of the file of a blob, and reports whether there is one. It does
+// not read it.
+func (r *Reader) Size(ctx context.Context, dgst digest.Digest) (size int64, exists bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return 0, false, err
 	}
-	name, err := blobPath(desc.Digest)
+	name, err := blobPath(dgst)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	info, err := r.tree.Stat(name)
 	if err != nil {
-		return false, ignoreMissing(err)
+		return 0, false, ignoreMissing(err)
 	}
-	return info.Size() == desc.Size, nil
+	return info.Size(), true, nil
 }
 
 func ignoreMissing(err error) error {

@@ -38,7 +38,7 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 		chosen:      g.chosen(opts.Targets),
 		actions:     map[string]Action{},
 		redescribed: map[string]bool{},
-		named:       map[string][]ocispec.Descriptor{},
+		entries:     map[entryName][]ocispec.Descriptor{},
 		plan: &Plan{
 			FormatVersion: FormatVersion,
 			Spec:          g.Spec,
@@ -51,8 +51,8 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 	}
 	d.plan.Spec.Inputs, d.plan.Spec.Epoch, d.plan.Spec.Encoding = prior.Inputs, prior.Epoch, layer.Encoding
 	for _, e := range prior.Entries {
-		ref := layout.RefName(e)
-		d.named[ref] = append(d.named[ref], e)
+		name := nameOf(layout.RefName(e), e.Digest)
+		d.entries[name] = append(d.entries[name], e)
 	}
 	d.plan.Bases = g.baseRecords()
 	if prior.Unmarked {
@@ -70,6 +70,7 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 	}
 	d.diffOutputs()
 	d.plan.Warnings = append(d.plan.Warnings, prior.Warnings...)
+	d.sweep()
 	d.summarise()
 	return d.plan, nil
 }
@@ -86,8 +87,8 @@ type differ struct {
 	actions map[string]Action
 	// redescribed are the steps of which values change that stand in descriptors.
 	redescribed map[string]bool
-	// named are the entries of index.json by ref name, "" for those without one.
-	named map[string][]ocispec.Descriptor
+	// entries are those of index.json by name.
+	entries map[entryName][]ocispec.Descriptor
 }
 
 // diffSteps compares every step that the options select, in build order.
@@ -117,25 +118,8 @@ func (d *differ) diffStep(s Step, now Evaluated) Change {
 	if !s.Use.IsZero() {
 		change.Use = s.Use.String()
 	}
-	content := d.content(s, now)
-	change.After = &State{
-		MediaType:   content.mediaType,
-		Fingerprint: now.Fingerprint,
-		Content:     content.size,
-		Form:        content.form,
-		FileBytes:   content.files,
-		Entries:     content.count,
-		Fields:      withheld(now.Object.Fields),
-	}
-	if c, ok := now.Object.Body.(*spec.Config); ok && c.Image != nil {
-		if base := d.graph.Image(s.Base); base != nil && base.Config != nil {
-			_, change.After.Inherited = c.Over(base.Config)
-		}
-	}
-	if now.Known {
-		change.After.Digest, change.After.Size = now.Built.Descriptor.Digest, now.Built.Descriptor.Size
-		change.After.DiffID = now.Built.DiffID
-	}
+	var entries []source.Entry
+	change.After, entries = d.after(s, now)
 	was, staged := d.prior.Stage.Objects[s.Key]
 	if staged {
 		change.Before = before(was)
@@ -143,14 +127,15 @@ func (d *differ) diffStep(s Step, now Evaluated) Change {
 	if staged && was.Fingerprint == now.Fingerprint {
 		change.After.FileBytes = 0 // the entries of a tree that is as it was may be left out
 	}
-	d.explain(&change, s, was, staged, now, content.entries)
+	d.explain(&change, s, was, staged, now, entries)
 	if d.opts.replaces(s) {
 		if change.Action == NoOp || change.Action == Update {
 			change.Action = Replace
 		}
 		change.Reasons = append(change.Reasons, Reason{Kind: ReasonRequested, Text: "a replacement was requested"})
 	}
-	change.Write = content.write && change.Action != NoOp
+	change.Write = change.Action != NoOp &&
+		(!now.Known || d.opts.replaces(s) || d.prior.Blobs[now.Built.Descriptor.Digest] != layout.Intact)
 	for _, f := range change.Fields {
 		if schema.Decides(s.Address.Kind, head(f.Path))&schema.Descriptor != 0 {
 			d.redescribed[s.Key] = true
@@ -204,21 +189,6 @@ func (o *Options) replaces(s Step) bool {
 	return selected(o.Replace, s.Address)
 }
 
-// content is what a step's blob is going to be.
-type content struct {
-	mediaType string
-	// write is set when the blob has to be written.
-	write bool
-	// size is the length of what becomes a layer, in its form, files that of the
-	// files in it, and count the number of its entries. The entries themselves may
-	// be left out of one that is as it was.
-	size    int64
-	form    Form
-	files   int64
-	count   int
-	entries []source.Entry
-}
-
 // formOf is the form of a layer.
 func formOf(l *spec.Layer, seen *source.Observed) Form {
 	if seen.Tree != nil {
@@ -246,27 +216,45 @@ func bytesOf(entries []source.Entry) (n int64) {
 	return n
 }
 
-// content is what a step's blob is going to be.
-func (d *differ) content(s Step, now Evaluated) content {
-	c := content{write: !now.Known || d.opts.replaces(s) || d.prior.Blobs[now.Built.Descriptor.Digest] != layout.Intact}
+// after is the state of a step after the plan and, of a layer that is a tree, its
+// entries; these may be left out of one that is as it was.
+func (d *differ) after(s Step, now Evaluated) (*State, []source.Entry) {
+	out := &State{Fingerprint: now.Fingerprint, Fields: withheld(now.Object.Fields)}
+	if now.Known {
+		out.Digest, out.Size, out.DiffID = now.Built.Descriptor.Digest, now.Built.Descriptor.Size, now.Built.DiffID
+	}
 	l, ok := now.Object.Body.(*spec.Layer)
 	if !ok {
-		c.mediaType = MediaType(now.Object)
-		return c
+		out.MediaType = MediaType(now.Object)
+		out.Inherited = d.inherited(s, now)
+		return out, nil
 	}
 	seen := d.prior.Observed[s.Address]
+	if seen == nil {
+		return out, nil
+	}
+	out.MediaType, out.Form = LayerType(l, seen), formOf(l, seen)
 	switch {
-	case seen == nil:
-		return content{}
 	case seen.Tree == nil:
-		c.size = seen.File.Size
+		out.Content = seen.File.Size
 	case seen.Tree.Unchanged:
 		was := d.prior.Stage.Objects[s.Key]
-		c.size, c.count = was.Content, was.Entries
+		out.Content, out.Entries = was.Content, was.Entries
 	default:
-		c.size, c.count, c.entries = seen.Tree.TarSize(), len(seen.Tree.Entries), seen.Tree.Entries
+		out.Content, out.Entries = seen.Tree.TarSize(), len(seen.Tree.Entries)
+		out.FileBytes = bytesOf(seen.Tree.Entries)
+		return out, seen.Tree.Entries
 	}
-	c.form, c.files = formOf(l, seen), bytesOf(c.entries)
-	c.mediaType = LayerType(l, seen)
-	return c
+	return out, nil
+}
+
+// inherited are the values that a config takes over from its base.
+func (d *differ) inherited(s Step, now Evaluated) []spec.Field {
+	c, ok := now.Object.Body.(*spec.Config)
+	base := d.graph.Image(s.Base)
+	if !ok || c.Image == nil || base == nil || base.Config == nil {
+		return nil
+	}
+	_, inherited := c.Over(base.Config)
+	return inherited
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
 )
@@ -99,11 +100,49 @@ drift tag-moved index.a latest
 	}, `
 update index.a (fields)
 entry create "" index.a
+entry forget "latest"
 drift tag-moved latest
 +0 ~1 -0, writes 0, deletes 0
 `},
-	{"the entry without a ref name was removed", func(s *scene) { s.prior.Entries = s.prior.Entries[:1] }, `entry create "" manifest.u`},
-	{"a new tag stands there already", func(s *scene) {
+	{"the entry without a ref name was removed", func(s *scene) { s.prior.Entries = s.prior.Entries[:1] }, `
+entry create "" manifest.u
+drift tag-gone manifest.u
+`},
+	{"the entry without a ref name was edited", func(s *scene) { s.prior.Entries[1].ArtifactType = "a/b" }, `
+entry update "" manifest.u
+drift tag-edited manifest.u
+`},
+	{"the entry without a ref name is not ours", func(s *scene) { s.prior.Stage.Untagged = nil }, `entry update "" manifest.u adopted`},
+	{"a tag that was removed is not asked for any more", func(s *scene) {
+		s.prior.Entries = s.prior.Entries[1:]
+		s.evaluated("index.a", func(e *Evaluated) { e.Object.Body = &spec.Index{} })
+		s.fields("index.a")
+	}, `
+update index.a (fields)
+entry create "" index.a
+entry forget "latest"
++0 ~1 -0, writes 0, deletes 0
+`},
+	{"an entry without a ref name that was removed is not asked for any more", func(s *scene) {
+		s.prior.Entries = s.prior.Entries[:1]
+		s.remove("manifest.u")
+	}, `
+delete manifest.u (gone)
+entry forget ""
++0 ~0 -1, writes 0, deletes 2
+`},
+	{"a tag is known after apply", func(s *scene) {
+		s.evaluated("index.a", func(e *Evaluated) {
+			e.Object.Body = &spec.Index{Entry: spec.Entry{Tags: []string{"latest"}, TagsUnknown: true}}
+		})
+		s.fields("index.a", "tags[0]", `"latest"`, "tags[1]", "")
+	}, `
+update index.a (fields)
+entry create ? index.a
++0 ~1 -0, writes 0, deletes 0
+`},
+	{"a new tag leads to something else, and is taken over", func(s *scene) {
+		s.opts.Adopt = true
 		s.foreign("v1", "1")
 		s.evaluated("index.a", func(e *Evaluated) { e.Object.Body = &spec.Index{Entry: spec.Entry{Tags: []string{"latest", "v1"}}} })
 		s.fields("index.a", "tags[0]", `"latest"`, "tags[1]", `"v1"`)
@@ -111,6 +150,17 @@ drift tag-moved latest
 update index.a (fields)
 entry update "v1" index.a adopted
 +0 ~1 -0, writes 0, deletes 0
+`},
+	{"a new tag leads to something, and the object is known after apply", func(s *scene) {
+		s.foreign("v1", "1")
+		s.unknown("index.a")
+		s.evaluated("index.a", func(e *Evaluated) { e.Object.Body = &spec.Index{Entry: spec.Entry{Tags: []string{"latest", "v1"}}} })
+		s.fields("index.a", "tags[0]", `"latest"`, "tags[1]", `"v1"`)
+	}, `
+update index.a (fields) written
+entry update "latest" index.a
+entry update "v1" index.a adopted
++0 ~1 -0, writes 1, deletes 1
 `},
 	{"a new tag leads to the object already", func(s *scene) {
 		same := blob("index.a", "")
@@ -142,6 +192,15 @@ entry delete "latest"
 		s.prior.Held[blob("manifest.u", "").Digest] = true
 	}, `
 delete manifest.u (gone)
+entry forget ""
++0 ~0 -1, writes 0, deletes 0
+`},
+	{"an object goes whose blob is gone", func(s *scene) {
+		s.remove("manifest.u")
+		s.prior.Blobs[blob("manifest.u", "").Digest] = layout.Missing
+	}, `
+delete manifest.u (gone)
+entry delete ""
 +0 ~0 -1, writes 0, deletes 1
 `},
 	{"an object goes that was never ours", func(s *scene) {
@@ -202,7 +261,8 @@ output delete o
 	{"destroy what somebody changed", func(s *scene) {
 		s.foreign("latest", "1")
 		s.destroy()
-	}, allGone + `entry delete ""
+	}, allGone + `entry forget "latest"
+entry delete ""
 drift tag-moved latest
 output delete o
 +0 ~0 -6, writes 0, deletes 7
@@ -232,7 +292,7 @@ entry delete "latest"
 	}, `empty`},
 	{"replace a layer", func(s *scene) { s.opts.Replace = []string{"layer.a"} }, `
 replace layer.a (requested) written
-+1 ~0 -1, writes 1, deletes 0
++1 ~0 -1, writes 0, deletes 0
 `},
 	{"replace a layer that changed", func(s *scene) {
 		s.unknown("layer.a")
@@ -253,8 +313,19 @@ replace layer.a (requested) written
 update layer.a (files, update /f) written
 update layer.b (files, update /f) written
 update config.a (cause layer.a, cause layer.b) written
-+0 ~3 -0, writes 3, deletes 3
++0 ~3 -0, writes 3, deletes 0
 3 left out
+`},
+	{"a target whose entry changes", func(s *scene) {
+		s.unknown("layer.b")
+		s.opts.Targets = []string{"manifest.u"}
+	}, `
+update layer.b (files, update /f) written
+update manifest.u (cause layer.b) written
+entry create "" manifest.u
+entry delete ""
++0 ~2 -0, writes 2, deletes 1
+4 left out
 `},
 	{"a target that nothing concerns", func(s *scene) {
 		s.unknown("layer.a")
@@ -287,7 +358,57 @@ empty
 	{"an output became sensitive", func(s *scene) { s.prior.Outputs[0].Sensitive = true }, `output update o`},
 	{"the file oci-layout is gone", func(s *scene) { s.prior.Unmarked = true }, `drift no-layout`},
 	{"the spec was taken over", func(s *scene) { s.prior.TakenOver = "../elsewhere" }, ``},
-	{"an apply was interrupted", func(s *scene) { s.prior.Interrupted = true }, `empty`},
+	{"an apply was interrupted", func(s *scene) { s.prior.Interrupted = true }, `
+finishes earlier work
+empty
+`},
+	{"an apply left a blob to be swept", func(s *scene) {
+		s.prior.Stage.Blobs = append(s.prior.Stage.Blobs, "sha256:left")
+	}, `
++0 ~0 -0, writes 0, deletes 1
+finishes earlier work
+empty
+`},
+	{"an apply with a target left a blob that an entry reaches", func(s *scene) {
+		s.prior.Stage.Blobs = append(s.prior.Stage.Blobs, "sha256:left")
+		s.reach("index.a", ocispec.Descriptor{Digest: "sha256:left"})
+	}, `empty`},
+	{"an apply with a target left a blob that an entry reaches which goes", func(s *scene) {
+		s.prior.Stage.Blobs = append(s.prior.Stage.Blobs, "sha256:left")
+		s.reach("index.a", ocispec.Descriptor{Digest: "sha256:left"})
+		s.unknown("index.a")
+	}, `
+update index.a (encoding) written
+entry update "latest" index.a
++0 ~1 -0, writes 1, deletes 2
+`},
+	{"two objects are made of the same", func(s *scene) {
+		for _, key := range []string{"manifest.n", "manifest.o"} {
+			s.add(key, &spec.Manifest{Entry: spec.Entry{Tags: []string{key}}}, nil)
+			s.forget(key)
+			s.unknown(key)
+			s.evaluated(key, func(e *Evaluated) { e.Fingerprint = "sha256:same" })
+		}
+	}, `
+create manifest.n (new) written
+create manifest.o (new) written
+entry create "manifest.n" manifest.n
+entry create "manifest.o" manifest.o
++2 ~0 -0, writes 1, deletes 0
+`},
+	{"two objects had one blob that is missing", func(s *scene) {
+		for _, key := range []string{"manifest.n", "manifest.o"} {
+			s.add(key, &spec.Manifest{Entry: spec.Entry{Tags: []string{key}}}, nil)
+			s.forget(key)
+			s.evaluated(key, func(e *Evaluated) { e.Built.Descriptor = blob("manifest.n", "") })
+		}
+	}, `
+create manifest.n (new) written
+create manifest.o (new) written
+entry create "manifest.n" manifest.n
+entry create "manifest.o" manifest.o
++2 ~0 -0, writes 1, deletes 0
+`},
 }
 
 // TestDiff: what a plan does in each situation, with its reasons. The graph and
@@ -297,6 +418,7 @@ func TestDiff(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newScene()
 			tt.make(s)
+			s.own()
 			plan, err := Diff(s.graph, s.prior, s.opts)
 			if err != nil {
 				t.Fatal(err)
@@ -323,6 +445,10 @@ func TestDiffRefuses(t *testing.T) {
 		{"a target that there is not", func(s *scene) { s.opts.Targets = []string{"layer.x"} }, "the spec has no layer.x"},
 		{"a replacement of a key that there is not", func(s *scene) { s.opts.Replace = []string{`layer.a["x"]`} }, "--replace: the spec has no"},
 		{"a tag of another spec", func(s *scene) { s.prior.Owners["latest"] = "web" }, `belongs to the spec named "web"`},
+		{"a tag of somebody else", func(s *scene) {
+			s.foreign("v1", "1")
+			s.evaluated("index.a", func(e *Evaluated) { e.Object.Body = &spec.Index{Entry: spec.Entry{Tags: []string{"v1"}}} })
+		}, "`layform apply --adopt`"},
 		{"a ref name twice", func(s *scene) { s.prior.Entries = append(s.prior.Entries, s.prior.Entries[0]) }, "2 entries of index.json"},
 		{"a key in the staging state that names nothing", func(s *scene) { s.prior.Stage.Objects["cat.a"] = stage.Object{} }, `no kind "cat"`},
 		{"a key in the staging state that is written otherwise", func(s *scene) { s.prior.Stage.Objects["layer . a"] = stage.Object{} }, "its name is written layer.a"},

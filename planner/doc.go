@@ -9,7 +9,7 @@
 // compares a Graph with a Prior and makes a Plan; New is all three. A Plan is a plain
 // value that can be saved, shown, reviewed and applied later, verbatim, or refused as
 // stale: a Change for each object, a TagChange for each entry of index.json, the Drift,
-// and the Reasons of all.
+// the Reasons of all, and the blobs to Sweep. Apply decides nothing beside it.
 //
 // # Which situation gives which action
 //
@@ -40,10 +40,16 @@
 //	wanted  owner       found in index.json                   action
 //	yes     any         none                                  create, with drift where the last apply made one
 //	yes     this spec   the digest that comes out             no-op; update where its descriptor changes
-//	yes     this spec   another digest                        update, with drift where somebody else moved it
-//	yes     none        any digest                            update, Adopted: refused for another digest without Options.Adopt
+//	yes     this spec   another digest, or an edited entry    update, with drift where it was somebody else
+//	yes     none        any digest                            update, Adopted: an error for another digest without Options.Adopt
 //	yes     other spec  any digest                            an error with the place of the object
 //	yes     any         two entries of the ref name           an error with the place of the object
 //	no      this spec   what the last apply put there         delete
-//	no      this spec   another digest                        none: it is somebody else's now, and drift
+//	no      this spec   another digest                        forget: it is somebody else's now, and drift
+//	no      this spec   none                                  forget
+//	no      two specs   what the last apply put there         forget: the last one deletes it
+//
+// A ref name that is known after apply is one entry to create, without a name. Of the
+// blobs that the spec put into the layout, those go that no object needs afterwards, no
+// entry of index.json that stays reaches, and no other spec has.
 package planner

@@ -75,7 +75,7 @@ func (p *Prior) evaluate(ctx context.Context, g *Graph, opts RefreshOptions) err
 		}
 		if chosen != nil && !chosen[s.Key] {
 			was, staged := p.Stage.Objects[s.Key]
-			p.Evaluated[s.Key] = Evaluated{Object: o, Built: builtOf(was), Known: staged}
+			p.Evaluated[s.Key] = Evaluated{Object: o, Built: BuiltOf(was), Known: staged}
 			continue
 		}
 		now, more := e.step(ctx, s, o)
@@ -112,7 +112,7 @@ func (e *evaluator) step(ctx context.Context, s Step, o spec.Object) (Evaluated,
 		now.Fingerprint, whole = seen.Fingerprint(l)
 	} else {
 		mediaType = MediaType(o)
-		now.Fingerprint, whole = Fingerprint(o, Dependencies(s, o, e.dependency), Seconds(e.Epoch))
+		now.Fingerprint, whole = Fingerprint(o, Dependencies(s, o, func(key string) Evaluated { return e.Evaluated[key] }), Seconds(e.Epoch))
 	}
 	if !whole {
 		return now, diags
@@ -152,7 +152,7 @@ func (p *Prior) recipes(g *Graph) (map[recipe]spec.Built, error) {
 	}
 	for _, key := range InBuildOrder(ids) {
 		o := p.Stage.Objects[key]
-		built[recipe{ids[key].Address.Kind, o.Fingerprint}] = builtOf(o)
+		built[recipe{ids[key].Address.Kind, o.Fingerprint}] = BuiltOf(o)
 	}
 	return built, nil
 }
@@ -161,14 +161,14 @@ func (p *Prior) recipes(g *Graph) (map[recipe]spec.Built, error) {
 // with this fingerprint.
 func (e *evaluator) builtBefore(s Step, fingerprint digest.Digest) (spec.Built, bool) {
 	if o, ok := e.Stage.Objects[s.Key]; ok && o.Fingerprint == fingerprint {
-		return builtOf(o), true
+		return BuiltOf(o), true
 	}
 	built, ok := e.built[recipe{s.Address.Kind, fingerprint}]
 	return built, ok
 }
 
-// builtOf is what the staging state keeps of a built object.
-func builtOf(o stage.Object) spec.Built {
+// BuiltOf is the part of a staged object that others are built from.
+func BuiltOf(o stage.Object) spec.Built {
 	return spec.Built{Descriptor: o.Descriptor, DiffID: o.DiffID}
 }
 
@@ -176,12 +176,6 @@ func builtOf(o stage.Object) spec.Built {
 func (p *Prior) known(a spec.Address) (spec.Built, bool) {
 	e := p.Evaluated[a.String()]
 	return e.Built, e.Known
-}
-
-// dependency answers for Dependencies.
-func (e *evaluator) dependency(key string) Dependency {
-	on := e.Evaluated[key]
-	return Dependency{Object: on.Object, Built: on.Built, Known: on.Known}
 }
 
 // knows reports whether the fingerprint of a layer could be met again.

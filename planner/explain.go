@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
@@ -50,32 +48,6 @@ func (d *differ) explain(change *Change, s Step, was stage.Object, staged bool, 
 // add appends a reason.
 func (c *Change) add(kind ReasonKind, cause, text string) {
 	c.Reasons = append(c.Reasons, Reason{Kind: kind, Cause: cause, Text: text})
-}
-
-// blobDrift is the drift of a blob that the last apply left, for which state was
-// found, and reports whether there is one.
-func blobDrift(key string, was digest.Digest, state layout.BlobState) (Drift, bool) {
-	drift := Drift{Key: key, Was: was}
-	switch state {
-	case layout.Missing:
-		drift.Kind = DriftMissing
-	case layout.Torn:
-		drift.Kind = DriftTorn
-	default:
-		return Drift{}, false
-	}
-	return drift, true
-}
-
-// driftText says a drift of a blob in words.
-func driftText(kind DriftKind) string {
-	switch kind {
-	case DriftMissing:
-		return "its blob is gone from the layout"
-	case DriftTorn:
-		return "its blob is not what its digest says"
-	}
-	return string(kind)
 }
 
 // explainLayer says why a layer's bytes change.

@@ -18,11 +18,8 @@ const documents = "documents/1"
 
 // Dependency is an object that another one is built from.
 type Dependency struct {
-	Role   Role
-	Object spec.Object
-	Built  spec.Built
-	// Known is false as long as Built is known after apply.
-	Known bool
+	Role Role
+	Evaluated
 }
 
 // Role says what a dependency is for the object that has it.
@@ -64,7 +61,9 @@ func Fingerprint(o spec.Object, dependencies []Dependency, epoch int64) (digest.
 		if f.Unknown {
 			return "", false
 		}
-		all.Fields = append(all.Fields, f)
+		if !refers(o.Address.Kind, f.Path) {
+			all.Fields = append(all.Fields, f)
+		}
 	}
 	for _, n := range dependencies {
 		p := part{Role: n.Role}
@@ -119,6 +118,13 @@ func decidesBlob(kind spec.Kind, path string) bool {
 	return schema.Decides(kind, head(path))&schema.Blob != 0
 }
 
+// refers reports whether a value of an object is the address of another one. What is
+// built from that does not depend on how it is called: see Dependencies.
+func refers(kind spec.Kind, path string) bool {
+	a := schema.Of(kind).Attribute(head(path))
+	return a != nil && len(a.Refers) > 0
+}
+
 // passedOn reports whether a value of a needed object goes into the blob of the
 // object, of the given kind, that needs it: into the history of a config, or a
 // descriptor in a manifest or index.
@@ -135,13 +141,9 @@ func passedOn(kind spec.Kind, role Role, needed spec.Kind, path string) bool {
 
 // Dependencies lists, in order and by role, what the object of a step is built
 // from. find answers for the key of a step.
-func Dependencies(s Step, o spec.Object, find func(key string) Dependency) []Dependency {
+func Dependencies(s Step, o spec.Object, find func(key string) Evaluated) []Dependency {
 	var all []Dependency
-	add := func(role Role, key string) {
-		d := find(key)
-		d.Role = role
-		all = append(all, d)
-	}
+	add := func(role Role, key string) { all = append(all, Dependency{role, find(key)}) }
 	switch b := o.Body.(type) {
 	case *spec.Config:
 		if b.Image != nil {

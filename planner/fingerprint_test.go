@@ -20,10 +20,10 @@ func object(kind spec.Kind, pairs ...string) spec.Object {
 
 func need(role Role, o spec.Object, content string) Dependency {
 	dgst := digest.FromString(content)
-	return Dependency{Role: role, Object: o, Known: true, Built: spec.Built{
+	return Dependency{Role: role, Evaluated: Evaluated{Object: o, Known: true, Built: spec.Built{
 		Descriptor: ocispec.Descriptor{MediaType: "application/x", Digest: dgst, Size: int64(len(content))},
 		DiffID:     digest.FromString("diff of " + content),
-	}}
+	}}}
 }
 
 func TestFingerprintFollowsWhatDecidesBytes(t *testing.T) {

@@ -221,7 +221,9 @@ func (g *Graph) InputChanged() (spec.Input, bool) { return g.spec.InputChanged()
 // IndexEntry is one entry of index.json that a spec asks for.
 type IndexEntry struct {
 	// Ref is the ref name; empty for an entry without one.
-	Ref     string
+	Ref string
+	// Unknown is set when the ref name is known after apply.
+	Unknown bool
 	Address spec.Address
 }
 
@@ -241,6 +243,9 @@ func (g *Graph) IndexEntries(o spec.Object) []IndexEntry {
 	var out []IndexEntry
 	for _, ref := range entry.Tags {
 		out = append(out, IndexEntry{Ref: ref, Address: o.Address})
+	}
+	if entry.TagsUnknown {
+		out = append(out, IndexEntry{Unknown: true, Address: o.Address})
 	}
 	if len(out) == 0 && !g.Indexed[o.Address] {
 		out = append(out, IndexEntry{Address: o.Address})

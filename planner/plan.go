@@ -28,8 +28,12 @@ type Plan struct {
 	// Changes has one element for every object, unchanged ones included: in the
 	// order in which they are built, then what is deleted.
 	Changes []Change `json:"changes"`
-	// Tags are the changes of entries of index.json.
+	// Tags are the entries of index.json that the spec asks for, unchanged ones
+	// included, then those that it no longer asks for.
 	Tags []TagChange `json:"tags,omitempty"`
+	// Sweep are the blobs that go once index.json has its new entries, sorted by
+	// digest. Apply deletes no other, and none that turns out to be in use.
+	Sweep []SweptBlob `json:"sweep,omitempty"`
 	// Drift is what somebody else changed in the layout since the last apply.
 	Drift []Drift `json:"drift,omitempty"`
 	// Outputs are the output values.
@@ -102,15 +106,6 @@ type Options struct {
 	TakeOverSpec string `json:"take_over_spec,omitempty"`
 }
 
-// StageName is the name under which the staging state of the spec name is found
-// before the plan is applied.
-func (o Options) StageName(name string) string {
-	if o.TakeOverSpec != "" {
-		return o.TakeOverSpec
-	}
-	return name
-}
-
 // Action is what happens to an object. Its value is its name in JSON.
 type Action string
 
@@ -121,6 +116,9 @@ const (
 	Update  Action = "update"
 	Replace Action = "replace"
 	Delete  Action = "delete"
+	// Forget: an entry of index.json is no longer the spec's, and what is there in
+	// its place stays.
+	Forget Action = "forget"
 )
 
 // Symbol is the mark that stands before a change in the human view.
@@ -134,6 +132,8 @@ func (a Action) Symbol() string {
 		return "-/+"
 	case Delete:
 		return "-"
+	case Forget:
+		return "."
 	}
 	return " "
 }
@@ -287,57 +287,6 @@ type FileChange struct {
 	Unknown bool `json:"unknown,omitempty"`
 }
 
-// TagChange is one change of an entry of index.json.
-type TagChange struct {
-	// Ref is the ref name, empty for an entry without one.
-	Ref    string `json:"ref,omitempty"`
-	Action Action `json:"action"`
-	// Address is the object that the entry leads to; empty for a deletion.
-	Address string `json:"address,omitempty"`
-	// Before and After are digests; After is empty when it is known after apply
-	// or the entry goes away.
-	Before digest.Digest `json:"before,omitempty"`
-	After  digest.Digest `json:"after,omitempty"`
-	// Adopted is set when the entry stands in the layout without belonging to
-	// the spec. Without Options.Adopt it is taken only when its digest is the
-	// one that comes out, and refused otherwise.
-	Adopted bool `json:"adopted,omitempty"`
-}
-
-// DriftKind says of what nature a drift is.
-type DriftKind string
-
-// The kinds of drift.
-const (
-	// DriftMissing: a blob is gone. DriftTorn: it is not what its name says.
-	DriftMissing DriftKind = "blob-missing"
-	DriftTorn    DriftKind = "blob-torn"
-	// DriftTagMoved: somebody moved a tag. DriftTagGone: somebody removed it.
-	DriftTagMoved DriftKind = "tag-moved"
-	DriftTagGone  DriftKind = "tag-gone"
-	// DriftTagEdited: somebody changed what the entry of a tag says besides its digest.
-	DriftTagEdited DriftKind = "tag-edited"
-	// DriftNoLayout: the file oci-layout is gone, without which nobody takes the
-	// directory for a layout.
-	DriftNoLayout DriftKind = "no-layout"
-	// DriftArchiveGone: the archive is gone. DriftArchiveChanged: it is not what apply wrote.
-	DriftArchiveGone    DriftKind = "archive-gone"
-	DriftArchiveChanged DriftKind = "archive-changed"
-)
-
-// Drift is one thing that somebody else changed in the layout.
-type Drift struct {
-	Kind DriftKind `json:"kind"`
-	// Key names the change of the object that drifted.
-	Key string `json:"key,omitempty"`
-	Ref string `json:"ref,omitempty"`
-	// Path is the archive that drifted.
-	Path string `json:"path,omitempty"`
-	// Was is what the last apply left, Is what stands there now.
-	Was digest.Digest `json:"was,omitempty"`
-	Is  digest.Digest `json:"is,omitempty"`
-}
-
 // OutputChange is one output value.
 type OutputChange struct {
 	Name   string `json:"name"`
@@ -349,17 +298,36 @@ type OutputChange struct {
 	Sensitive bool      `json:"sensitive,omitempty"`
 }
 
-// Summary counts what a plan does.
-type Summary struct {
+// Counts are numbers of objects by what happens to them.
+type Counts struct {
 	Add     int `json:"add"`
 	Change  int `json:"change"`
 	Destroy int `json:"destroy"`
-	// WriteBlobs is the number of blobs that are built; WriteContent the number
-	// of bytes that go into their layers: the sum of State.Content.
+}
+
+// Count adds one action.
+func (c *Counts) Count(a Action) {
+	switch a {
+	case Create:
+		c.Add++
+	case Update:
+		c.Change++
+	case Delete:
+		c.Destroy++
+	case Replace:
+		c.Add++
+		c.Destroy++
+	}
+}
+
+// Summary counts what a plan does.
+type Summary struct {
+	Counts
+	// WriteBlobs is the number of blobs that come into the layout, and WriteContent
+	// the number of bytes that go into those of layers: the sum of State.Content.
 	WriteBlobs   int   `json:"write_blobs"`
 	WriteContent int64 `json:"write_content"`
-	// DeleteBlobs and DeleteBytes are the blobs that only the spec owns and
-	// that nothing can reach any more, as far as it can be told before the build.
+	// DeleteBlobs and DeleteBytes sum up Plan.Sweep.
 	DeleteBlobs int   `json:"delete_blobs"`
 	DeleteBytes int64 `json:"delete_bytes"`
 }

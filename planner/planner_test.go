@@ -199,8 +199,11 @@ func TestSettled(t *testing.T) {
 	}
 }
 
-func TestTagDrift(t *testing.T) {
-	was := ocispec.Descriptor{MediaType: "a/b", Digest: digest.FromString("a"), Size: 1}
+func TestEntryDrift(t *testing.T) {
+	was := ocispec.Descriptor{
+		MediaType: "a/b", Digest: digest.FromString("a"), Size: 1,
+		Annotations: map[string]string{ocispec.AnnotationRefName: "v1"},
+	}
 	same, moved, edited := was, was, was
 	same.URLs = []string{}
 	moved.Digest, moved.Size = digest.FromString("other"), 5
@@ -218,7 +221,7 @@ func TestTagDrift(t *testing.T) {
 		"edited in one":   {[]ocispec.Descriptor{same, edited, same}, DriftTagEdited, was.Digest},
 		"same, and again": {[]ocispec.Descriptor{same, was}, "", ""},
 	} {
-		got, ok := TagDrift(&stage.Stage{Tags: map[string]ocispec.Descriptor{"v1": was}}, "v1", tc.now)
+		got, ok := EntryDrift(&stage.Stage{}, was, tc.now)
 		if ok != (tc.want != "") {
 			t.Errorf("%s: drift is %v", name, ok)
 		}

@@ -82,6 +82,12 @@ type Prior struct {
 	// Held are the blobs that stay when the spec goes: what index.json reaches
 	// from entries that are not the spec's, and what other specs own.
 	Held map[digest.Digest]bool
+	// Owned are the blobs in the layout that the spec put there, with their sizes,
+	// those of an interrupted apply included.
+	Owned map[digest.Digest]int64
+	// Reached are the blobs that the spec's entries of index.json reach, by the digest
+	// of the entry, where these are more than those of its objects.
+	Reached map[digest.Digest][]digest.Digest
 	// Archive is what was seen of the layout's archive.
 	Archive SeenArchive
 	// Epoch is SOURCE_DATE_EPOCH.
@@ -105,8 +111,10 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 		Blobs:     map[digest.Digest]layout.BlobState{},
 		Contents:  map[digest.Digest]*layer.TOC{},
 		Held:      map[digest.Digest]bool{},
+		Owned:     map[digest.Digest]int64{},
+		Reached:   map[digest.Digest][]digest.Digest{},
 	}
-	if err := p.readLayout(ctx, g.Spec.Name, opts.Plan.StageName(g.Spec.Name), store); err != nil {
+	if err := p.readLayout(ctx, g.Spec.Name, opts.Plan.TakeOverSpec, store); err != nil {
 		return nil, err
 	}
 	if err := p.Stage.CheckPlace(store, g.spec.Dir, g.spec.File); err != nil {
@@ -123,13 +131,16 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 		return nil, err
 	}
 	if opts.Plan.Destroy {
-		return p, nil
+		return p, p.readOwned(ctx, store, opts.Plan)
 	}
 	if err := g.checkBases(); err != nil {
 		return nil, err
 	}
 	unvouched := p.unvouched(store)
 	if err := p.checkBlobs(ctx, store, g, opts.Parallelism); err != nil {
+		return nil, err
+	}
+	if err := p.readOwned(ctx, store, opts.Plan); err != nil {
 		return nil, err
 	}
 	if err := p.prove(ctx, store, unvouched); err != nil {
@@ -144,9 +155,9 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 	return p, p.checkStacks(ctx, g, store)
 }
 
-// readLayout reads index.json and the staging states: owner is the name under which
-// the state of the spec name is found.
-func (p *Prior) readLayout(ctx context.Context, name, owner string, store *layout.Store) error {
+// readLayout reads index.json and the staging states: that of the spec name, which it
+// may take over from another one.
+func (p *Prior) readLayout(ctx context.Context, name, from string, store *layout.Store) error {
 	index, err := store.Index(ctx)
 	if err != nil {
 		return err
@@ -155,28 +166,18 @@ func (p *Prior) readLayout(ctx context.Context, name, owner string, store *layou
 	if p.Entries, err = store.Roots(index); err != nil {
 		return err
 	}
-	if owner != name {
-		if err := stage.CheckRename(ctx, store, owner, name); err != nil {
-			return err
-		}
-	}
-	if p.Stage, p.StageDigest, err = stage.Load(ctx, store, owner); err != nil {
+	claim, err := stage.Claimed(ctx, store, name, from)
+	if err != nil {
 		return err
 	}
-	p.Stage.Spec = name
-	if p.Finished, err = stage.Built(store, owner); err != nil {
-		return err
-	}
-	if p.Interrupted, err = stage.Interrupted(ctx, store, owner); err != nil {
-		return err
-	}
+	p.Stage, p.StageDigest, p.Finished, p.Interrupted = claim.Stage, claim.Digest, claim.Records, claim.Interrupted
 	p.Unmarked = len(p.Stage.Objects) > 0 && !store.Initialised()
 	all, err := stage.All(ctx, store)
 	if err != nil {
 		return err
 	}
 	for _, other := range all {
-		if other.Spec == name || other.Spec == owner {
+		if other.Spec == name || other.Spec == from {
 			continue
 		}
 		for ref := range other.Tags {
@@ -214,20 +215,6 @@ func (p *Prior) readHeld(ctx context.Context, store *layout.Store) error {
 		p.Held[d.Digest] = true
 	}
 	return nil
-}
-
-// owns reports whether an entry of index.json is the one that the last apply
-// of the spec put there.
-func (p *Prior) owns(d ocispec.Descriptor) bool {
-	if ref := layout.RefName(d); ref != "" {
-		return p.Stage.Tags[ref].Digest == d.Digest
-	}
-	for _, u := range p.Stage.Untagged {
-		if u.Digest == d.Digest {
-			return true
-		}
-	}
-	return false
 }
 
 // checkBlobs finds out what became of the blobs that the staging state knows, and

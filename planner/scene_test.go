@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -34,6 +35,7 @@ func newScene() *scene {
 			Stage:  &stage.Stage{Spec: "default", Objects: map[string]stage.Object{}, Tags: map[string]ocispec.Descriptor{}, Outputs: map[string]stage.Output{"o": {Value: `"was"`}}},
 			Owners: map[string]string{}, Shared: map[digest.Digest]bool{}, Evaluated: map[string]Evaluated{},
 			Observed: map[spec.Address]*source.Observed{}, Blobs: map[digest.Digest]layout.BlobState{}, Contents: map[digest.Digest]*layer.TOC{}, Held: map[digest.Digest]bool{},
+			Reached: map[digest.Digest][]digest.Digest{},
 			Outputs: []spec.Output{{Name: "o", Value: `"was"`}},
 		},
 	}
@@ -50,6 +52,10 @@ func newScene() *scene {
 	s.prior.Stage.Blobs = append(s.prior.Stage.Blobs, ocispec.DescriptorEmptyJSON.Digest)
 	s.entry("latest", "index.a")
 	s.entry("", "manifest.u")
+	for _, key := range []string{"index.a", "manifest.a", "config.a", "layer.a", "layer.b"} {
+		s.reach("index.a", blob(key, ""))
+	}
+	s.reach("manifest.u", blob("manifest.u", ""), blob("layer.b", ""), ocispec.DescriptorEmptyJSON)
 	return s
 }
 
@@ -157,6 +163,23 @@ func (s *scene) remove(keys ...string) {
 	}
 }
 
+// reach makes the entry of an object reach blobs.
+func (s *scene) reach(key string, blobs ...ocispec.Descriptor) {
+	for _, desc := range blobs {
+		s.prior.Reached[blob(key, "").Digest] = append(s.prior.Reached[blob(key, "").Digest], desc.Digest)
+	}
+}
+
+// own finds what the spec owns, as Refresh does.
+func (s *scene) own() {
+	s.prior.Owned = map[digest.Digest]int64{}
+	for _, dgst := range s.prior.Stage.Blobs {
+		if s.prior.Blobs[dgst] != layout.Missing {
+			s.prior.Owned[dgst] = 10
+		}
+	}
+}
+
 // destroy makes the plan one that removes everything, for which Refresh evaluates
 // nothing.
 func (s *scene) destroy() {
@@ -213,7 +236,11 @@ func lines(p *Plan) string {
 	}
 	for _, t := range p.Tags {
 		if t.Action != NoOp {
-			add("entry %s %q %s%s", t.Action, t.Ref, t.Address, map[bool]string{true: " adopted"}[t.Adopted])
+			ref := strconv.Quote(t.Ref)
+			if t.Unknown {
+				ref = "?"
+			}
+			add("entry %s %s %s%s", t.Action, ref, t.Address, map[bool]string{true: " adopted"}[t.Adopted])
 		}
 	}
 	for _, d := range p.Drift {
@@ -227,6 +254,9 @@ func lines(p *Plan) string {
 	s := p.Summary
 	if s != (Summary{}) {
 		add("+%d ~%d -%d, writes %d, deletes %d", s.Add, s.Change, s.Destroy, s.WriteBlobs, s.DeleteBlobs)
+	}
+	if p.Recover {
+		add("finishes earlier work")
 	}
 	if p.LeftOut > 0 {
 		add("%d left out", p.LeftOut)

@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/spec"
 	"github.com/layform/layform/spec/addr"
@@ -106,79 +106,25 @@ func (d *differ) diffOutputs() {
 // summarise counts what the plan does.
 func (d *differ) summarise() {
 	s := &d.plan.Summary
+	// Objects that are made of the same have one blob.
+	written, recipes := map[digest.Digest]bool{}, map[recipe]bool{}
 	for _, c := range d.plan.Changes {
-		switch c.Action {
-		case Create:
-			s.Add++
-		case Update:
-			s.Change++
-		case Delete:
-			s.Destroy++
-		case Replace:
-			s.Add++
-			s.Destroy++
-		}
-		if c.Write {
-			s.WriteBlobs++
-			s.WriteContent += c.After.Content
-		}
-	}
-	s.WriteBlobs += len(d.plan.writtenImplied())
-	for _, size := range d.swept() {
-		s.DeleteBlobs++
-		s.DeleteBytes += size
-	}
-}
-
-// swept lists the blobs, with their sizes, that nothing will reach any more.
-func (d *differ) swept() map[digest.Digest]int64 {
-	owned := map[digest.Digest]bool{}
-	for _, blob := range d.prior.Stage.Blobs {
-		owned[blob] = true
-	}
-	out := map[digest.Digest]int64{}
-	touched := map[string]bool{}
-	for _, c := range d.plan.Changes {
-		if c.Action == NoOp {
+		s.Count(c.Action)
+		if !c.Write {
 			continue
 		}
-		touched[c.Key()] = true
-		for _, desc := range stagedBlobs(d.prior.Stage.Objects[c.Key()]) {
-			if owned[desc.Digest] {
-				out[desc.Digest] = desc.Size
-			}
+		from := recipe{c.Kind, c.After.Fingerprint}
+		// What is replaced may be there, and be rebuilt for nothing.
+		if recipes[from] || written[c.After.Digest] || d.prior.Blobs[c.After.Digest] == layout.Intact {
+			continue
 		}
+		recipes[from], written[c.After.Digest] = from.fingerprint != "", c.After.Digest != ""
+		s.WriteBlobs++
+		s.WriteContent += c.After.Content
 	}
-	for _, c := range d.plan.Changes {
-		if c.After != nil {
-			delete(out, c.After.Digest)
-		}
+	s.WriteBlobs += len(d.plan.writtenImplied())
+	for _, b := range d.plan.Sweep {
+		s.DeleteBlobs++
+		s.DeleteBytes += b.Size
 	}
-	for _, s := range d.graph.Steps {
-		for _, desc := range s.Implied {
-			if !d.opts.Destroy && (d.chosen == nil || d.chosen[s.Key]) {
-				delete(out, desc.Digest)
-			}
-		}
-	}
-	for key, o := range d.prior.Stage.Objects {
-		if !touched[key] {
-			for _, desc := range stagedBlobs(o) {
-				delete(out, desc.Digest)
-			}
-		}
-	}
-	for held := range d.prior.Held {
-		delete(out, held)
-	}
-	return out
-}
-
-// stagedBlobs are the blobs of a staged object: its own and the implied ones.
-// An object that is not staged has none.
-func stagedBlobs(o stage.Object) []ocispec.Descriptor {
-	if o.Descriptor.Digest == "" {
-		return nil
-	}
-	return append([]ocispec.Descriptor{o.Descriptor}, o.Implied...)
 }

@@ -11,36 +11,69 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/layout"
 )
 
+// TagChange is an entry of index.json that the spec asks for or has asked for, and
+// what the plan does with it. Apply writes those that are created or updated, removes
+// those that are deleted, and touches no other.
+type TagChange struct {
+	// Ref is the ref name, empty for an entry without one.
+	Ref string `json:"ref,omitempty"`
+	// Unknown is set when the ref name is known after apply: the change is for each
+	// entry that the object then asks for and that no other change names.
+	Unknown bool   `json:"unknown,omitempty"`
+	Action  Action `json:"action"`
+	// Address is the object that the entry leads to; empty where it is deleted or
+	// forgotten.
+	Address string `json:"address,omitempty"`
+	// Before and After are digests; After is empty when it is known after apply
+	// or the entry goes away.
+	Before digest.Digest `json:"before,omitempty"`
+	After  digest.Digest `json:"after,omitempty"`
+	// Adopted is set when the entry is in the layout without belonging to the spec.
+	// Without Options.Adopt it is taken only when its digest is the one that comes
+	// out, and refused otherwise: by Diff where that digest is known.
+	Adopted bool `json:"adopted,omitempty"`
+}
+
+// entryName is what tells an entry of index.json from the others: its ref name or,
+// without one, its digest.
+type entryName struct {
+	ref  string
+	dgst digest.Digest
+}
+
+func nameOf(ref string, dgst digest.Digest) entryName {
+	if ref != "" {
+		dgst = ""
+	}
+	return entryName{ref, dgst}
+}
+
 // diffTags compares the entries of index.json that the spec asks for with those
-// that stand there.
+// that are there.
 func (d *differ) diffTags() error {
 	var diags hcl.Diagnostics
 	wanted := map[string]bool{}
 	untagged := map[digest.Digest]bool{}
 	for _, s := range d.graph.Steps {
-		out, ok := d.prior.Evaluated[s.Key]
+		now, ok := d.prior.Evaluated[s.Key]
 		if !ok || d.opts.Destroy {
 			continue
 		}
-		for _, w := range d.graph.IndexEntries(out.Object) {
+		for _, w := range d.graph.IndexEntries(now.Object) {
 			if w.Ref != "" {
 				wanted[w.Ref] = true
+			} else if now.Known {
+				untagged[now.Built.Descriptor.Digest] = true
 			}
 			if d.chosen != nil && !d.chosen[s.Key] {
-				if w.Ref == "" {
-					untagged[out.Built.Descriptor.Digest] = true
-				}
 				continue
 			}
-			change, more := d.diffTag(s.Key, out, w)
+			change, more := d.diffTag(s.Key, now, w)
 			diags = diags.Extend(more)
 			d.plan.Tags = append(d.plan.Tags, change)
-			if w.Ref == "" && out.Known {
-				untagged[out.Built.Descriptor.Digest] = true
-			}
 		}
 	}
 	if diags.HasErrors() {
@@ -50,121 +83,117 @@ func (d *differ) diffTags() error {
 	return nil
 }
 
-// diffTag compares one entry that the spec asks for with what stands there.
-func (d *differ) diffTag(key string, out Evaluated, w IndexEntry) (TagChange, hcl.Diagnostics) {
-	t := TagChange{Ref: w.Ref, Address: w.Address.String(), Action: Create}
-	if out.Known {
-		t.After = out.Built.Descriptor.Digest
+// diffTag compares one entry that the spec asks for with what is there.
+func (d *differ) diffTag(key string, now Evaluated, w IndexEntry) (TagChange, hcl.Diagnostics) {
+	t := TagChange{Ref: w.Ref, Unknown: w.Unknown, Address: w.Address.String(), Action: Create}
+	if now.Known {
+		t.After = now.Built.Descriptor.Digest
 	}
-	if w.Ref == "" {
-		for _, e := range d.named[""] {
-			if out.Known && e.Digest == t.After && d.prior.owns(e) {
-				t.Before = e.Digest
-			}
-		}
-		if t.Before != "" {
-			t.Action = d.entryAction(key)
-		}
-		return t, nil
+	there := d.entries[nameOf(w.Ref, t.After)]
+	if diag := d.refuseTag(now, w.Ref, t.After, there); diag != nil {
+		return t, hcl.Diagnostics{diag}
 	}
-	if owner, ok := d.prior.Owners[w.Ref]; ok {
-		return t, hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Tag belongs to another spec",
-			Detail:   fmt.Sprintf("The tag %[1]q in this layout belongs to the spec named %[2]q. Choose another tag, or remove it there and apply that spec first. If it is this spec under an earlier name, plan and apply once with --take-over=%[2]s.", w.Ref, owner),
-			Subject:  out.Object.Range.Ptr(),
-		}}
-	}
-	entries := d.named[w.Ref]
-	if len(entries) > 1 {
-		return t, hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Ref name stands twice in index.json",
-			Detail:   fmt.Sprintf("%d entries of index.json have the ref name %q, and layform cannot tell which one to replace. Remove the wrong ones with the tool that wrote them.", len(entries), w.Ref),
-			Subject:  out.Object.Range.Ptr(),
-		}}
-	}
-	_, owned := d.prior.Stage.Tags[w.Ref]
-	drift, drifted := TagDrift(d.prior.Stage, w.Ref, entries)
+	was, owned := d.prior.entry(w.Ref, t.After)
+	drift, drifted := EntryDrift(d.prior.Stage, was, there)
 	if owned && drifted {
 		drift.Key = key
 		d.drift(drift)
 	}
-	if len(entries) == 0 {
+	if len(there) == 0 {
 		return t, nil
 	}
-	t.Before, t.Action = entries[0].Digest, Update
+	t.Before, t.Action = there[0].Digest, Update
 	switch {
 	case !owned:
 		t.Adopted = true
-	case !drifted && out.Known && t.Before == t.After:
-		t.Action = d.entryAction(key)
+	case !drifted && t.Before == t.After && !d.redescribed[key]:
+		t.Action = NoOp
 	}
 	return t, nil
 }
 
-// TagDrift compares the entry that the last apply gave the tag ref, as the staging
-// state keeps it, with those that have this ref name in index.json now. It tells
-// the first that differs, or that there is none, and reports whether there is such
-// a drift.
-func TagDrift(st *stage.Stage, ref string, now []ocispec.Descriptor) (Drift, bool) {
-	was := st.Tags[ref]
-	drift := Drift{Kind: DriftTagGone, Ref: ref, Was: was.Digest}
-	for _, is := range now {
-		drift.Is = is.Digest
-		switch {
-		case is.Digest != was.Digest:
-			drift.Kind = DriftTagMoved
-			return drift, true
-		case !st.SameEntry(was, is):
-			drift.Kind = DriftTagEdited
-			return drift, true
-		}
+// refuseTag says why an object cannot have a tag, which has the entries there; nil
+// where it can, as far as that is known.
+func (d *differ) refuseTag(now Evaluated, ref string, after digest.Digest, there []ocispec.Descriptor) *hcl.Diagnostic {
+	if ref == "" {
+		return nil
 	}
-	return drift, len(now) == 0
+	diag := &hcl.Diagnostic{Severity: hcl.DiagError, Subject: now.Object.Range.Ptr()}
+	_, owned := d.prior.Stage.Tags[ref]
+	if owner, ok := d.prior.Owners[ref]; ok {
+		diag.Summary = "Tag belongs to another spec"
+		diag.Detail = fmt.Sprintf("The tag %[1]q in this layout belongs to the spec named %[2]q. Choose another tag, or remove it there and apply that spec first. If it is this spec under an earlier name, plan and apply once with --take-over=%[2]s.", ref, owner)
+		return diag
+	}
+	if len(there) > 1 {
+		diag.Summary = "Ref name stands twice in index.json"
+		diag.Detail = fmt.Sprintf("%d entries of index.json have the ref name %q, and layform cannot tell which one to replace. Remove the wrong ones with the tool that wrote them.", len(there), ref)
+		return diag
+	}
+	if len(there) == 1 && !owned && !d.opts.Adopt && after != "" && there[0].Digest != after {
+		diag.Summary = "Tag belongs to somebody else"
+		diag.Detail = fmt.Sprintf("The tag %q in this layout leads to %s, which this spec did not put there, and the spec has %s for it. Choose another tag, or take this one over: `layform apply --adopt`.", ref, there[0].Digest, after)
+		return diag
+	}
+	return nil
 }
 
-// entryAction is the action of an entry of index.json whose digest stays.
-func (d *differ) entryAction(key string) Action {
-	if d.redescribed[key] {
-		return Update
+// entry is the entry of index.json that the last apply left for a ref name or, where
+// that is empty, for a digest, and reports whether the spec owns one.
+func (p *Prior) entry(ref string, dgst digest.Digest) (ocispec.Descriptor, bool) {
+	if ref != "" {
+		was, ok := p.Stage.Tags[ref]
+		return was, ok
 	}
-	return NoOp
+	i := slices.IndexFunc(p.Stage.Untagged, func(u ocispec.Descriptor) bool { return u.Digest == dgst })
+	if i < 0 {
+		return ocispec.Descriptor{}, false
+	}
+	return p.Stage.Untagged[i], true
 }
 
-// drift records a drift of a tag.
-func (d *differ) drift(drift Drift) { d.plan.Drift = append(d.plan.Drift, drift) }
+// owns reports whether an entry of index.json leads where the last apply of the spec
+// has led it.
+func (p *Prior) owns(e ocispec.Descriptor) bool {
+	was, ok := p.entry(layout.RefName(e), e.Digest)
+	return ok && was.Digest == e.Digest
+}
 
-// tagDeletions plans the removal of entries that the spec owns and no longer
-// asks for. One that somebody moved is no longer the spec's, and stays.
+// tagDeletions plans what becomes of the entries that the spec owns and no longer
+// asks for. One that somebody moved is no longer the spec's and stays, as does one
+// that another spec owns as well.
 func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest]bool) {
 	for _, ref := range slices.Sorted(maps.Keys(d.prior.Stage.Tags)) {
 		was := d.prior.Stage.Tags[ref]
-		if wanted[ref] && !d.opts.Destroy {
+		if wanted[ref] && !d.opts.Destroy || d.leftOut(was.Digest, ref) {
 			continue
 		}
-		if d.chosen != nil && (!d.targeted(was.Digest) || d.staysFor(was.Digest, ref)) {
-			continue
-		}
-		for _, e := range d.named[ref] {
+		t := TagChange{Ref: ref, Action: Forget, Before: was.Digest}
+		for _, e := range d.entries[nameOf(ref, "")] {
 			if e.Digest == was.Digest {
-				d.plan.Tags = append(d.plan.Tags, TagChange{Ref: ref, Action: Delete, Before: e.Digest})
-				continue
+				t.Action = Delete
+			} else {
+				d.drift(Drift{Kind: DriftTagMoved, Ref: ref, Was: was.Digest, Is: e.Digest})
 			}
-			d.drift(Drift{Kind: DriftTagMoved, Ref: ref, Was: was.Digest, Is: e.Digest})
 		}
+		d.plan.Tags = append(d.plan.Tags, t)
 	}
 	for _, was := range d.prior.Stage.Untagged {
-		if d.prior.Shared[was.Digest] || untagged[was.Digest] && !d.opts.Destroy ||
-			d.chosen != nil && (!d.targeted(was.Digest) || d.staysFor(was.Digest, "")) {
+		if untagged[was.Digest] && !d.opts.Destroy || d.leftOut(was.Digest, "") {
 			continue
 		}
-		for _, e := range d.named[""] {
-			if e.Digest == was.Digest {
-				d.plan.Tags = append(d.plan.Tags, TagChange{Action: Delete, Before: e.Digest})
-			}
+		t := TagChange{Action: Forget, Before: was.Digest}
+		if !d.prior.Shared[was.Digest] && len(d.entries[nameOf("", was.Digest)]) > 0 {
+			t.Action = Delete
 		}
+		d.plan.Tags = append(d.plan.Tags, t)
 	}
+}
+
+// leftOut reports whether the options leave an owned entry out of the plan: with
+// targets all but those of objects that change or vanish.
+func (d *differ) leftOut(dgst digest.Digest, ref string) bool {
+	return d.chosen != nil && (!d.targeted(dgst) || d.staysFor(dgst, ref))
 }
 
 // targeted reports whether a changing or vanishing object of the plan had the

@@ -212,7 +212,12 @@ func TestProgress(t *testing.T) {
 		out, text := output(t)
 		a := newApp(os.Stdin, out, out, nil)
 		a.terminal.err = terminal
-		p := a.newProgress(&planner.Plan{Summary: planner.Summary{WriteContent: 100}})
+		p := a.newProgress(&planner.Plan{Changes: []planner.Change{
+			{Write: true, After: &planner.State{Content: 60}}, {Write: true, After: &planner.State{Content: 40}}, {After: &planner.State{Content: 7}},
+		}})
+		if p.total != 100 {
+			t.Errorf("%d bytes are to be read", p.total)
+		}
 		p.start = p.start.Add(-2 * time.Second) // as if it had taken that long
 		for _, e := range steps {
 			p.event(e)

@@ -29,13 +29,16 @@ type progress struct {
 }
 
 func (a *app) newProgress(p *planner.Plan) *progress {
-	return &progress{
-		w: a.stderr, style: a.err, terminal: a.terminal.err && !a.json && a.getenv("CI") == "",
-		total: p.Summary.WriteContent, start: time.Now(), read: map[string]int64{},
+	var total int64
+	for _, c := range p.Changes {
+		if c.Write {
+			total += c.After.Content
+		}
 	}
+	return a.newBar(total)
 }
 
-// newBar is a bar for a transfer of so many bytes.
+// newBar is a bar for the reading of so many bytes.
 func (a *app) newBar(total int64) *progress {
 	return &progress{
 		w: a.stderr, style: a.err, terminal: a.terminal.err && !a.json && a.getenv("CI") == "",

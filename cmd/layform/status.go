@@ -193,11 +193,16 @@ func tagsOf(st *stage.Stage, index *layout.Index) []view.Tag {
 	for _, key := range slices.Sorted(maps.Keys(st.Objects)) {
 		keys[st.Objects[key].Descriptor.Digest] = key
 	}
+	untagged := map[digest.Digest][]ocispec.Descriptor{}
+	for _, d := range index.Descriptors() {
+		if layout.RefName(d) == "" {
+			untagged[d.Digest] = append(untagged[d.Digest], d)
+		}
+	}
 	var out []view.Tag
-	for _, ref := range slices.Sorted(maps.Keys(st.Tags)) {
-		was := st.Tags[ref]
+	add := func(ref string, was ocispec.Descriptor, now []ocispec.Descriptor) {
 		t := view.Tag{Ref: ref, Key: keys[was.Digest], Digest: was.Digest, Standing: view.Intact}
-		if drift, ok := planner.TagDrift(st, ref, index.Resolve(ref)); ok {
+		if drift, ok := planner.EntryDrift(st, was, now); ok {
 			switch drift.Kind {
 			case planner.DriftTagMoved:
 				t.Standing, t.Is = view.Moved, drift.Is
@@ -209,15 +214,11 @@ func tagsOf(st *stage.Stage, index *layout.Index) []view.Tag {
 		}
 		out = append(out, t)
 	}
-	now := index.Descriptors()
+	for _, ref := range slices.Sorted(maps.Keys(st.Tags)) {
+		add(ref, st.Tags[ref], index.Resolve(ref))
+	}
 	for _, was := range st.Untagged {
-		t := view.Tag{Key: keys[was.Digest], Digest: was.Digest, Standing: view.Missing}
-		for _, d := range now {
-			if d.Digest == was.Digest && layout.RefName(d) == "" {
-				t.Standing = view.Intact
-			}
-		}
-		out = append(out, t)
+		add("", was, untagged[was.Digest])
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
@@ -147,6 +148,9 @@ func (s *Stage) check(name string) error {
 	case s.Was != nil && s.Was.Was != nil:
 		return errors.New("the staging state keeps more than one earlier state")
 	}
+	if s.From != "" && CheckName(s.From) != nil {
+		return fmt.Errorf("the staging state was taken over from %q, which is no name of a spec", s.From)
+	}
 	if err := s.checkDigests(); err != nil {
 		return err
 	}
@@ -195,7 +199,7 @@ func settle(ctx context.Context, store *layout.Store, st *Stage) (settled *Stage
 	if err != nil {
 		return nil, false, err
 	}
-	if x.Digest() != st.After {
+	if !st.swapped(x) {
 		return st.beforeSwap(), false, nil
 	}
 	done := *st
@@ -203,16 +207,59 @@ func settle(ctx context.Context, store *layout.Store, st *Stage) (settled *Stage
 	return &done, true, nil
 }
 
-// beforeSwap is the state before a swap that did not happen.
+// swapped reports whether index.json shows that the swap of a pending state has
+// happened: it is what was announced or, where somebody has written it since, it has
+// an entry that only the swap can have put there.
+func (s *Stage) swapped(x *layout.Index) bool {
+	switch x.Digest() {
+	case s.After:
+		return true
+	case s.Before:
+		return false
+	}
+	put := entryDigests(s)
+	if s.Was != nil {
+		for e := range entryDigests(s.Was) {
+			delete(put, e)
+		}
+	}
+	return slices.ContainsFunc(x.Descriptors(), func(d ocispec.Descriptor) bool {
+		return put[entryName{layout.RefName(d), d.Digest}]
+	})
+}
+
+// entryName is the ref name of an entry of index.json, empty for none, with its digest.
+type entryName struct {
+	ref  string
+	dgst digest.Digest
+}
+
+// entryDigests are the entries of index.json that a state owns.
+func entryDigests(s *Stage) map[entryName]bool {
+	out := map[entryName]bool{}
+	for ref, d := range s.Tags {
+		out[entryName{ref, d.Digest}] = true
+	}
+	for _, d := range s.Untagged {
+		out[entryName{"", d.Digest}] = true
+	}
+	return out
+}
+
+// beforeSwap is the state before a swap that did not happen. A spec that was about to
+// take over the state of another one had none.
 func (s *Stage) beforeSwap() *Stage {
 	was := empty(s.Spec)
-	if s.Was != nil {
+	switch {
+	case s.Was != nil:
 		*was = *s.Was
 		was.State = Done
+		was.Blobs = union(was.Blobs, s.Blobs)
+	case s.From == "":
+		was.Blobs = s.Blobs
 	}
 	// The serial never goes back, also over a swap that did not happen.
 	was.Serial = s.Serial
-	was.Blobs = union(was.Blobs, s.Blobs)
 	return was
 }
 
@@ -274,13 +321,15 @@ func Remove(ctx context.Context, store *layout.Store, name string) error {
 	return store.RemoveState(stateFile(name, ".journal"))
 }
 
-// All loads the staging states of all specs of the layout, sorted by name.
+// All loads the staging states of all specs of the layout, sorted by name; without
+// those that others have taken over.
 func All(ctx context.Context, store *layout.Store) ([]*Stage, error) {
 	names, err := store.ListState("stage")
 	if err != nil {
 		return nil, err
 	}
 	var all []*Stage
+	taken := map[string]bool{}
 	for _, file := range names {
 		name, ok := strings.CutSuffix(file, ".json")
 		if !ok || CheckName(name) != nil {
@@ -291,8 +340,9 @@ func All(ctx context.Context, store *layout.Store) ([]*Stage, error) {
 			return nil, err
 		}
 		all = append(all, st)
+		taken[st.From] = true
 	}
-	return all, nil
+	return slices.DeleteFunc(all, func(s *Stage) bool { return taken[s.Spec] }), nil
 }
 
 // specs lists the specs that have a staging state or a journal, sorted.

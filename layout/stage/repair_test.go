@@ -238,7 +238,7 @@ func TestRepairSettles(t *testing.T) {
 		if data, err := s.ReadState("stage/web.json", 1<<20); err != nil || strings.Contains(string(data), "pending") {
 			t.Errorf("%s, %v", data, err)
 		}
-		if left, err := stage.Interrupted(t.Context(), s, "web"); !left || err != nil {
+		if left, err := interrupted(t, s, "web"); !left || err != nil {
 			t.Errorf("interrupted %v, %v", left, err)
 		}
 	}

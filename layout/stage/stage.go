@@ -41,8 +41,11 @@ type Stage struct {
 	Outputs map[string]Output `json:"outputs,omitempty"`
 	// Archive is the tar of the layout that the last apply wrote; nil for none.
 	Archive *Archive `json:"archive,omitempty"`
+	// From is the name of the spec whose state this one was, which goes once the swap
+	// has happened: see Claim.
+	From string `json:"from,omitempty"`
 	// Was is the state before a swap that has not been confirmed, set while
-	// State is Pending.
+	// State is Pending. A spec that takes over the state of another one has none.
 	Was *Stage `json:"was,omitempty"`
 }
 

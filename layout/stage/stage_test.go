@@ -311,11 +311,17 @@ func TestJournal(t *testing.T) {
 	}
 }
 
+// interrupted reports whether an apply of a spec began and did not end.
+func interrupted(t *testing.T, s *layout.Store, name string) (bool, error) {
+	c, err := stage.Claimed(t.Context(), s, name, "")
+	return err == nil && c.Interrupted, err
+}
+
 func TestInterrupted(t *testing.T) {
 	s := open(t, t.TempDir())
 	check := func(when string, want bool) {
 		t.Helper()
-		if got, err := stage.Interrupted(t.Context(), s, "web"); got != want || err != nil {
+		if got, err := interrupted(t, s, "web"); got != want || err != nil {
 			t.Errorf("%s: %v, %v", when, got, err)
 		}
 	}
@@ -340,10 +346,10 @@ func TestInterrupted(t *testing.T) {
 	if err := s.SaveState("stage/web.json", []byte("{")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stage.Interrupted(t.Context(), s, "web"); !errors.Is(err, stage.ErrCorrupt) {
+	if _, err := interrupted(t, s, "web"); !errors.Is(err, stage.ErrCorrupt) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := stage.Interrupted(t.Context(), s, "../x"); err == nil {
+	if _, err := interrupted(t, s, "../x"); err == nil {
 		t.Error("a path was accepted as a name")
 	}
 }

@@ -141,7 +141,7 @@ func NewDone(r *executor.Result) *Done {
 		return nil
 	}
 	a := &Done{
-		Added: r.Added, Changed: r.Changed, Destroyed: r.Destroyed,
+		Added: r.Add, Changed: r.Change, Destroyed: r.Destroy,
 		WrittenBlobs: r.WrittenBlobs, WrittenBytes: r.WrittenBytes,
 		DeletedBlobs: r.DeletedBlobs, DeletedBytes: r.DeletedBytes,
 		Archive: r.Archive, Unswept: r.Unswept, Layers: r.Layers,

@@ -81,8 +81,8 @@ func wholeDocument() view.Document {
 		}},
 		Plan: samples.UpdatePlan(),
 		Apply: view.NewDone(&executor.Result{
-			Added: 1, Changed: 2, Destroyed: 3, WrittenBlobs: 4, WrittenBytes: 5, DeletedBlobs: 6, DeletedBytes: 7,
-			Objects: []executor.Object{{Key: "layer.app", Action: planner.Create, Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerGzip, Digest: digest.FromString("x"), Size: 5}, DiffID: digest.FromString("y")}},
+			Counts: planner.Counts{Add: 1, Change: 2, Destroy: 3}, WrittenBlobs: 4, WrittenBytes: 5, DeletedBlobs: 6, DeletedBytes: 7,
+			Objects: []executor.Object{{Key: "layer.app", Action: planner.Create, Built: spec.Built{Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerGzip, Digest: digest.FromString("x"), Size: 5}, DiffID: digest.FromString("y")}}},
 			Outputs: []spec.Output{{Name: "digest", Value: `"sha256:1"`, Description: "d"}, {Name: "secret", Value: `"sha256:2"`, Sensitive: true}},
 		}),
 		State: samples.State(), Layout: samples.Layout(),

@@ -100,12 +100,10 @@ func driftText(d planner.Drift) Text {
 		return Text{Name(d.Key), Words(": blob "), was, Words(" is missing")}
 	case planner.DriftTorn:
 		return Text{Name(d.Key), Words(": blob "), was, Words(" is not what its name says")}
+	case planner.DriftTagEdited, planner.DriftTagGone:
+		return entryDriftText(d)
 	case planner.DriftTagMoved:
 		return Text{Words("tag "), refName(d.Ref), Words(" was moved: "), was, Words(" → "), is}
-	case planner.DriftTagEdited:
-		return Text{Words("tag "), refName(d.Ref), Words(" still leads to "), is, Words(", but " + entryEdited)}
-	case planner.DriftTagGone:
-		return Text{Words("tag "), refName(d.Ref), Words(" is gone; it led to "), was}
 	case planner.DriftNoLayout:
 		return Text{Words("the file oci-layout is gone; apply puts it back")}
 	case planner.DriftArchiveGone:
@@ -114,6 +112,18 @@ func driftText(d planner.Drift) Text {
 		return Text{Words("archive "), Name(d.Path), Words(" was changed: "), was, Words(" → "), is}
 	}
 	return Text{Name(string(d.Kind)), Words(": "), Name(d.Key)}
+}
+
+// entryDriftText says that an entry of index.json was edited or removed.
+func entryDriftText(d planner.Drift) Text {
+	text := Text{Words("tag "), refName(d.Ref)}
+	if d.Ref == "" {
+		text = Text{Words("the entry without a ref name of "), Name(d.Key)}
+	}
+	if d.Kind == planner.DriftTagGone {
+		return append(text, Words(" is gone; it led to "), Digest(d.Was))
+	}
+	return append(text, Words(" still leads to "), Digest(d.Is), Words(", but "+entryEdited))
 }
 
 // changeSection lists the objects that change, in the order in which they are built.
@@ -138,12 +148,19 @@ func tagSection(p *planner.Plan) Section {
 		if t.Action == planner.NoOp && !t.Adopted {
 			continue
 		}
-		row := Row{Mark: markOf(t.Action), Cells: []Text{{refName(t.Ref)}}, Deltas: []Delta{tagDelta(t)}}
+		name := refName(t.Ref)
+		if t.Unknown {
+			name = Words(afterApply)
+		}
+		row := Row{Mark: markOf(t.Action), Cells: []Text{{name}}, Deltas: []Delta{tagDelta(t)}}
+		if t.Action == planner.Forget {
+			row.Notes = append(row.Notes, Text{Words("(not the spec's any more; what is there stays)")})
+		}
 		if t.Address != "" {
 			row.Notes = append(row.Notes, Text{Name(t.Address)})
 		}
 		if t.Adopted {
-			row.Notes = append(row.Notes, Text{adopted(p.Options.Adopt)})
+			row.Notes = append(row.Notes, Text{adopted(p.Options.Adopt || t.Before != "" && t.Before == t.After)})
 		}
 		s.Rows = append(s.Rows, row)
 	}
@@ -168,7 +185,7 @@ func tagDelta(t planner.TagChange) Delta {
 		after = Text{Words(afterApply)}
 	}
 	switch {
-	case t.Action == planner.Delete:
+	case t.Action == planner.Delete, t.Action == planner.Forget:
 		return Delta{Before: before}
 	case t.Action == planner.Create, t.Before == "", t.Before == t.After:
 		return Delta{After: after}

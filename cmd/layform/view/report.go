@@ -124,7 +124,9 @@ const (
 	MarkChanged  Mark = "~"
 	MarkReplaced Mark = "-/+"
 	MarkRemoved  Mark = "-"
-	MarkDrifted  Mark = "!"
+	// MarkForgotten is for what stays without belonging to the spec any more.
+	MarkForgotten Mark = "."
+	MarkDrifted   Mark = "!"
 )
 
 // markOf is the mark of an action.

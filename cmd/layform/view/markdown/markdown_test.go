@@ -74,7 +74,7 @@ func TestRender(t *testing.T) {
 // TestRenderCuts: a report keeps to its size, its summary and what it removes stay,
 // and what is left out is counted.
 func TestRenderCuts(t *testing.T) {
-	plan := &planner.Plan{Summary: planner.Summary{Add: 5000, Destroy: 1}}
+	plan := &planner.Plan{Summary: planner.Summary{Counts: planner.Counts{Add: 5000, Destroy: 1}}}
 	file := planner.FileChange{Path: layer.Bytes("/" + strings.Repeat("x", 200)), Action: planner.Create, After: &layer.Properties{Type: layer.Regular}}
 	for i := range 5000 {
 		plan.Changes = append(plan.Changes, planner.Change{Address: fmt.Sprintf("layer.a%04d", i), Action: planner.Create, Files: []planner.FileChange{file}})

@@ -37,6 +37,8 @@ func UpdatePlan() *planner.Plan {
 			{Ref: "v2", Action: planner.Create, Address: "index.app", Adopted: true},
 			{Ref: "same", Action: planner.NoOp, Address: "index.app", Before: dgst("z"), After: dgst("z")},
 			{Action: planner.Create, Address: "manifest.sbom", After: dgst("sbom")},
+			{Unknown: true, Action: planner.Create, Address: "index.app"},
+			{Ref: "theirs", Action: planner.Forget, Before: dgst("i")},
 		},
 		Drift: []planner.Drift{
 			{Kind: planner.DriftMissing, Key: "layer.rootfs", Was: dgst("r")},
@@ -44,6 +46,7 @@ func UpdatePlan() *planner.Plan {
 			{Kind: planner.DriftTagMoved, Ref: "latest", Was: dgst("i"), Is: dgst("x")},
 			{Kind: planner.DriftTagGone, Ref: "v1", Was: dgst("i")},
 			{Kind: planner.DriftTagEdited, Ref: "v2", Was: dgst("i"), Is: dgst("i")},
+			{Kind: planner.DriftTagGone, Key: "manifest.sbom", Was: dgst("sbom")},
 			{Kind: planner.DriftArchiveGone, Path: "dist/gone.tar", Was: dgst("tar")},
 			{Kind: planner.DriftArchiveChanged, Path: "dist/app.tar", Was: dgst("tar"), Is: dgst("x")},
 		},
@@ -62,7 +65,7 @@ func UpdatePlan() *planner.Plan {
 		},
 		Warnings: []string{"layer.unused is used by nothing"},
 		Summary: planner.Summary{
-			Add: 0, Change: 4, Destroy: 1, WriteBlobs: 4, WriteContent: 41_000, DeleteBlobs: 5, DeleteBytes: 7_002_400,
+			Counts: planner.Counts{Change: 4, Destroy: 1}, WriteBlobs: 4, WriteContent: 41_000, DeleteBlobs: 5, DeleteBytes: 7_002_400,
 		},
 	}
 }
@@ -131,7 +134,7 @@ func CreatePlan() *planner.Plan {
 			After:   &planner.State{Content: 5_000, Form: planner.FormTree, FileBytes: 171},
 			Reasons: []planner.Reason{{Kind: planner.ReasonNew, Text: "the layout does not hold it yet"}},
 		}},
-		Summary: planner.Summary{Add: 1, WriteBlobs: 1, WriteContent: 5_000},
+		Summary: planner.Summary{Counts: planner.Counts{Add: 1}, WriteBlobs: 1, WriteContent: 5_000},
 	}
 	for i := range 25 {
 		created.Changes[0].Files = append(created.Changes[0].Files, planner.FileChange{

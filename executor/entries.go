@@ -1,0 +1,178 @@
+package executor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/executor/image"
+	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
+)
+
+// ConflictError says that a tag that the spec asks for belongs to somebody else.
+type ConflictError struct {
+	Ref string
+	// Is is what the tag leads to, empty where another spec has it that did not put
+	// it there yet, and Want what the spec builds.
+	Is, Want digest.Digest
+	// Owner is the spec of this layout that the tag belongs to; empty for none.
+	Owner string
+	// Moved is set when the tag is the spec's own, and somebody moved it during the apply.
+	Moved bool
+}
+
+// Error names the tag and what to do.
+func (e *ConflictError) Error() string {
+	switch {
+	case e.Owner != "":
+		return fmt.Sprintf("tag %q belongs to the spec named %q: choose another tag", e.Ref, e.Owner)
+	case e.Moved:
+		return fmt.Sprintf("tag %q leads to %s now: somebody moved it during this apply. `layform plan` shows what follows from that", e.Ref, e.Is)
+	}
+	return fmt.Sprintf("tag %q leads to %s, which this spec did not put there, and the spec builds %s: choose another tag, or take this one over with `layform apply --adopt`, which makes a new plan", e.Ref, e.Is, e.Want)
+}
+
+// entry is an entry of index.json of the plan, with what was known after the build.
+type entry struct {
+	planner.TagChange
+	// desc is the entry itself; of one that goes, its name alone.
+	desc ocispec.Descriptor
+	// sealed is set when the staging state may not keep all of it.
+	sealed bool
+}
+
+// written reports whether the plan puts the entry into index.json.
+func (e entry) written() bool { return e.Action == planner.Create || e.Action == planner.Update }
+
+// goes reports whether the entry is not the spec's afterwards.
+func (e entry) goes() bool { return e.Action == planner.Delete || e.Action == planner.Forget }
+
+// entryName is what tells an entry from the others: its ref name or, without one, its
+// digest.
+type entryName struct {
+	ref  string
+	dgst digest.Digest
+}
+
+func (e entry) name() entryName {
+	if e.Ref != "" {
+		return entryName{ref: e.Ref}
+	}
+	return entryName{dgst: e.desc.Digest}
+}
+
+// entries are those of the plan, with the digests and ref names that were known
+// after the build: first those that go, unless their names came out again.
+func (r *run) entries() ([]entry, error) {
+	byRef := map[string]planner.TagChange{}
+	for _, t := range r.plan.Tags {
+		byRef[t.Ref] = t
+	}
+	var gone, stay []entry
+	owner := map[entryName]string{}
+	for _, t := range r.plan.Tags {
+		if t.Action == planner.Delete || t.Action == planner.Forget {
+			gone = append(gone, entry{TagChange: t, desc: ocispec.Descriptor{Digest: t.Before}})
+			continue
+		}
+		m, ok := r.made[t.Address]
+		if !ok {
+			return nil, fmt.Errorf("%s, which has an entry in index.json, has not been built; this is a bug in layform", t.Address)
+		}
+		for _, t := range r.named(t, m, byRef) {
+			e := entry{TagChange: t, desc: r.entry(m), sealed: hidesEntry(m.object)}
+			if t.Ref != "" {
+				e.desc = image.Tagged(e.desc, t.Ref)
+			}
+			if first, twice := owner[e.name()]; twice && t.Ref != "" {
+				return nil, fmt.Errorf("the tag %q is asked for by %s and by %s; one ref name leads to one object", t.Ref, first, t.Address)
+			}
+			owner[e.name()] = t.Address
+			stay = append(stay, e)
+		}
+	}
+	gone = slices.DeleteFunc(gone, func(e entry) bool { return owner[e.name()] != "" })
+	return append(gone, stay...), nil
+}
+
+// named is a change with its ref name or, where that was not known, one change for
+// each ref name that came out and that the plan does not have. byRef are its changes.
+func (r *run) named(t planner.TagChange, m made, byRef map[string]planner.TagChange) []planner.TagChange {
+	if !t.Unknown {
+		return []planner.TagChange{t}
+	}
+	var out []planner.TagChange
+	for _, w := range r.graph.IndexEntries(m.object) {
+		now, planned := t, byRef[w.Ref]
+		if now.Ref, now.Unknown = w.Ref, false; w.Ref == "" {
+			out = append(out, now)
+		} else if planned.Address != t.Address {
+			now.Before = planned.Before
+			out = append(out, now)
+		}
+	}
+	return out
+}
+
+// hidesEntry reports whether an object's entries of index.json hold a sensitive value.
+func hidesEntry(object spec.Object) bool {
+	return slices.ContainsFunc(object.Fields, func(f spec.Field) bool {
+		return f.Sensitive && strings.HasPrefix(f.Path, "descriptor_annotations")
+	})
+}
+
+// edit makes the changes of the plan in index.json, and touches no entry that
+// belongs to somebody else, whatever happened since the plan was made.
+func (r *run) edit(x *layout.Index, others []*stage.Stage, entries []entry) error {
+	for _, e := range entries {
+		switch {
+		case e.Action == planner.Delete && e.Ref != "":
+			if is := x.Resolve(e.Ref); len(is) == 1 && is[0].Digest == e.Before {
+				x.Remove(e.Ref)
+			}
+		case e.Action == planner.Delete:
+			// An entry without a ref name may belong to several specs: it goes with the
+			// last one.
+			shared := func(s *stage.Stage) bool {
+				return slices.ContainsFunc(s.Untagged, func(d ocispec.Descriptor) bool { return d.Digest == e.Before })
+			}
+			if !slices.ContainsFunc(others, shared) {
+				x.RemoveUntagged(e.Before)
+			}
+		case e.written():
+			if err := r.checkOwner(x, others, e); err != nil {
+				return err
+			}
+			if err := x.Set(e.desc); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkOwner refuses to take a tag from somebody else: one that the spec does
+// not own, or one of its own that was moved since the plan was made.
+func (r *run) checkOwner(x *layout.Index, others []*stage.Stage, e entry) error {
+	if e.Ref == "" {
+		return nil
+	}
+	for _, other := range others {
+		if _, ok := other.Tags[e.Ref]; ok {
+			return &ConflictError{Ref: e.Ref, Want: e.desc.Digest, Owner: other.Spec}
+		}
+	}
+	_, owned := r.stage.Tags[e.Ref]
+	for _, is := range x.Resolve(e.Ref) {
+		if planned := is.Digest == e.Before && (owned || r.plan.Options.Adopt); !planned && is.Digest != e.desc.Digest {
+			return &ConflictError{Ref: e.Ref, Is: is.Digest, Want: e.desc.Digest, Moved: owned}
+		}
+	}
+	return nil
+}
