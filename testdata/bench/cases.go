@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +15,7 @@ import (
 func blobs(layout string) string { return layout + "/blobs/sha256/*" }
 
 // benches are all cases.
-func benches() []bench { return append(cold(), warm()...) }
+func benches() []bench { return slices.Concat(cold(), warm(), transfers()) }
 
 // cold are the cases that build a layer from nothing.
 func cold() []bench {

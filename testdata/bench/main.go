@@ -8,7 +8,7 @@
 // Every case runs its commands in turn (A B C A B C …) after a warm-up, so that
 // a machine whose speed drifts does not favour one of them, and compares
 // medians. Tools that are not installed are left out. umoci, buildah, skopeo,
-// pigz, zstd, git and tar come from Debian; crane is built by `go install` from
+// pigz, zstd, git and tar come from Debian; crane, oras and regctl are built by `go install` from
 // the module proxy, and oras-go is built in.
 package main
 
@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,6 +33,8 @@ type contender struct {
 	name string
 	// before is a shell line that prepares a run and is not timed; run is timed.
 	before, run string
+	// fresh is set where the registry is empty before each run.
+	fresh bool
 	// needs are the programs without which the contender is left out.
 	needs []string
 	// size is a glob of files whose largest is the result, to compare sizes.
@@ -44,6 +47,8 @@ type bench struct {
 	// prepare makes what the contenders work on.
 	prepare    func(*lab) error
 	contenders []contender
+	// registry is set where the contenders reach $REGISTRY, whose requests are counted.
+	registry bool
 }
 
 // lab is where the benches run.
@@ -51,6 +56,8 @@ type lab struct {
 	dir   string
 	runs  int
 	scale float64
+	// server is the registry of the cases that have one; nil for the others.
+	server *server
 }
 
 func main() {
@@ -127,14 +134,19 @@ func (l *lab) main(cases string) error {
 	return nil
 }
 
-// installPeers builds crane, which the module proxy serves. Without it its row
-// is missing. oras-go is a part of this program.
+// installPeers builds the peers that the module proxy serves. Without them their rows
+// are missing. oras-go is a part of this program.
 func installPeers(bin string) {
-	const crane = "github.com/google/go-containerregistry/cmd/crane@v0.22.1"
-	cmd := exec.Command("go", "install", crane)
-	cmd.Env = append(os.Environ(), "GOBIN="+bin, "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "bench: without %s: %v\n%s", crane, err, out)
+	for _, peer := range []string{
+		"github.com/google/go-containerregistry/cmd/crane@v0.22.1",
+		"oras.land/oras/cmd/oras@v1.3.6",
+		"github.com/regclient/regclient/cmd/regctl@v0.11.7",
+	} {
+		cmd := exec.Command("go", "install", peer)
+		cmd.Env = append(os.Environ(), "GOBIN="+bin, "GOFLAGS=")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: without %s: %v\n%s", peer, err, out)
+		}
 	}
 }
 
@@ -144,6 +156,8 @@ type sample struct {
 	cpu  time.Duration
 	// peak is the largest resident set of a process, in bytes.
 	peak int64
+	// requests is the number of those that the registry got.
+	requests int64
 }
 
 // run measures one case and prints its table.
@@ -154,6 +168,12 @@ func (l *lab) run(b bench) error {
 	}
 	here := *l
 	here.dir = dir
+	if b.registry {
+		here.server = &server{}
+		if err := here.server.start(); err != nil {
+			return err
+		}
+	}
 	if b.prepare != nil {
 		if err := b.prepare(&here); err != nil {
 			return err
@@ -179,6 +199,10 @@ func (l *lab) run(b bench) error {
 
 // once runs a contender.
 func (l *lab) once(c contender) (sample, error) {
+	if c.fresh {
+		l.server.reset()
+		debug.FreeOSMemory()
+	}
 	if c.before != "" {
 		if out, err := l.shell(c.before).CombinedOutput(); err != nil {
 			return sample{}, fmt.Errorf("before: %w\n%s", err, out)
@@ -187,6 +211,10 @@ func (l *lab) once(c contender) (sample, error) {
 	cmd := l.shell(c.run)
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
+	var asked int64
+	if l.server != nil {
+		asked = l.server.requests.Load()
+	}
 	started := time.Now()
 	if err := cmd.Run(); err != nil {
 		return sample{}, fmt.Errorf("%w\n%s", err, complaint.String())
@@ -194,6 +222,9 @@ func (l *lab) once(c contender) (sample, error) {
 	s := sample{wall: time.Since(started), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		s.peak = usage.Maxrss * 1024
+	}
+	if l.server != nil {
+		s.requests = l.server.requests.Load() - asked
 	}
 	return s, nil
 }
@@ -208,7 +239,7 @@ func (l *lab) shell(line string) *exec.Cmd {
 func (l *lab) table(w io.Writer, b bench, contenders []contender, samples [][]sample) error {
 	fmt.Fprintf(w, "\n%s: %s\n", b.name, b.title)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\twall s\tcpu s\tpeak MiB\tblob MB\twall ratio\tsize ratio\t")
+	fmt.Fprintln(t, "\twall s\tcpu s\tpeak MiB\tblob MB\twall ratio\tsize ratio\trequests\t")
 	var wall0 time.Duration
 	var size0 int64
 	for i, c := range contenders {
@@ -227,7 +258,11 @@ func (l *lab) table(w io.Writer, b bench, contenders []contender, samples [][]sa
 			blob = fmt.Sprintf("%.1f", float64(size)/1e6)
 			sizeRatio = fmt.Sprintf("%.3f", float64(size0)/float64(size))
 		}
-		fmt.Fprintf(t, "%s\t%.3f\t%.3f\t%.0f\t%s\t%.2f\t%s\t\n", c.name, wall.Seconds(), cpu.Seconds(), float64(peak)/(1<<20), blob, wall0.Seconds()/wall.Seconds(), sizeRatio)
+		requests := ""
+		if b.registry {
+			requests = fmt.Sprint(median(samples[i], func(s sample) int64 { return s.requests }))
+		}
+		fmt.Fprintf(t, "%s\t%.3f\t%.3f\t%.0f\t%s\t%.2f\t%s\t%s\t\n", c.name, wall.Seconds(), cpu.Seconds(), float64(peak)/(1<<20), blob, wall0.Seconds()/wall.Seconds(), sizeRatio, requests)
 	}
 	return t.Flush()
 }
