@@ -20,13 +20,14 @@ type registryFlags struct {
 	CAFile         string `name:"ca-file" placeholder:"FILE" help:"Trust these root certificates as well, in PEM."`
 	ClientCert     string `name:"client-cert" placeholder:"FILE" help:"Show this client certificate, in PEM, to the registry alone."`
 	ClientKey      string `name:"client-key" placeholder:"FILE" help:"The key of the client certificate, in PEM."`
+	Offline        bool   `name:"offline" help:"Connect to nothing: fail where a registry would be asked, and say what."`
 }
 
 // options gathers the flags and what the environment says. requests counts what
 // is sent.
 func (f *registryFlags) options(a *app, requests *atomic.Int64) (remote.Options, error) {
 	opts := remote.Options{
-		RegistryConfig: f.RegistryConfig, Proxy: http.ProxyFromEnvironment, UserAgent: "layform/" + version(),
+		RegistryConfig: f.RegistryConfig, Proxy: http.ProxyFromEnvironment, UserAgent: "layform/" + version(), Offline: f.Offline,
 		Event: func(e remote.Event) {
 			switch e.Kind {
 			case remote.EventRequest:

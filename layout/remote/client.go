@@ -40,6 +40,8 @@ type Options struct {
 	// addresses; a list that is empty blocks nothing. The registry's own host is
 	// never blocked, nor are loopback addresses for a registry that is on one.
 	BlockedPrefixes []netip.Prefix
+	// Offline forbids all connections: what would be asked is an *OfflineError.
+	Offline bool
 	// UserAgent is sent with each request. Empty is "layform".
 	UserAgent string
 	Limits    Limits
@@ -89,7 +91,9 @@ type Client struct {
 	auth   *auth.Client
 	single *auth.Client // sends each request once
 	routes *routes
-	sleep  func(context.Context, time.Duration) error // nil is by the clock; set by tests
+	// offline is Options.Offline.
+	offline bool
+	sleep   func(context.Context, time.Duration) error // nil is by the clock; set by tests
 }
 
 // New makes a client of the registry at host, which is HOST or HOST:PORT. It
@@ -98,7 +102,7 @@ func New(host string, opts Options) (*Client, error) {
 	if err := ref.CheckHost(host); err != nil {
 		return nil, fmt.Errorf("the host %q %w", host, err)
 	}
-	c := &Client{host: host, limits: opts.Limits.withDefaults(), event: opts.Event}
+	c := &Client{host: host, limits: opts.Limits.withDefaults(), event: opts.Event, offline: opts.Offline}
 	if c.event == nil {
 		c.event = func(Event) {}
 	}

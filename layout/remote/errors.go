@@ -98,6 +98,18 @@ func (e *DeniedError) Error() string {
 	return e.sentence("no permission", "ask the owner of "+e.Host+"/"+e.Repository+" for the rights, or log in as somebody who has them")
 }
 
+// OfflineError says that a registry would have been asked, and connections are forbidden.
+type OfflineError struct {
+	Failure
+	// Method and URL are those of the first request.
+	Method, URL string
+}
+
+// Error gives the place, what would have been asked, and what to do.
+func (e *OfflineError) Error() string {
+	return e.sentence(fmt.Sprintf("connections are forbidden, and %s %s would have been asked", e.Method, e.URL), "allow them, or take what is needed from a layout or an archive")
+}
+
 // PreconditionError says that a tag is not what the caller said it must be before
 // it is changed. Nothing was changed, but for what Failure.Message says.
 type PreconditionError struct {

@@ -55,6 +55,9 @@ func (r *Repository) url(c call) string {
 // send sends c and gives the answer, whatever its status. The caller closes its
 // body.
 func (r *Repository) send(ctx context.Context, c call) (*http.Response, error) {
+	if r.offline {
+		return nil, r.forbidden(c)
+	}
 	ctx, _ = r.withBudget(ctx)
 	name := registry.Reference{Registry: r.host, Repository: r.name}
 	ctx = auth.AppendRepositoryScope(ctx, name, c.actions...)
@@ -92,6 +95,12 @@ func (r *Repository) send(ctx context.Context, c call) (*http.Response, error) {
 	}
 	r.warn(resp)
 	return resp, nil
+}
+
+// forbidden is the error of a call that is not made. No query is told.
+func (r *Repository) forbidden(c call) error {
+	at, _, _ := strings.Cut(r.url(c), "?")
+	return &OfflineError{Failure: r.failure(c), Method: c.method, URL: at}
 }
 
 // warnings are said once each.
