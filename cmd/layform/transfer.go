@@ -79,6 +79,7 @@ func (f *transferFlags) ship(ctx context.Context, a *app, src, dst ref.Reference
 	if s.dst.reader != nil {
 		s.diff.Local = s.dst.reader
 	}
+	s.diff.Attached = s.attached()
 	if a, b := src.Image, dst.Image; s.src.repo != nil && a.Host == b.Host && a.Repository != b.Repository {
 		s.diff.MountFrom = a.Repository
 	}

@@ -26,6 +26,7 @@ func (s *shipment) resolve(ctx context.Context, all bool) ([]named, error) {
 	case all && (r.Name != "" || r.Digest != "" || r.Image.Tag != "" || r.Image.Digest != ""):
 		return nil, &failure{message: fmt.Sprintf("%s names one image, and --all-tags means all", r), hint: "leave out the tag, or --all-tags"}
 	case s.src.repo != nil && all:
+		s.diff.Attached = nil // they are among all tags
 		return allTags(ctx, s.src.repo)
 	case s.src.repo != nil:
 		image := r.Image.WithDefaultTag()

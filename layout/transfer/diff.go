@@ -33,14 +33,15 @@ func Diff(ctx context.Context, src Source, dst Destination, roots []Root, opts O
 		if err != nil {
 			return nil, err
 		}
-		p.Roots = append(p.Roots, root)
+		d.roots = append(d.roots, root)
 	}
-	if err := d.tags(ctx, p.Roots); err != nil {
+	if err := d.tags(ctx, d.roots); err != nil {
 		return nil, err
 	}
-	if err := d.walk(ctx, p.Roots); err != nil {
+	if err := d.walk(ctx); err != nil {
 		return nil, err
 	}
+	p.Roots = d.roots
 	if err := d.compare(ctx); err != nil {
 		return nil, err
 	}
@@ -58,6 +59,9 @@ type differ struct {
 	src  Source
 	dst  Destination
 	opts Options
+
+	// roots grow by what is attached to manifests.
+	roots []Root
 
 	mu    sync.Mutex
 	nodes map[stepKey]*node
@@ -157,9 +161,9 @@ func (d *differ) add(n *node) (*node, bool) {
 }
 
 // walk reads all manifests of the graphs, one level after another.
-func (d *differ) walk(ctx context.Context, roots []Root) error {
+func (d *differ) walk(ctx context.Context) error {
 	var level []*node
-	for _, root := range roots {
+	for _, root := range d.roots {
 		n, _ := d.add(&node{desc: root.Descriptor, manifest: true})
 		if !slices.Contains(level, n) {
 			level = append(level, n)
@@ -181,7 +185,11 @@ func (d *differ) walk(ctx context.Context, roots []Root) error {
 		if err != nil {
 			return err
 		}
-		level = append(next, referrers...)
+		attached, err := d.attach(ctx, level)
+		if err != nil {
+			return err
+		}
+		level = slices.Concat(next, referrers, attached)
 	}
 	return nil
 }

@@ -122,6 +122,10 @@ type Options struct {
 	// Referrers takes along what refers to the roots, to their manifests, and to
 	// these referrers.
 	Referrers bool
+	// Attached gives the images that belong to a manifest by their tags alone, as
+	// signatures do that are older than referrers: they come along as roots, where
+	// Referrers is set. It may be nil.
+	Attached func(ctx context.Context, manifest digest.Digest) ([]Root, error)
 	// NoClobber makes a tag that names something else a *ClobberError.
 	NoClobber bool
 	// Verify asks for each blob, also those of manifests that the destination has.
