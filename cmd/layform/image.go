@@ -30,6 +30,8 @@ type image struct {
 	store  *openedLayout
 	layers []ocispec.Descriptor
 	files  layer.Overlay
+	// titled are the files of an artifact, which has no file tree.
+	titled []titledFile
 }
 
 // open finds the image and reads what is in its layers, the digests of files only where
@@ -79,6 +81,9 @@ func (img *image) read(ctx context.Context, ref, platform string) error {
 		return err
 	}
 	img.layers = manifest.Layers
+	if img.titled = titledFiles(manifest); img.titled != nil {
+		return nil
+	}
 	for _, l := range img.layers {
 		err := img.files.AddLayer(func(add func(*layer.Entry) error) error { return img.entries(ctx, l, add) })
 		if err != nil {

@@ -24,6 +24,9 @@ func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer img.store.Close()
+	if img.titled != nil {
+		return c.listTitled(a, img.titled)
+	}
 	at, err := img.files.Lookup(c.Path, false)
 	if err != nil {
 		return &failure{message: err.Error()}
@@ -58,6 +61,9 @@ func (c *layoutCatCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer img.store.Close()
+	if img.titled != nil {
+		return c.printTitled(ctx, a, img)
+	}
 	f, err := img.files.Lookup(c.Path, true)
 	if err != nil {
 		return &failure{message: err.Error(), hint: "layform layout ls lists what the image holds"}
@@ -66,7 +72,7 @@ func (c *layoutCatCmd) Run(ctx context.Context, a *app) error {
 		return &failure{message: fmt.Sprintf("%q is a %s, which has no content", c.Path, f.Type)}
 	}
 	if a.json {
-		return &failure{message: "cat prints a file as it is, and no JSON", hint: "layform layout ls --json describes it"}
+		return noJSON()
 	}
 	blob, err := img.store.ReaderAt(ctx, img.layers[f.ContentLayer].Digest)
 	if err != nil {
