@@ -109,3 +109,46 @@ func TestInterruptedPush(t *testing.T) {
 		t.Errorf("holds are left: %q, %v", left, err)
 	}
 }
+
+// TestMirrorExample runs the commands of the example mirror, with registries of the test
+// in the place of its two.
+func TestMirrorExample(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "mirror")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "examples", "mirror"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "dist")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := registrytest.New(t), registrytest.New(t)
+	hosts := strings.NewReplacer("registry.example.com", from.Host(), "mirror.example.com", to.Host())
+	n := 0
+	for _, line := range strings.Split(string(text), "\n") {
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			n++
+			args := strings.Fields(hosts.Replace(command))
+			tool(t, dir, args[0], args[1:]...)
+		}
+	}
+	if n < 7 {
+		t.Errorf("it has %d commands", n)
+	}
+	want := from.Tag("team/app", "v1")
+	for _, repo := range []string{"team/app", "by-tar/app"} {
+		if got := to.Tag(repo, "v1"); got != want || want == "" {
+			t.Errorf("%s:v1 is %s, want %s", repo, got, want)
+		}
+		// The SBOM and the note are there, and so pull as referrers.
+		tool(t, dir, "layform", "pull", "docker://"+to.Host()+"/"+repo+":v1", "oci:"+filepath.Join("back", repo)+":v1")
+		if blobs := blobsOf(t, filepath.Join(dir, "back", repo)); len(blobs) != len(blobsOf(t, filepath.Join(dir, "dist", "app"))) {
+			t.Errorf("%s has %d blobs", repo, len(blobs))
+		}
+	}
+	if got := to.Tag("amd64/app", "v1"); got == want || got == "" {
+		t.Errorf("one platform alone is %q", got)
+	}
+}
