@@ -15,7 +15,7 @@ import (
 // pullCmd pulls images into a layout, or the files of an artifact into a directory.
 type pullCmd struct {
 	Src     string `arg:"" name:"image" help:"docker://HOST/REPOSITORY[:TAG][@DIGEST]; the tag latest unless one is given."`
-	Dst     string `arg:"" optional:"" name:"layout" help:"oci:DIR[:REF]; a directory with the name of the repository's last part unless given."`
+	Dst     string `arg:"" optional:"" name:"layout" help:"oci:DIR[:REF] or oci-archive:FILE[:REF]; a directory with the name of the repository's last part unless given."`
 	AllTags bool   `name:"all-tags" help:"Pull all tags of the repository."`
 	Extract string `name:"extract" placeholder:"DIR" help:"Write the files of an artifact into this directory instead, each layer under its title; the artifact may be in a layout, too."`
 	transferFlags
