@@ -205,6 +205,9 @@ func (r *run) settle(ctx context.Context, u planner.Step, change planner.Change,
 		return &planner.StaleError{What: "the staging state of " + u.Key}
 	}
 	staged.Implied = impliedOf(u)
+	if l, ok := object.Body.(*spec.Layer); ok {
+		staged.ContentSensitive = l.ContentSensitive()
+	}
 	r.put(made{step: u, object: object, staged: staged}, planner.NoOp)
 	return nil
 }

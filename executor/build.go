@@ -89,7 +89,7 @@ func (r *run) staged(u planner.Step, object spec.Object, rec stage.Record) stage
 		Implied:     impliedOf(u),
 	}
 	if l, ok := object.Body.(*spec.Layer); ok {
-		o.Encoding = layer.EncodingOf(l.Compression)
+		o.Encoding, o.ContentSensitive = layer.EncodingOf(l.Compression), l.ContentSensitive()
 	}
 	for _, f := range object.Fields {
 		if f.Sensitive {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
 )
@@ -65,6 +67,28 @@ index "x" {
 }
 %[8]s
 `
+
+// A file with sensitive content that gets another one shows no digest of either.
+func TestFormerlySensitiveContentIsWithheld(t *testing.T) {
+	sensitive := fmt.Sprintf(canarySpec, "", "content = var.s", `target = "t"`, "", "", "", "", "", "", "")
+	w := newWorld(t, map[string]string{"src/a": "a", "layform.hcl": sensitive})
+	w.load.Arguments = []spec.Argument{{Assignment: spec.Assignment{Name: "s", Text: canary, Origin: "--var"}}}
+	w.apply()
+	w.write("layform.hcl", strings.Replace(sensitive, "content = var.s", `content = "plain"`, 1))
+	p := w.plan(planner.Options{})
+	data, err := planner.Encode(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(data), `"/f"`) || strings.Contains(string(data), digest.FromString(canary).Encoded()) {
+		t.Errorf("the plan shows no change of the file, or the digest of what it was: %s", data)
+	}
+	w.carryOut(p)
+	w.write("layform.hcl", strings.Replace(sensitive, "content = var.s", `content = "plainer"`, 1))
+	if data, err = planner.Encode(w.plan(planner.Options{})); err != nil || !strings.Contains(string(data), digest.FromString("plain").Encoded()) {
+		t.Errorf("of a file that is not sensitive any more, the plan shows no digest: %v", err)
+	}
+}
 
 // Equal values are sealed differently in two layouts, and another value is still
 // a change.

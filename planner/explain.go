@@ -71,7 +71,7 @@ func (d *differ) explainLayer(change *Change, was stage.Object, now Evaluated, e
 		return
 	}
 	change.Files = diffFiles(toc.Entries, entries)
-	if slices.ContainsFunc(layer.Tree, func(n spec.Node) bool { return n.ContentSensitive }) {
+	if was.ContentSensitive || layer.ContentSensitive() {
 		withholdDigests(change.Files)
 	}
 	if len(change.Files) > 0 {

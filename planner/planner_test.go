@@ -2,6 +2,7 @@ package planner
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -242,6 +243,39 @@ func TestKeysCanBeTakenApart(t *testing.T) {
 		id, err := addr.ParseID(c.Key())
 		if err != nil || id.Address.String() != c.Address || c.Use != "" && id.Use.String() != c.Use || id.String() != c.Key() {
 			t.Errorf("%s: got %s, %v", c.Key(), id, err)
+		}
+	}
+}
+
+// The digests of files are in a plan, but for those of a layer with a sensitive file,
+// now or when it was built last.
+func TestDigestsOfSensitiveFilesAreWithheld(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		make     func(s *scene)
+		withheld bool
+	}{
+		{"plain", func(*scene) {}, false},
+		{"sensitive now", func(s *scene) {
+			s.evaluated("layer.b", func(e *Evaluated) {
+				e.Object.Body = &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeFile, To: "g"}, {Kind: spec.NodeFile, To: "f", ContentSensitive: true}}}
+			})
+		}, true},
+		{"sensitive before", func(s *scene) {
+			s.staged("layer.b", func(o *stage.Object) { o.ContentSensitive = true })
+		}, true},
+	} {
+		s := newScene()
+		s.unknown("layer.b")
+		tt.make(s)
+		plan, err := Diff(s.graph, s.prior, s.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(plan.Changes, func(c Change) bool { return c.Address == "layer.b" })
+		files := plan.Changes[i].Files
+		if len(files) != 1 || files[0].Before.Digest == "" != tt.withheld || files[0].After.Digest == "" != tt.withheld {
+			t.Errorf("%s: the files are %+v", tt.name, files)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -97,6 +98,11 @@ type Layer struct {
 	// Annotations and URLs go into the layer's descriptor in manifests.
 	Annotations map[string]string
 	URLs        []string
+}
+
+// ContentSensitive reports whether a file of the layer has sensitive content.
+func (l *Layer) ContentSensitive() bool {
+	return slices.ContainsFunc(l.Tree, func(n Node) bool { return n.ContentSensitive })
 }
 
 // Duplicates says which of several entries for one path counts.

@@ -86,6 +86,9 @@ type Object struct {
 	// JSON. A sensitive one is left out and stands in Sensitive as Seal gives it.
 	Fields    map[string]string `json:"fields,omitempty"`
 	Sensitive map[string]string `json:"sensitive,omitempty"`
+	// ContentSensitive is set for a layer of which a file has sensitive content: its
+	// digest is shown to nobody, for a short content could be guessed by it.
+	ContentSensitive bool `json:"content_sensitive,omitempty"`
 	// Needs are the keys of the objects that this one was built from.
 	Needs []string `json:"needs,omitempty"`
 	// Implied are the blobs that the object refers to without an object being
