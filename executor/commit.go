@@ -136,9 +136,6 @@ func (r *run) nextStage(entries []entry) (*stage.Stage, error) {
 	next := *r.stage
 	next.Dir = dir
 	next.Objects, next.Tags = maps.Clone(r.stage.Objects), maps.Clone(r.stage.Tags)
-	if next.Objects == nil {
-		next.Objects = map[string]stage.Object{}
-	}
 	if next.Tags == nil {
 		next.Tags = map[string]ocispec.Descriptor{}
 	}

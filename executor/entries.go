@@ -53,19 +53,7 @@ func (e entry) written() bool { return e.Action == planner.Create || e.Action ==
 // goes reports whether the entry is not the spec's afterwards.
 func (e entry) goes() bool { return e.Action == planner.Delete || e.Action == planner.Forget }
 
-// entryName is what tells an entry from the others: its ref name or, without one, its
-// digest.
-type entryName struct {
-	ref  string
-	dgst digest.Digest
-}
-
-func (e entry) name() entryName {
-	if e.Ref != "" {
-		return entryName{ref: e.Ref}
-	}
-	return entryName{dgst: e.desc.Digest}
-}
+func (e entry) name() layout.EntryName { return layout.NameOf(e.Ref, e.desc.Digest) }
 
 // entries are those of the plan, with the digests and ref names that were known
 // after the build: first those that go, unless their names came out again.
@@ -75,7 +63,7 @@ func (r *run) entries() ([]entry, error) {
 		byRef[t.Ref] = t
 	}
 	var gone, stay []entry
-	owner := map[entryName]string{}
+	owner := map[layout.EntryName]string{}
 	for _, t := range r.plan.Tags {
 		if t.Action == planner.Delete || t.Action == planner.Forget {
 			gone = append(gone, entry{TagChange: t, desc: ocispec.Descriptor{Digest: t.Before}})

@@ -33,7 +33,7 @@ type Index struct {
 	// entries holds removed ones too, so that the others keep their places.
 	entries []entry
 	// places are those of the entries that are not removed, nil until somebody asks.
-	places map[entryKey][]int
+	places map[EntryName][]int
 }
 
 // entry is one element of manifests.
@@ -251,32 +251,35 @@ func SameEntry(a, b ocispec.Descriptor) bool {
 	return err == nil && otherErr == nil && bytes.Equal(one, two)
 }
 
-// entryKey is what entries that take each other's place have in common: the ref
-// name or, without one, the digest.
-type entryKey struct {
+// EntryName is what tells an entry of index.json from the others: its ref name or,
+// without one, its digest. Entries of one name take each other's place.
+type EntryName struct {
 	ref  string
 	dgst digest.Digest
 }
 
-func keyOf(desc ocispec.Descriptor) entryKey {
-	if ref := RefName(desc); ref != "" {
-		return entryKey{ref: ref}
+// NameOf is the name of an entry with a ref name, which may be empty, and a digest.
+func NameOf(ref string, dgst digest.Digest) EntryName {
+	if ref != "" {
+		return EntryName{ref: ref}
 	}
-	return entryKey{dgst: desc.Digest}
+	return EntryName{dgst: dgst}
 }
 
-// at lists the places of the entries with a key, in the order of the file. The
+func nameOf(desc ocispec.Descriptor) EntryName { return NameOf(RefName(desc), desc.Digest) }
+
+// at lists the places of the entries of a name, in the order of the file. The
 // first call looks at all entries.
-func (x *Index) at(key entryKey) []int {
+func (x *Index) at(name EntryName) []int {
 	if x.places == nil {
-		x.places = make(map[entryKey][]int, len(x.entries))
+		x.places = make(map[EntryName][]int, len(x.entries))
 		for i, e := range x.entries {
 			if !e.removed {
-				x.places[keyOf(*e.desc)] = append(x.places[keyOf(*e.desc)], i)
+				x.places[nameOf(*e.desc)] = append(x.places[nameOf(*e.desc)], i)
 			}
 		}
 	}
-	return x.places[key]
+	return x.places[name]
 }
 
 // Resolve returns the entries with the ref name ref: none, one, or several, for
@@ -286,7 +289,7 @@ func (x *Index) Resolve(ref string) []ocispec.Descriptor {
 		return nil
 	}
 	var out []ocispec.Descriptor
-	for _, i := range x.at(entryKey{ref: ref}) {
+	for _, i := range x.at(NameOf(ref, "")) {
 		out = append(out, *x.entries[i].desc)
 	}
 	return out
@@ -306,7 +309,7 @@ func (x *Index) Set(desc ocispec.Descriptor) error {
 		return err
 	}
 	raw = bytes.TrimSuffix(raw, []byte("\n"))
-	same := x.at(keyOf(desc))
+	same := x.at(nameOf(desc))
 	if len(same) == 0 {
 		x.append(entry{desc: &desc, raw: raw})
 		return nil
@@ -315,7 +318,7 @@ func (x *Index) Set(desc ocispec.Descriptor) error {
 		x.remove(same[len(same)-1])
 		same = same[:len(same)-1]
 	}
-	x.places[keyOf(desc)] = same
+	x.places[nameOf(desc)] = same
 	if e := &x.entries[same[0]]; !SameEntry(*e.desc, desc) {
 		e.desc, e.raw = &desc, raw
 	}
@@ -325,18 +328,18 @@ func (x *Index) Set(desc ocispec.Descriptor) error {
 // Remove removes all entries with the ref name ref, which is not empty. It
 // reports whether there was one.
 func (x *Index) Remove(ref string) bool {
-	return ref != "" && x.removeAll(entryKey{ref: ref})
+	return ref != "" && x.removeAll(NameOf(ref, ""))
 }
 
 // RemoveUntagged removes the entries for dgst that have no ref name. It reports
 // whether there was one.
 func (x *Index) RemoveUntagged(dgst digest.Digest) bool {
-	return x.removeAll(entryKey{dgst: dgst})
+	return x.removeAll(NameOf("", dgst))
 }
 
-func (x *Index) removeAll(key entryKey) bool {
-	places := x.at(key)
-	delete(x.places, key)
+func (x *Index) removeAll(name EntryName) bool {
+	places := x.at(name)
+	delete(x.places, name)
 	for _, i := range slices.Backward(places) {
 		x.remove(i)
 	}
@@ -350,7 +353,7 @@ func (x *Index) append(e entry) {
 		e.lead, e.trail = last.lead, last.trail
 		last.trail = nil
 	}
-	x.places[keyOf(*e.desc)] = append(x.places[keyOf(*e.desc)], len(x.entries))
+	x.places[nameOf(*e.desc)] = append(x.places[nameOf(*e.desc)], len(x.entries))
 	x.entries = append(x.entries, e)
 }
 

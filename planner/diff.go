@@ -38,7 +38,7 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 		chosen:      g.chosen(opts.Targets),
 		actions:     map[string]Action{},
 		redescribed: map[string]bool{},
-		entries:     map[entryName][]ocispec.Descriptor{},
+		entries:     map[layout.EntryName][]ocispec.Descriptor{},
 		plan: &Plan{
 			FormatVersion: FormatVersion,
 			Spec:          g.Spec,
@@ -51,7 +51,7 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 	}
 	d.plan.Spec.Inputs, d.plan.Spec.Epoch, d.plan.Spec.Encoding = prior.Inputs, prior.Epoch, layer.Encoding
 	for _, e := range prior.Entries {
-		name := nameOf(layout.RefName(e), e.Digest)
+		name := layout.NameOf(layout.RefName(e), e.Digest)
 		d.entries[name] = append(d.entries[name], e)
 	}
 	d.plan.Bases = g.baseRecords()
@@ -88,7 +88,7 @@ type differ struct {
 	// redescribed are the steps of which values change that stand in descriptors.
 	redescribed map[string]bool
 	// entries are those of index.json by name.
-	entries map[entryName][]ocispec.Descriptor
+	entries map[layout.EntryName][]ocispec.Descriptor
 }
 
 // diffSteps compares every step that the options select, in build order.

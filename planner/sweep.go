@@ -64,10 +64,10 @@ func (d *differ) needed() map[digest.Digest]bool {
 			}
 		}
 	}
-	goes := map[entryName]bool{}
+	goes := map[layout.EntryName]bool{}
 	for _, t := range d.plan.Tags {
 		if t.Action == Delete || t.Action != Forget && t.Before != t.After {
-			goes[nameOf(t.Ref, t.Before)] = true
+			goes[layout.NameOf(t.Ref, t.Before)] = true
 		}
 	}
 	for name, there := range d.entries {

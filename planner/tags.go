@@ -37,20 +37,6 @@ type TagChange struct {
 	Adopted bool `json:"adopted,omitempty"`
 }
 
-// entryName is what tells an entry of index.json from the others: its ref name or,
-// without one, its digest.
-type entryName struct {
-	ref  string
-	dgst digest.Digest
-}
-
-func nameOf(ref string, dgst digest.Digest) entryName {
-	if ref != "" {
-		dgst = ""
-	}
-	return entryName{ref, dgst}
-}
-
 // diffTags compares the entries of index.json that the spec asks for with those
 // that are there.
 func (d *differ) diffTags() error {
@@ -89,7 +75,7 @@ func (d *differ) diffTag(key string, now Evaluated, w IndexEntry) (TagChange, hc
 	if now.Known {
 		t.After = now.Built.Descriptor.Digest
 	}
-	there := d.entries[nameOf(w.Ref, t.After)]
+	there := d.entries[layout.NameOf(w.Ref, t.After)]
 	if diag := d.refuseTag(now, w.Ref, t.After, there); diag != nil {
 		return t, hcl.Diagnostics{diag}
 	}
@@ -169,7 +155,7 @@ func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest
 			continue
 		}
 		t := TagChange{Ref: ref, Action: Forget, Before: was.Digest}
-		for _, e := range d.entries[nameOf(ref, "")] {
+		for _, e := range d.entries[layout.NameOf(ref, "")] {
 			if e.Digest == was.Digest {
 				t.Action = Delete
 			} else {
@@ -183,7 +169,7 @@ func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest
 			continue
 		}
 		t := TagChange{Action: Forget, Before: was.Digest}
-		if !d.prior.Shared[was.Digest] && len(d.entries[nameOf("", was.Digest)]) > 0 {
+		if !d.prior.Shared[was.Digest] && len(d.entries[layout.NameOf("", was.Digest)]) > 0 {
 			t.Action = Delete
 		}
 		d.plan.Tags = append(d.plan.Tags, t)

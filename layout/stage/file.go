@@ -224,24 +224,24 @@ func (s *Stage) swapped(x *layout.Index) bool {
 		}
 	}
 	return slices.ContainsFunc(x.Descriptors(), func(d ocispec.Descriptor) bool {
-		return put[entryName{layout.RefName(d), d.Digest}]
+		return put[placed{layout.RefName(d), d.Digest}]
 	})
 }
 
-// entryName is the ref name of an entry of index.json, empty for none, with its digest.
-type entryName struct {
+// placed is the ref name of an entry of index.json, empty for none, with its digest.
+type placed struct {
 	ref  string
 	dgst digest.Digest
 }
 
 // entryDigests are the entries of index.json that a state owns.
-func entryDigests(s *Stage) map[entryName]bool {
-	out := map[entryName]bool{}
+func entryDigests(s *Stage) map[placed]bool {
+	out := map[placed]bool{}
 	for ref, d := range s.Tags {
-		out[entryName{ref, d.Digest}] = true
+		out[placed{ref, d.Digest}] = true
 	}
 	for _, d := range s.Untagged {
-		out[entryName{"", d.Digest}] = true
+		out[placed{"", d.Digest}] = true
 	}
 	return out
 }
