@@ -11,10 +11,10 @@
 // index.json in one atomic step and is the only commit point: blobs that no
 // entry reaches do not count. What an entry reaches is found by Reachable;
 // blobs that nothing reaches can be deleted: by Sweep those that the caller
-// names, by GC all that have stood there for a while. Validate says what is wrong
-// with a layout by the rules of the image spec, and Repair mends what a crash or
-// a careless tool left. Everything of ours that the image spec does not know lies
-// in the folder .layform: the lock, temporary files, what Repair moved aside, and
+// names, by GC all that have stood there for a while. Package validate says what is
+// wrong with a layout by the rules of the image spec, and package repair mends what a
+// crash or a careless tool left. Everything of ours that the image spec does not know
+// lies in the folder .layform: the lock, temporary files, what repair moved aside, and
 // the state files of other packages.
 //
 // # Guarantees

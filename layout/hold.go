@@ -15,7 +15,7 @@ import (
 )
 
 // holdsDir has one file for each hold, locked by its holder while it lasts.
-const holdsDir = privateDir + "/holds"
+const holdsDir = PrivateDir + "/holds"
 
 // Hold keeps Sweep and GC, of any process, from deleting what roots lead to, until
 // release is called or the process ends. Readers that take long need it: an apply

@@ -42,7 +42,7 @@ func (s *Store) ingest(ctx context.Context, a digest.Algorithm) (*Ingest, error)
 	if err != nil {
 		return nil, err
 	}
-	t, err := d.CreateTemp(ingestDir, "blob")
+	t, err := d.CreateTemp(IngestDir, "blob")
 	if err != nil {
 		return nil, s.unwritable(err)
 	}

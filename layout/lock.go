@@ -109,7 +109,7 @@ func (s *Store) acquire(ctx context.Context, holder Holder, timeout time.Duratio
 	if err := writeHolder(f, holder); err != nil {
 		return nil, errors.Join(s.unwritable(err), release())
 	}
-	swept, err := d.SweepTemps(ingestDir, false)
+	swept, err := d.SweepTemps(IngestDir, false)
 	if err != nil {
 		return nil, errors.Join(s.unwritable(err), release())
 	}

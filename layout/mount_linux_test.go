@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/repair"
 	"github.com/layform/layform/layout/validate"
 )
 
@@ -149,14 +150,14 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if err != nil || len(dry.Blobs) != 1 || dry.Blobs[0].Digest != junk.Digest {
 		t.Errorf("%+v, %v", dry, err)
 	}
-	lines, err := s.Repair(t.Context(), layout.RepairOptions{DryRun: true})
-	if err != nil || len(lines.Lines) != 1 || lines.Lines[0].Object != ".layform/ingest/left" {
+	lines, err := repair.Layout(t.Context(), s, repair.Options{DryRun: true})
+	if err != nil || len(lines) != 1 || lines[0].Object != ".layform/ingest/left" {
 		t.Errorf("%+v, %v", lines, err)
 	}
 	_, lockErr := s.Lock(t.Context(), layout.Holder{Operation: "apply"}, 0)
 	_, _, putErr := s.PutBytes(t.Context(), "x", []byte("new"), nil)
 	_, gcErr := s.GC(t.Context(), layout.GCOptions{MinAge: -1})
-	_, repairErr := s.Repair(t.Context(), layout.RepairOptions{})
+	_, repairErr := repairLocked(t, s, repair.Options{})
 	for name, err := range map[string]error{
 		"lock": lockErr, "blob": putErr, "gc": gcErr, "repair": repairErr, "tag": s.Tag(t.Context(), img.manifest, "new"),
 		"stage": s.SaveState("stage/x.json", nil), "init": func() error {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/repair"
 )
 
 // asUser does what do does without the rights of root, in a directory that it
@@ -50,14 +51,15 @@ func asUser(t *testing.T, dir string, do func()) {
 func TestReadOnlyLeftovers(t *testing.T) {
 	for name, clean := range map[string]func(s *layout.Store) error{
 		"repair": func(s *layout.Store) error {
-			var lines [2]layout.Repaired
-			for i := range lines {
-				var err error
-				if lines[i], err = s.Repair(t.Context(), layout.RepairOptions{DryRun: i == 0}); err != nil {
-					return err
-				}
+			would, err := repair.Layout(t.Context(), s, repair.Options{DryRun: true})
+			if err != nil {
+				return err
 			}
-			if diff := cmp.Diff(lines[0], lines[1]); diff != "" || len(lines[0].Lines) != 1 {
+			got, err := repairLocked(t, s, repair.Options{})
+			if err != nil {
+				return err
+			}
+			if diff := cmp.Diff(would, got); diff != "" || len(got) != 1 {
 				t.Errorf("a dry run told something else, or nothing: %s", diff)
 			}
 			return nil

@@ -17,15 +17,16 @@ import (
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/repair"
 	"github.com/layform/layform/layout/validate"
 )
 
-// repair repairs, after a dry run that must tell the same and write nothing.
-func repair(t *testing.T, dir string, opts layout.RepairOptions) []layout.Mended {
+// mend repairs, after a dry run that must tell the same and write nothing.
+func mend(t *testing.T, dir string, opts repair.Options) []repair.Mended {
 	t.Helper()
 	before := snapshot(t, dir)
 	opts.DryRun = true
-	would, err := inspect(t, dir).Repair(t.Context(), opts)
+	would, err := repair.Layout(t.Context(), inspect(t, dir), opts)
 	if err != nil {
 		t.Fatalf("dry run: %v", err)
 	}
@@ -33,19 +34,30 @@ func repair(t *testing.T, dir string, opts layout.RepairOptions) []layout.Mended
 		t.Errorf("a dry run wrote: %s", diff)
 	}
 	opts.DryRun = false
-	got, err := inspect(t, dir).Repair(t.Context(), opts)
+	got, err := repairLocked(t, inspect(t, dir), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(would, got); diff != "" {
 		t.Errorf("a dry run told something else: %s", diff)
 	}
-	for _, m := range got.Lines {
+	for _, m := range got {
 		if m.Object == "" || m.Problem == "" || m.Note == "" || strings.ContainsAny(m.Object+m.Problem+m.Note, "\x1b\n") {
 			t.Errorf("an incomplete line: %+v", m)
 		}
 	}
-	return got.Lines
+	return got
+}
+
+// repairLocked repairs under the lock.
+func repairLocked(t *testing.T, s *layout.Store, opts repair.Options) ([]repair.Mended, error) {
+	t.Helper()
+	unlock, err := s.Lock(t.Context(), layout.Holder{Operation: "repair"}, 0)
+	if err != nil {
+		return nil, err
+	}
+	got, err := repair.Layout(t.Context(), s, opts)
+	return got, errors.Join(err, unlock())
 }
 
 func chmod(t *testing.T, name string, mode os.FileMode) {
@@ -66,9 +78,9 @@ func TestRepair(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		plant func(*testing.T, made)
-		opts  func(made) layout.RepairOptions
+		opts  func(made) repair.Options
 		// want are the remedies, and mended says that the layout is whole again.
-		want   []layout.Remedy
+		want   []repair.Remedy
 		mended bool
 	}{
 		"nothing": {func(*testing.T, made) {}, nil, nil, true},
@@ -76,40 +88,40 @@ func TestRepair(t *testing.T) {
 			writeFile(t, in(".layform/ingest/blob-1")(m), "half")
 			writeFile(t, in(".layform/ingest/x\x1b[2J")(m), "half")
 			mkdir(t, in(".layform/ingest/dir")(m))
-		}, nil, []layout.Remedy{layout.Removed, layout.Removed, layout.Left}, true},
-		"no oci-layout":        {func(t *testing.T, m made) { remove(t, in("oci-layout")(m)) }, nil, []layout.Remedy{layout.Written}, true},
-		"an empty oci-layout":  {func(t *testing.T, m made) { writeFile(t, in("oci-layout")(m), "") }, nil, []layout.Remedy{layout.Written}, true},
-		"a piped oci-layout":   {func(t *testing.T, m made) { remove(t, in("oci-layout")(m)); mkfifo(t, in("oci-layout")(m)) }, nil, []layout.Remedy{layout.Left}, false},
-		"no index.json":        {func(t *testing.T, m made) { remove(t, in("index.json")(m)) }, nil, []layout.Remedy{layout.Written}, true},
-		"neither":              {func(t *testing.T, m made) { remove(t, in("index.json")(m)); remove(t, in("oci-layout")(m)) }, nil, []layout.Remedy{layout.Written, layout.Written}, true},
-		"an empty index.json":  {func(t *testing.T, m made) { writeFile(t, in("index.json")(m), "") }, nil, []layout.Remedy{layout.Left}, false},
-		"a piped index.json":   {func(t *testing.T, m made) { remove(t, in("index.json")(m)); mkfifo(t, in("index.json")(m)) }, nil, []layout.Remedy{layout.Left}, false},
-		"both are damaged":     {func(t *testing.T, m made) { writeFile(t, in("index.json")(m), ""); remove(t, in("oci-layout")(m)) }, nil, []layout.Remedy{layout.Left, layout.Left}, false},
-		"an empty index moved": {func(t *testing.T, m made) { writeFile(t, in("index.json")(m), "") }, func(made) layout.RepairOptions { return layout.RepairOptions{MoveTorn: true} }, []layout.Remedy{layout.Moved, layout.Written}, true},
-		"a torn blob":          {func(t *testing.T, m made) { writeOver(t, blob(m), "torn") }, nil, []layout.Remedy{layout.Left}, false},
-		"a torn blob of ours": {func(t *testing.T, m made) { writeOver(t, blob(m), "torn") }, func(m made) layout.RepairOptions {
-			return layout.RepairOptions{Owned: []digest.Digest{m.img.layer.Digest}}
-		}, []layout.Remedy{layout.Removed}, false},
-		"a torn blob moved": {func(t *testing.T, m made) { writeOver(t, blob(m), "torn") }, func(made) layout.RepairOptions { return layout.RepairOptions{MoveTorn: true} }, []layout.Remedy{layout.Moved}, false},
+		}, nil, []repair.Remedy{repair.Removed, repair.Removed, repair.Left}, true},
+		"no oci-layout":        {func(t *testing.T, m made) { remove(t, in("oci-layout")(m)) }, nil, []repair.Remedy{repair.Written}, true},
+		"an empty oci-layout":  {func(t *testing.T, m made) { writeFile(t, in("oci-layout")(m), "") }, nil, []repair.Remedy{repair.Written}, true},
+		"a piped oci-layout":   {func(t *testing.T, m made) { remove(t, in("oci-layout")(m)); mkfifo(t, in("oci-layout")(m)) }, nil, []repair.Remedy{repair.Left}, false},
+		"no index.json":        {func(t *testing.T, m made) { remove(t, in("index.json")(m)) }, nil, []repair.Remedy{repair.Written}, true},
+		"neither":              {func(t *testing.T, m made) { remove(t, in("index.json")(m)); remove(t, in("oci-layout")(m)) }, nil, []repair.Remedy{repair.Written, repair.Written}, true},
+		"an empty index.json":  {func(t *testing.T, m made) { writeFile(t, in("index.json")(m), "") }, nil, []repair.Remedy{repair.Left}, false},
+		"a piped index.json":   {func(t *testing.T, m made) { remove(t, in("index.json")(m)); mkfifo(t, in("index.json")(m)) }, nil, []repair.Remedy{repair.Left}, false},
+		"both are damaged":     {func(t *testing.T, m made) { writeFile(t, in("index.json")(m), ""); remove(t, in("oci-layout")(m)) }, nil, []repair.Remedy{repair.Left, repair.Left}, false},
+		"an empty index moved": {func(t *testing.T, m made) { writeFile(t, in("index.json")(m), "") }, func(made) repair.Options { return repair.Options{MoveTorn: true} }, []repair.Remedy{repair.Moved, repair.Written}, true},
+		"a torn blob":          {func(t *testing.T, m made) { writeOver(t, blob(m), "torn") }, nil, []repair.Remedy{repair.Left}, false},
+		"a torn blob of ours": {func(t *testing.T, m made) { writeOver(t, blob(m), "torn") }, func(m made) repair.Options {
+			return repair.Options{Owned: []digest.Digest{m.img.layer.Digest}}
+		}, []repair.Remedy{repair.Removed}, false},
+		"a torn blob moved": {func(t *testing.T, m made) { writeOver(t, blob(m), "torn") }, func(made) repair.Options { return repair.Options{MoveTorn: true} }, []repair.Remedy{repair.Moved}, false},
 		"modes": {func(t *testing.T, m made) {
 			chmod(t, in("index.json")(m), 0o200)
 			chmod(t, blob(m), fs.ModeSetuid|0o755)
 			chmod(t, in("blobs/sha256")(m), 0o500)
 			chmod(t, in(".layform/lock")(m), 0o755)
-		}, nil, []layout.Remedy{layout.ModeSet, layout.ModeSet, layout.ModeSet, layout.ModeSet}, true},
+		}, nil, []repair.Remedy{repair.ModeSet, repair.ModeSet, repair.ModeSet, repair.ModeSet}, true},
 		"modes of others": {func(t *testing.T, m made) {
 			chmod(t, in("index.json")(m), 0o600)
 			chmod(t, blob(m), 0o664)
 			chmod(t, in("blobs")(m), 0o2775)
 		}, nil, nil, true},
-		"a mode of ours": {func(t *testing.T, m made) { chmod(t, blob(m), 0o644) }, func(m made) layout.RepairOptions {
-			return layout.RepairOptions{Owned: []digest.Digest{m.img.layer.Digest}}
-		}, []layout.Remedy{layout.ModeSet}, true},
-		"no blobs": {func(t *testing.T, m made) { remove(t, in("blobs")(m)) }, nil, []layout.Remedy{layout.Written}, false},
+		"a mode of ours": {func(t *testing.T, m made) { chmod(t, blob(m), 0o644) }, func(m made) repair.Options {
+			return repair.Options{Owned: []digest.Digest{m.img.layer.Digest}}
+		}, []repair.Remedy{repair.ModeSet}, true},
+		"no blobs": {func(t *testing.T, m made) { remove(t, in("blobs")(m)) }, nil, []repair.Remedy{repair.Written}, false},
 		"blobs is a link": {func(t *testing.T, m made) {
 			remove(t, in("blobs")(m))
 			symlink(t, ".", in("blobs")(m))
-		}, nil, []layout.Remedy{layout.Left}, false},
+		}, nil, []repair.Remedy{repair.Left}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "modes" && os.Getuid() != 0 {
@@ -118,23 +130,23 @@ func TestRepair(t *testing.T) {
 			s := open(t, t.TempDir(), layout.Options{NoSync: true})
 			m := made{dir: s.Dir(), img: putImage(t, s, "a", "a")}
 			tc.plant(t, m)
-			var opts layout.RepairOptions
+			var opts repair.Options
 			if tc.opts != nil {
 				opts = tc.opts(m)
 			}
-			var got []layout.Remedy
-			for _, line := range repair(t, m.dir, opts) {
+			var got []repair.Remedy
+			for _, line := range mend(t, m.dir, opts) {
 				got = append(got, line.Remedy)
 			}
-			if diff := cmp.Diff(tc.want, got, cmpopts.SortSlices(func(a, b layout.Remedy) bool { return a < b })); diff != "" {
+			if diff := cmp.Diff(tc.want, got, cmpopts.SortSlices(func(a, b repair.Remedy) bool { return a < b })); diff != "" {
 				t.Error(diff)
 			}
 			if found := findings(t, inspect(t, m.dir), validate.Options{}); tc.mended != (len(found) == 0) {
 				t.Errorf("%+v", found)
 			}
 			// A second time there is nothing left to do.
-			for _, line := range repair(t, m.dir, opts) {
-				if line.Remedy != layout.Left {
+			for _, line := range mend(t, m.dir, opts) {
+				if line.Remedy != repair.Left {
 					t.Errorf("again: %+v", line)
 				}
 			}
@@ -151,27 +163,27 @@ func TestRepairModes(t *testing.T) {
 	ours, theirs := "blobs/sha256/"+img.layer.Digest.Encoded(), "blobs/sha256/"+img.config.Digest.Encoded()
 	mkdir(t, filepath.Join(s.Dir(), ".layform/torn"))
 	mkdir(t, filepath.Join(s.Dir(), "blobs/uploads"))
-	for _, name := range []string{".layform/stat.cache", ".layform/torn/x", "blobs/uploads/x", "blobs/sha256/x", "README"} {
+	for _, name := range []string{".layform/x", ".layform/torn/x", "blobs/uploads/x", "blobs/sha256/x", "README"} {
 		writeFile(t, filepath.Join(s.Dir(), name), "")
 	}
 	for name, modes := range map[string][][2]fs.FileMode{
-		"index.json":          {{0o700, 0o600}, {0o600, 0o600}, {0o640, 0o640}, {0o644, 0o644}, {0o711, 0o600}, {0o755 | sticky, 0o644}, {0o664, 0o664}},
-		"oci-layout":          {{0o750 | setgid, 0o640}, {0o755, 0o644}},
-		".layform":            {{0o700, 0o700}, {0o770 | setgid, 0o770 | setgid}, {0o755, 0o755}},
-		".layform/stat.cache": {{0o700, 0o600}, {0o600, 0o600}},
-		".layform/torn/x":     {{0o755 | setuid, 0o755 | setuid}},
-		"blobs":               {{0o700, 0o700}, {0o775 | setgid, 0o775 | setgid}},
-		ours:                  {{0o700, 0o400}, {0o600, 0o400}, {0o440, 0o440}, {0o755, 0o444}, {0o664, 0o444}},
-		theirs:                {{0o700, 0o700}, {0o755, 0o755}, {0o755 | setuid, 0o755}, {0o2 | setgid | sticky, 0o402 | sticky}, {0o664, 0o664}},
-		"blobs/uploads":       {{0o500, 0o500}, {0o700, 0o700}},
-		"blobs/uploads/x":     {{0o755 | setuid, 0o755 | setuid}},
-		"blobs/sha256/x":      {{0o777 | setuid, 0o777 | setuid}},
-		"README":              {{0o777 | setuid, 0o777 | setuid}},
-		"blobs/sha256":        {{0o755, 0o755}, {0o500 | setgid, 0o700 | setgid}},
+		"index.json":      {{0o700, 0o600}, {0o600, 0o600}, {0o640, 0o640}, {0o644, 0o644}, {0o711, 0o600}, {0o755 | sticky, 0o644}, {0o664, 0o664}},
+		"oci-layout":      {{0o750 | setgid, 0o640}, {0o755, 0o644}},
+		".layform":        {{0o700, 0o700}, {0o770 | setgid, 0o770 | setgid}, {0o755, 0o755}},
+		".layform/x":      {{0o700, 0o600}, {0o600, 0o600}},
+		".layform/torn/x": {{0o755 | setuid, 0o755 | setuid}},
+		"blobs":           {{0o700, 0o700}, {0o775 | setgid, 0o775 | setgid}},
+		ours:              {{0o700, 0o400}, {0o600, 0o400}, {0o440, 0o440}, {0o755, 0o444}, {0o664, 0o444}},
+		theirs:            {{0o700, 0o700}, {0o755, 0o755}, {0o755 | setuid, 0o755}, {0o2 | setgid | sticky, 0o402 | sticky}, {0o664, 0o664}},
+		"blobs/uploads":   {{0o500, 0o500}, {0o700, 0o700}},
+		"blobs/uploads/x": {{0o755 | setuid, 0o755 | setuid}},
+		"blobs/sha256/x":  {{0o777 | setuid, 0o777 | setuid}},
+		"README":          {{0o777 | setuid, 0o777 | setuid}},
+		"blobs/sha256":    {{0o755, 0o755}, {0o500 | setgid, 0o700 | setgid}},
 	} {
 		for _, m := range modes {
 			chmod(t, filepath.Join(s.Dir(), name), m[0])
-			if _, err := inspect(t, s.Dir()).Repair(t.Context(), layout.RepairOptions{Owned: []digest.Digest{img.layer.Digest}}); err != nil {
+			if _, err := repairLocked(t, inspect(t, s.Dir()), repair.Options{Owned: []digest.Digest{img.layer.Digest}}); err != nil {
 				t.Fatal(err)
 			}
 			info, err := os.Lstat(filepath.Join(s.Dir(), name))
@@ -203,7 +215,7 @@ func TestRepairRebuildsTheIndex(t *testing.T) {
 	torn := putIndex(t, s, index, other.manifest)
 	damage(t, s, torn.Digest, strings.Repeat(" ", int(torn.Size)))
 	remove(t, filepath.Join(s.Dir(), "index.json"))
-	repair(t, s.Dir(), layout.RepairOptions{})
+	mend(t, s.Dir(), repair.Options{})
 	want := []digest.Digest{index.Digest, other.manifest.Digest, referrer.Digest}
 	var got []digest.Digest
 	for _, d := range entries(t, s) {
@@ -232,7 +244,7 @@ func TestRepairLeavesOtherDirectoriesAlone(t *testing.T) {
 		}
 		before := snapshot(t, dir)
 		for _, dry := range []bool{true, false} {
-			_, err := inspect(t, dir).Repair(t.Context(), layout.RepairOptions{DryRun: dry, MoveTorn: true})
+			_, err := repair.Layout(t.Context(), inspect(t, dir), repair.Options{DryRun: dry, MoveTorn: true})
 			var none *layout.NotLayoutError
 			if !errors.As(err, &none) {
 				t.Errorf("%s: got %v", name, err)
@@ -263,7 +275,7 @@ func TestRepairAfterAKilledInit(t *testing.T) {
 	dir := t.TempDir()
 	mkdir(t, filepath.Join(dir, ".layform/ingest"))
 	writeFile(t, filepath.Join(dir, ".layform/ingest/oci-layout-1"), "{")
-	repair(t, dir, layout.RepairOptions{})
+	mend(t, dir, repair.Options{})
 	if found := findings(t, inspect(t, dir), validate.Options{}); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
@@ -308,9 +320,9 @@ func TestNoFolderOfOurs(t *testing.T) {
 				acts["append to a state"] = func(s *layout.Store) error { _, err := s.AppendState("stage/x.json"); return err }
 			}
 			if tc.folder != ".layform/stage" {
-				acts["repair"] = func(s *layout.Store) error { _, err := s.Repair(t.Context(), layout.RepairOptions{}); return err }
+				acts["repair"] = func(s *layout.Store) error { _, err := repair.Layout(t.Context(), s, repair.Options{}); return err }
 				acts["repair dry"] = func(s *layout.Store) error {
-					_, err := s.Repair(t.Context(), layout.RepairOptions{DryRun: true})
+					_, err := repair.Layout(t.Context(), s, repair.Options{DryRun: true})
 					return err
 				}
 				acts["lock"] = func(s *layout.Store) error { _, err := s.Lock(t.Context(), layout.Holder{}, 0); return err }
@@ -338,7 +350,7 @@ func TestRepairSparesTheLiving(t *testing.T) {
 	s := open(t, t.TempDir(), layout.Options{NoSync: true})
 	putImage(t, s, "a", "a")
 	in := begin(t, s)
-	if lines := repair(t, s.Dir(), layout.RepairOptions{}); len(lines) > 0 {
+	if lines := mend(t, s.Dir(), repair.Options{}); len(lines) > 0 {
 		t.Errorf("%+v", lines)
 	}
 	if _, _, created, err := in.Commit(t.Context()); err != nil || !created {

@@ -16,10 +16,10 @@ import (
 
 // statePath is the place of a state file in the layout.
 func statePath(name string) (string, error) {
-	if !fs.ValidPath(name) || name == "." || privateDir+"/"+name == lockFile {
+	if !fs.ValidPath(name) || name == "." || PrivateDir+"/"+name == lockFile {
 		return "", &fs.PathError{Op: "state", Path: name, Err: fs.ErrInvalid}
 	}
-	return privateDir + "/" + name, nil
+	return PrivateDir + "/" + name, nil
 }
 
 // noFolder says in which layout something stands in the place of our folder, or
@@ -93,7 +93,7 @@ func (s *Store) writeState(name string, mode fs.FileMode, durable bool, content 
 	if err != nil {
 		return s.noFolder(s.unwritable(err))
 	}
-	t, err := d.FillTemp(ingestDir, path.Base(file), content)
+	t, err := d.FillTemp(IngestDir, path.Base(file), content)
 	if err != nil {
 		return s.unwritable(err)
 	}

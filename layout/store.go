@@ -30,10 +30,15 @@ const (
 	layoutFile = ocispec.ImageLayoutFile
 	indexFile  = ocispec.ImageIndexFile
 	blobsDir   = ocispec.ImageBlobsDir
-	privateDir = ".layform"
-	ingestDir  = privateDir + "/ingest"
-	lockFile   = privateDir + "/lock"
-	ignoreFile = privateDir + "/.gitignore"
+	lockFile   = PrivateDir + "/lock"
+	ignoreFile = PrivateDir + "/.gitignore"
+)
+
+// The folders that are ours, relative to the layout: PrivateDir holds all, IngestDir
+// temporary files alone.
+const (
+	PrivateDir = ".layform"
+	IngestDir  = PrivateDir + "/ingest"
 )
 
 // Options shape a Store. The zero value is what users get.
@@ -43,8 +48,8 @@ type Options struct {
 	// LockTimeout is how long Swap and Tag wait for the lock when the Store
 	// does not hold it; 0 stands for 30 seconds.
 	LockTimeout time.Duration
-	// Inspect makes Open accept any directory, so that Validate and Repair can
-	// say what is wrong with it. Lock then refuses, with a *NotLayoutError, a
+	// Inspect makes Open accept any directory, so that packages validate and repair
+	// can say what is wrong with it. Lock then refuses, with a *NotLayoutError, a
 	// directory that does not even resemble a layout.
 	Inspect bool
 	// NoSync leaves out every fsync. Benchmarks alone may set it: a power cut
@@ -132,7 +137,7 @@ func (s *Store) recognise(d *disk.Dir) error {
 		switch e.Name() {
 		case layoutFile:
 			return s.checkVersion()
-		case privateDir:
+		case PrivateDir:
 			ours = true
 		case blobsDir, indexFile:
 			// What a run that was killed before it wrote oci-layout leaves.
@@ -213,7 +218,7 @@ func (s *Store) create() (*disk.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Mkdir(ingestDir); err != nil {
+	if _, err := d.Mkdir(IngestDir); err != nil {
 		return nil, s.noFolder(s.unwritable(err))
 	}
 	if err := ignore(d); err != nil {
@@ -311,7 +316,7 @@ var layoutDocument = []byte(`{"imageLayoutVersion":"` + ocispec.ImageLayoutVersi
 
 // replace writes a file of the layout's root atomically and durably.
 func (s *Store) replace(d *disk.Dir, name string, data []byte) error {
-	t, err := d.WriteTemp(ingestDir, name, data)
+	t, err := d.WriteTemp(IngestDir, name, data)
 	if err != nil {
 		return err
 	}
@@ -328,7 +333,7 @@ func ignore(d *disk.Dir) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	t, err := d.WriteTemp(ingestDir, ".gitignore", []byte("*\n"))
+	t, err := d.WriteTemp(IngestDir, ".gitignore", []byte("*\n"))
 	if err != nil {
 		return err
 	}
@@ -342,6 +347,6 @@ func (s *Store) RemoveTemporaries() error {
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	_, err = d.SweepTemps(ingestDir, false)
+	_, err = d.SweepTemps(IngestDir, false)
 	return s.unwritable(err)
 }

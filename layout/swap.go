@@ -130,7 +130,7 @@ func (s *Store) checkIndex(next []byte) error {
 
 // replaceIndex writes next over index.json unless its content is no longer old.
 func (s *Store) replaceIndex(d *disk.Dir, old, next []byte) (bool, error) {
-	t, err := d.CreateTemp(ingestDir, indexFile)
+	t, err := d.CreateTemp(IngestDir, indexFile)
 	if err != nil {
 		return false, err
 	}

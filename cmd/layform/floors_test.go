@@ -29,6 +29,7 @@ var floors = map[string][]string{
 	"layout/internal/disk":              {"layout/printable"},
 	"layout/durable":                    {"layout/internal/disk"},
 	"layout/layouttest":                 {"layout/internal/disk"},
+	"layout/repair":                     {"layout", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable", "layout/stage"},
 	"layout":                            {"layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable"},
 	"layout/archive":                    {"layout", "layout/durable", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/ref"},
 	"layout/validate":                   {"layout", "layout/archive", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable"},
@@ -47,11 +48,11 @@ var floors = map[string][]string{
 	"executor/image":                    {"layout/imagespec", "layout/jsondoc", "spec"},
 	"executor/encode":                   {"layout", "layout/imagespec", "layout/layer", "planner/source", "spec"},
 	"executor":                          {"executor/encode", "executor/image", "layout", "layout/archive", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
-	"cmd/layform/view":                  {"executor", "layout", "layout/jsondoc", "layout/layer", "layout/printable", "layout/transfer", "layout/validate", "planner", "spec"},
+	"cmd/layform/view":                  {"executor", "layout", "layout/jsondoc", "layout/layer", "layout/printable", "layout/repair", "layout/transfer", "layout/validate", "planner", "spec"},
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},
 	"cmd/layform/view/markdown":         {"cmd/layform/view", "cmd/layform/view/text"},
 	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "layout/transfer", "planner", "spec"},
-	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/archive", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/remote", "layout/stage", "layout/transfer", "layout/validate", "planner", "planner/base", "spec", "spec/addr", "spec/edit", "spec/eval", "spec/lock", "spec/schema"},
+	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/archive", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/remote", "layout/repair", "layout/stage", "layout/transfer", "layout/validate", "planner", "planner/base", "spec", "spec/addr", "spec/edit", "spec/eval", "spec/lock", "spec/schema"},
 }
 
 // owners tells which packages import a heavy library: no others, and each of them;

@@ -9,6 +9,7 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/repair"
 	"github.com/layform/layform/layout/stage"
 )
 
@@ -111,26 +112,14 @@ func (c *layoutRepairCmd) Run(ctx context.Context, a *app) error {
 		}
 		defer unlock()
 	}
-	opts := layout.RepairOptions{DryRun: c.DryRun, MoveTorn: c.MoveTorn}
-	// A staging state that cannot be read makes nothing ours; stage.Repair
-	// reports it below.
-	if held, err := stage.Holds(ctx, store); err == nil {
-		opts.Owned = held.Blobs
-	}
-	repaired, err := store.Repair(ctx, opts)
-	lines := repaired.Lines
-	if err == nil {
-		var more []layout.Mended
-		more, err = stage.Repair(ctx, store, opts, repaired)
-		lines = append(lines, more...)
-	}
+	lines, err := repair.Layout(ctx, store, repair.Options{DryRun: c.DryRun, MoveTorn: c.MoveTorn})
 	doc := view.Document{Type: view.TypeRepair, Repair: lines}
 	if err != nil {
 		return &failure{err: err, message: err.Error(), partial: &doc}
 	}
 	left := 0
 	for _, l := range lines {
-		if l.Remedy == layout.Left {
+		if l.Remedy == repair.Left {
 			left++
 		}
 	}

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"strings"
 	"sync"
@@ -50,8 +51,10 @@ func (s Stat) Hash() uint64 {
 	return max(h, 1)
 }
 
+// CacheFile is the state file of the stat cache.
+const CacheFile = "stat.cache"
+
 const (
-	cacheFile = "stat.cache"
 	// The bounds of the file: bytes, folders, and bytes of their names. Together
 	// they keep what a forged file can make of the memory under 128 MB. What is
 	// beyond them is not saved, and read again each time.
@@ -77,9 +80,19 @@ func OpenCache(store *layout.Store) *Cache {
 	return c
 }
 
+// CheckCache returns the error of a stat cache that OpenCache takes for an empty one; nil
+// where there is none.
+func CheckCache(store *layout.Store) error {
+	_, err := (&Cache{store: store}).read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // read reads the file.
 func (c *Cache) read() (map[string]*Folder, error) {
-	content, err := c.store.ReadCache(cacheFile, cacheMagic, cacheLimit)
+	content, err := c.store.ReadCache(CacheFile, cacheMagic, cacheLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +205,7 @@ func (c *Cache) Save(ctx context.Context) error {
 	if !c.dirty || !c.store.Initialised() {
 		return nil
 	}
-	if err := c.store.SaveCache(cacheFile, cacheMagic, pack(c.folders).write); err != nil {
+	if err := c.store.SaveCache(CacheFile, cacheMagic, pack(c.folders).write); err != nil {
 		return err
 	}
 	c.dirty = false

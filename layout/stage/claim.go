@@ -42,7 +42,7 @@ func Claimed(ctx context.Context, store *layout.Store, name, from string) (*Clai
 		return nil, err
 	}
 	if c.Digest == "" {
-		names, err := specs(store)
+		names, err := Names(store)
 		if err != nil {
 			return nil, err
 		}
@@ -61,12 +61,12 @@ func Claimed(ctx context.Context, store *layout.Store, name, from string) (*Clai
 
 // claimed is what the spec name has itself.
 func claimed(ctx context.Context, store *layout.Store, name string) (*Claim, error) {
-	st, dgst, err := read(store, name)
+	st, dgst, err := Read(store, name)
 	if err != nil {
 		return nil, err
 	}
 	c := &Claim{Digest: dgst, Interrupted: st.State == Pending}
-	if c.Stage, _, err = settle(ctx, store, st); err != nil {
+	if c.Stage, _, err = st.Settle(ctx, store); err != nil {
 		return nil, err
 	}
 	c.Interrupted = c.Interrupted || c.Stage.From != ""
@@ -83,11 +83,11 @@ func claimed(ctx context.Context, store *layout.Store, name string) (*Claim, err
 // Withdraw removes the pending staging state of a take-over by the spec name that did
 // not happen; it is no error when there is none. The caller holds the lock of the layout.
 func Withdraw(ctx context.Context, store *layout.Store, name string) error {
-	st, _, err := read(store, name)
+	st, _, err := Read(store, name)
 	if err != nil || st.State != Pending || st.From == "" || st.Was != nil {
 		return err
 	}
-	if _, swapped, err := settle(ctx, store, st); err != nil || swapped {
+	if _, swapped, err := st.Settle(ctx, store); err != nil || swapped {
 		return err
 	}
 	return Remove(ctx, store, name)

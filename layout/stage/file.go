@@ -31,14 +31,14 @@ var ErrCorrupt = errors.New("the file is damaged")
 type FileError struct {
 	// Path is the file.
 	Path string
-	// Problem is the message: the fault and the remedy.
-	Problem string
+	// Problem says what is wrong, and Advice what to do.
+	Problem, Advice string
 	// Err is the cause; it is ErrCorrupt for damage.
 	Err error
 }
 
 // Error names the file and the problem.
-func (e *FileError) Error() string { return fmt.Sprintf("%s: %s", e.Path, e.Problem) }
+func (e *FileError) Error() string { return fmt.Sprintf("%s: %s; %s", e.Path, e.Problem, e.Advice) }
 
 // Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
@@ -51,13 +51,16 @@ func CheckName(name string) error {
 	return nil
 }
 
+// File is the state file of the staging state of the spec name.
+func File(name string) string { return stateFile(name, ".json") }
+
 // stateFile is the state file of a spec's stage or, with another extension, of
 // something else of it.
 func stateFile(name, ext string) string { return "stage/" + name + ext }
 
 // fullPath is how messages name a state file.
 func fullPath(store *layout.Store, file string) string {
-	return path.Join(store.Dir(), ".layform", file)
+	return path.Join(store.Dir(), layout.PrivateDir, file)
 }
 
 // Load reads the staging state of the spec name; one that does not exist is
@@ -66,19 +69,19 @@ func fullPath(store *layout.Store, file string) string {
 // when it is the index after the swap, and otherwise the state before, to which
 // everything else is drift. Load writes nothing.
 func Load(ctx context.Context, store *layout.Store, name string) (*Stage, digest.Digest, error) {
-	st, dgst, err := read(store, name)
+	st, dgst, err := Read(store, name)
 	if err != nil {
 		return nil, "", err
 	}
-	st, _, err = settle(ctx, store, st)
+	st, _, err = st.Settle(ctx, store)
 	if err != nil {
 		return nil, "", err
 	}
 	return st, dgst, nil
 }
 
-// read reads the staging state of the spec name as it was written.
-func read(store *layout.Store, name string) (*Stage, digest.Digest, error) {
+// Read is Load for a staging state as it was written: one that is Pending stays so.
+func Read(store *layout.Store, name string) (*Stage, digest.Digest, error) {
 	if err := CheckName(name); err != nil {
 		return nil, "", err
 	}
@@ -106,7 +109,8 @@ func decode(file, name string, data []byte) (*Stage, error) {
 	corrupt := func(problem string) error {
 		return &FileError{
 			Path:    file,
-			Problem: problem + "; remove the file to forget what the spec owns: everything is built again, and its tags must be adopted",
+			Problem: problem,
+			Advice:  "remove the file to forget what the spec owns: everything is built again, and its tags must be adopted",
 			Err:     ErrCorrupt,
 		}
 	}
@@ -119,7 +123,11 @@ func decode(file, name string, data []byte) (*Stage, error) {
 		return nil, corrupt("the staging state cannot be understood: " + err.Error())
 	}
 	if head.Version > Version {
-		return nil, &FileError{Path: file, Problem: fmt.Sprintf("the staging state has version %d, and this layform knows versions up to %d; use a newer layform", head.Version, Version)}
+		return nil, &FileError{
+			Path:    file,
+			Problem: fmt.Sprintf("the staging state has version %d, and this layform knows versions up to %d", head.Version, Version),
+			Advice:  "use a newer layform",
+		}
 	}
 	var st Stage
 	if err := jsondoc.Decode(data, limits, &st); err != nil {
@@ -189,20 +197,20 @@ func (s *Stage) checkDigests() error {
 	return nil
 }
 
-// settle resolves a pending Stage against index.json: it is the state before or after
-// the swap, and swapped reports which.
-func settle(ctx context.Context, store *layout.Store, st *Stage) (settled *Stage, swapped bool, err error) {
-	if st.State == Done {
-		return st, true, nil
+// Settle decides by index.json on which side of its swap a Pending state is: swapped
+// reports whether the swap has happened. A state that is Done is settled.
+func (s *Stage) Settle(ctx context.Context, store *layout.Store) (settled *Stage, swapped bool, err error) {
+	if s.State == Done {
+		return s, true, nil
 	}
 	x, err := store.Index(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	if !st.swapped(x) {
-		return st.beforeSwap(), false, nil
+	if !s.swapped(x) {
+		return s.BeforeSwap(), false, nil
 	}
-	done := *st
+	done := *s
 	done.State, done.Was = Done, nil
 	return &done, true, nil
 }
@@ -246,9 +254,9 @@ func entryDigests(s *Stage) map[placed]bool {
 	return out
 }
 
-// beforeSwap is the state before a swap that did not happen. A spec that was about to
-// take over the state of another one had none.
-func (s *Stage) beforeSwap() *Stage {
+// BeforeSwap is the state before a swap that did not happen; it owns the blobs that were
+// written for that. A spec that was about to take over the state of another one had none.
+func (s *Stage) BeforeSwap() *Stage {
 	was := empty(s.Spec)
 	switch {
 	case s.Was != nil:
@@ -345,8 +353,8 @@ func All(ctx context.Context, store *layout.Store) ([]*Stage, error) {
 	return slices.DeleteFunc(all, func(s *Stage) bool { return taken[s.Spec] }), nil
 }
 
-// specs lists the specs that have a staging state or a journal, sorted.
-func specs(store *layout.Store) ([]string, error) {
+// Names lists the specs that have a staging state or a journal, sorted.
+func Names(store *layout.Store) ([]string, error) {
 	files, err := store.ListState("stage")
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/repair"
 	"github.com/layform/layform/layout/stage"
 )
 
@@ -53,11 +54,11 @@ func everything(t *testing.T, s *layout.Store) map[string]string {
 	return files
 }
 
-// repair repairs, after a dry run that must tell the same and write nothing.
-func repair(t *testing.T, s *layout.Store) []layout.Mended {
+// mend repairs, after a dry run that must tell the same and write nothing.
+func mend(t *testing.T, s *layout.Store) []repair.Mended {
 	t.Helper()
 	before := everything(t, s)
-	would, err := stage.Repair(t.Context(), s, layout.RepairOptions{DryRun: true}, layout.Repaired{})
+	would, err := repair.Layout(t.Context(), s, repair.Options{DryRun: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func repair(t *testing.T, s *layout.Store) []layout.Mended {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := stage.Repair(t.Context(), s, layout.RepairOptions{}, layout.Repaired{})
+	got, err := repair.Layout(t.Context(), s, repair.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func repair(t *testing.T, s *layout.Store) []layout.Mended {
 	return got
 }
 
-func remedies(lines []layout.Mended) []string {
+func remedies(lines []repair.Mended) []string {
 	var all []string
 	for _, m := range lines {
 		all = append(all, string(m.Remedy)+" "+m.Object)
@@ -128,7 +129,7 @@ func whole(t *testing.T) (*layout.Store, *stage.Stage) {
 	if err := c.Save(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if lines := repair(t, s); len(lines) > 0 {
+	if lines := mend(t, s); len(lines) > 0 {
 		t.Fatalf("%+v", lines)
 	}
 	return s, st
@@ -184,18 +185,18 @@ func TestRepair(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(s.Dir(), "index.json"), nil, 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{"left .layform/stage/web.json"}, true},
+		}, []string{"left .layform/stage/web.json", "left index.json"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, st := whole(t)
 			tc.plant(t, s, st)
-			got := remedies(repair(t, s))
+			got := remedies(mend(t, s))
 			slices.Sort(got)
 			slices.Sort(tc.want)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Error(diff)
 			}
-			if again := remedies(repair(t, s)); tc.stays != (len(again) > 0) {
+			if again := remedies(mend(t, s)); tc.stays != (len(again) > 0) {
 				t.Errorf("again: %v", again)
 			}
 		})
@@ -224,8 +225,8 @@ func TestRepairSettles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines := repair(t, s)
-		if len(lines) != 1 || lines[0].Remedy != layout.Written || strings.Contains(lines[0].Note, "did happen") != swapped {
+		lines := mend(t, s)
+		if len(lines) != 1 || lines[0].Remedy != repair.Written || strings.Contains(lines[0].Note, "did happen") != swapped {
 			t.Errorf("%+v", lines)
 		}
 		got, _, err := stage.Load(t.Context(), s, "web")
@@ -339,8 +340,8 @@ func TestDryRunThatMayNotRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines, err := stage.Repair(t.Context(), barred, layout.RepairOptions{DryRun: true}, layout.Repaired{})
-		if err != nil || len(lines) != 1 || lines[0].Remedy != layout.Left || !strings.Contains(lines[0].Problem, filepath.Base(file)) {
+		lines, err := repair.Layout(t.Context(), barred, repair.Options{DryRun: true})
+		if err != nil || len(lines) != 1 || lines[0].Remedy != repair.Left || !strings.Contains(lines[0].Problem, filepath.Base(file)) {
 			t.Errorf("%s: %+v, %v", file, lines, err)
 		}
 		if err := barred.Close(); err != nil {

@@ -26,7 +26,7 @@ type Held struct {
 // is an error: what it holds is not known. Whoever deletes by the answer holds the lock
 // of the layout.
 func Holds(ctx context.Context, store *layout.Store) (Held, error) {
-	names, err := specs(store)
+	names, err := Names(store)
 	if err != nil {
 		return Held{}, err
 	}
@@ -35,7 +35,7 @@ func Holds(ctx context.Context, store *layout.Store) (Held, error) {
 		if err := ctx.Err(); err != nil {
 			return Held{}, err
 		}
-		st, _, err := read(store, name)
+		st, _, err := Read(store, name)
 		if err != nil {
 			return Held{}, err
 		}

@@ -13,9 +13,6 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-// tocAdvice is the remedy for a table of contents that cannot be used.
-const tocAdvice = "; it can be removed, and is made again from the layer"
-
 // tocMagic begins a stored table of contents; the number in it is layer.TOCVersion.
 const tocMagic = "layform toc 2\n"
 
@@ -62,7 +59,8 @@ func LoadTOC(ctx context.Context, store *layout.Store, blob digest.Digest) (*lay
 func unusableTOC(store *layout.Store, file string, err error) error {
 	return &FileError{
 		Path:    fullPath(store, file),
-		Problem: "the table of contents cannot be used: " + err.Error() + tocAdvice,
+		Problem: "the table of contents cannot be used: " + err.Error(),
+		Advice:  "it can be removed, and is made again from the layer",
 		Err:     ErrCorrupt,
 	}
 }
@@ -164,16 +162,37 @@ func DigestsOfTOCs(ctx context.Context, store *layout.Store) ([]digest.Digest, e
 	}
 	var all []digest.Digest
 	for _, name := range names {
-		if dgst, ok := tocDigest(name); ok {
+		if dgst, ok := TOCDigest(name); ok {
 			all = append(all, dgst)
 		}
 	}
 	return all, nil
 }
 
-// tocDigest is the digest of the layer of a file in the folder toc, by its name.
-func tocDigest(name string) (digest.Digest, bool) {
+// TOCDigest parses the name of a file in the folder toc of state files: the digest of
+// the layer blob that its table of contents belongs to.
+func TOCDigest(name string) (digest.Digest, bool) {
 	algorithm, encoded, ok := strings.Cut(name, "-")
 	dgst := digest.Digest(algorithm + ":" + encoded)
 	return dgst, ok && dgst.Validate() == nil
+}
+
+// PruneTOCs removes and lists the tables of contents of layers that are not among
+// there, the blobs of the layout, as after a GC. The caller holds the lock of the
+// layout.
+func PruneTOCs(ctx context.Context, store *layout.Store, there map[digest.Digest]bool) (removed []digest.Digest, err error) {
+	all, err := DigestsOfTOCs(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	for _, dgst := range all {
+		if there[dgst] {
+			continue
+		}
+		if err := RemoveTOC(ctx, store, dgst); err != nil {
+			return removed, err
+		}
+		removed = append(removed, dgst)
+	}
+	return removed, nil
 }

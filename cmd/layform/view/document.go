@@ -13,6 +13,7 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/layout/printable"
+	"github.com/layform/layform/layout/repair"
 	"github.com/layform/layform/layout/validate"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
@@ -72,7 +73,7 @@ type Document struct {
 	// GC is what layout gc deleted, or would delete.
 	GC *layout.GCResult `json:"gc,omitempty"`
 	// Repair is what layout repair did, or would do.
-	Repair []layout.Mended `json:"repair,omitempty"`
+	Repair []repair.Mended `json:"repair,omitempty"`
 	// Files are the spec files that fmt changed or would change, and the file
 	// that init wrote.
 	Files []string `json:"files,omitempty"`

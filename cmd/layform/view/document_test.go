@@ -22,6 +22,7 @@ import (
 	"github.com/layform/layform/executor"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/repair"
 	"github.com/layform/layform/layout/validate"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
@@ -90,7 +91,7 @@ func wholeDocument() view.Document {
 		Findings: []validate.Finding{{Rule: "blob-missing", Severity: validate.Must, Object: "index.json", Place: "manifests[0]", Problem: "p", Advice: "a"}},
 		Contents: []view.File{view.NewFile(entry, 1), view.NewFile(layer.Entry{Path: "l", Type: layer.Symlink, Mode: 0o777, Linkname: "bin"}, 0)},
 		GC:       &layout.GCResult{Blobs: []layout.Blob{{Digest: digest.FromString("x"), Size: 1}}, Bytes: 1},
-		Repair:   []layout.Mended{layout.NewMended("a", "b", layout.Left, "c")},
+		Repair:   []repair.Mended{{Object: "a", Problem: "b", Remedy: repair.Left, Note: "c"}},
 		Files:    []string{"layform.hcl"},
 		Transfer: samples.Transfer(),
 		Version:  &view.Version{Version: "v1", Go: "go1", Encoding: "v1", Platform: "linux/amd64"},

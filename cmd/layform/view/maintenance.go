@@ -2,6 +2,7 @@ package view
 
 import (
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/repair"
 )
 
 // GCReport reports what a garbage collection deleted or would delete.
@@ -30,11 +31,11 @@ func GCReport(r *layout.GCResult, dryRun bool) *Report {
 }
 
 // RepairReport reports what was mended in the layout in the directory dir.
-func RepairReport(dir string, lines []layout.Mended, dryRun bool) *Report {
+func RepairReport(dir string, lines []repair.Mended, dryRun bool) *Report {
 	s := Section{Kind: KindRepairs}
 	for _, l := range lines {
 		remedy := Span{Nature: NatureGood, Text: string(l.Remedy)}
-		if l.Remedy == layout.Left {
+		if l.Remedy == repair.Left {
 			remedy.Nature = NatureBad
 		}
 		text := Text{Name(l.Object), Words(": "), Name(l.Problem)}

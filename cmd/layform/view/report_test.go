@@ -13,6 +13,7 @@ import (
 	"github.com/layform/layform/cmd/layform/view/internal/samples"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/repair"
 	"github.com/layform/layform/layout/validate"
 	"github.com/layform/layform/planner"
 )
@@ -197,7 +198,7 @@ func TestReports(t *testing.T) {
 		{"no objects", view.StatusReport(&view.State{}), []string{"   no objects"}},
 		{"layout", view.LayoutReport(samples.Layout()), []string{"tree", "    tree"}},
 		{"gc", view.GCReport(&layout.GCResult{Blobs: []layout.Blob{blob}, Missing: []digest.Digest{blob.Digest}, Foreign: []string{"x"}}, true), []string{"  - " + string(blob.Digest) + " 3"}},
-		{"repair", view.RepairReport("d", []layout.Mended{layout.NewMended("a", "b", layout.Left, "c")}, true), []string{"   " + string(layout.Left) + " a: b; c"}},
+		{"repair", view.RepairReport("d", []repair.Mended{{Object: "a", Problem: "b", Remedy: repair.Left, Note: "c"}}, true), []string{"   " + string(repair.Left) + " a: b; c"}},
 		{"findings", view.FindingsReport("d", []validate.Finding{{Rule: "r", Severity: validate.Must, Object: "o", Place: "p", Problem: "q", Advice: "a"}}), []string{"   MUST r o p: q", "       a"}},
 	}
 	for _, tt := range tests {

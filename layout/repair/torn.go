@@ -1,4 +1,4 @@
-package layout
+package repair
 
 import (
 	"context"
@@ -10,12 +10,13 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
 )
 
 // hashed hashes all blobs, whatever a Cache says of them, several at once, and calls
 // torn for those whose content is not that of their name, in the order of their digests.
-func (r *repair) hashed(ctx context.Context, torn func(dgst, got digest.Digest) error) error {
+func (r *fileRepair) hashed(ctx context.Context, torn func(dgst, got digest.Digest) error) error {
 	all, err := r.blobs()
 	if err != nil {
 		return err
@@ -45,8 +46,8 @@ func (r *repair) hashed(ctx context.Context, torn func(dgst, got digest.Digest) 
 
 // blobs lists the digests that files, or links to such, have as their names, of every
 // algorithm that can be computed.
-func (r *repair) blobs() ([]digest.Digest, error) {
-	dirs, err := r.d.List(blobsDir)
+func (r *fileRepair) blobs() ([]digest.Digest, error) {
+	dirs, err := r.raw.Files.List(blobsDir)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (r *repair) blobs() ([]digest.Digest, error) {
 		if !dir.IsDir() || !a.Available() {
 			continue
 		}
-		files, err := r.d.List(blobsDir + "/" + dir.Name())
+		files, err := r.raw.Files.List(blobsDir + "/" + dir.Name())
 		if err != nil {
 			return nil, err
 		}
@@ -70,9 +71,9 @@ func (r *repair) blobs() ([]digest.Digest, error) {
 }
 
 // hash gives the digest of what a blob holds; empty where no file is there.
-func (r *repair) hash(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
-	f, _, err := r.d.OpenLinked(blobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded())
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotPlain) {
+func (r *fileRepair) hash(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
+	f, _, err := r.raw.Files.OpenLinked(blobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded())
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, layout.ErrNotPlain) {
 		return "", nil
 	}
 	if err != nil {

@@ -1,4 +1,4 @@
-package layout
+package repair
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"path"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout"
 )
 
 // modes mends the modes that are in the way, bit by bit. Owners get to read
@@ -16,7 +18,7 @@ import (
 // own, and from owned blobs those to write. Nobody else is ever given anything,
 // and all other bits stay: layouts may be private, or shared by a group. What is
 // neither a blob nor ours is not touched.
-func (r *repair) modes(context.Context) error {
+func (r *fileRepair) modes(context.Context) error {
 	for _, name := range []string{layoutFile, indexFile} {
 		if err := r.mode(name, true); err != nil {
 			return err
@@ -25,11 +27,11 @@ func (r *repair) modes(context.Context) error {
 	if err := r.blobModes(); err != nil {
 		return err
 	}
-	return r.privateModes(privateDir)
+	return r.privateModes(layout.PrivateDir)
 }
 
 // blobModes mends the modes of the blobs and of their directories.
-func (r *repair) blobModes() error {
+func (r *fileRepair) blobModes() error {
 	dirs, err := r.within(blobsDir)
 	if err != nil {
 		return err
@@ -45,10 +47,11 @@ func (r *repair) blobModes() error {
 			return err
 		}
 		for _, f := range files {
-			if !isBlob(algorithm, f) {
+			dgst := digest.NewDigestFromEncoded(algorithm, f.Name())
+			if !f.Type().IsRegular() || dgst.Validate() != nil {
 				continue
 			}
-			if err := r.mode(path.Join(dir, f.Name()), r.owned[digest.NewDigestFromEncoded(algorithm, f.Name())]); err != nil {
+			if err := r.mode(path.Join(dir, f.Name()), r.owned[dgst]); err != nil {
 				return err
 			}
 		}
@@ -58,7 +61,7 @@ func (r *repair) blobModes() error {
 
 // privateModes mends the modes of a folder of ours and of what is in it, but for
 // files that live writers work on and those that were moved aside.
-func (r *repair) privateModes(dir string) error {
+func (r *fileRepair) privateModes(dir string) error {
 	entries, err := r.within(dir)
 	if err != nil {
 		return err
@@ -68,7 +71,7 @@ func (r *repair) privateModes(dir string) error {
 		switch {
 		case e.IsDir():
 			err = r.privateModes(name)
-		case dir != ingestDir && dir != tornDir:
+		case dir != layout.IngestDir && dir != tornDir:
 			err = r.mode(name, true)
 		}
 		if err != nil {
@@ -80,20 +83,20 @@ func (r *repair) privateModes(dir string) error {
 
 // within lists a directory once its mode is mended; nothing when it is none,
 // which is reported with the directories.
-func (r *repair) within(dir string) ([]fs.DirEntry, error) {
+func (r *fileRepair) within(dir string) ([]fs.DirEntry, error) {
 	if err := r.mode(dir, false); err != nil {
 		return nil, err
 	}
-	entries, err := r.d.List(dir)
-	if errors.Is(err, ErrNotPlain) {
+	entries, err := r.raw.Files.List(dir)
+	if errors.Is(err, layout.ErrNotPlain) {
 		return nil, nil
 	}
 	return entries, err
 }
 
 // mode mends the mode of one file or directory, if there is one.
-func (r *repair) mode(name string, ours bool) error {
-	info, err := r.d.Root.Lstat(name)
+func (r *fileRepair) mode(name string, ours bool) error {
+	info, err := r.raw.Files.Root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -106,7 +109,7 @@ func (r *repair) mode(name string, ours bool) error {
 		return nil
 	}
 	problem := fmt.Sprintf("its mode is %s", is)
-	err = r.mend(name, problem, ModeSet, fmt.Sprintf("to %s", want), func() error { return r.d.Chmod(name, want) })
+	err = r.mend(name, problem, ModeSet, fmt.Sprintf("to %s", want), func() error { return r.raw.Files.Chmod(name, want) })
 	if errors.Is(err, fs.ErrPermission) {
 		r.left(name, problem, "let its owner set it")
 		return nil
