@@ -95,11 +95,8 @@ type localBase struct {
 
 // Resolve finds the image that the reference means.
 func (l localBase) Resolve(ctx context.Context, _ string) (ocispec.Descriptor, error) {
-	found, err := resolveIn(ctx, l.Reader, l.ref)
-	if err != nil {
-		return ocispec.Descriptor{}, err
-	}
-	return found[0].desc, nil
+	found, err := findImage(ctx, l.Reader, l.ref)
+	return found.desc, err
 }
 
 // openCache opens the user's cache of documents of registries; nil where there is none.

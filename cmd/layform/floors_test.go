@@ -48,7 +48,7 @@ var floors = map[string][]string{
 	"executor/image":                    {"layout/imagespec", "layout/jsondoc", "spec"},
 	"executor/encode":                   {"layout", "layout/imagespec", "layout/layer", "planner/source", "spec"},
 	"executor":                          {"executor/encode", "executor/image", "layout", "layout/archive", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner", "planner/source", "spec"},
-	"cmd/layform/view":                  {"executor", "layout", "layout/jsondoc", "layout/layer", "layout/printable", "layout/repair", "layout/transfer", "layout/validate", "planner", "spec"},
+	"cmd/layform/view":                  {"executor", "layout", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/printable", "layout/repair", "layout/transfer", "layout/validate", "planner", "spec"},
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},
 	"cmd/layform/view/markdown":         {"cmd/layform/view", "cmd/layform/view/text"},
 	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "layout/transfer", "planner", "spec"},
@@ -78,6 +78,7 @@ var owners = map[string][]string{
 	"oras.land/oras-go":                      {"layout", "layout/remote", "layout/transfer"},
 	"oras.land/oras-go/v2/registry":          {"layout/remote"},
 	"github.com/google/go-containerregistry": {},
+	"github.com/containerd/platforms":        {},
 }
 
 // importsOf lists what the package files of the module import, by package

@@ -5,23 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"runtime"
-	"strings"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
+	"github.com/layform/layform/layout/ref"
 	"github.com/layform/layform/layout/stage"
 )
 
 // imageFlags say which image of a layout is meant.
 type imageFlags struct {
-	Image    string `arg:"" name:"image" help:"DIR:REF, DIR@DIGEST, or DIR when index.json has one entry; a tar that holds a layout may take the place of DIR."`
+	Image    string `arg:"" name:"image" help:"DIR[:REF][@DIGEST], or DIR alone when it holds one image; a tar that holds a layout may take the place of DIR."`
 	Platform string `name:"platform" placeholder:"OS/ARCH[/VARIANT]" help:"The platform to take out of an index; this machine's architecture on linux unless given."`
 }
 
@@ -37,46 +34,41 @@ type image struct {
 // open finds the image and reads what is in its layers, the digests of files only where
 // they are wanted. The caller closes the store.
 func (f *imageFlags) open(ctx context.Context, digests bool) (*image, error) {
-	dir, ref := splitImage(f.Image)
-	store, err := openLayoutAt(ctx, dir, false)
+	at, err := ref.LocateImage(f.Image)
+	if err != nil {
+		return nil, err
+	}
+	var want *ocispec.Platform
+	if f.Platform != "" {
+		p, err := parsePlatform(f.Platform)
+		if err != nil {
+			return nil, err
+		}
+		want = &p
+	}
+	store, err := openLayoutAt(ctx, at.Path, false)
 	if err != nil {
 		return nil, err
 	}
 	img := &image{store: store, files: layer.Overlay{OmitDigests: !digests}}
-	err = img.read(ctx, ref, f.Platform)
-	if err != nil {
-		store.Close()
-		return nil, err
+	if err := img.read(ctx, at, want); err != nil {
+		return nil, errors.Join(err, store.Close())
 	}
 	return img, nil
 }
 
-// splitImage takes DIR:REF or DIR@DIGEST apart, at the first place that leaves a
-// directory or a file before it.
-func splitImage(image string) (dir, ref string) {
-	image = strings.TrimPrefix(image, "oci:")
-	for i, c := range image {
-		if c != ':' && c != '@' {
-			continue
-		}
-		if info, err := os.Stat(image[:i]); err == nil && (info.IsDir() || info.Mode().IsRegular()) {
-			return image[:i], image[i+1:]
-		}
+// parsePlatform parses a value of the flag --platform.
+func parsePlatform(text string) (ocispec.Platform, error) {
+	p, err := imagespec.ParsePlatform(text)
+	if err != nil {
+		return p, &failure{message: fmt.Sprintf("--platform %q %v", text, err)}
 	}
-	return image, ""
+	return p, nil
 }
 
 // read resolves the image and reads the tables of contents of its layers.
-func (img *image) read(ctx context.Context, ref, platform string) error {
-	index, err := img.store.Index(ctx)
-	if err != nil {
-		return err
-	}
-	desc, err := indexEntry(index, ref)
-	if err != nil {
-		return err
-	}
-	manifest, err := img.manifest(ctx, desc, platform, 0)
+func (img *image) read(ctx context.Context, at ref.Reference, want *ocispec.Platform) error {
+	manifest, err := img.manifest(ctx, at, want)
 	if err != nil {
 		return err
 	}
@@ -114,59 +106,30 @@ func (img *image) chunks(ctx context.Context, l ocispec.Descriptor) (*layer.TOC,
 	return &layer.TOC{Size: l.Size}, nil
 }
 
-// indexEntry finds the entry of index.json that a ref name or digest means.
-func indexEntry(index *layout.Index, ref string) (ocispec.Descriptor, error) {
-	entries := index.Descriptors()
-	if ref == "" {
-		if len(entries) == 1 {
-			return entries[0], nil
-		}
-		return ocispec.Descriptor{}, &failure{message: fmt.Sprintf("index.json has %d entries", len(entries)), hint: "name one: DIR:REF; layform layout show DIR lists them"}
+// manifest finds the manifest of an image and, in an index, of the wanted platform, or
+// of this machine's when none is wanted.
+func (img *image) manifest(ctx context.Context, at ref.Reference, want *ocispec.Platform) (*layout.Document, error) {
+	found, err := findImage(ctx, img.store.Reader, at)
+	if err != nil {
+		return nil, err
 	}
-	for _, d := range entries {
-		if layout.RefName(d) == ref || string(d.Digest) == ref {
-			return d, nil
-		}
-	}
-	if dgst, err := digest.Parse(ref); err == nil {
-		return ocispec.Descriptor{}, &failure{message: fmt.Sprintf("index.json has no entry for %s", dgst), hint: "layform layout show DIR lists them"}
-	}
-	return ocispec.Descriptor{}, &failure{message: fmt.Sprintf("index.json has no entry named %q", ref), hint: "layform layout show DIR lists them"}
-}
-
-// manifest follows indexes to the manifest of a platform. The first entry that
-// matches wins, as the image specification has it.
-func (img *image) manifest(ctx context.Context, desc ocispec.Descriptor, platform string, depth int) (*layout.Document, error) {
+	desc := found.desc
 	if !imagespec.IsManifest(desc.MediaType) {
 		return nil, &failure{message: fmt.Sprintf("%s is a %s, not a manifest or an index", desc.Digest, desc.MediaType)}
 	}
-	doc, err := img.store.Document(ctx, desc)
-	if err != nil || doc.Manifests == nil {
-		return doc, err
+	if want == nil && imagespec.IsIndex(desc.MediaType) {
+		want = &ocispec.Platform{OS: "linux", Architecture: runtime.GOARCH}
 	}
-	if depth == imagespec.MaxGraphDepth {
-		return nil, &failure{message: fmt.Sprintf("indexes are nested more than %d deep", imagespec.MaxGraphDepth)}
-	}
-	var names []string
-	for _, d := range doc.Manifests {
-		if matches(d.Platform, platform) {
-			return img.manifest(ctx, d, platform, depth+1)
-		}
-		if d.Platform != nil {
-			names = append(names, view.Platform(d.Platform))
+	if want != nil {
+		var missing *layout.PlatformError
+		if desc, err = img.store.ChooseImage(ctx, desc, *want); errors.As(err, &missing) {
+			return nil, &failure{message: err.Error(), hint: "choose another one with --platform"}
+		} else if err != nil {
+			return nil, err
 		}
 	}
-	return nil, &failure{message: fmt.Sprintf("the index %s has no image for this platform", desc.Digest), hint: "choose one with --platform: " + strings.Join(names, ", ")}
+	return img.store.Document(ctx, desc)
 }
 
-// matches reports whether a platform is the wanted one, or this machine's when
-// none is wanted. An entry without a platform suits everybody.
-func matches(p *ocispec.Platform, want string) bool {
-	if p == nil {
-		return true
-	}
-	if want == "" {
-		return p.OS == "linux" && p.Architecture == runtime.GOARCH
-	}
-	return want == view.Platform(p) || want == p.OS+"/"+p.Architecture
-}
+// listsThem is the hint where an image of a layout has to be named.
+const listsThem = "layform layout show DIR lists them"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -11,6 +12,7 @@ import (
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/ref"
 )
 
 // layoutCmd looks at any layout, whoever wrote it.
@@ -27,13 +29,21 @@ type layoutCmd struct {
 
 // layoutShowCmd shows what a layout holds.
 type layoutShowCmd struct {
-	Dir string `arg:"" name:"dir" help:"The directory of the layout, or a tar that holds one."`
-	Ref string `arg:"" optional:"" name:"ref" help:"Show the entries of this ref name alone."`
+	Layout string `arg:"" name:"layout" help:"DIR[:REF][@DIGEST], the directory of the layout, or a tar that holds one; all of it, or one entry alone."`
+	Ref    string `arg:"" optional:"" name:"ref" help:"Show the entries of this ref name alone, as DIR:REF does."`
 }
 
 // Run reads index.json and all manifests.
 func (c *layoutShowCmd) Run(ctx context.Context, a *app) error {
-	store, err := openLayoutAt(ctx, c.Dir, false)
+	at, err := ref.LocateImage(c.Layout)
+	if err != nil {
+		return err
+	}
+	if c.Ref != "" && at.Name != "" {
+		return &failure{message: fmt.Sprintf("%s names an entry, and so does %q", c.Layout, c.Ref), hint: "leave out one of them"}
+	}
+	at.Name += c.Ref
+	store, err := openLayoutAt(ctx, at.Path, false)
 	if err != nil {
 		return err
 	}
@@ -44,9 +54,9 @@ func (c *layoutShowCmd) Run(ctx context.Context, a *app) error {
 	}
 	t := &tree{store: store.Reader, seen: map[digest.Digest]bool{}}
 	entries := index.Descriptors()
-	out := &view.Layout{Path: c.Dir, Index: index.Digest(), Entries: make([]view.Node, 0, min(len(entries), maxNodes))}
+	out := &view.Layout{Path: at.Path, Index: index.Digest(), Entries: make([]view.Node, 0, min(len(entries), maxNodes))}
 	for _, d := range entries {
-		if c.Ref != "" && layout.RefName(d) != c.Ref {
+		if at.Name != "" && layout.RefName(d) != at.Name || at.Digest != "" && d.Digest != at.Digest {
 			continue
 		}
 		n, err := t.node(ctx, view.RoleEntry, d, 0)
@@ -56,8 +66,8 @@ func (c *layoutShowCmd) Run(ctx context.Context, a *app) error {
 		n.Ref = layout.RefName(d)
 		out.Entries = append(out.Entries, n)
 	}
-	if c.Ref != "" && len(out.Entries) == 0 {
-		return &failure{message: fmt.Sprintf("%s has no entry named %q", c.Dir, c.Ref), hint: "layform layout show DIR lists all"}
+	if at.Name+string(at.Digest) != "" && len(out.Entries) == 0 {
+		return &failure{message: fmt.Sprintf("%s has no entry named %q", at.Path, strings.Trim(at.Name+"@"+string(at.Digest), "@")), hint: "layform layout show DIR lists all"}
 	}
 	if a.json {
 		return a.print(view.Document{Type: view.TypeLayout, Layout: out})

@@ -10,7 +10,6 @@ import (
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/archive"
-	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/ref"
 )
 
@@ -29,7 +28,7 @@ func (c *layoutExportCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	r, err := ref.LocateLayout(c.Layout)
+	r, err := ref.LocateImage(c.Layout)
 	if err != nil {
 		return err
 	}
@@ -84,9 +83,9 @@ func (c *layoutExportCmd) options() (archive.WriteOptions, error) {
 		}
 	}
 	if c.Platform != "" {
-		p, err := imagespec.ParsePlatform(c.Platform)
+		p, err := parsePlatform(c.Platform)
 		if err != nil {
-			return opts, &failure{message: fmt.Sprintf("--platform %q %v", c.Platform, err)}
+			return opts, err
 		}
 		opts.Docker.Platform = p
 	}
@@ -98,11 +97,11 @@ func (c *layoutExportCmd) chosen(ctx context.Context, in *openedLayout, r ref.Re
 	if r.Name == "" && r.Digest == "" {
 		return in.Reader, nil
 	}
-	images, err := resolveIn(ctx, in.Reader, r)
+	image, err := findImage(ctx, in.Reader, r)
 	if err != nil {
 		return nil, err
 	}
-	return archive.Select(ctx, in.Reader, r.Path, images[0].desc)
+	return archive.Select(ctx, in.Reader, r.Path, image.desc)
 }
 
 // beside makes sure that a file that is written is not in the layout that is read.

@@ -25,7 +25,11 @@ type layoutGCCmd struct {
 // Run marks from index.json, from what all specs have staged and from --keep,
 // and deletes the rest.
 func (c *layoutGCCmd) Run(ctx context.Context, a *app) (err error) {
-	store, err := openExisting(c.Dir, layout.Options{})
+	dir, err := wholeLayout(c.Dir)
+	if err != nil {
+		return err
+	}
+	store, err := openExisting(dir, layout.Options{})
 	if err != nil {
 		return err
 	}
@@ -100,7 +104,11 @@ type layoutRepairCmd struct {
 // Run mends the layout, then what layform remembers of it. It fails when
 // something is left that the user has to look after.
 func (c *layoutRepairCmd) Run(ctx context.Context, a *app) error {
-	store, err := openExisting(c.Dir, layout.Options{Inspect: true})
+	dir, err := wholeLayout(c.Dir)
+	if err != nil {
+		return err
+	}
+	store, err := openExisting(dir, layout.Options{Inspect: true})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/archive"
+	"github.com/layform/layform/layout/ref"
 )
 
 // openedLayout is a layout that a command reads: a directory, or a tar that holds one.
@@ -20,6 +21,19 @@ type openedLayout struct {
 	tar   *archive.Archive
 	file  *os.File
 	info  fs.FileInfo
+}
+
+// wholeLayout is the path of a layout that is meant as a whole, written as all
+// references to layouts are.
+func wholeLayout(text string) (string, error) {
+	at, err := ref.LocateLayout(text)
+	if err != nil {
+		return "", err
+	}
+	if at.Name != "" || at.Digest != "" {
+		return "", &failure{message: text + " names one image, and the whole layout is meant", hint: "write " + at.Path}
+	}
+	return at.Path, nil
 }
 
 // openLayoutAt opens the layout in a directory or an archive for reading. With inspect

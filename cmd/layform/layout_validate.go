@@ -50,7 +50,11 @@ func (c *layoutValidateCmd) Run(ctx context.Context, a *app) error {
 
 // findings validates a directory or an archive.
 func (c *layoutValidateCmd) findings(ctx context.Context) ([]validate.Finding, error) {
-	in, err := openLayoutAt(ctx, c.Path, true)
+	path, err := wholeLayout(c.Path)
+	if err != nil {
+		return nil, err
+	}
+	in, err := openLayoutAt(ctx, path, true)
 	if err != nil {
 		return nil, err
 	}

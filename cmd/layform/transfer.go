@@ -200,9 +200,9 @@ func (s *shipment) tag(name string) (string, error) {
 func (f *transferFlags) options() (transfer.Options, error) {
 	opts := transfer.Options{Referrers: f.Referrers, NoClobber: f.NoClobber, Verify: f.Verify, Parallelism: f.Parallelism}
 	for _, text := range f.Platform {
-		p, err := imagespec.ParsePlatform(text)
+		p, err := parsePlatform(text)
 		if err != nil {
-			return opts, &failure{message: fmt.Sprintf("--platform %q %v", text, err)}
+			return opts, err
 		}
 		opts.Platforms = append(opts.Platforms, p)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -43,32 +44,40 @@ func (s *shipment) resolve(ctx context.Context, all bool) ([]named, error) {
 		}
 		return taggedEntries(index, r.Path)
 	}
-	return resolveIn(ctx, s.src.reader, r)
-}
-
-// resolveIn finds the image of a layout that a reference means.
-func resolveIn(ctx context.Context, reader *layout.Reader, r ref.Reference) ([]named, error) {
-	if r.Digest != "" && r.Name == "" {
-		desc, err := reader.Resolve(ctx, string(r.Digest))
-		return []named{{desc: desc}}, err
-	}
-	index, err := reader.Index(ctx)
+	image, err := findImage(ctx, s.src.reader, r)
 	if err != nil {
 		return nil, err
 	}
-	if r.Name == "" {
-		return onlyImage(index, r.Path)
+	return []named{image}, nil
+}
+
+// findImage finds the image of a layout that a reference means, with its tags.
+func findImage(ctx context.Context, reader *layout.Reader, at ref.Reference) (named, error) {
+	if at.Digest != "" && at.Name == "" {
+		desc, err := reader.Resolve(ctx, string(at.Digest))
+		return named{desc: desc}, err
 	}
-	desc, ok := entryOfImage(index, r)
-	if !ok {
-		if desc, err = indexEntry(index, r.Name); err != nil {
-			return nil, err
-		}
+	index, err := reader.Index(ctx)
+	if err != nil {
+		return named{}, err
 	}
-	if r.Digest != "" && desc.Digest != r.Digest {
-		return nil, &failure{message: fmt.Sprintf("%s is %s, not %s", r.Name, desc.Digest, r.Digest), hint: "leave out one of them"}
+	if at.Name == "" {
+		return onlyImage(index, at.Path)
 	}
-	return []named{{desc, tagList(layout.RefName(desc))}}, nil
+	all := index.Resolve(at.Name)
+	if desc, ok := entryOfImage(index, at); ok {
+		all = []ocispec.Descriptor{desc}
+	}
+	found := slices.DeleteFunc(slices.Clone(all), func(d ocispec.Descriptor) bool { return at.Digest != "" && d.Digest != at.Digest })
+	switch {
+	case len(all) == 0:
+		return named{}, &failure{message: fmt.Sprintf("index.json has no entry named %q", at.Name), hint: listsThem}
+	case len(found) == 0:
+		return named{}, &failure{message: fmt.Sprintf("%s is %s, not %s", at.Name, all[0].Digest, at.Digest), hint: "leave out one of them"}
+	case len(found) > 1:
+		return named{}, &failure{message: fmt.Sprintf("%q names %d entries of index.json", at.Name, len(found)), hint: "name one as DIR@DIGEST; " + listsThem}
+	}
+	return named{found[0], tagList(layout.RefName(found[0]))}, nil
 }
 
 // containerdName is the annotation in which tars of docker save and containerd have the
@@ -149,16 +158,20 @@ func taggedEntries(index *layout.Index, path string) ([]named, error) {
 
 // onlyImage is the image of a layout that has one. Entries without a ref name do
 // not count beside those with one: they are referrers, mostly.
-func onlyImage(index *layout.Index, path string) ([]named, error) {
+func onlyImage(index *layout.Index, path string) (named, error) {
+	entries := index.Descriptors()
 	all, err := taggedEntries(index, path)
-	if err != nil {
-		desc, err := indexEntry(index, "")
-		return []named{{desc: desc}}, err
+	switch {
+	case err != nil && len(entries) == 1:
+		return named{desc: entries[0]}, nil
+	case err != nil && len(entries) == 0:
+		return named{}, &failure{message: path + " holds no image"}
+	case err != nil:
+		return named{}, err
+	case len(all) > 1:
+		return named{}, &failure{message: fmt.Sprintf("%s holds %d images", path, len(all)), hint: "name one as DIR:REF, or copy them with --all-tags; " + listsThem}
 	}
-	if len(all) > 1 {
-		return nil, &failure{message: fmt.Sprintf("%s holds %d images", path, len(all)), hint: "name one as oci:DIR:REF, or copy them with --all-tags; layform layout show DIR lists them"}
-	}
-	return all, nil
+	return all[0], nil
 }
 
 // join adds a tag to the image that it names.

@@ -83,7 +83,7 @@ func (d *Docker) image(ctx context.Context, src *layout.Reader, entry ocispec.De
 		return entry, nil, err
 	}
 	if !imagespec.IsIndex(entry.MediaType) {
-		if doc.Config == nil || !isImageConfig(doc.Config.MediaType) || doc.Subject != nil {
+		if doc.Config == nil || !imagespec.IsImageConfig(doc.Config.MediaType) || doc.Subject != nil {
 			return entry, nil, nil
 		}
 		return entry, doc, nil
@@ -96,27 +96,23 @@ func (d *Docker) image(ctx context.Context, src *layout.Reader, entry ocispec.De
 		}
 		if m.Platform != nil {
 			names = append(names, imagespec.PlatformText(*m.Platform))
-			if d.Platform.OS != "" && !imagespec.SamePlatform(*m.Platform, d.Platform) {
-				continue
-			}
 		}
 		offered = append(offered, m)
+	}
+	if d.Platform.OS != "" && len(names) > 0 {
+		chosen, err := src.ChooseImage(ctx, entry, d.Platform)
+		if err != nil {
+			return entry, nil, err
+		}
+		return d.image(ctx, src, chosen)
 	}
 	switch {
 	case len(offered) == 1:
 		return d.image(ctx, src, offered[0])
 	case len(names) == 0:
 		return entry, nil, nil
-	case d.Platform.OS == "":
-		return entry, nil, fmt.Errorf("docker load takes one platform of an image, and %s has %s: choose one with --platform", entry.Digest, strings.Join(names, ", "))
-	case len(offered) == 0:
-		return entry, nil, fmt.Errorf("%s has no image for %s; it has %s", entry.Digest, imagespec.PlatformText(d.Platform), strings.Join(names, ", "))
 	}
-	return d.image(ctx, src, offered[0])
-}
-
-func isImageConfig(mediaType string) bool {
-	return mediaType == ocispec.MediaTypeImageConfig || mediaType == imagespec.MediaTypeDockerConfig
+	return entry, nil, fmt.Errorf("docker load takes one platform of an image, and %s has %s: choose one with --platform", entry.Digest, strings.Join(names, ", "))
 }
 
 // tag makes a ref name a name that docker takes; empty for an empty one.

@@ -95,10 +95,20 @@ func PlatformText(p ocispec.Platform) string {
 	return name
 }
 
-// NormalPlatform is the platform without a variant that every reader takes for
-// granted: v8 of arm64, v7 of arm, v1 of amd64. It serves comparison: what is
-// written keeps its variant.
+// NormalPlatform is the platform with its variant in one form of those that readers
+// take for the same: with a v, without a minor version 0, and empty where every reader
+// takes it for granted: v8 of arm64, v7 of arm, v1 of amd64. It serves comparison: what
+// is written keeps its variant.
 func NormalPlatform(p ocispec.Platform) ocispec.Platform {
+	switch p.Architecture {
+	case "arm", "arm64":
+		if p.Variant != "" && strings.Trim(p.Variant, "0123456789.") == "" {
+			p.Variant = "v" + p.Variant
+		}
+	}
+	if p.Architecture == "arm64" {
+		p.Variant = strings.TrimSuffix(p.Variant, ".0")
+	}
 	switch p.Architecture + "/" + p.Variant {
 	case "arm64/v8", "arm/v7", "amd64/v1":
 		p.Variant = ""

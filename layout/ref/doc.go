@@ -14,5 +14,6 @@
 //
 // Parse and String are inverse to each other: for every reference r that Parse
 // returns, Parse(r.String()) is r. References and images are comparable values.
-// Parsing does no I/O; Locate, LocateLayout and FindLayout look at the disk.
+// Parsing does no I/O; Locate, LocateLayout, LocateImage and FindLayout look
+// at the disk.
 package ref

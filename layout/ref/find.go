@@ -67,12 +67,32 @@ func LocateLayout(s string) (Reference, error) {
 	return r, err
 }
 
+// LocateImage is LocateLayout for an image that is to be read. A path that does not
+// exist, but lies below a directory that is a layout, names an image in there, as
+// FindLayout has it.
+func LocateImage(s string) (Reference, error) {
+	r, err := LocateLayout(s)
+	if err != nil || r.Transport != Layout {
+		return r, err
+	}
+	if _, err := os.Stat(r.Path); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return r, nil
+	}
+	dir, image, found, err := findLayout(strings.TrimPrefix(s, string(Layout)+":"))
+	if err != nil || !found {
+		return r, err
+	}
+	dgst := image.Digest
+	image.Digest = ""
+	return Reference{Transport: Layout, Path: dir, Name: image.String(), Digest: dgst}, nil
+}
+
 // existing splits s at the last colon before which there is a path that exists,
 // and like firstColon if there is none.
 func existing(s string) (path, name string, hasName bool) {
 	first, _, _ := firstColon(s)
 	for end := len(s); end > len(first); end = strings.LastIndexByte(s[:end], ':') {
-		if _, err := os.Stat(s[:end]); err != nil {
+		if _, err := os.Stat(unescape(s[:end])); err != nil {
 			continue
 		}
 		if end == len(s) {
@@ -95,24 +115,33 @@ func FindLayout(path string) (dir string, image Image, err error) {
 	if path == "" {
 		return "", Image{}, errors.New("the path is empty: write DIR/REPOSITORY[:TAG]")
 	}
-	splits := splitsOf(path)
-	for _, s := range splits {
-		found, err := isLayout(s.dir)
-		if err != nil {
-			return "", Image{}, err
-		}
-		if !found {
-			continue
-		}
-		if image, err := parseName(filepath.ToSlash(s.rest)); err == nil {
-			return s.dir, image, nil
-		}
+	dir, image, found, err := findLayout(path)
+	if err != nil || found {
+		return dir, image, err
 	}
-	image, err = parseName(filepath.ToSlash(splits[0].rest))
+	last := splitsOf(path)[0]
+	image, err = parseName(filepath.ToSlash(last.rest))
 	if err != nil {
 		return "", Image{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return splits[0].dir, image, nil
+	return last.dir, image, nil
+}
+
+// findLayout looks for the deepest directory that is a layout.
+func findLayout(path string) (dir string, image Image, found bool, err error) {
+	for _, s := range splitsOf(path) {
+		there, err := isLayout(s.dir)
+		if err != nil {
+			return "", Image{}, false, err
+		}
+		if !there {
+			continue
+		}
+		if image, err := parseName(filepath.ToSlash(s.rest)); err == nil {
+			return s.dir, image, true, nil
+		}
+	}
+	return "", Image{}, false, nil
 }
 
 type split struct{ dir, rest string }

@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/layform/layform/layout/ref"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/layform/layform/layout/ref"
 )
 
 // inDirectory makes a fresh current directory that holds the files.
@@ -118,5 +119,31 @@ func TestLocate(t *testing.T) {
 	}
 	if _, err := ref.LocateLayout("docker://ghcr.io/app"); err == nil || !strings.Contains(err.Error(), "registry") {
 		t.Errorf("a registry as a layout: %v", err)
+	}
+}
+
+// An image that is read may be named below a layout, as a registry would name it.
+func TestLocateImage(t *testing.T) {
+	inDirectory(t, "a/oci-layout", "a/b/c/oci-layout", "a:b/oci-layout", "a%3Ac/oci-layout", "plain.tar", "none/file")
+	for text, want := range map[string]ref.Reference{
+		"a:v1":                            layoutAt("a", "v1", ""),
+		"oci:a:v1":                        layoutAt("a", "v1", ""),
+		"a:b":                             layoutAt("a:b", "", ""),
+		"a:b:v1":                          layoutAt("a:b", "v1", ""),
+		"a%3Ab:v1":                        layoutAt("a:b", "v1", ""),
+		"a%253Ac:v1":                      layoutAt("a%3Ac", "v1", ""),
+		"a/team/app:v1":                   layoutAt("a", "team/app:v1", ""),
+		"oci:a/team/app":                  layoutAt("a", "team/app", ""),
+		"a/b/c/app:v1@" + dgst.String():   layoutAt("a/b/c", "app:v1", dgst),
+		"a/b":                             layoutAt("a/b", "", ""), // a directory that exists
+		"a/oci-layout/app":                layoutAt("a", "oci-layout/app", ""),
+		"none/app:v1":                     layoutAt("none/app", "v1", ""),
+		"a/Upper/Case:v1":                 layoutAt("a/Upper/Case", "v1", ""),
+		"plain.tar:v1":                    {Transport: ref.Archive, Path: "plain.tar", Name: "v1"},
+		"oci-archive:a/team/app.tar:name": {Transport: ref.Archive, Path: "a/team/app.tar", Name: "name"},
+	} {
+		if got, err := ref.LocateImage(text); err != nil || got != want {
+			t.Errorf("%s:\n got %#v, %v\nwant %#v", text, got, err, want)
+		}
 	}
 }

@@ -103,7 +103,7 @@ func (d *differ) root(ctx context.Context, r Root) (Root, error) {
 	if err != nil {
 		return r, err
 	}
-	desc, filtered, err := filter(r.Descriptor, data, d.opts.Platforms)
+	desc, filtered, err := filter(ctx, d.read, r.Descriptor, data, d.opts.Platforms)
 	if err != nil || desc.Digest == r.Descriptor.Digest {
 		return r, err
 	}

@@ -2,11 +2,11 @@ package transfer
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -23,16 +23,21 @@ const attested = "vnd.docker.reference.digest"
 // filter makes the index that holds the entries of some platforms alone, with the
 // attestations that belong to them. Entries and all other members keep their
 // bytes. Each platform has to be there. Where nothing is left out, the index stays
-// what it is.
-func filter(desc ocispec.Descriptor, data []byte, platforms []ocispec.Platform) (ocispec.Descriptor, []byte, error) {
+// what it is, as does a single image.
+func filter(ctx context.Context, read layout.ReadFunc, desc ocispec.Descriptor, data []byte, platforms []ocispec.Platform) (ocispec.Descriptor, []byte, error) {
 	if !imagespec.IsIndex(desc.MediaType) {
-		return desc, nil, fmt.Errorf("%s is no index, but a manifest of one platform: leave the choice of platforms out", desc.Digest)
+		for _, p := range platforms {
+			if _, err := layout.ChooseImage(ctx, read, desc, p); err != nil {
+				return desc, nil, err
+			}
+		}
+		return desc, data, nil
 	}
 	doc, err := layout.ParseDocument(data, desc.MediaType, jsondoc.Limits{})
 	if err != nil {
 		return desc, nil, fmt.Errorf("index %s cannot be understood: %w", desc.Digest, err)
 	}
-	kept, err := choose(desc, doc.Manifests, platforms)
+	kept, err := choose(ctx, read, desc, doc, platforms)
 	if err != nil {
 		return desc, nil, err
 	}
@@ -57,57 +62,24 @@ func filter(desc ocispec.Descriptor, data []byte, platforms []ocispec.Platform) 
 }
 
 // choose gives the positions of the entries that are kept.
-func choose(desc ocispec.Descriptor, entries []ocispec.Descriptor, platforms []ocispec.Platform) ([]int, error) {
+func choose(ctx context.Context, read layout.ReadFunc, desc ocispec.Descriptor, index *layout.Document, platforms []ocispec.Platform) ([]int, error) {
 	kept := map[int]bool{}
 	digests := map[string]bool{}
 	for _, p := range platforms {
-		found := false
-		for i, e := range entries {
-			if e.Platform != nil && matches(*e.Platform, p) {
-				kept[i], digests[e.Digest.String()], found = true, true, true
-			}
+		positions, err := layout.ChooseEntries(ctx, read, desc, index, p)
+		if err != nil {
+			return nil, err
 		}
-		if !found {
-			return nil, fmt.Errorf("the index %s has no image for %s; it has %s", desc.Digest, imagespec.PlatformText(p), strings.Join(offered(entries), ", "))
+		for _, i := range positions {
+			kept[i], digests[index.Manifests[i].Digest.String()] = true, true
 		}
 	}
-	for i, e := range entries {
+	for i, e := range index.Manifests {
 		if to := e.Annotations[attested]; to != "" && digests[to] {
 			kept[i] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(kept)), nil
-}
-
-// offered lists the platforms of an index in words.
-func offered(entries []ocispec.Descriptor) []string {
-	var names []string
-	for _, e := range entries {
-		if e.Platform == nil || e.Platform.OS == imagespec.Unknown {
-			continue
-		}
-		if name := imagespec.PlatformText(*e.Platform); !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 {
-		return []string{"no platforms"}
-	}
-	return names
-}
-
-// matches reports whether a platform is one that was asked for.
-func matches(have, want ocispec.Platform) bool {
-	if want.Variant == "" {
-		have.Variant = ""
-	}
-	if want.OSVersion == "" {
-		have.OSVersion = ""
-	}
-	if len(want.OSFeatures) == 0 {
-		have.OSFeatures = nil
-	}
-	return imagespec.SamePlatform(have, want)
 }
 
 // encodeIndex writes an index: the members of the image spec in its order, then

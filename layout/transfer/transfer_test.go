@@ -17,6 +17,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/registrytest"
 	"github.com/layform/layform/layout/remote"
 	"github.com/layform/layform/layout/transfer"
@@ -493,8 +494,23 @@ func TestPlatforms(t *testing.T) {
 		}
 		wholeIn(t, reg, "app", root.Descriptor.Digest)
 	}
-	if _, _, err := run(t.Context(), transfer.NewDirectory(s.store), transfer.NewDirectory(open(t, t.TempDir())), rootsOf(s.amd64, "v1"), transfer.Options{Platforms: []ocispec.Platform{{OS: "linux", Architecture: "amd64"}}}); err == nil || !strings.Contains(err.Error(), "is no index") {
-		t.Errorf("a platform of an image: %v", err)
+	// A single image is copied where it is for the platform.
+	for name, wrong := range map[string]string{"linux/amd64": "", "linux/arm64": "has no image for linux/arm64; it has linux/amd64"} {
+		want, err := imagespec.ParsePlatform(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := open(t, t.TempDir())
+		_, _, err = run(t.Context(), transfer.NewDirectory(s.store), transfer.NewDirectory(copied), rootsOf(s.amd64, "v1"), transfer.Options{Platforms: []ocispec.Platform{want}})
+		if wrong != "" {
+			if err == nil || !strings.Contains(err.Error(), wrong) {
+				t.Errorf("%s of an image for another: %v", name, err)
+			}
+			continue
+		}
+		if desc, resolveErr := copied.Resolve(t.Context(), "v1"); err != nil || resolveErr != nil || desc.Digest != s.amd64.Digest {
+			t.Errorf("%s of an image for it: %v, %v", name, err, resolveErr)
+		}
 	}
 }
 

@@ -1,10 +1,7 @@
 package view
 
 import (
-	"strings"
-
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/validate"
 )
 
@@ -38,7 +35,7 @@ func nodeRow(n Node) Row {
 	d := n.Descriptor
 	row := Row{Cells: []Text{{name}, {{Nature: NatureWholeDigest, Text: string(d.Digest)}}, {Size(d.Size)}, {Name(d.MediaType)}}}
 	if d.Platform != nil {
-		row.Cells = append(row.Cells, Text{Name(Platform(d.Platform))})
+		row.Cells = append(row.Cells, Text{Name(imagespec.PlatformText(*d.Platform))})
 	}
 	if d.ArtifactType != "" {
 		row.Cells = append(row.Cells, Text{Name(d.ArtifactType)})
@@ -57,15 +54,6 @@ func nodeRow(n Node) Row {
 		row.Sections = []Section{children}
 	}
 	return row
-}
-
-// Platform writes a platform as specs do: os/arch, with the variant if it has one.
-func Platform(p *ocispec.Platform) string {
-	parts := []string{p.OS, p.Architecture}
-	if p.Variant != "" {
-		parts = append(parts, p.Variant)
-	}
-	return strings.Join(parts, "/")
 }
 
 // FindingsReport reports what is wrong with the layout at path, and counts it.
