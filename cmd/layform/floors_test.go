@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -171,6 +172,44 @@ func TestLibrariesHaveOneOwner(t *testing.T) {
 			allowed, ok := owners[library]
 			if ok && !slices.Contains(allowed, pkg) {
 				t.Errorf("%s imports %s, which only %s may import", pkg, imported, strings.Join(allowed, ", "))
+			}
+		}
+	}
+}
+
+// TestModuleGroups holds that go.mod lists what the program imports and what tests
+// alone import in groups of their own.
+func TestModuleGroups(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "..", "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	imported := map[string]bool{}
+	for _, imports := range importsOf(t) {
+		for _, name := range imports {
+			imported[name] = true
+		}
+	}
+	inProgram := func(library string) bool {
+		for name := range imported {
+			if name == library || strings.HasPrefix(name, library+"/") {
+				return true
+			}
+		}
+		return false
+	}
+	groups := strings.Split(string(data), "require (")
+	if len(groups) != 4 {
+		t.Fatalf("go.mod has %d groups of requirements, not 3", len(groups)-1)
+	}
+	for i, group := range groups[1:] {
+		lines, _, _ := strings.Cut(group, ")")
+		for line := range strings.Lines(strings.TrimSpace(lines)) {
+			library, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if indirect := strings.HasSuffix(version, "// indirect"); indirect != (i == 2) {
+				t.Errorf("%s is in group %d of go.mod", library, i+1)
+			} else if !indirect && inProgram(library) != (i == 0) {
+				t.Errorf("%s is in group %d of go.mod; the program imports what is in the first", library, i+1)
 			}
 		}
 	}
