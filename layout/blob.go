@@ -17,6 +17,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/internal/disk"
 	"github.com/layform/layform/layout/layer"
 )
@@ -89,7 +90,7 @@ func blobPath(dgst digest.Digest) (string, error) {
 	}
 	switch dgst.Algorithm() {
 	case digest.SHA256, digest.SHA512:
-		return blobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded(), nil
+		return imagespec.BlobPath(dgst), nil
 	}
 	return "", fmt.Errorf("%q is no digest of a blob: only sha256 and sha512 are known", string(dgst))
 }

@@ -179,7 +179,7 @@ func (l *loading) sourceNames() ([]string, *hcl.Diagnostic) {
 	if problem != nil {
 		return nil, problem
 	}
-	names := slices.DeleteFunc(all, func(name string) bool { return !isSpecFile(name) })
+	names := slices.DeleteFunc(all, func(name string) bool { return !IsFile(name) })
 	if len(names) == 0 {
 		return nil, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "No spec",
@@ -189,8 +189,8 @@ func (l *loading) sourceNames() ([]string, *hcl.Diagnostic) {
 	return names, nil
 }
 
-// isSpecFile reports whether a file of this name belongs to a spec.
-func isSpecFile(name string) bool {
+// IsFile reports whether a file of this name belongs to the spec of its directory.
+func IsFile(name string) bool {
 	for _, suffix := range []string{"layform.hcl", "layform.json"} {
 		if name == suffix || strings.HasSuffix(name, "."+suffix) && !strings.HasPrefix(name, ".") {
 			return true

@@ -24,10 +24,10 @@ func SourcesChanged(dir, file string, sources []Source) (string, bool) {
 		if problem != nil {
 			return "", false
 		}
-		names = slices.DeleteFunc(all, func(name string) bool { return !isSpecFile(name) })
+		names = slices.DeleteFunc(all, func(name string) bool { return !IsFile(name) })
 	} else if _, err := os.Lstat(filepath.Join(dir, file)); err != nil {
 		all, problem := listFiles(dir)
-		return file, problem == nil && slices.ContainsFunc(all, isSpecFile)
+		return file, problem == nil && slices.ContainsFunc(all, IsFile)
 	}
 	if len(names) == 0 {
 		return "", false

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/layform/layform/layout/ref"
 )
@@ -36,14 +35,5 @@ func (c *copyCmd) copy(ctx context.Context, a *app, locate func(string) (ref.Ref
 	if err != nil {
 		return err
 	}
-	s, err := c.ship(ctx, a, src, dst)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	images, err := s.resolve(ctx, c.AllTags)
-	if err != nil {
-		return err
-	}
-	return s.run(ctx, images)
+	return c.move(ctx, a, src, dst, c.AllTags)
 }

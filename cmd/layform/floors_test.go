@@ -34,7 +34,7 @@ var floors = map[string][]string{
 	"layout":                            {"layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable"},
 	"layout/archive":                    {"layout", "layout/durable", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/ref"},
 	"layout/validate":                   {"layout", "layout/archive", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable"},
-	"layout/stage":                      {"layout", "layout/imagespec", "layout/jsondoc", "layout/layer"},
+	"layout/stage":                      {"layout", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer"},
 	"spec/internal/suggest":             {},
 	"spec/addr":                         {"spec/internal/suggest"},
 	"spec/eval":                         {"layout/imagespec", "spec/addr"},

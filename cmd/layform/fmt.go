@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/layform/layform/layout/durable"
+	"github.com/layform/layform/spec"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/rogpeppe/go-internal/diff"
@@ -217,5 +218,5 @@ func fmtFiles(targets []string) ([]string, error) {
 
 // formatted reports whether fmt formats a file of this name in a directory.
 func formatted(name string) bool {
-	return name == "layform.hcl" || strings.HasSuffix(name, ".layform.hcl") || strings.HasSuffix(name, ".layformvars")
+	return spec.IsFile(name) && !strings.HasSuffix(name, ".json") || strings.HasSuffix(name, ".layformvars")
 }

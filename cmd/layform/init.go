@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"strings"
 
 	"github.com/layform/layform/layout/durable"
 
@@ -74,11 +73,9 @@ func refuseSpecs() error {
 		return err
 	}
 	for _, e := range entries {
-		name := e.Name()
-		if name == starterName || name == "layform.json" ||
-			strings.HasSuffix(name, ".layform.hcl") || strings.HasSuffix(name, ".layform.json") {
+		if spec.IsFile(e.Name()) {
 			return &failure{
-				message: fmt.Sprintf("there is a spec already: %s", name),
+				message: fmt.Sprintf("there is a spec already: %s", e.Name()),
 				hint:    "init overwrites nothing; use another directory with -C DIR",
 			}
 		}

@@ -39,16 +39,7 @@ func (c *pullCmd) Run(ctx context.Context, a *app) (err error) {
 	if c.Extract != "" {
 		return c.extract(ctx, a, src)
 	}
-	s, err := c.ship(ctx, a, src, dst)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	images, err := s.resolve(ctx, c.AllTags)
-	if err != nil {
-		return err
-	}
-	return s.run(ctx, images)
+	return c.move(ctx, a, src, dst, c.AllTags)
 }
 
 // extract writes the files of an artifact.

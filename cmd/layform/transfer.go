@@ -54,6 +54,20 @@ type endpoint struct {
 	repo    *remote.Repository
 }
 
+// move copies the images that src means, or all that have a tag, to dst.
+func (f *transferFlags) move(ctx context.Context, a *app, src, dst ref.Reference, all bool) (err error) {
+	s, err := f.ship(ctx, a, src, dst)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	images, err := s.resolve(ctx, all)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, images)
+}
+
 // ship opens both sides. The caller closes the shipment.
 func (f *transferFlags) ship(ctx context.Context, a *app, src, dst ref.Reference) (*shipment, error) {
 	if f.Parallelism < 0 {

@@ -53,9 +53,9 @@ func (d *Docker) manifest(ctx context.Context, src *layout.Reader, entries []oci
 		if !there {
 			i = len(images)
 			place[desc.Digest] = i
-			image := dockerImage{Config: blobName(doc.Config.Digest), Layers: []string{}}
+			image := dockerImage{Config: imagespec.BlobPath(doc.Config.Digest), Layers: []string{}}
 			for _, l := range doc.Layers {
-				image.Layers = append(image.Layers, blobName(l.Digest))
+				image.Layers = append(image.Layers, imagespec.BlobPath(l.Digest))
 			}
 			images = append(images, image)
 		}

@@ -166,7 +166,7 @@ func (t *dockerTree) layer(ctx context.Context, name string, diffID digest.Diges
 	if err := imagespec.CheckDigest(desc.Digest); err != nil {
 		return desc, fmt.Errorf("its diffID %q: %w", desc.Digest, err)
 	}
-	t.put(blobName(desc.Digest), c)
+	t.put(imagespec.BlobPath(desc.Digest), c)
 	return desc, nil
 }
 
@@ -203,7 +203,7 @@ func (t *dockerTree) find(name string) (node, error) {
 // blob puts a blob into the tree.
 func (t *dockerTree) blob(mediaType string, data []byte) ocispec.Descriptor {
 	desc := ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-	t.put(blobName(desc.Digest), content{data: data})
+	t.put(imagespec.BlobPath(desc.Digest), content{data: data})
 	return desc
 }
 

@@ -66,12 +66,14 @@ func NewWriter(out io.WriterAt, blobs []ocispec.Descriptor) (*Writer, error) {
 			w.slots = append(w.slots, slot{desc: desc})
 		}
 	}
-	slices.SortFunc(w.slots, func(a, b slot) int { return cmp.Compare(blobName(a.desc.Digest), blobName(b.desc.Digest)) })
+	slices.SortFunc(w.slots, func(a, b slot) int {
+		return cmp.Compare(imagespec.BlobPath(a.desc.Digest), imagespec.BlobPath(b.desc.Digest))
+	})
 	folder := ""
 	for i := range w.slots {
 		s := &w.slots[i]
 		w.place[s.desc.Digest] = i
-		if of := path.Dir(blobName(s.desc.Digest)); of != folder {
+		if of := path.Dir(imagespec.BlobPath(s.desc.Digest)); of != folder {
 			folder = of
 			s.folders = append(s.folders, of)
 		}
@@ -88,17 +90,13 @@ func NewWriter(out io.WriterAt, blobs []ocispec.Descriptor) (*Writer, error) {
 	return w, nil
 }
 
-func blobName(dgst digest.Digest) string {
-	return path.Join(ocispec.ImageBlobsDir, string(dgst.Algorithm()), dgst.Encoded())
-}
-
 // head gives the headers of the slot.
 func (s *slot) head() ([]byte, error) {
 	head, err := folderHeaders(s.folders...)
 	if err != nil {
 		return nil, err
 	}
-	return layer.AppendHeader(head, &layer.Entry{Path: blobName(s.desc.Digest), Type: layer.Regular, Mode: blobMode, Size: s.desc.Size})
+	return layer.AppendHeader(head, &layer.Entry{Path: imagespec.BlobPath(s.desc.Digest), Type: layer.Regular, Mode: blobMode, Size: s.desc.Size})
 }
 
 func folderHeaders(names ...string) (head []byte, err error) {

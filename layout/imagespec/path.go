@@ -4,6 +4,9 @@ import (
 	"errors"
 	"path"
 	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // The limits of Linux, which unpacks layers: of a path, whose 4096 bytes hold a
@@ -11,6 +14,8 @@ import (
 const (
 	MaxPath = 4095
 	MaxName = 255
+	// MaxLinks is how many symbolic links one path leads through at the most.
+	MaxLinks = 40
 )
 
 // TooLong reports whether no file of Linux can have the path name, for its own
@@ -70,4 +75,9 @@ func Hidden(base string) (string, error) {
 		return "", errors.New("does not name a file")
 	}
 	return hidden, nil
+}
+
+// BlobPath is the file of a blob, relative to its layout. The digest is valid.
+func BlobPath(dgst digest.Digest) string {
+	return ocispec.ImageBlobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded()
 }

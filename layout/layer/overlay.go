@@ -38,8 +38,6 @@ const (
 	maxImplied    = 1 << 18
 	freeSteps     = 1 << 24
 	stepsPerEntry = 256
-	// maxLinks bounds the links that one path leads through.
-	maxLinks = 40
 	// MaxOverlay is the most memory in bytes that an Overlay takes, about: some
 	// 50 for each file and directory beside its name, and 32 for each digest.
 	MaxOverlay = 64 << 20
@@ -252,7 +250,7 @@ func (o *Overlay) walk(dir string, create bool) (nodeID, bool, error) {
 		case o.tree.isDir(next):
 			at = next
 		case o.tree.kind(next) == Symlink:
-			if links++; links > maxLinks {
+			if links++; links > imagespec.MaxLinks {
 				return noNode, false, errManyLinks
 			}
 			if at, rest = o.follow(at, next, rest); rest == nil {

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // File is one path of an image: its entry, and the layer that it comes from.
@@ -100,7 +102,7 @@ func (o *Overlay) Lookup(name string, follow bool) (File, error) {
 			at = next
 			continue
 		}
-		if links++; links > maxLinks {
+		if links++; links > imagespec.MaxLinks {
 			return File{}, fmt.Errorf("%q %w", name, errManyLinks)
 		}
 		if at, rest = o.follow(at, next, rest); rest == nil {

@@ -135,7 +135,7 @@ func (r *fileRepair) torn(ctx context.Context) error {
 		return nil // a dry run, or reported already
 	}
 	return r.hashed(ctx, func(dgst, got digest.Digest) error {
-		name := blobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded()
+		name := imagespec.BlobPath(dgst)
 		problem := fmt.Sprintf("its content has the digest %s", got)
 		var err error
 		switch {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 )
 
@@ -72,7 +73,7 @@ func (r *fileRepair) blobs() ([]digest.Digest, error) {
 
 // hash gives the digest of what a blob holds; empty where no file is there.
 func (r *fileRepair) hash(ctx context.Context, dgst digest.Digest) (digest.Digest, error) {
-	f, _, err := r.raw.Files.OpenLinked(blobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded())
+	f, _, err := r.raw.Files.OpenLinked(imagespec.BlobPath(dgst))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, layout.ErrNotPlain) {
 		return "", nil
 	}

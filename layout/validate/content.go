@@ -3,7 +3,6 @@ package validate
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -84,18 +83,18 @@ func (a *audit) blob(ctx context.Context, dgst digest.Digest, buf []byte) outcom
 	}
 	defer r.Close()
 	hash := dgst.Algorithm().Hash()
-	in := &hashing{r: layer.ContextReader(ctx, r), hash: hash}
+	in := &layer.Meter{R: io.TeeReader(layer.ContextReader(ctx, r), hash)}
 	var findings []Finding
 	uses := a.layers[dgst]
 	if len(uses) > 0 && !a.opts.SkipLayers {
 		findings = auditLayer(name, in, a.limits.Layer, uses)
 	}
 	// What the layer's reader left, and all of any other blob.
-	if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{in}, buf); err != nil && in.err == nil {
-		in.err = err
+	if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{in}, buf); err != nil {
+		return outcome{err: err}
 	}
-	if in.err != nil {
-		return outcome{err: in.err}
+	if err := in.Err(); err != nil {
+		return outcome{err: err}
 	}
 	if got := digest.NewDigest(dgst.Algorithm(), hash); got != dgst {
 		torn := Finding{Rule: RuleBlobDigest, Object: name, Problem: fmt.Sprintf("its content has the digest %s", got)}
@@ -103,24 +102,4 @@ func (a *audit) blob(ctx context.Context, dgst digest.Digest, buf []byte) outcom
 		return outcome{findings: []Finding{torn}}
 	}
 	return outcome{findings: findings}
-}
-
-// hashing is a reader that hashes what it gives, and keeps the error that the
-// system gave.
-type hashing struct {
-	r    io.Reader
-	hash io.Writer
-	size int64
-	err  error
-}
-
-// Read hashes what it gives.
-func (h *hashing) Read(p []byte) (int, error) {
-	n, err := h.r.Read(p)
-	h.hash.Write(p[:n])
-	h.size += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		h.err = err
-	}
-	return n, err
 }

@@ -190,7 +190,7 @@ func (a *audit) blobName(dgst digest.Digest) (string, bool) {
 	if dgst.Validate() != nil {
 		return "", false
 	}
-	return ocispec.ImageBlobsDir + "/" + string(dgst.Algorithm()) + "/" + dgst.Encoded(), true
+	return imagespec.BlobPath(dgst), true
 }
 
 // refNames checks the ref names of index.json.

@@ -23,7 +23,7 @@ type layerAudit struct {
 
 // auditLayer reads the layer in and says all that is wrong with it. It may
 // leave bytes of in unread. limit is the number of bytes that it reads of the tar.
-func auditLayer(name string, in *hashing, limit int64, uses []layerUse) []Finding {
+func auditLayer(name string, in *layer.Meter, limit int64, uses []layerUse) []Finding {
 	l := &layerAudit{name: name, counts: map[Rule]int{}}
 	stream, is, err := layer.Detect(in)
 	if err != nil {
@@ -57,7 +57,7 @@ func auditLayer(name string, in *hashing, limit int64, uses []layerUse) []Findin
 		var b *layer.Breach
 		whole = err == nil || errors.As(err, &b) && b.Rule == layer.RuleTrailing
 	}
-	if in.err != nil {
+	if in.Err() != nil {
 		return nil // the system's fault, which the caller reports
 	}
 	if whole {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/source/walk"
 	"github.com/layform/layform/spec"
@@ -185,9 +186,6 @@ func StatChanged(before, after fs.FileInfo) string {
 	return ""
 }
 
-// maxLinks bounds the links that resolve goes through, as the kernel does.
-const maxLinks = 40
-
 // resolve follows the links in a path that the spec names, inside the root,
 // and gives a path without any. What is found below it is never followed.
 func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
@@ -215,7 +213,7 @@ func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
 		if err != nil {
 			return "", nil, walk.Cause(err)
 		}
-		if links++; links > maxLinks {
+		if links++; links > imagespec.MaxLinks {
 			return "", nil, errors.New("it leads through too many symlinks")
 		}
 		if path.IsAbs(target) {

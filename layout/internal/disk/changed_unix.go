@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package disk
 
 import (
@@ -10,7 +12,8 @@ import (
 // writer can set, unlike the modification time.
 func Changed(info fs.FileInfo) time.Time {
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		return time.Unix(sys.Ctim.Unix())
+		changed := changeTime(sys)
+		return time.Unix(changed.Unix())
 	}
 	return info.ModTime()
 }

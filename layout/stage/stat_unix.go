@@ -1,8 +1,12 @@
+//go:build linux || darwin
+
 package stage
 
 import (
 	"io/fs"
 	"syscall"
+
+	"github.com/layform/layform/layout/internal/disk"
 )
 
 // StatOf converts the system's stat; false when info has none.
@@ -14,7 +18,7 @@ func StatOf(info fs.FileInfo) (Stat, bool) {
 	return Stat{
 		Size:   info.Size(),
 		Mtime:  info.ModTime().UnixNano(),
-		Ctime:  sys.Ctimespec.Nano(),
+		Ctime:  disk.Changed(info).UnixNano(),
 		Inode:  sys.Ino,
 		Device: uint64(sys.Dev),
 	}, true

@@ -1,0 +1,5 @@
+package disk
+
+import "syscall"
+
+func changeTime(sys *syscall.Stat_t) syscall.Timespec { return sys.Ctimespec }
