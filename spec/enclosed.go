@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -59,11 +58,7 @@ func (p *program) enclosedSets() hcl.Diagnostics {
 	}
 	var diags hcl.Diagnostics
 	for _, set := range p.library.Inputs() {
-		n, pattern := Node{From: set.Path}, path.Clean(set.Pattern)
-		if set.Function != "fileset" || !slices.ContainsFunc(written, func(name string) bool {
-			rel := n.below(name)
-			return rel != "" && doublestar.MatchUnvalidated(pattern, rel)
-		}) {
+		if !slices.ContainsFunc(written, func(name string) bool { return lists(set, name) }) {
 			continue
 		}
 		diags = append(diags, &hcl.Diagnostic{

@@ -190,14 +190,19 @@ func (d *decoder) copyNode(b *nestedBlock, n *Node) {
 	if !g.set {
 		d.lacks(b.incomplete, b.rng, "A copy needs from: what it copies.")
 	}
+	for _, file := range []string{d.s.p.layoutPath, d.s.p.archivePath} {
+		if file, ok := d.s.p.inside(file); ok && g.ok && n.below(file) != "" {
+			n.Written = append(n.Written, n.below(file))
+		}
+	}
 	n.Into = true
 	if to, g := d.knownText(b.attrs, "to"); g.ok {
 		n.To, _ = d.imagePath(to, g.rng, true)
 		n.Into = strings.HasSuffix(to, "/")
 	}
-	n.Include = d.globs(b.attrs, "include")
-	n.Exclude = d.globs(b.attrs, "exclude")
 	d.ignoreFile(b, n)
+	n.Include = d.globs(b.attrs, "include", false)
+	n.Exclude = d.globs(b.attrs, "exclude", b.attrs["ignore_file"] != nil)
 	n.DirMode = d.mode(b.attrs, "dir_mode")
 	n.Metadata = Normalize
 	if text, g := d.knownText(b.attrs, "metadata"); g.ok {
@@ -208,7 +213,9 @@ func (d *decoder) copyNode(b *nestedBlock, n *Node) {
 	}
 }
 
-func (d *decoder) globs(attrs map[string]*attribute, name string) []string {
+// globs decodes a list of patterns; follows is set where other patterns come before
+// it, from which the first one may be an exception.
+func (d *decoder) globs(attrs map[string]*attribute, name string, follows bool) []string {
 	list, g := d.texts(attrs, name)
 	d.mustKnow(g)
 	for i, pattern := range list {
@@ -216,7 +223,7 @@ func (d *decoder) globs(attrs map[string]*attribute, name string) []string {
 		switch {
 		case pattern == "" || !doublestar.ValidatePattern(pattern):
 			d.err(g.rng, "%s contains %s, which is no pattern: * ? [a-z] {a,b} and ** match parts of paths.", name, g.quote(list[i]))
-		case negated && i == 0:
+		case negated && i == 0 && !follows:
 			d.err(g.rng, "%s begins with %s, but there is no pattern before it that it could be an exception from.", name, g.quote(list[i]))
 		case path.IsAbs(pattern) || slices.Contains(strings.Split(pattern, "/"), ".."):
 			d.err(g.rng, "%s contains %s. Patterns are relative to from and stay in it.", name, g.quote(pattern))

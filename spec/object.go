@@ -161,6 +161,10 @@ type Node struct {
 	// directory, and Ignore are its lines.
 	IgnoreFile string
 	Ignore     []string
+	// Written are the paths below From of what an apply writes, the layout and its
+	// archive. Directories that lead there are copied only for what else is in them,
+	// for an apply may have made them.
+	Written []string
 	// Mode is the mode of files (and of the entry itself for all but copy),
 	// DirMode that of a copy's directories; nil where the spec sets none.
 	// Permission bits with setuid (04000), setgid (02000) and sticky (01000).

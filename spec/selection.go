@@ -27,6 +27,8 @@ type Selection struct {
 	base string
 	// all is every directory of a selection that takes all that there is.
 	all Folder
+	// written are the paths of what an apply writes below what is copied.
+	written []string
 	// text is set where exclude or include hold characters beyond ASCII.
 	text bool
 	// misread is a path that patterns would treat otherwise in composed form.
@@ -79,7 +81,11 @@ func NewSelection(n *Node) (*Selection, error) {
 			*list.rules = append(*list.rules, r)
 		}
 	}
-	s.base, s.all.s = ignoredBase(n), s
+	s.base, s.written, s.all.s = ignoredBase(n), n.Written, s
+	for _, file := range n.Written {
+		dir, name := splitLast(file)
+		s.Folder(dir).Take(name) // patterns that leave it out match it before it is there
+	}
 	return s, nil
 }
 
@@ -180,7 +186,8 @@ func (s *Selection) Folder(rel string) *Folder {
 }
 
 // Take reports whether a name in the directory is taken, and whether something
-// may be taken from below it should it be a directory.
+// may be taken from below it should it be a directory. A directory that leads to
+// what an apply writes is not taken itself.
 func (f *Folder) Take(name string) (included, descend bool) {
 	if f.s.Everything() {
 		return true, true
@@ -194,6 +201,10 @@ func (f *Folder) Take(name string) (included, descend bool) {
 				f.s.misread.CompareAndSwap(nil, &rel)
 			}
 		}
+	}
+	if included && len(f.s.written) > 0 {
+		dir := below(f.rel, name) + "/"
+		included = !slices.ContainsFunc(f.s.written, func(file string) bool { return strings.HasPrefix(file, dir) })
 	}
 	return included, descend
 }

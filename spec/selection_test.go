@@ -84,6 +84,30 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+// TestSelectionWritten: what leads to the layout, or to its archive, is taken for what
+// else is in it alone.
+func TestSelectionWritten(t *testing.T) {
+	s, err := NewSelection(&Node{From: ".", Exclude: []string{"dist/site", "*.log"}, Written: []string{"dist/site", "out/a/b.tar"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		dir, name         string
+		included, descend bool
+	}{
+		{"", "dist", false, true}, {"", "dis", true, true}, {"", "distant", true, true}, {"dist", "site", false, false}, {"dist", "site2", true, true},
+		{"dist", "x.txt", true, true}, {"src", "dist", true, true},
+		{"", "out", false, true}, {"out", "a", false, true}, {"out", "b", true, true}, {"out/a", "b.tar", true, true},
+	} {
+		if included, descend := s.Folder(c.dir).Take(c.name); included != c.included || descend != c.descend {
+			t.Errorf("%s in %q: %v, %v", c.name, c.dir, included, descend)
+		}
+	}
+	if unused, _ := s.Unused(); !slices.Equal(unused, []string{"*.log"}) {
+		t.Errorf("unused: %v", unused)
+	}
+}
+
 func TestSelectionUnused(t *testing.T) {
 	n := Node{From: "src", Exclude: []string{"*.log", ".evn", "!gone"}, Include: []string{"*", "other/**"}}
 	s, err := NewSelection(&n)

@@ -37,6 +37,9 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer made.close()
 	if c.Out != "" {
+		if err := refuseUsed(c.Out, made); err != nil {
+			return err
+		}
 		if err := savePlan(c.Out, made.plan); err != nil {
 			return err
 		}
@@ -70,7 +73,9 @@ type planned struct {
 	// dir is the spec's directory, and bases reads the bases of the spec.
 	dir   string
 	bases *bases
-	// result is what the plan is part of; nil for one that an earlier run made.
+	// spec is what the plan was made from, and result what it is part of; nil for
+	// a plan that an earlier run made.
+	spec   *spec.Spec
 	result *planner.Result
 	// cache remembers digests of sources and blobs; nil for no memory.
 	cache *stage.Cache
@@ -132,7 +137,7 @@ func (a *app) compose(ctx context.Context, made *planned, s specFlags, v valueFl
 	if err != nil {
 		return err
 	}
-	made.store = store
+	made.store, made.spec = store, sp
 	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, TakeOver: shape.TakeOver.Moved, TakeOverSpec: shape.TakeOver.Spec, Destroy: mode.destroy}
 	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now}
 	if !shape.NoCache {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,6 +43,27 @@ func savePlan(name string, p *planner.Plan) error {
 		return &failure{message: fmt.Sprintf("--out %s: %v", name, cause(err))}
 	}
 	return nil
+}
+
+// refuseUsed refuses to save a plan in a file that the plan was made from, or that the
+// next one would be: it would be stale as soon as it is saved.
+func refuseUsed(name string, made *planned) error {
+	dir, base := filepath.Split(name)
+	rel, err := relative(made.dir, cmp.Or(dir, "."))
+	if err != nil {
+		return &failure{message: fmt.Sprintf("--out %s: %v", name, cause(err))}
+	}
+	if rel = path.Join(rel, base); !filepath.IsLocal(rel) {
+		return nil
+	}
+	user := made.spec.Uses(rel)
+	if user == "" {
+		return nil
+	}
+	return &failure{
+		message: fmt.Sprintf("--out %s: %s reads this file, so that the plan would be stale as soon as it is saved", printable.Line(name), user),
+		hint:    "save it elsewhere, or exclude it from what is copied",
+	}
 }
 
 // readPlan reads a plan file.

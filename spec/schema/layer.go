@@ -99,8 +99,8 @@ var copyBlock = &Block{
 		{Name: "from", Type: cty.String, Example: `"bin"`, Decides: Blob, Text: "What is copied, relative to the directory of the spec; it is required. Of a directory, what is in it."},
 		{Name: "to", Type: cty.String, Default: `"/"`, Example: `"/usr/local/bin"`, Decides: Blob, Text: "Where it goes. A file gets this path, or goes into it where it ends in a slash."},
 		{Name: "include", Type: texts, Default: "everything", Example: `["**/*.so"]`, Decides: Blob, Text: "Patterns of paths below from: what is copied matches one. A later one with ! before it takes away."},
-		{Name: "exclude", Type: texts, Example: `["**/*.md"]`, Decides: Blob, Text: "Patterns of paths below from that are left out. A later one with ! before it is an exception."},
-		{Name: "ignore_file", Type: cty.String, Example: `".dockerignore"`, Decides: Blob, Text: "A file with patterns in the form of .dockerignore, relative to the directory of the spec."},
+		{Name: "exclude", Type: texts, Example: `["**/*.md"]`, Decides: Blob, Text: "Patterns of paths below from that are left out. A later one with ! before it is an exception, and so is the first one from what ignore_file leaves out. A directory that leads to the layout is copied only for what else is in it."},
+		{Name: "ignore_file", Type: cty.String, Example: `".dockerignore"`, Decides: Blob, Text: "A file with patterns in the form of .dockerignore. Its path is relative to the directory of the spec; its patterns to its own directory where from lies in it, to from otherwise."},
 		modeAttribute("mode", "0755 where the owner may execute, else 0644", "The mode of files."),
 		modeAttribute("dir_mode", "0755", "The mode of directories."),
 	}, owners()...), []Attribute{
