@@ -230,6 +230,12 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 		return err
 	}
 	src, dst := s.src.source(), s.destination()
+	if s.src.reader != nil {
+		s.diff.Inspect = transfer.InspectLength
+		if s.flags.DryRun {
+			s.diff.Inspect = transfer.InspectContent
+		}
+	}
 	plan, err := transfer.Diff(ctx, src, dst, roots, s.diff)
 	if err != nil {
 		return err

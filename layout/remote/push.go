@@ -356,14 +356,14 @@ func (v *verified) Read(p []byte) (int, error) {
 		v.n, err = v.n+int64(more), lookErr
 	}
 	switch {
+	case err != nil && err != io.EOF: // which says more than what follows from it
+		return n, v.sent.fail(fmt.Errorf("%s: cannot upload the blob %s: %w", v.r.Name(), v.desc.Digest, err))
 	case v.n > v.desc.Size:
 		return 0, v.sent.fail(v.r.wrong(v.call, fmt.Sprintf("the content to be sent has more than the %d bytes that its descriptor says", v.desc.Size)))
 	case v.n == v.desc.Size && n > 0 && !v.verifier.Verified():
 		return 0, v.sent.fail(v.r.wrong(v.call, fmt.Sprintf("the %d bytes to be sent have another digest", v.n)))
 	case err == io.EOF && v.n < v.desc.Size:
 		return n, v.sent.fail(v.r.wrong(v.call, fmt.Sprintf("the content to be sent ends after %d bytes of %d", v.n, v.desc.Size)))
-	case err != nil && err != io.EOF:
-		return n, v.sent.fail(fmt.Errorf("%s: cannot upload the blob %s: %w", v.r.Name(), v.desc.Digest, err))
 	}
 	return n, err
 }

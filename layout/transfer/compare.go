@@ -3,9 +3,14 @@ package transfer
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+	"oras.land/oras-go/v2/errdef"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // keptContent is how many bytes of manifests a Plan carries; the rest are read
@@ -43,7 +48,29 @@ func (d *differ) compare(ctx context.Context) error {
 			blobs = append(blobs, n)
 		}
 	}
-	return d.each(ctx, blobs, d.has)
+	if err := d.each(ctx, blobs, d.has); err != nil {
+		return err
+	}
+	return d.each(ctx, blobs, d.inspect)
+}
+
+// inspect looks at a blob in the source that the destination lacks, and that is to be
+// brought as Execute brings it.
+func (d *differ) inspect(ctx context.Context, n *node) error {
+	if n.presence != Absent || d.opts.Inspect == NoInspection {
+		return nil
+	}
+	rc, err := d.src.Fetch(ctx, n.desc)
+	if errors.Is(err, errdef.ErrNotFound) && imagespec.IsNondistributable(n.desc.MediaType) && len(n.desc.URLs) > 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if d.opts.Inspect == InspectContent {
+		_, err = io.Copy(io.Discard, rc)
+	}
+	return errors.Join(err, rc.Close())
 }
 
 // has looks at one node. A referrer that the destination does not list as one is

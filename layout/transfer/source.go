@@ -33,9 +33,28 @@ func NewLayout(reader *layout.Reader, name string) *Layout {
 	return &Layout{reader: reader, name: name}
 }
 
-// Fetch reads a blob, verified.
+// Fetch reads a blob, verified. Its errors name the layout.
 func (l *Layout) Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error) {
-	return l.reader.Fetch(ctx, desc)
+	rc, err := l.reader.Fetch(ctx, desc)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", l.name, err)
+	}
+	return &content{rc, l.name}, nil
+}
+
+// content is a blob whose errors name the layout that it is in.
+type content struct {
+	io.ReadCloser
+	name string
+}
+
+// Read names the layout in all errors but io.EOF.
+func (c *content) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("%s: %w", c.name, err)
+	}
+	return n, err
 }
 
 // Resolve finds the entry with a ref name.

@@ -133,11 +133,25 @@ type Options struct {
 	// MountFrom is a repository of the destination's registry from which blobs are
 	// mounted. Empty is none.
 	MountFrom string
+	// Inspect is how closely blobs that are to be brought are looked at in the source.
+	Inspect Inspection
 	// Local is asked for manifests before the source is. It may be nil.
 	Local Fetcher
 	// Parallelism is the number of requests at a time; 0 is 4.
 	Parallelism int
 }
+
+// Inspection is how closely Diff looks at the blobs that a source is to give. One that
+// is missing or torn is an error then, before anything is written.
+type Inspection int
+
+// The inspections: none, as for a registry, whose blobs are verified while they come;
+// that each can be opened and has its length; that each has its digest.
+const (
+	NoInspection Inspection = iota
+	InspectLength
+	InspectContent
+)
 
 // ExecuteOptions shape Execute.
 type ExecuteOptions struct {
