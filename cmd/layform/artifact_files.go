@@ -77,6 +77,9 @@ func (c *layoutCatCmd) printTitled(ctx context.Context, a *app, img *image) (err
 	case a.json:
 		return noJSON()
 	}
+	if err := img.verify(ctx, found[0].desc); err != nil {
+		return err
+	}
 	in, err := img.store.Fetch(ctx, found[0].desc)
 	if err != nil {
 		return err

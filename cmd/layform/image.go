@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"runtime"
 
@@ -92,6 +93,20 @@ func (img *image) entries(ctx context.Context, l ocispec.Descriptor, visit func(
 		return stage.Entries(ctx, img.store.store, l, !img.files.OmitDigests, visit)
 	}
 	return stage.DeriveEntries(ctx, img.store.Reader, l, !img.files.OmitDigests, visit)
+}
+
+// verify reads the blob of a layer, and gives an error where it is missing or not what
+// its digest says.
+func (img *image) verify(ctx context.Context, l ocispec.Descriptor) error {
+	rc, err := img.store.Fetch(ctx, l)
+	if err == nil {
+		_, err = io.Copy(io.Discard, rc)
+		err = errors.Join(err, rc.Close())
+	}
+	if err != nil {
+		return &failure{message: err.Error(), err: err, hint: "layform layout validate tells all that is wrong; layform apply builds again what a spec describes"}
+	}
+	return nil
 }
 
 // chunks is the table of contents of a layer without its entries. It has no chunks

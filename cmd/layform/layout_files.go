@@ -17,13 +17,19 @@ type layoutLsCmd struct {
 	Path string `arg:"" optional:"" name:"path" default:"/" help:"The file, or the directory to list with all below it."`
 }
 
-// Run lists the files that the layers make up together.
+// Run lists the files that the layers make up together, once it has seen that all of
+// these are what their digests say: tables of contents outlive the blobs.
 func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
 	img, err := c.open(ctx, a.json)
 	if err != nil {
 		return err
 	}
 	defer img.store.Close()
+	for _, l := range img.layers {
+		if err := img.verify(ctx, l); err != nil {
+			return err
+		}
+	}
 	if img.titled != nil {
 		return c.listTitled(a, img.titled)
 	}
@@ -54,7 +60,9 @@ type layoutCatCmd struct {
 	Path string `arg:"" name:"path" help:"The file; links are followed inside the image."`
 }
 
-// Run prints the file, and reads no more of its layer than it needs.
+// Run prints the file, once it has seen that the layer is what its digest says, so that
+// no byte comes out that is not of the image. Of that it decompresses no more than it
+// needs.
 func (c *layoutCatCmd) Run(ctx context.Context, a *app) error {
 	img, err := c.open(ctx, true)
 	if err != nil {
@@ -73,6 +81,9 @@ func (c *layoutCatCmd) Run(ctx context.Context, a *app) error {
 	}
 	if a.json {
 		return noJSON()
+	}
+	if err := img.verify(ctx, img.layers[f.ContentLayer]); err != nil {
+		return err
 	}
 	blob, err := img.store.ReaderAt(ctx, img.layers[f.ContentLayer].Digest)
 	if err != nil {
