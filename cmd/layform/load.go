@@ -23,6 +23,14 @@ func (f specFlags) dir() string {
 	return filepath.Dir(f.File)
 }
 
+// name is that of the one spec file; empty for all of the directory.
+func (f specFlags) name() string {
+	if f.File == "" {
+		return ""
+	}
+	return filepath.Base(f.File)
+}
+
 // load loads the spec, shows its warnings, and gives its mistakes as an error.
 func (a *app) load(f specFlags, v valueFlags) (*spec.Spec, error) {
 	opts, err := a.values(v)
@@ -44,6 +52,24 @@ func (a *app) loadBased(ctx context.Context, f specFlags, v valueFlags, b *bases
 	return a.loadWith(f, opts)
 }
 
+// loadPlace is load for a spec of which only its name, and the path of its layout, are
+// used. Where these do not depend on variables that have no value, none is asked for.
+func (a *app) loadPlace(f specFlags, v valueFlags) (*spec.Spec, error) {
+	sp, err := a.load(f, v)
+	if err == nil {
+		return sp, nil
+	}
+	opts, wrong := a.values(v)
+	if wrong != nil {
+		return nil, wrong
+	}
+	opts.CheckOnly, opts.File = true, f.name()
+	if sp, diags := spec.Load(f.dir(), opts); !diags.HasErrors() && sp.LayoutPath != "" {
+		return sp, nil
+	}
+	return nil, err
+}
+
 // check is load for a spec that is not used: variables may be without values.
 func (a *app) check(f specFlags, v valueFlags) error {
 	opts, err := a.values(v)
@@ -56,9 +82,7 @@ func (a *app) check(f specFlags, v valueFlags) error {
 }
 
 func (a *app) loadWith(f specFlags, opts spec.LoadOptions) (*spec.Spec, error) {
-	if f.File != "" {
-		opts.File = filepath.Base(f.File)
-	}
+	opts.File = f.name()
 	sp, diags := spec.Load(f.dir(), opts)
 	a.files = sp.Files
 	if diags.HasErrors() {

@@ -48,7 +48,7 @@ func (c *outputCmd) Run(ctx context.Context, a *app) error {
 
 // stage reads the staging state of the spec.
 func (a *app) stage(ctx context.Context, f specFlags, v valueFlags) (*stage.Stage, error) {
-	sp, err := a.load(f, v)
+	sp, err := a.loadPlace(f, v)
 	if err != nil {
 		return nil, err
 	}

@@ -128,6 +128,9 @@ func (a *app) compose(ctx context.Context, made *planned, s specFlags, v valueFl
 	load := func() (*spec.Spec, error) { return a.loadBased(ctx, s, v, made.bases) }
 	if mode.destroy {
 		load = func() (*spec.Spec, error) { return a.load(s, v) }
+		if mode.now { // a plan that is saved holds the values
+			load = func() (*spec.Spec, error) { return a.loadPlace(s, v) }
+		}
 	}
 	sp, err := load()
 	if err != nil {

@@ -32,7 +32,7 @@ func (c *pushCmd) Run(ctx context.Context, a *app) (err error) {
 	if dst.Transport != ref.Registry {
 		return &failure{message: fmt.Sprintf("push goes to a registry, and %s is none", dst), hint: "layform copy copies between any two places"}
 	}
-	sp, err := a.load(c.specFlags, c.valueFlags)
+	sp, err := a.loadPlace(c.specFlags, c.valueFlags)
 	if err != nil {
 		return err
 	}

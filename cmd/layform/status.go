@@ -41,7 +41,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 // state reads what the layout holds for the spec. With check, every blob is
 // hashed, and objects that are not built yet are listed as well.
 func (a *app) state(ctx context.Context, f specFlags, v valueFlags, check bool) (*view.State, error) {
-	sp, err := a.load(f, v)
+	sp, err := a.loadPlace(f, v)
 	if err != nil {
 		return nil, err
 	}
