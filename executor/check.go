@@ -71,8 +71,8 @@ func (r *run) checkLayout(ctx context.Context) error {
 	return nil
 }
 
-// load loads the spec of a saved plan from what the plan records, and checks that
-// files that it was made from are what they were.
+// load loads the spec of a saved plan from what the plan records, whatever its files
+// hold by now, and checks that files that functions read are what they were.
 func (r *run) load(ctx context.Context) (*spec.Spec, error) {
 	record := r.plan.Spec
 	opts := spec.LoadOptions{
@@ -89,9 +89,6 @@ func (r *run) load(ctx context.Context) (*spec.Spec, error) {
 		return nil, diags
 	}
 	sp.File = record.File // recorded sources do not tell
-	if name, changed := spec.SourcesChanged(r.opts.Dir, record.File, record.Sources); changed {
-		return nil, &planner.StaleError{What: "the spec file " + name}
-	}
 	if !r.plan.Options.Destroy {
 		now := sp.Inputs()
 		for _, in := range record.Inputs {

@@ -21,8 +21,6 @@ func TestStalePlans(t *testing.T) {
 		move func(*world)
 	}{
 		{"a copied file", func(w *world) { w.write("app/run", "#!/bin/walk\n") }},
-		{"the spec file", func(w *world) { w.write("layform.hcl", image+"# a word\n") }},
-		{"a new spec file", func(w *world) { w.write("more.layform.hcl", "locals {}\n") }},
 		{"a file of a layer that stays", func(w *world) { w.write("lib/a", "library A") }},
 		{"a new file in a copied tree", func(w *world) { w.write("app/more", "") }},
 		{"the layout", func(w *world) {

@@ -12,7 +12,8 @@ import (
 // names the first that differs: edited, gone, or new. file is the one file
 // that was loaded, empty when all files of the directory were. A directory that
 // has none of the files, as when a saved plan was carried to another machine,
-// holds nothing that could have changed.
+// holds nothing that could have changed. A plan does what the sources in it say: that
+// the files say something else by now is worth a warning, and no more.
 func SourcesChanged(dir, file string, sources []Source) (string, bool) {
 	known := map[string]bool{}
 	for _, s := range sources {

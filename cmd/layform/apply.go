@@ -69,6 +69,9 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 	if err := refuseVars(p, c.Var); err != nil {
 		return err
 	}
+	if err := a.warnOfEdits(p); err != nil {
+		return err
+	}
 	values, err := a.values(c.valueFlags)
 	if err != nil {
 		return err
@@ -90,6 +93,20 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 	}
 	store.Remember(made.cache)
 	return a.execute(ctx, made, &values, c.runFlags)
+}
+
+// warnOfEdits warns where the files of the spec are not those that a saved plan was
+// made from. The plan holds their text and is carried out as it is, here as on a machine
+// that has none of the files.
+func (a *app) warnOfEdits(p *planner.Plan) error {
+	name, changed := spec.SourcesChanged(cmp.Or(p.Spec.Dir, "."), p.Spec.File, p.Spec.Sources)
+	if !changed {
+		return nil
+	}
+	return a.warn(hcl.Diagnostics{{
+		Severity: hcl.DiagWarning, Summary: "The spec changed after the plan was made",
+		Detail: fmt.Sprintf("%s is not the file that the plan was made from. What the plan holds is carried out; a new plan shows what the file asks for now.", name),
+	}})
 }
 
 // refuseShape refuses flags that shape a plan beside a plan that is made already.
