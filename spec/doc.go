@@ -20,6 +20,12 @@
 // this package has what is between them: declarations, variables, the reference
 // graph, and the decoding and checking of objects.
 //
+// Dynamic blocks are expanded here and not by hcl/ext/dynblock, which evaluates for_each
+// and labels while a body is taken apart: by the evaluator of HCL itself, without the
+// budgets and the sensitive values of package eval, and once more for each state of
+// what is known. A body is taken apart once here, and a block of an unknown type or a
+// label that is missing is a diagnostic with the names that there are.
+//
 // What holds:
 //
 //   - The same sources, variables and inputs evaluate to the same objects, on any

@@ -67,18 +67,12 @@ func image(ctx context.Context, src Source, root ocispec.Descriptor, platform *o
 	r := &reading{ctx: ctx, src: src, seen: map[digest.Digest]bool{}}
 	b := &spec.BaseImage{}
 	desc := root
-	for depth := 0; platform != nil && imagespec.IsIndex(desc.MediaType); depth++ {
-		if depth == imagespec.MaxGraphDepth {
-			return nil, fmt.Errorf("its indexes are nested more than %d deep", imagespec.MaxGraphDepth)
-		}
-		doc, _, err := r.document(desc)
-		if err != nil {
+	if platform != nil && imagespec.IsIndex(root.MediaType) {
+		var err error
+		if desc, err = layout.ChooseImage(ctx, r.read, root, *platform); err != nil {
 			return nil, err
 		}
 		b.Index = root.Digest
-		if desc, err = choose(doc.Manifests, *platform); err != nil {
-			return nil, fmt.Errorf("the index %s %w", root.Digest, err)
-		}
 	}
 	doc, data, err := r.document(desc)
 	if err != nil {
@@ -94,12 +88,26 @@ func image(ctx context.Context, src Source, root ocispec.Descriptor, platform *o
 		if err := r.config(b, doc); err != nil {
 			return nil, err
 		}
-		if is := b.Config.Image.Platform; platform != nil && (is == nil || !suits(*is, *platform)) {
-			return nil, fmt.Errorf("it is for %s, not for %s", platformText(is), imagespec.PlatformText(*platform))
+		if err := suits(b, platform); err != nil {
+			return nil, err
 		}
 		b.Descriptor.Platform = b.Config.Image.Platform
 	}
 	return b, nil
+}
+
+// suits checks that an image is for the platform that is wanted, if one is.
+func suits(b *spec.BaseImage, want *ocispec.Platform) error {
+	is := b.Config.Image.Platform
+	switch {
+	case want == nil:
+		return nil
+	case is == nil:
+		return &layout.PlatformError{Digest: b.Descriptor.Digest, Want: *want}
+	case imagespec.ChoosePlatform(*want, []ocispec.Platform{*is}) == nil:
+		return &layout.PlatformError{Digest: b.Descriptor.Digest, Want: *want, Have: []string{imagespec.PlatformText(*is)}}
+	}
+	return nil
 }
 
 // reading reads one image.
@@ -121,6 +129,11 @@ func (r *reading) data(desc ocispec.Descriptor) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(in, imagespec.MaxDocument+1))
 	return data, errors.Join(err, in.Close())
+}
+
+// read is data as layout.ChooseImage wants it.
+func (r *reading) read(_ context.Context, desc ocispec.Descriptor) ([]byte, error) {
+	return r.data(desc)
 }
 
 // document reads a manifest or an index.

@@ -166,9 +166,9 @@ func TestWrongImages(t *testing.T) {
 		platform string
 		want     string
 	}{
-		"another platform":      {func(s *shelf) ocispec.Descriptor { return s.image(plainConfig) }, "linux/amd64", "it is for linux/arm64/v8, not for linux/amd64"},
+		"another platform":      {func(s *shelf) ocispec.Descriptor { return s.image(plainConfig) }, "linux/amd64", "has no image for linux/amd64; it has linux/arm64/v8"},
 		"platform not in index": {func(s *shelf) ocispec.Descriptor { return s.index(on(s.image(plainConfig), "linux", "arm64", "v8")) }, "linux/s390x", "has no image for linux/s390x; it has linux/arm64/v8"},
-		"no platforms":          {func(s *shelf) ocispec.Descriptor { return s.index(s.image(plainConfig)) }, "linux/s390x", "has no image for any platform"},
+		"no platforms":          {func(s *shelf) ocispec.Descriptor { return s.index(s.image(plainConfig)) }, "linux/s390x", "has no image for linux/s390x; it has linux/arm64/v8"},
 		"no manifest":           {func(s *shelf) ocispec.Descriptor { return s.put("text/plain", []byte("x")) }, "", "is of type text/plain, and no manifest or index"},
 		"both": {func(s *shelf) ocispec.Descriptor {
 			return s.put(ocispec.MediaTypeImageIndex, []byte(`{"schemaVersion":2,"manifests":[],"layers":[]}`))

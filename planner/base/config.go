@@ -127,37 +127,3 @@ func split(data []byte, names []string) (known, extra map[string]json.RawMessage
 	}
 	return known, extra, nil
 }
-
-// choose finds the entry of an index for a platform.
-func choose(entries []ocispec.Descriptor, platform ocispec.Platform) (ocispec.Descriptor, error) {
-	var names []string
-	for _, e := range entries {
-		switch {
-		case e.Platform == nil || e.Platform.OS == imagespec.Unknown:
-		case suits(*e.Platform, platform):
-			return e, nil
-		default:
-			names = append(names, imagespec.PlatformText(*e.Platform))
-		}
-	}
-	if len(names) == 0 {
-		return ocispec.Descriptor{}, fmt.Errorf("has no image for any platform")
-	}
-	return ocispec.Descriptor{}, fmt.Errorf("has no image for %s; it has %s", imagespec.PlatformText(platform), strings.Join(names, ", "))
-}
-
-// suits reports whether an image for one platform is what is wanted for another.
-func suits(is, want ocispec.Platform) bool {
-	if want.Variant == "" {
-		is.Variant = ""
-	}
-	is.OSVersion, is.OSFeatures = "", nil
-	return imagespec.SamePlatform(is, want)
-}
-
-func platformText(p *ocispec.Platform) string {
-	if p == nil {
-		return "no platform"
-	}
-	return imagespec.PlatformText(*p)
-}
