@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
@@ -266,6 +267,19 @@ func TestDockerManifest(t *testing.T) {
 	}
 	if got := member(t, data, images[0].Layers[0]); !bytes.Equal(got, layerTar(t, "app", "for amd64")) {
 		t.Errorf("the layer is %q", got)
+	}
+	// A platform without a variant takes every variant.
+	v8 := newSample(t)
+	doc, err := v8.store.Document(t.Context(), v8.index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc.Manifests[1].Platform.Variant = "v8"
+	changed := put(t, v8.store, ocispec.MediaTypeImageIndex, ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: doc.Manifests})
+	v8.tag(t, changed, "v1")
+	_, data = export(t, v8.store.Reader, archive.WriteOptions{Docker: &archive.Docker{Name: "app", Platform: ocispec.Platform{OS: "linux", Architecture: "arm64"}}})
+	if !bytes.Contains(member(t, data, "manifest.json"), []byte("app:v1")) {
+		t.Error("no image for linux/arm64 was found")
 	}
 	// A layout without images.
 	_, err = archive.SumOf(t.Context(), layout.Empty("x"), archive.WriteOptions{Docker: &archive.Docker{}})

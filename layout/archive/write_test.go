@@ -410,6 +410,31 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// What a killed writer left of the same file is removed by the next, and nothing else is.
+func TestExportAfterKill(t *testing.T) {
+	s := newSample(t)
+	dir := t.TempDir()
+	for _, name := range []string{".x.tar-0123456789abcdef01234567", ".y.tar-0123456789abcdef01234567", ".x.tar-short"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half a tar"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := archive.Export(t.Context(), s.store.Reader, root(t, dir), "x.tar", archive.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want := []string{".x.tar-short", ".y.tar-0123456789abcdef01234567", "x.tar"}; !slices.Equal(names, want) {
+		t.Errorf("there is %q, want %q", names, want)
+	}
+}
+
 func TestEmptyExport(t *testing.T) {
 	_, data := export(t, layout.Empty("nothing"), archive.WriteOptions{})
 	want := []string{"blobs/", "blobs/sha256/", "index.json", "oci-layout"}
