@@ -1,7 +1,3 @@
-// Package archive reads a layout in a tar: plain, or compressed with gzip or zstd. An
-// Archive is a layout.Tree, so that a layout.Reader over it reads the layout as it
-// reads one in a directory. Nothing is unpacked by name: a compressed tar is
-// decompressed once, into a file without a name, and read at any place there.
 package archive
 
 import (

@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -194,5 +195,71 @@ func TestArchiveOfBadBytes(t *testing.T) {
 			t.Errorf("the tar is another one: %v", err)
 		}
 		alone(t, file)
+	}
+}
+
+// A pull into a tar that fails at any request leaves the tar as it was and nothing beside
+// it, and the next one makes the same tar as one that met no fault.
+func TestFaultsOfArchive(t *testing.T) {
+	s := newSample(t)
+	first := filepath.Join(t.TempDir(), "first.tar")
+	if err := into(t, transfer.NewDirectory(s.store), first, rootsOf(s.arm64, "old"), nil); err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := into(t, transfer.NewDirectory(s.store), first, s.roots("v1"), nil); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, fault := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reg := registrytest.New(t)
+			if _, _, err := s.push(t, reg, "app", transfer.Options{Referrers: true}, "v1"); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "x.tar")
+			attempt := func() ([]byte, error) {
+				if err := os.WriteFile(file, old, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				err := into(t, transfer.NewRepository(repository(t, reg, "app")), file, s.roots("v1"), nil)
+				alone(t, file)
+				data, readErr := os.ReadFile(file)
+				if readErr != nil {
+					t.Fatal(readErr)
+				}
+				return data, err
+			}
+			reg.Forget()
+			if data, err := attempt(); err != nil || !bytes.Equal(data, want) {
+				t.Fatalf("without a fault the tar is another one: %v", err)
+			}
+			for at, total := 0, reg.Count("", ""); at < total; at += step() {
+				for _, fault.Times = range []int{1, 0} {
+					fault.After = at
+					reg.Fault(fault)
+					data, err := attempt()
+					reg.NoFaults()
+					place := fmt.Sprintf("at request %d, %d times: %v", at, fault.Times, err)
+					switch {
+					case err != nil && !bytes.Equal(data, old):
+						t.Errorf("%s: the tar is not the old one", place)
+					case err == nil && !bytes.Equal(data, want) && !fault.Wrong:
+						// Nothing vouches for a list of referrers: a wrong byte may lose one.
+						t.Errorf("%s: the tar is another one", place)
+					}
+				}
+			}
+			if data, err := attempt(); err != nil || !bytes.Equal(data, want) {
+				t.Errorf("after all the tar is another one: %v", err)
+			}
+		})
 	}
 }
