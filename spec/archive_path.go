@@ -37,7 +37,7 @@ func archivePathProblem(text string) error {
 }
 
 // archiveInLayout reports whether the archive would be in the layout that it holds.
-func (p *program) archiveInLayout() bool {
+func (p *module) archiveInLayout() bool {
 	layout, err := p.absolute(p.layoutPath)
 	if err != nil {
 		return false // the directory of the spec cannot be told: loading it fails
@@ -51,7 +51,7 @@ func (p *program) archiveInLayout() bool {
 }
 
 // absolute is a path of the layout block from the root.
-func (p *program) absolute(text string) (string, error) {
+func (p *module) absolute(text string) (string, error) {
 	at := filepath.FromSlash(text)
 	if filepath.IsAbs(at) {
 		return filepath.Clean(at), nil
@@ -61,7 +61,7 @@ func (p *program) absolute(text string) (string, error) {
 
 // archiveEnclosed refuses layers that take along the archive of the layout that they are
 // in: every apply would change them, and no plan would ever be empty.
-func (p *program) archiveEnclosed(l *Layer) hcl.Diagnostics {
+func (p *module) archiveEnclosed(l *Layer) hcl.Diagnostics {
 	archive, ok := p.inside(p.archivePath)
 	if !ok {
 		return nil

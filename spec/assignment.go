@@ -30,7 +30,7 @@ type candidate struct {
 }
 
 // resolve gives the value in the type of the variable.
-func (p *program) resolve(c candidate, v *variable) (cty.Value, hcl.Diagnostics) {
+func (p *module) resolve(c candidate, v *variable) (cty.Value, hcl.Diagnostics) {
 	value := c.value
 	if c.isText {
 		var diags hcl.Diagnostics
@@ -59,7 +59,7 @@ func (v *variable) notLiteral(rng hcl.Range) *hcl.Diagnostic {
 
 // parseText reads the text of an assignment: as it is for a primitive type,
 // comma-separated for a list of strings, and else as HCL.
-func (p *program) parseText(c candidate, v *variable) (cty.Value, hcl.Diagnostics) {
+func (p *module) parseText(c candidate, v *variable) (cty.Value, hcl.Diagnostics) {
 	switch {
 	case v.untyped || v.typ.IsPrimitiveType():
 		return cty.StringVal(c.text), nil
@@ -113,7 +113,7 @@ func splitCSV(text string) (cty.Value, error) {
 
 // literal evaluates an expression that is data: it refers to nothing and calls no
 // function. Strings in JSON are no templates.
-func (p *program) literal(e hcl.Expression) (cty.Value, hcl.Diagnostics) {
+func (p *module) literal(e hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	const what = "The value of a variable"
 	syntax, ok := e.(hclsyntax.Expression)
 	if !ok {
@@ -149,10 +149,10 @@ func plain(diags hcl.Diagnostics) hcl.Diagnostics {
 }
 
 // given collects the values that were given for variables, rising in rank.
-type given struct{ p *program }
+type given struct{ p *module }
 
 // assignVariables notes for every variable the values that were given for it.
-func (p *program) assignVariables(dir string, opts LoadOptions) hcl.Diagnostics {
+func (p *module) assignVariables(dir string, opts LoadOptions) hcl.Diagnostics {
 	g := &given{p: p}
 	for _, r := range opts.Recorded {
 		if v := p.variables[r.Name]; v != nil {

@@ -123,7 +123,7 @@ func (b *Base) LockKey() string {
 }
 
 // requestBases evaluates the base blocks that something refers to.
-func (p *program) requestBases() ([]BaseRequest, hcl.Diagnostics) {
+func (p *module) requestBases() ([]BaseRequest, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	var requests []BaseRequest
 	used := p.usedBases()
@@ -145,7 +145,7 @@ func (p *program) requestBases() ([]BaseRequest, hcl.Diagnostics) {
 }
 
 // usedBases are the base blocks that an expression of the spec refers to.
-func (p *program) usedBases() map[Address]bool {
+func (p *module) usedBases() map[Address]bool {
 	used := map[Address]bool{}
 	note := func(e *eval.Expression) {
 		for _, edge := range p.edges(e) {
@@ -172,7 +172,7 @@ func (p *program) usedBases() map[Address]bool {
 
 // readsBase reports whether a reference reads a value of a base that nobody has
 // looked for.
-func (p *program) readsBase(r eval.Reference, b *block) bool {
+func (p *module) readsBase(r eval.Reference, b *block) bool {
 	if b.addr.Kind != KindBase || p.resolved {
 		return false
 	}

@@ -14,7 +14,7 @@ import (
 
 // checker holds the objects of a spec against each other.
 type checker struct {
-	p       *program
+	p       *module
 	objects map[Address]*evaluated
 	order   []Address // all objects, sorted
 	outputs []need
@@ -24,7 +24,7 @@ type checker struct {
 }
 
 // check runs all checks across objects and settles what has to be built.
-func (p *program) check(objects map[Address]*evaluated, outputs []need) hcl.Diagnostics {
+func (p *module) check(objects map[Address]*evaluated, outputs []need) hcl.Diagnostics {
 	c := &checker{p: p, objects: objects, outputs: outputs, users: map[Address][]Address{}}
 	for addr := range objects {
 		c.order = append(c.order, addr)

@@ -11,7 +11,7 @@ import (
 )
 
 // hasUnset reports whether the spec is checked without the value of a variable.
-func (p *program) hasUnset() bool {
+func (p *module) hasUnset() bool {
 	for _, v := range p.variables {
 		if v.unset {
 			return true
@@ -22,7 +22,7 @@ func (p *program) hasUnset() bool {
 
 // missingSources warns about the sources of a layer that do not exist, as far as
 // their paths are known. They may still be made before the plan is.
-func (p *program) missingSources(l *Layer, rng hcl.Range) hcl.Diagnostics {
+func (p *module) missingSources(l *Layer, rng hcl.Range) hcl.Diagnostics {
 	root, err := eval.OpenDir(p.library.Dir())
 	if err != nil {
 		return nil // reading the spec says so

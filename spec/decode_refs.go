@@ -44,7 +44,7 @@ func (d *decoder) need(e *eval.Expression, whole bool) {
 
 // objectReferences lists the references to objects that an expression makes: itself,
 // through locals, or through for_each of its block.
-func (p *program) objectReferences(e *eval.Expression, b *block) []eval.Reference {
+func (p *module) objectReferences(e *eval.Expression, b *block) []eval.Reference {
 	var refs []eval.Reference
 	for _, r := range e.References {
 		name, _, _ := r.Name()

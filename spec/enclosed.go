@@ -22,7 +22,7 @@ var (
 
 // enclosed refuses copies that take the layout itself into a layer: every apply
 // would change what the next one copies, and no plan would ever be empty.
-func (p *program) enclosed(l *Layer) hcl.Diagnostics {
+func (p *module) enclosed(l *Layer) hcl.Diagnostics {
 	diags := p.archiveEnclosed(l)
 	layout, ok := p.inside(p.layoutPath)
 	if !ok {
@@ -46,7 +46,7 @@ func (p *program) enclosed(l *Layer) hcl.Diagnostics {
 
 // enclosedSets refuses calls of fileset that list files of the layout, for the
 // same reason.
-func (p *program) enclosedSets() hcl.Diagnostics {
+func (p *module) enclosedSets() hcl.Diagnostics {
 	var written []string
 	if layout, ok := p.inside(p.layoutPath); ok {
 		for _, name := range layoutFiles {
@@ -72,7 +72,7 @@ func (p *program) enclosedSets() hcl.Diagnostics {
 
 // inside is a path of the layout block relative to the spec's directory, with slashes;
 // false where it leads elsewhere.
-func (p *program) inside(text string) (string, bool) {
+func (p *module) inside(text string) (string, bool) {
 	at := filepath.FromSlash(text)
 	if filepath.IsAbs(at) {
 		dir, err := filepath.Abs(p.library.Dir())

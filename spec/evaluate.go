@@ -47,7 +47,7 @@ func (s *session) evaluate(inst *instance) (*evaluated, hcl.Diagnostics) {
 }
 
 // expand evaluates for_each of a block and makes its instances.
-func (p *program) expand(b *block) hcl.Diagnostics {
+func (p *module) expand(b *block) hcl.Diagnostics {
 	if b.forEach == nil {
 		p.instances[b.addr] = &instance{addr: b.addr, block: b}
 		return nil
@@ -123,7 +123,7 @@ type schedule struct {
 }
 
 // schedule orders the nodes of the reference graph.
-func (p *program) schedule() (*schedule, hcl.Diagnostics) {
+func (p *module) schedule() (*schedule, hcl.Diagnostics) {
 	g := p.graph()
 	order, wrong, diags := g.sort()
 	late := map[node]bool{}
@@ -136,7 +136,7 @@ func (p *program) schedule() (*schedule, hcl.Diagnostics) {
 // evaluateGraph evaluates variables, locals and for_each expressions in the order of
 // the graph: those that bases are found with or, with late set, those that are made
 // from bases. What cannot be evaluated is marked as wrong.
-func (p *program) evaluateGraph(c *schedule, late bool) hcl.Diagnostics {
+func (p *module) evaluateGraph(c *schedule, late bool) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	if late { // what the locals of bases made of other bases was not known yet
 		clear(c.s.objects)
@@ -168,7 +168,7 @@ func (p *program) evaluateGraph(c *schedule, late bool) hcl.Diagnostics {
 	return diags
 }
 
-func (p *program) evaluateLocal(s *session, l *local) hcl.Diagnostics {
+func (p *module) evaluateLocal(s *session, l *local) hcl.Diagnostics {
 	v, diags := s.local(l.name)
 	if diags.HasErrors() {
 		l.expr.Invalid = true

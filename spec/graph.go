@@ -89,7 +89,7 @@ type graph struct {
 }
 
 // graph builds the reference graph over variables, locals and blocks.
-func (p *program) graph() *graph {
+func (p *module) graph() *graph {
 	g := &graph{edges: map[node][]edge{}}
 	for _, name := range keysOf(p.variables) {
 		n := node{variable: name}
@@ -116,7 +116,7 @@ func (p *program) graph() *graph {
 }
 
 // edges lists the direct references of an expression.
-func (p *program) edges(e *eval.Expression) []edge {
+func (p *module) edges(e *eval.Expression) []edge {
 	var edges []edge
 	for _, r := range e.References {
 		name, _, _ := r.Name()
@@ -135,7 +135,7 @@ func (p *program) edges(e *eval.Expression) []edge {
 
 // configEdges adds edges from a config to the layers of the manifests that use it: it
 // holds their diffIDs and history.
-func (p *program) configEdges(g *graph) {
+func (p *module) configEdges(g *graph) {
 	for _, n := range g.nodes {
 		if n.block.Kind != KindManifest {
 			continue
@@ -155,7 +155,7 @@ func (p *program) configEdges(g *graph) {
 
 // reachable lists the blocks of a kind that an attribute refers to, itself or
 // through locals.
-func (p *program) reachable(g *graph, a *attribute, kind Kind) []edge {
+func (p *module) reachable(g *graph, a *attribute, kind Kind) []edge {
 	if a == nil {
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // header evaluates the layform and layout blocks.
-func (p *program) header() hcl.Diagnostics {
+func (p *module) header() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for i, b := range p.layforms {
 		if i > 0 {
@@ -44,7 +44,7 @@ func repeated(kind string, rng, first hcl.Range) *hcl.Diagnostic {
 	}
 }
 
-func (p *program) layformBlock(b *plainBlock) hcl.Diagnostics {
+func (p *module) layformBlock(b *plainBlock) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	if a, ok := b.attrs["name"]; ok {
 		v, more := p.constant(a.expr, a.schema, "The name of a spec")
@@ -82,7 +82,7 @@ func (p *program) layformBlock(b *plainBlock) hcl.Diagnostics {
 	return diags
 }
 
-func (p *program) layoutBlock(b *plainBlock) hcl.Diagnostics {
+func (p *module) layoutBlock(b *plainBlock) hcl.Diagnostics {
 	a, ok := b.attrs["path"]
 	if !ok {
 		return hcl.Diagnostics{{
@@ -102,7 +102,7 @@ func (p *program) layoutBlock(b *plainBlock) hcl.Diagnostics {
 }
 
 // filePath evaluates a path of the layout block, for which problem says what is wrong.
-func (p *program) filePath(a *attribute, what string, problem func(string) error) (string, hcl.Diagnostics) {
+func (p *module) filePath(a *attribute, what string, problem func(string) error) (string, hcl.Diagnostics) {
 	if diags := p.checkNames(a.expr, scope{what: what, roots: []string{rootVar, rootLocal}}); diags.HasErrors() || p.skips(a.expr) {
 		return "", diags
 	}

@@ -111,7 +111,7 @@ func TestLargeDocuments(t *testing.T) {
 // block and into every function: no message, field, address or output shows it.
 func TestSensitiveEverywhere(t *testing.T) {
 	texts := sensitiveAttributes()
-	for _, name := range newProgram(".", "").library.FunctionNames() {
+	for _, name := range newModule(".", "").library.FunctionNames() {
 		for _, args := range []string{"var.s", "var.s, var.s", "1, var.s", "var.s, 1", "[var.s], 1, var.s", "var.s, {}", `{ (var.s) = 1 }, var.s`} {
 			texts = append(texts, "output \"o\" {\n sensitive = true\n value = "+name+"("+args+")\n}\n")
 		}

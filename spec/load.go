@@ -19,7 +19,7 @@ import (
 
 // loading is one run of Load.
 type loading struct {
-	p         *program
+	p         *module
 	dir       string
 	opts      LoadOptions
 	sources   []Source
@@ -217,7 +217,7 @@ func listFiles(dir string) ([]string, *hcl.Diagnostic) {
 }
 
 // checkAllNames checks the references of everything that is declared.
-func (p *program) checkAllNames() hcl.Diagnostics {
+func (p *module) checkAllNames() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	object := append([]string{rootVar, rootLocal}, addr.KindNames()...)
 	for _, name := range keysOf(p.variables) {

@@ -31,7 +31,7 @@ type scope struct {
 
 // checkNames checks that everything an expression refers to exists, and marks
 // the expression as wrong otherwise.
-func (p *program) checkNames(e *eval.Expression, s scope) hcl.Diagnostics {
+func (p *module) checkNames(e *eval.Expression, s scope) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, r := range e.References {
 		if problem := p.checkReference(r, s); problem != nil {
@@ -55,7 +55,7 @@ func (p *program) checkNames(e *eval.Expression, s scope) hcl.Diagnostics {
 	return diags
 }
 
-func (p *program) checkReference(r eval.Reference, s scope) *hcl.Diagnostic {
+func (p *module) checkReference(r eval.Reference, s scope) *hcl.Diagnostic {
 	problem := func(rng hcl.Range, format string, args ...any) *hcl.Diagnostic {
 		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid reference", Detail: fmt.Sprintf(format, args...), Subject: &rng}
 	}
@@ -116,7 +116,7 @@ func allowedRoots(roots []string) string {
 }
 
 // checkObjectReference checks a reference such as layer.app["x"].digest.
-func (p *program) checkObjectReference(r eval.Reference) *hcl.Diagnostic {
+func (p *module) checkObjectReference(r eval.Reference) *hcl.Diagnostic {
 	addr, _ := r.Block()
 	_, rng, _ := r.Name()
 	problem := func(rng hcl.Range, format string, args ...any) *hcl.Diagnostic {
@@ -147,7 +147,7 @@ func (p *program) checkObjectReference(r eval.Reference) *hcl.Diagnostic {
 }
 
 // blockHint suggests another block for an address that does not exist.
-func (p *program) blockHint(addr Address) string {
+func (p *module) blockHint(addr Address) string {
 	var same, others []string
 	for a := range p.blocks {
 		if a.Kind == addr.Kind {
@@ -166,7 +166,7 @@ func (p *program) blockHint(addr Address) string {
 	return ""
 }
 
-func (p *program) functionHint(name string) string {
+func (p *module) functionHint(name string) string {
 	switch name {
 	case "timestamp", "plantimestamp", "uuid", "bcrypt", "rsadecrypt":
 		return " No function of a spec reads a clock or random numbers, for the same spec gives the same bytes."

@@ -323,10 +323,10 @@ manifest "a" {
   layers        = [layer.base, layer.a[each.key]]
 }
 `, n)))
-		ses := newSession(s.program, nil)
+		ses := newSession(s.root, nil)
 		for _, addr := range s.Addresses() {
-			one := newSession(s.program, nil)
-			if _, diags := one.evaluate(s.program.instances[addr]); diags.HasErrors() {
+			one := newSession(s.root, nil)
+			if _, diags := one.evaluate(s.root.instances[addr]); diags.HasErrors() {
 				t.Fatal(diags)
 			}
 			for a, v := range one.objects {

@@ -13,7 +13,7 @@ import (
 // session is one evaluation of one or more expressions, with one answer to what
 // is known. It is used by one goroutine.
 type session struct {
-	p          *program
+	p          *module
 	known      Known
 	evaluation *eval.Evaluation
 	locals     map[string]cty.Value
@@ -32,7 +32,7 @@ type env struct {
 	item     cty.Value
 }
 
-func newSession(p *program, known Known) *session {
+func newSession(p *module, known Known) *session {
 	if known == nil {
 		known = func(Address) (Built, bool) { return Built{}, false }
 	}
@@ -48,7 +48,7 @@ func newSession(p *program, known Known) *session {
 
 // skips reports whether an expression cannot be evaluated because something in
 // it, or in what it refers to, is wrong. That has been reported already.
-func (p *program) skips(e *eval.Expression) bool {
+func (p *module) skips(e *eval.Expression) bool {
 	return e.Invalid || slices.ContainsFunc(e.References, func(r eval.Reference) bool {
 		name, _, _ := r.Name()
 		switch r.Root() {

@@ -138,7 +138,7 @@ type Spec struct {
 	// set even when Load reports errors.
 	Files map[string]*hcl.File
 
-	program *program
+	root *module
 	// first are the objects as Load has evaluated them, with nothing built.
 	first map[Address]answer
 	bases []BaseRequest
@@ -150,7 +150,7 @@ type Spec struct {
 // at once; the diagnostics may hold warnings alone. The Spec is never nil, but
 // after an error only its Files may be used.
 func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
-	l := &loading{p: newProgram(dir, opts.Version), dir: dir, opts: opts}
+	l := &loading{p: newModule(dir, opts.Version), dir: dir, opts: opts}
 	l.p.checkOnly, l.p.evaluated = opts.CheckOnly, opts.Evaluated
 	diags, finished := eval.Guard(l.p.watch, l.begin)
 	if finished && l.schedule != nil {
@@ -158,11 +158,11 @@ func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 		diags, finished = eval.Guard(l.p.watch, func() hcl.Diagnostics { return l.finish(diags) })
 	}
 	if !finished {
-		// The evaluation may still be writing to the program, which is left to it.
+		// The evaluation may still be writing to the module, which is left to it.
 		return &Spec{Dir: dir, Files: map[string]*hcl.File{}}, diags
 	}
 	s := &Spec{
-		Name: l.p.name, Dir: dir, File: opts.File, LayoutPath: l.p.layoutPath, ArchivePath: l.p.archivePath, ArchiveRange: l.p.archiveRange, Sources: l.sources, Variables: l.variables, Files: l.p.files, program: l.p, first: l.first, bases: l.bases,
+		Name: l.p.name, Dir: dir, File: opts.File, LayoutPath: l.p.layoutPath, ArchivePath: l.p.archivePath, ArchiveRange: l.p.archiveRange, Sources: l.sources, Variables: l.variables, Files: l.p.files, root: l.p, first: l.first, bases: l.bases,
 	}
 	return s, eval.SortAndDedupe(diags)
 }
@@ -172,22 +172,22 @@ func Load(dir string, opts LoadOptions) (*Spec, hcl.Diagnostics) {
 // reference graph, then by kind, name and key. Layers and configs that no
 // manifest, index or output needs are not among them.
 func (s *Spec) Addresses() []Address {
-	if s.program == nil {
+	if s.root == nil {
 		return nil
 	}
-	return slices.Clone(s.program.addresses)
+	return slices.Clone(s.root.addresses)
 }
 
 // Bases are the bases that something in the spec refers to, in order. Resolved
 // reports whether they were looked for.
 func (s *Spec) Bases() (bases []Object, resolved bool) {
-	if s.program == nil {
+	if s.root == nil {
 		return nil, false
 	}
 	for _, r := range s.bases {
 		bases = append(bases, s.first[r.Address].object)
 	}
-	return bases, s.program.resolved
+	return bases, s.root.resolved
 }
 
 // Evaluate evaluates the object at an address, with the builds that known gives of the
@@ -199,14 +199,14 @@ func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
 	if first, ok := s.first[addr]; ok && known == nil {
 		return first.object, slices.Clone(first.diags)
 	}
-	if s.program == nil || s.program.instances[addr] == nil {
+	if s.root == nil || s.root.instances[addr] == nil {
 		return Object{Address: addr}, hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Unknown address", Detail: fmt.Sprintf("The spec has no object %s.", addr),
 		}}
 	}
 	var o Object
 	diags, finished := s.guarded(known, func(ses *session) hcl.Diagnostics {
-		e, diags := ses.evaluate(s.program.instances[addr])
+		e, diags := ses.evaluate(s.root.instances[addr])
 		o = e.object
 		return diags
 	})
@@ -219,7 +219,7 @@ func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
 // Outputs evaluates the outputs, sorted by name, with the builds that known gives; a
 // nil known knows none.
 func (s *Spec) Outputs(known Known) ([]Output, hcl.Diagnostics) {
-	if s.program == nil {
+	if s.root == nil {
 		return nil, nil
 	}
 	var list []Output
@@ -236,17 +236,17 @@ func (s *Spec) Outputs(known Known) ([]Output, hcl.Diagnostics) {
 
 // guarded runs an evaluation after Load.
 func (s *Spec) guarded(known Known, evaluate func(*session) hcl.Diagnostics) (hcl.Diagnostics, bool) {
-	ses := newSession(s.program, known)
+	ses := newSession(s.root, known)
 	w := new(eval.Watch)
-	ses.evaluation = s.program.library.NewEvaluation(w)
+	ses.evaluation = s.root.library.NewEvaluation(w)
 	return eval.Guard(w, func() hcl.Diagnostics { return evaluate(ses) })
 }
 
 // Inputs lists the files and patterns that functions have read since Load began:
 // sorted, without duplicates.
 func (s *Spec) Inputs() []eval.Input {
-	if s.program == nil {
+	if s.root == nil {
 		return nil
 	}
-	return s.program.library.Inputs()
+	return s.root.library.Inputs()
 }

@@ -49,8 +49,8 @@ func SourcesChanged(dir, file string, sources []Source) (string, bool) {
 // InputChanged reads again what functions have read since Load began, and gives
 // the first input that is no longer the same.
 func (s *Spec) InputChanged() (Input, bool) {
-	if s.program == nil {
+	if s.root == nil {
 		return Input{}, false
 	}
-	return s.program.library.InputChanged()
+	return s.root.library.InputChanged()
 }

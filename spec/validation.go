@@ -12,7 +12,7 @@ import (
 
 // checkVariableNames checks what the default and the validations of a variable
 // refer to.
-func (p *program) checkVariableNames(v *variable) hcl.Diagnostics {
+func (p *module) checkVariableNames(v *variable) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	roots := []string{rootVar, rootLocal}
 	if v.defaultExpr != nil {
@@ -40,7 +40,7 @@ func (v *variable) usedIn(e *eval.Expression) bool {
 }
 
 // validate holds the variable's validation blocks against its value.
-func (p *program) validate(v *variable) hcl.Diagnostics {
+func (p *module) validate(v *variable) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, rule := range v.validations {
 		if v.wrong || p.skips(rule.condition) || p.skips(rule.message) {

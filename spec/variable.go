@@ -44,7 +44,7 @@ type variable struct {
 // validation is a validation block of a variable.
 type validation struct{ condition, message *eval.Expression }
 
-func (p *program) declareVariable(b *hcl.Block) hcl.Diagnostics {
+func (p *module) declareVariable(b *hcl.Block) hcl.Diagnostics {
 	language := schema.Named("variable")
 	content, diags := language.Content(b.Body)
 	v := &variable{name: b.Labels[0], rng: b.DefRange, typ: cty.DynamicPseudoType, untyped: true, nullable: true}
@@ -101,7 +101,7 @@ func (v *variable) declareType(a *hcl.Attribute) hcl.Diagnostics {
 	return diags
 }
 
-func (p *program) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnostics {
+func (p *module) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	flag := func(name string, set *bool) {
 		a, ok := attrs[name]
@@ -128,7 +128,7 @@ func (p *program) variableFlags(v *variable, attrs hcl.Attributes) hcl.Diagnosti
 	return diags
 }
 
-func (p *program) variableDefault(v *variable, a *hcl.Attribute) hcl.Diagnostics {
+func (p *module) variableDefault(v *variable, a *hcl.Attribute) hcl.Diagnostics {
 	e, diags := eval.NewExpression(a.Expr)
 	v.fallbackRng = a.Expr.Range()
 	if len(e.References) > 0 {
@@ -166,7 +166,7 @@ func (v *variable) asDefault(value cty.Value) (cty.Value, hcl.Diagnostics) {
 }
 
 // constant evaluates an expression that may refer to nothing.
-func (p *program) constant(e *eval.Expression, a *schema.Attribute, what string) (cty.Value, hcl.Diagnostics) {
+func (p *module) constant(e *eval.Expression, a *schema.Attribute, what string) (cty.Value, hcl.Diagnostics) {
 	t := a.Converted()
 	if e.Invalid {
 		return cty.UnknownVal(t), nil
@@ -245,7 +245,7 @@ func (v *variable) problem(rng hcl.Range, text string) *hcl.Diagnostic {
 
 // evaluateVariable gives a variable its value: the one of a saved plan, else the
 // last of those that were given, else its default.
-func (p *program) evaluateVariable(s *session, v *variable) hcl.Diagnostics {
+func (p *module) evaluateVariable(s *session, v *variable) hcl.Diagnostics {
 	v.value = cty.UnknownVal(v.typ)
 	if v.wrong {
 		return nil
@@ -272,7 +272,7 @@ func (v *variable) usesDefault() bool {
 
 // choose takes the last of the values that were given for a variable, or its
 // default: where there is none, and in place of a null that is not allowed.
-func (p *program) choose(s *session, v *variable) hcl.Diagnostics {
+func (p *module) choose(s *session, v *variable) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	value, rng := cty.NilVal, v.rng
 	if n := len(v.candidates); n > 0 {
@@ -310,7 +310,7 @@ func (p *program) choose(s *session, v *variable) hcl.Diagnostics {
 }
 
 // defaultOf is the default of a variable, cty.NilVal where it has none.
-func (p *program) defaultOf(s *session, v *variable) (cty.Value, hcl.Diagnostics) {
+func (p *module) defaultOf(s *session, v *variable) (cty.Value, hcl.Diagnostics) {
 	if v.defaultExpr == nil {
 		return v.fallback, nil
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/layform/layform/spec/schema"
 )
 
-// program is a spec after parsing: declarations by name, with expressions that
-// can be evaluated. It does not change once Load is done.
-type program struct {
+// module is the scope of a spec after parsing: declarations by name, with expressions
+// that can be evaluated. A spec has one, its root. It does not change once Load is done.
+type module struct {
 	files   map[string]*hcl.File
 	library *eval.Library
 	version string
@@ -132,8 +132,8 @@ type output struct {
 	sensitive   bool
 }
 
-func newProgram(dir string, version string) *program {
-	p := &program{
+func newModule(dir string, version string) *module {
+	p := &module{
 		files:     map[string]*hcl.File{},
 		library:   eval.NewLibrary(dir),
 		version:   version,
@@ -149,7 +149,7 @@ func newProgram(dir string, version string) *program {
 }
 
 // declare takes in the blocks of all files.
-func (p *program) declare(blocks hcl.Blocks) hcl.Diagnostics {
+func (p *module) declare(blocks hcl.Blocks) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, b := range blocks {
 		switch b.Type {
@@ -174,7 +174,7 @@ func (p *program) declare(blocks hcl.Blocks) hcl.Diagnostics {
 	return diags
 }
 
-func (p *program) plain(b *hcl.Block) (*plainBlock, hcl.Diagnostics) {
+func (p *module) plain(b *hcl.Block) (*plainBlock, hcl.Diagnostics) {
 	language := schema.Named(b.Type)
 	content, diags := language.Content(b.Body)
 	attrs, more := attributesOf(language, content)
@@ -195,7 +195,7 @@ func attributesOf(language *schema.Block, content *hcl.BodyContent) (map[string]
 	return attrs, diags
 }
 
-func (p *program) declareLocals(b *hcl.Block) hcl.Diagnostics {
+func (p *module) declareLocals(b *hcl.Block) hcl.Diagnostics {
 	attrs, diags := b.Body.JustAttributes()
 	for _, name := range keysOf(attrs) {
 		a := attrs[name]
@@ -214,7 +214,7 @@ func (p *program) declareLocals(b *hcl.Block) hcl.Diagnostics {
 	return diags
 }
 
-func (p *program) declareOutput(b *hcl.Block) hcl.Diagnostics {
+func (p *module) declareOutput(b *hcl.Block) hcl.Diagnostics {
 	language := schema.Named("output")
 	content, diags := language.Content(b.Body)
 	attrs, more := attributesOf(language, content)
@@ -243,7 +243,7 @@ func (p *program) declareOutput(b *hcl.Block) hcl.Diagnostics {
 	return diags
 }
 
-func (p *program) declareObject(b *hcl.Block) hcl.Diagnostics {
+func (p *module) declareObject(b *hcl.Block) hcl.Diagnostics {
 	addr := Address{Kind: Kind(b.Type), Name: b.Labels[0]}
 	language := schema.Of(addr.Kind)
 	content, diags := language.Content(b.Body)
@@ -274,7 +274,7 @@ func (p *program) declareObject(b *hcl.Block) hcl.Diagnostics {
 }
 
 // nested takes in a block inside of a layer.
-func (p *program) nested(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
+func (p *module) nested(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 	if b.Type == "dynamic" {
 		return p.dynamic(b)
 	}
@@ -290,7 +290,7 @@ func (p *program) nested(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 	return n, append(diags, more...)
 }
 
-func (p *program) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
+func (p *module) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 	kind := b.Labels[0]
 	language := schema.Of(KindLayer).Block(kind)
 	if candidates := schema.Repeatable(); !slices.Contains(candidates, kind) {
