@@ -102,9 +102,9 @@ func TestLargeDocuments(t *testing.T) {
 	many := "manifest \"m\" {\n for_each = toset([for i in range(%d) : tostring(i)])\n artifact_type = \"a/b\"\n %s\n}\n"
 	mustFail(t, dir, source(fmt.Sprintf(many, 3, `descriptor_annotations = { a = file("big") }`)+"index \"i\" { manifests = values(manifest.m) }\n"),
 		"layform.hcl line 7", "index.i would have more than 4194304 bytes")
-	mustFail(t, dir, source(fmt.Sprintf(many, 10, "tags = [each.key]\n descriptor_annotations = { a = file(\"big\") }")),
-		"layform.hcl line 5", `With the tags of manifest.m["9"], index.json would have more than 16777216 bytes, its limit.`)
-	mustLoad(t, dir, source(fmt.Sprintf(many, 9, "tags = [each.key]\n descriptor_annotations = { a = file(\"big\") }")))
+	mustFail(t, dir, source(fmt.Sprintf(many, 6, "tags = [each.key]\n descriptor_annotations = { a = file(\"big\") }")),
+		"layform.hcl line 5", `With the tags of manifest.m["5"], index.json would have more than 10485760 bytes, its limit.`)
+	mustLoad(t, dir, source(fmt.Sprintf(many, 5, "tags = [each.key]\n descriptor_annotations = { a = file(\"big\") }")))
 }
 
 // TestSensitiveEverywhere puts a sensitive value into every attribute of every

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/layform/layform/layout/registrytest"
 )
 
 // TestExamples applies every example in a copy, checks the layout, and finds
@@ -80,7 +82,8 @@ func generate(t *testing.T, dir, name string) {
 
 // TestExampleDocs runs the commands in the console blocks of the examples'
 // README files and compares what they print. A line … stands for any lines; a
-// command that is followed by nothing may print anything.
+// command that is followed by nothing may print anything. The hosts of registries
+// are registries of the test.
 func TestExampleDocs(t *testing.T) {
 	names, err := filepath.Glob(filepath.Join("..", "..", "examples", "*", "README.md"))
 	if err != nil || len(names) == 0 {
@@ -99,12 +102,13 @@ func TestExampleDocs(t *testing.T) {
 			if err := os.RemoveAll(filepath.Join(dir, "dist")); err != nil {
 				t.Fatal(err)
 			}
+			hosts := strings.NewReplacer("registry.example.com", registrytest.New(t).Host(), "mirror.example.com", registrytest.New(t).Host())
 			sessions := regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 			if len(sessions) == 0 {
 				t.Skip("no console block")
 			}
 			for _, session := range sessions {
-				for _, step := range strings.Split("\n"+session[1], "\n$ ")[1:] {
+				for _, step := range strings.Split("\n"+hosts.Replace(session[1]), "\n$ ")[1:] {
 					command, want, _ := strings.Cut(step, "\n")
 					args := strings.Fields(command)
 					got := tool(t, dir, args[0], args[1:]...)
