@@ -14,7 +14,7 @@ func PlanReport(p *planner.Plan, rows int) *Report {
 	r := &Report{}
 	r.add(driftSection(p.Drift, rows))
 	if p.Recover {
-		r.add(notes(Words("An earlier apply left work behind; the next one finishes it.")))
+		r.add(notes(unfinished(p)...))
 	}
 	if p.Options.TakeOverSpec != "" {
 		r.add(notes(Words("What the spec named "), Name(p.Options.TakeOverSpec), Words(" has in the layout is taken over.")))
@@ -35,6 +35,15 @@ func PlanReport(p *planner.Plan, rows int) *Report {
 	r.add(warningSection(p.Warnings))
 	r.add(summarySection(p))
 	return r
+}
+
+// unfinished says what an earlier apply has left to do.
+func unfinished(p *planner.Plan) Text {
+	text := Text{Words("An earlier apply left work behind; the next one finishes it.")}
+	if s := p.Summary; p.Empty() && s.DeleteBlobs > 0 {
+		text = append(text, Words(" It deletes "), Count(s.DeleteBlobs, "blob"), Words(" ("), Size(s.DeleteBytes), Words(")."))
+	}
+	return text
 }
 
 // noChanges says why there is nothing to do.

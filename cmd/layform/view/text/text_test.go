@@ -55,7 +55,7 @@ func TestPlan(t *testing.T) {
 		{"create", samples.CreatePlan(), Style{}, view.DefaultRows},
 		{"hostile", samples.HostilePlan(), Style{}, view.DefaultRows},
 		{"empty", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x", Index: "sha256:1"}}, Style{}, view.DefaultRows},
-		{"recover", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x", Index: "sha256:1"}, Recover: true}, Style{}, view.DefaultRows},
+		{"recover", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x", Index: "sha256:1"}, Recover: true, Summary: planner.Summary{DeleteBlobs: 2, DeleteBytes: 700}}, Style{}, view.DefaultRows},
 		{"drift-only", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x", Index: "sha256:1"}, Drift: samples.UpdatePlan().Drift[3:4]}, Style{}, view.DefaultRows},
 		{"no-layout", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}}, Style{}, view.DefaultRows},
 		{"no-layout-destroy", &planner.Plan{Layout: planner.LayoutRecord{Path: "dist/x"}, Options: planner.Options{Destroy: true}}, Style{}, view.DefaultRows},
