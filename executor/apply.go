@@ -136,6 +136,9 @@ func (r *run) buildAll(ctx context.Context) error {
 	for _, c := range r.plan.Changes {
 		changes[c.Key()] = c
 	}
+	if err := r.placeLayers(ctx); err != nil {
+		return err
+	}
 	ready := map[string]chan struct{}{}
 	for _, u := range steps {
 		ready[u.Key] = make(chan struct{})
@@ -207,6 +210,9 @@ func (r *run) settle(ctx context.Context, u planner.Step, change planner.Change,
 	staged.Implied = impliedOf(u)
 	if l, ok := object.Body.(*spec.Layer); ok {
 		staged.ContentSensitive = l.ContentSensitive()
+	}
+	if now := r.prior.Evaluated[u.Key]; now.Fingerprint == staged.Fingerprint {
+		staged.Raw, staged.Below = now.Raw, now.Below
 	}
 	r.put(made{step: u, object: object, staged: staged}, planner.NoOp)
 	return nil

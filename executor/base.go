@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -11,8 +12,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
+	"github.com/layform/layform/spec"
 )
 
 // putBases remembers the bases, which need not be built.
@@ -24,6 +28,26 @@ func (r *run) putBases() {
 			r.put(made{step: step, object: o, staged: stage.Object{Descriptor: image.Descriptor}}, planner.NoOp)
 		}
 	}
+}
+
+// placeLayers brings the layers of bases into the layout that must be read before the
+// layers above them can be built, and places those.
+func (r *run) placeLayers(ctx context.Context) error {
+	if len(r.prior.Unplaced) == 0 || r.plan.Options.Destroy {
+		return nil
+	}
+	for _, u := range r.graph.Steps {
+		m, ok := r.prior.Evaluated[u.Key].Object.Body.(*spec.Manifest)
+		if !ok || !slices.ContainsFunc(m.Layers, func(a spec.Address) bool { return r.prior.Unplaced[a] }) {
+			continue
+		}
+		if err := r.implied(ctx, u); err != nil {
+			return addressed(u.Key, err)
+		}
+	}
+	return r.prior.PlaceLayers(ctx, r.graph, r.store, r.root, planner.RefreshOptions{
+		Epoch: r.plan.Spec.Epoch, Parallelism: r.opts.Parallelism, Digests: r.opts.Digests, Bases: r.opts.Bases,
+	})
 }
 
 // impliedAtOnce is how many implied blobs of a step are written at once.
@@ -65,8 +89,30 @@ func (r *run) putImplied(ctx context.Context, u planner.Step, desc ocispec.Descr
 	if err != nil {
 		return err
 	}
+	if created {
+		if err := r.keepContents(ctx, desc); err != nil {
+			return err
+		}
+	}
 	r.wrote(desc, created)
 	return nil
+}
+
+// keepContents keeps the table of contents of a layer of a base: what lies above it is
+// compared with that whenever it changes.
+func (r *run) keepContents(ctx context.Context, desc ocispec.Descriptor) error {
+	if !imagespec.IsLayer(desc.MediaType) {
+		return nil
+	}
+	toc, err := stage.DeriveContents(ctx, r.store.Reader, desc)
+	var breach *layer.Breach
+	if errors.As(err, &breach) {
+		return nil // it stays what it is, and says nothing
+	}
+	if err != nil {
+		return err
+	}
+	return stage.SaveTOC(ctx, r.store, toc, layer.ListOf(toc.Entries))
 }
 
 // copyBase writes a blob of one of the bases of a step.

@@ -87,6 +87,8 @@ func (r *run) staged(u planner.Step, object spec.Object, rec stage.Record) stage
 		Sensitive:   map[string]string{},
 		Needs:       u.Needs,
 		Implied:     impliedOf(u),
+		Raw:         r.prior.Evaluated[u.Key].Raw,
+		Below:       r.prior.Evaluated[u.Key].Below,
 	}
 	if l, ok := object.Body.(*spec.Layer); ok {
 		o.Encoding, o.ContentSensitive = layer.EncodingOf(l.Compression), l.ContentSensitive()

@@ -32,7 +32,7 @@ func (r *run) derive(ctx context.Context) (*planner.Result, error) {
 	}
 	record := r.plan.Spec
 	made, err := planner.New(ctx, sp, r.store, planner.RefreshOptions{
-		Plan: r.plan.Options, Parallelism: r.opts.Parallelism, Epoch: record.Epoch, Digests: r.opts.Digests,
+		Plan: r.plan.Options, Parallelism: r.opts.Parallelism, Epoch: record.Epoch, Digests: r.opts.Digests, Bases: r.opts.Bases,
 	})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -18,6 +19,9 @@ import (
 type Bases interface {
 	// Resolve finds what bases stand for; see spec.LoadOptions.
 	Resolve(ctx context.Context, requests []spec.BaseRequest) (map[spec.Address]*spec.BaseImage, hcl.Diagnostics)
+	// OpenBlob opens a blob of a base that is in a layout or an archive. The reader
+	// proves it, and the caller closes it.
+	OpenBlob(ctx context.Context, base *spec.Base, desc ocispec.Descriptor) (io.ReadCloser, error)
 	// CopyBlob writes a blob of a base to an Ingest, which proves it.
 	CopyBlob(ctx context.Context, base *spec.Base, desc ocispec.Descriptor, to *layout.Ingest) error
 }

@@ -3,11 +3,9 @@ package planner
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
-	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
@@ -30,65 +28,40 @@ type reset struct {
 	from  *spec.Object
 }
 
-// resetWarnings compares the directories of each layer with those of the layers
-// below it in one manifest, bottom first, and gives a warning for each layer that
-// resets some: a parent that nobody declared, or a directory that came along with
-// a copy, has the mode and owner of all such directories, and takes the place of
-// what the unpacked image would have there otherwise. What a block sets
-// explicitly is meant.
-func resetWarnings(layers []stacked) []string {
-	var below layer.Overlay
-	var warnings []string
-	for i := range layers {
-		l := &layers[i]
-		hidden, rest := l.parts(&below)
-		// What the layer itself whites out is no longer there to be reset. An overlay
-		// takes no layer over one that no program can unpack.
-		if below.Add(hidden) != nil {
-			return warnings
-		}
-		if resets := resetsOf(l, &below, layers); len(resets) > 0 {
-			warnings = append(warnings, resetWarning(l, resets))
-		}
-		if below.Add(rest) != nil {
-			return warnings
-		}
-	}
-	return warnings
-}
-
 // partsOfLayer is how many layers of the overlay each layer becomes.
 const partsOfLayer = 2
 
-// parts are the whiteouts of a layer, and what else matters to those above it: of
-// its files those that take the place of something.
-func (l *stacked) parts(below *layer.Overlay) (hidden, rest *layer.TOC) {
-	hidden, rest = &layer.TOC{}, &layer.TOC{}
-	add := func(e *layer.Entry) {
-		switch {
-		case imagespec.IsWhiteout(path.Base(e.Path)):
-			hidden.Entries = append(hidden.Entries, *e)
-		case e.Type == layer.Directory, e.Type == layer.Symlink:
-			rest.Entries = append(rest.Entries, *e)
-		default:
-			if _, err := below.Lookup(e.Path, false); err == nil {
-				rest.Entries = append(rest.Entries, *e)
-			}
-		}
-	}
+// each passes all entries of a layer to visit.
+func (l *stacked) each(visit func(*layer.Entry) error) error {
 	for i := range l.entries {
-		add(&l.entries[i].Entry)
-	}
-	if l.toc != nil {
-		for i := range l.toc.Entries {
-			add(&l.toc.Entries[i])
+		if err := visit(&l.entries[i].Entry); err != nil {
+			return err
 		}
 	}
-	return hidden, rest
+	if l.toc == nil {
+		return nil
+	}
+	for i := range l.toc.Entries {
+		if err := visit(&l.toc.Entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resets is the warning about the directories of a layer that reset what the layers
+// below leave, empty for none: directories that a block declares, or that a copy
+// preserves, without saying mode and owner. What a block sets explicitly is meant, and
+// whatever is not declared was placed.
+func (p *pile) resets(l *stacked) string {
+	if all := resetsOf(l, &p.below, p.from); len(all) > 0 {
+		return resetWarning(l, all)
+	}
+	return ""
 }
 
 // resetsOf lists the directories of a layer that reset what the layers below leave.
-func resetsOf(l *stacked, below *layer.Overlay, layers []stacked) []reset {
+func resetsOf(l *stacked, below *layer.Overlay, from []spec.Object) []reset {
 	body, _ := l.object.Body.(*spec.Layer)
 	var out []reset
 	replaced := "" // the symlink that a directory of the layer has just replaced
@@ -108,10 +81,13 @@ func resetsOf(l *stacked, below *layer.Overlay, layers []stacked) []reset {
 		switch {
 		case was.Type == layer.Symlink:
 			replaced = e.Path
+			if body != nil && body.OnSymlinkParent == spec.SymlinkReplace && node.Kind != spec.NodeDirectory {
+				continue // as the layer says
+			}
 		case was.Type != layer.Directory, !resetsMode(&node, e, &was.Entry) && (node.UID != nil || e.UID == was.UID) && (node.GID != nil || e.GID == was.GID):
 			continue
 		}
-		out = append(out, reset{e, was.Entry, &layers[was.Layer/partsOfLayer].object})
+		out = append(out, reset{e, was.Entry, &from[was.Layer/partsOfLayer]})
 	}
 	return out
 }

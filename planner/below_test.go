@@ -12,6 +12,20 @@ import (
 	"github.com/layform/layform/spec/addr"
 )
 
+// resetWarnings are the warnings about the layers of a pile, bottom first.
+func resetWarnings(layers []stacked) []string {
+	var p pile
+	var warnings []string
+	for i := range layers {
+		p.hide(&layers[i])
+		if text := p.resets(&layers[i]); text != "" {
+			warnings = append(warnings, text)
+		}
+		p.rest(&layers[i])
+	}
+	return warnings
+}
+
 // TestResetWarnings: a layer that gives a directory of a layer below another
 // mode or owner, or replaces a symlink by one, warns once, with both places;
 // what a block says explicitly does not.

@@ -27,6 +27,10 @@ type Evaluated struct {
 	// set; it is known after apply otherwise.
 	Built spec.Built
 	Known bool
+	// Raw is the fingerprint that the sources of a layer give without what lies below
+	// it, and Below identifies that; empty where they are not known, and for all but the
+	// trees of layers that have something below them.
+	Raw, Below digest.Digest
 }
 
 // evaluator evaluates steps in build order.
@@ -39,6 +43,8 @@ type evaluator struct {
 	built map[recipe]spec.Built
 	// directories are those of all layers; nil where there is no more than one.
 	directories *source.Directories
+	// stacks are the layers that lie over each other.
+	stacks *stacks
 }
 
 // recipe is what an object is built from: objects of one recipe have equal blobs.
@@ -49,7 +55,7 @@ type recipe struct {
 
 // evaluate finds out what is known of every step, and observes the sources of the
 // layers that the plan will hold.
-func (p *Prior) evaluate(ctx context.Context, g *Graph, opts RefreshOptions) error {
+func (p *Prior) evaluate(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOptions) error {
 	root, err := os.OpenRoot(g.spec.Dir)
 	if err != nil {
 		return err
@@ -66,6 +72,13 @@ func (p *Prior) evaluate(ctx context.Context, g *Graph, opts RefreshOptions) err
 		e.directories = &source.Directories{}
 	}
 	chosen := g.chosen(opts.Plan.Targets)
+	e.stacks = newStacks(e, store, chosen)
+	if diags := e.stacks.observe(ctx); diags.HasErrors() {
+		return diags
+	}
+	if err := e.stacks.place(ctx); err != nil {
+		return err
+	}
 	var diags hcl.Diagnostics
 	for _, s := range g.Steps {
 		o, more := g.Evaluate(s.Address, p.known)
@@ -101,15 +114,10 @@ func (e *evaluator) step(ctx context.Context, s Step, o spec.Object) (Evaluated,
 	var whole bool
 	var diags hcl.Diagnostics
 	if l, ok := o.Body.(*spec.Layer); ok {
-		var seen *source.Observed
-		seen, diags = e.observe(ctx, s, l, o.Range)
-		if diags.HasErrors() {
+		if diags = e.layer(ctx, s, l, o.Range, &now); diags.HasErrors() {
 			return now, diags
 		}
-		e.warn(diags)
-		e.Observed[s.Address] = seen
-		mediaType = LayerType(l, seen)
-		now.Fingerprint, whole = seen.Fingerprint(l)
+		mediaType, whole = LayerType(l, e.Observed[s.Address]), now.Fingerprint != ""
 	} else {
 		mediaType = MediaType(o)
 		now.Fingerprint, whole = Fingerprint(o, Dependencies(s, o, func(key string) Evaluated { return e.Evaluated[key] }), Seconds(e.Epoch))
@@ -123,14 +131,49 @@ func (e *evaluator) step(ctx context.Context, s Step, o spec.Object) (Evaluated,
 	return now, diags
 }
 
-// observe looks at the sources of a layer.
-func (e *evaluator) observe(ctx context.Context, s Step, l *spec.Layer, at hcl.Range) (*source.Observed, hcl.Diagnostics) {
+// layer finds out what a layer is made of: where others lie below it, on those.
+func (e *evaluator) layer(ctx context.Context, s Step, l *spec.Layer, at hcl.Range, now *Evaluated) hcl.Diagnostics {
+	on := e.stacks.layers[s.Address]
+	if on == nil || on.seen.Tree == nil && !on.object.Known() {
+		seen, diags := e.observe(ctx, s, l, at, e.settled(s, &e.opts.Plan))
+		if diags.HasErrors() {
+			return diags
+		}
+		e.warn(diags)
+		e.Observed[s.Address] = seen
+		now.Fingerprint, _ = seen.Fingerprint(l)
+		return diags
+	}
+	e.warn(on.warnings)
+	e.Warnings = append(e.Warnings, on.said...)
+	seen := on.result()
+	if seen.Tree != nil && !on.object.Known() { // its content may be known now
+		seen = &source.Observed{Tree: seen.Tree.Fill(l)}
+	}
+	e.Observed[s.Address] = seen
+	if on.over && seen.Tree != nil {
+		now.Raw, now.Below = on.raw, on.below
+	}
+	switch {
+	case on.unplaced:
+		e.Unplaced[s.Address] = true
+	case on.settled:
+		now.Fingerprint = e.Stage.Objects[s.Key].Fingerprint
+	default:
+		now.Fingerprint, _ = seen.Fingerprint(l)
+	}
+	return on.warnings
+}
+
+// observe looks at the sources of a layer. One that still has the fingerprint known may
+// come without its entries.
+func (e *evaluator) observe(ctx context.Context, s Step, l *spec.Layer, at hcl.Range, known digest.Digest) (*source.Observed, hcl.Diagnostics) {
 	return source.Observe(ctx, e.root, l, source.Options{
 		Epoch:       Seconds(e.opts.Epoch),
 		Parallelism: e.opts.Parallelism,
 		Hash:        !e.opts.Lazy || e.knows(s.Key),
 		Digests:     e.opts.Digests,
-		Known:       e.settled(s, &e.opts.Plan),
+		Known:       known,
 		Range:       at,
 		Directories: e.directories,
 	})

@@ -52,7 +52,10 @@ func (c *Change) add(kind ReasonKind, cause, text string) {
 
 // explainLayer says why a layer's bytes change.
 func (d *differ) explainLayer(change *Change, was stage.Object, now Evaluated, entries []source.Entry) {
-	if now.Fingerprint == "" {
+	switch {
+	case d.prior.Unplaced[now.Object.Address]:
+		change.add(ReasonUnknown, "", "what it takes over from its base is known after apply")
+	case now.Fingerprint == "":
 		change.add(ReasonUnknown, "", "a file's content depends on what is known after apply")
 	}
 	if version, _, _ := strings.Cut(was.Encoding, " "); version != "" && version != layer.Encoding {

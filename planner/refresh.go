@@ -34,6 +34,9 @@ type RefreshOptions struct {
 	Epoch *int64
 	// Digests remembers the digests of files, nil for no memory.
 	Digests source.Digester
+	// Bases is where the layers of bases are read that are not in the layout; nil where
+	// the spec has none.
+	Bases Bases
 	// Lazy leaves the content of layers unread of which nothing is known yet: they
 	// are built in any case, and hashed then. It is for a plan that is applied at
 	// once; one that is saved could not tell whether such a layer moved.
@@ -72,6 +75,9 @@ type Prior struct {
 	// Observed is what stands behind the layers of the spec. A tree with which
 	// nothing is to be done may come Unchanged, without its entries.
 	Observed map[spec.Address]*source.Observed
+	// Unplaced are the layers above a base whose layers are not there to be read: what
+	// these layers take over from it is known once they are. See PlaceLayers.
+	Unplaced map[spec.Address]bool
 	// Warnings are what the user should know of the sources: each with its place.
 	Warnings []string
 	// Blobs is the state of the blobs that the staging state knows.
@@ -110,6 +116,7 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 		Observed:  map[spec.Address]*source.Observed{},
 		Blobs:     map[digest.Digest]layout.BlobState{},
 		Contents:  map[digest.Digest]*layer.TOC{},
+		Unplaced:  map[spec.Address]bool{},
 		Held:      map[digest.Digest]bool{},
 		Owned:     map[digest.Digest]int64{},
 		Reached:   map[digest.Digest][]digest.Digest{},
@@ -146,13 +153,13 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 	if err := p.prove(ctx, store, unvouched); err != nil {
 		return nil, err
 	}
-	if err := p.evaluate(ctx, g, opts); err != nil {
+	if err := p.evaluate(ctx, g, store, opts); err != nil {
 		return nil, err
 	}
 	if err := p.readContents(ctx, g, store); err != nil {
 		return nil, err
 	}
-	return p, p.checkStacks(ctx, g, store)
+	return p, nil
 }
 
 // readLayout reads index.json and the staging states: that of the spec name, which it

@@ -2,154 +2,211 @@ package planner
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/layform/layform/layout"
-	"github.com/layform/layform/layout/imagespec"
-	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/planner/source"
 	"github.com/layform/layform/spec"
 )
 
-// stacks looks at the layers of each manifest together, as far as they change,
-// and warns where one resets directories of those below it. A plan in which
-// nothing changes reads nothing for that.
+// stack is what one manifest lays over each other: a base, if any, and layers, bottom
+// first.
+type stack struct {
+	manifest spec.Object
+	base     *spec.BaseImage
+	on       spec.Object // the base
+	layers   []*stackLayer
+	// below identify what lies below each layer; empty where that is not known.
+	below []digest.Digest
+}
+
+// stackLayer is a layer of one or more stacks.
+type stackLayer struct {
+	key    string
+	object spec.Object
+	layer  *spec.Layer
+	// seen is the layer as its sources give it, raw the fingerprint of that, empty where
+	// it is not known, and warnings what was said about the sources.
+	seen     *source.Observed
+	raw      digest.Digest
+	warnings hcl.Diagnostics
+	// below identifies what lies below it in all its stacks; empty where that is not known
+	// or nothing does.
+	below digest.Digest
+	uses  []digest.Digest
+	// over is set where something lies below, and settled where the layer is as it was
+	// over the same.
+	over, settled bool
+	// placed is the tree on what lies below it, first by the manifest by; unplaced is
+	// set where what lies below is not there to be read.
+	placed   *source.Tree
+	by       spec.Address
+	unplaced bool
+	said     []string
+}
+
+// stacks places the trees of layers on what lies below them.
 type stacks struct {
-	p     *Prior
-	dir   string
-	store *layout.Store
-	// changed are the layers that are not as the last apply left them.
-	changed map[spec.Address]bool
-	tocs    map[spec.Address]*layer.TOC
+	e      *evaluator
+	store  *layout.Store
+	all    []*stack
+	layers map[spec.Address]*stackLayer
+	tables map[digest.Digest]*table
 }
 
-// checkStacks warns of layers that reset what lies below them.
-func (p *Prior) checkStacks(ctx context.Context, g *Graph, store *layout.Store) error {
-	s := &stacks{p: p, dir: g.spec.Dir, store: store, changed: map[spec.Address]bool{}, tocs: map[spec.Address]*layer.TOC{}}
-	for _, step := range g.Steps {
-		now := p.Evaluated[step.Key].Fingerprint
-		if was, staged := p.Stage.Objects[step.Key]; p.Observed[step.Address] != nil && (now == "" || !staged || now != was.Fingerprint) {
-			s.changed[step.Address] = true
+// newStacks lists the stacks that a plan has to look at.
+func newStacks(e *evaluator, store *layout.Store, chosen map[string]bool) *stacks {
+	s := &stacks{e: e, store: store, layers: map[spec.Address]*stackLayer{}, tables: map[digest.Digest]*table{}}
+	for _, step := range e.graph.Steps {
+		o := e.graph.objects[step.Address]
+		m, ok := o.Body.(*spec.Manifest)
+		if !ok || len(m.Layers) == 0 || len(m.Layers) == 1 && m.Base == nil {
+			continue
 		}
-	}
-	if len(s.changed) == 0 {
-		return nil
-	}
-	for _, step := range g.Steps {
-		if m, ok := p.Evaluated[step.Key].Object.Body.(*spec.Manifest); ok {
-			if err := s.check(ctx, m.Layers); err != nil {
-				return err
+		if chosen != nil && !slices.ContainsFunc(m.Layers, func(a spec.Address) bool { return chosen[a.String()] }) {
+			continue
+		}
+		k := &stack{manifest: o, base: e.graph.Image(spec.BaseOf(m)), on: e.graph.Bases[spec.BaseOf(m)]}
+		for i, a := range m.Layers {
+			l := s.layers[a]
+			if l == nil {
+				l = &stackLayer{key: a.String()}
+				s.layers[a] = l
 			}
+			l.over = l.over || i > 0 || k.base != nil
+			k.layers = append(k.layers, l)
 		}
+		s.all = append(s.all, k)
 	}
-	return nil
+	return s
 }
 
-// check compares the layers of one manifest, as far as the trees go that change or
-// have something below them that does. What lies above them is not looked at.
-func (s *stacks) check(ctx context.Context, all []spec.Address) error {
-	first := slices.IndexFunc(all, func(a spec.Address) bool { return s.changed[a] })
-	top := 0
-	for i, a := range all {
-		seen := s.p.Observed[a]
-		if first >= 0 && i >= first && seen != nil && seen.Tree != nil && (seen.Tree.Unchanged || slices.ContainsFunc(seen.Tree.Entries, isDirectory)) {
-			top = i
+// observe looks at the sources of all layers of the stacks, and finds those that are
+// as they were over the same.
+func (s *stacks) observe(ctx context.Context) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, step := range s.e.graph.Steps {
+		l := s.layers[step.Address]
+		if l == nil {
+			continue
 		}
-	}
-	if top == 0 {
-		return nil
-	}
-	var stack []stacked
-	for i, a := range all[:top+1] {
-		l, err := s.layer(ctx, a, i > first)
-		if err != nil {
-			return fmt.Errorf("%s: %w", a, err)
+		object, more := s.e.graph.Evaluate(step.Address, s.e.known)
+		diags = diags.Extend(more)
+		if more.HasErrors() {
+			continue
 		}
-		stack = append(stack, l)
-	}
-	for _, text := range resetWarnings(stack) {
-		if !slices.Contains(s.p.Warnings, text) {
-			s.p.Warnings = append(s.p.Warnings, text)
+		l.object, l.layer = object, object.Body.(*spec.Layer)
+		l.seen, more = s.e.observe(ctx, step, l.layer, object.Range, s.e.knownBefore(step, l.over))
+		if more.HasErrors() {
+			diags = diags.Extend(more)
+			continue
 		}
+		l.warnings = more
+		l.raw, _ = l.seen.Fingerprint(l.layer)
 	}
-	return nil
-}
-
-func isDirectory(e source.Entry) bool { return e.Type == layer.Directory }
-
-// layer is what is known of a layer. An unchanged tree over something that changes
-// is walked, for only a tree tells which blocks its entries come from.
-func (s *stacks) layer(ctx context.Context, a spec.Address, over bool) (stacked, error) {
-	out := stacked{object: s.p.Evaluated[a.String()].Object}
-	l, ok := out.object.Body.(*spec.Layer)
-	seen := s.p.Observed[a]
-	switch {
-	case seen == nil || !ok:
-		return out, nil
-	case seen.Tree != nil && !seen.Tree.Unchanged:
-		out.entries = seen.Tree.Entries
-		return out, nil
-	case seen.Tree != nil && over:
-		again, err := s.walk(ctx, l, out.object)
-		if err == nil {
-			out.entries = again.Tree.Entries
-		}
-		return out, err
-	}
-	toc, known := s.tocs[a]
-	if !known {
-		var err error
-		if toc, err = s.read(ctx, a, l, seen); err != nil {
-			return out, err
-		}
-		s.tocs[a] = toc
-	}
-	out.toc = toc
-	return out, nil
-}
-
-// walk lists the entries of a tree, whose files are not read for it.
-func (s *stacks) walk(ctx context.Context, l *spec.Layer, object spec.Object) (*source.Observed, error) {
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = root.Close() }()
-	seen, diags := source.Observe(ctx, root, l, source.Options{Epoch: Seconds(s.p.Epoch), Range: object.Range})
 	if diags.HasErrors() {
-		return nil, diags
+		return diags
 	}
-	return seen, nil
+	s.identify()
+	for _, step := range s.e.graph.Steps {
+		l := s.layers[step.Address]
+		if l == nil || l.seen.Tree == nil || !l.over {
+			continue
+		}
+		was := s.e.Stage.Objects[l.key]
+		same := was.Below != "" && was.Below == l.below && was.Raw == l.raw
+		if l.settled = same && l.seen.Tree.Unchanged; !l.settled && l.seen.Tree.Unchanged {
+			var more hcl.Diagnostics
+			l.seen, more = s.e.observe(ctx, step, l.layer, l.object.Range, "")
+			diags = diags.Extend(more)
+		}
+	}
+	return diags
 }
 
-// read gives the table of contents of a layer: of its blob where the layer is as
-// it was, else of its archive. It is nil where it cannot be had: the archive is
-// read again when the layer is built, and what is wrong with it said then.
-func (s *stacks) read(ctx context.Context, a spec.Address, l *spec.Layer, seen *source.Observed) (*layer.TOC, error) {
-	was, staged := s.p.Stage.Objects[a.String()]
-	if staged && !s.changed[a] && s.p.Blobs[was.Descriptor.Digest] == layout.Intact && imagespec.IsLayer(was.Descriptor.MediaType) {
-		return contentsOf(ctx, s.store, was.Descriptor)
+// identify finds what lies below each layer.
+func (s *stacks) identify() {
+	for _, k := range s.all {
+		id := digest.Digest("")
+		if k.base != nil {
+			parts := []string{"base"}
+			for _, d := range k.base.Layers {
+				parts = append(parts, d.Digest.String())
+			}
+			id = hashJSON(parts)
+		}
+		known := true
+		for i, l := range k.layers {
+			k.below = append(k.below, "")
+			if i > 0 || k.base != nil {
+				if known {
+					k.below[i] = id
+				}
+				l.uses = append(l.uses, k.below[i])
+			}
+			known = known && l.raw != ""
+			id = hashJSON([]string{"layer", id.String(), l.raw.String()})
+		}
 	}
-	if seen.File == nil || l.Archive == "" {
-		return nil, nil
+	for _, l := range s.layers {
+		if len(l.uses) == 0 || slices.Contains(l.uses, "") {
+			continue
+		}
+		slices.Sort(l.uses)
+		l.below = hashJSON([]any{"below", l.layer.OnSymlinkParent, slices.Compact(l.uses)})
 	}
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return nil, err
+}
+
+// needs reports whether a layer has to be placed.
+func (l *stackLayer) needs() bool {
+	return l.over && !l.settled && l.seen.Tree != nil && !l.seen.Tree.Unchanged
+}
+
+// result gives a layer of a stack as it is to be built.
+func (l *stackLayer) result() *source.Observed {
+	if l.placed == nil {
+		return l.seen
 	}
-	defer func() { _ = root.Close() }()
-	files := source.NewFiles(root)
-	defer func() { _ = files.Close() }()
-	f, _, err := files.Open(seen.File.Path)
-	if err != nil {
-		return nil, err
+	return &source.Observed{Tree: l.placed}
+}
+
+// knownBefore is the fingerprint that the sources of a layer, over others or not, had
+// when nothing is to be done for it; empty where there is none.
+func (e *evaluator) knownBefore(s Step, over bool) digest.Digest {
+	settled := e.settled(s, &e.opts.Plan)
+	if was := e.Stage.Objects[s.Key]; over && settled != "" && was.Below != "" {
+		return was.Raw
 	}
-	defer func() { _ = f.Close() }()
-	toc, err := layer.DeriveTOC(ctx, f, "")
-	if err != nil {
-		return nil, ctx.Err()
+	return settled
+}
+
+// PlaceLayers places the layers of Prior.Unplaced, now that the bases below them are in
+// the layout. root is the spec's directory. What the user can mend in the spec is
+// reported as hcl.Diagnostics.
+func (p *Prior) PlaceLayers(ctx context.Context, g *Graph, store *layout.Store, root *os.Root, opts RefreshOptions) error {
+	e := &evaluator{Prior: p, graph: g, opts: opts, root: root}
+	s := newStacks(e, store, nil)
+	for a, l := range s.layers {
+		now := p.Evaluated[l.key]
+		l.object, l.seen, l.raw, l.below = now.Object, p.Observed[a], now.Raw, now.Below
+		l.layer, _ = l.object.Body.(*spec.Layer)
+		l.settled = !p.Unplaced[a] // the others are as they will be
 	}
-	return toc, nil
+	if err := s.place(ctx); err != nil {
+		return err
+	}
+	for a, l := range s.layers {
+		if p.Unplaced[a] {
+			p.Observed[a] = l.result()
+			now := p.Evaluated[l.key]
+			now.Raw = l.raw
+			p.Evaluated[l.key] = now
+			delete(p.Unplaced, a)
+		}
+	}
+	return nil
 }

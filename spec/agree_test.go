@@ -134,10 +134,11 @@ func triedValues() map[string]tried {
 		"layer.archive":  {good: []string{`"a.tar"`}, bad: []string{`"/a.tar"`, `"../a.tar"`, `"nowhere.tar"`, `"src/a"`, `""`}},
 		"layer.on_duplicate": {good: []string{`"error"; layer.archive = "a.tar"`, `"first"; layer.archive = "a.tar"`, `"last"; layer.archive = "a.tar"`},
 			bad: []string{`"merge"; layer.archive = "a.tar"`, `""; layer.archive = "a.tar"`, `"first"`}},
-		"layer.blob":        {good: []string{`"src/a"; layer.media_type = "a/b"; manifest.config = ; manifest.artifact_type = "a/b"`}, bad: []string{`"src/a"`, `"src/a"; layer.media_type = "a/b"`, `"nowhere"; layer.media_type = "a/b"`}},
-		"layer.media_type":  {good: []string{`"application/vnd.oci.image.layer.v1.tar+gzip"`, `"application/vnd.docker.image.rootfs.diff.tar.gzip"`, `"application/vnd.oci.image.layer.v1.tar+zstd"; layer.compression = "zstd"`}, bad: append(types.bad, types.good[0], `"application/vnd.oci.image.layer.v1.tar"`, `"application/vnd.oci.image.layer.v1.tar+lz4"`)},
-		"layer.compression": {good: []string{`"gzip"`, `"zstd"`, `"none"`, `{ algorithm = "zstd", level = 3 }`}, bad: []string{`"xz"`, `""`, "3", `{ algorithm = "none", level = 1 }`, `{ level = 10 }`}},
-		"layer.created_by":  texts, "layer.author": texts, "layer.comment": texts, "layer.created": moments, "layer.annotations": layerAnnotations,
+		"layer.blob":              {good: []string{`"src/a"; layer.media_type = "a/b"; manifest.config = ; manifest.artifact_type = "a/b"`}, bad: []string{`"src/a"`, `"src/a"; layer.media_type = "a/b"`, `"nowhere"; layer.media_type = "a/b"`}},
+		"layer.media_type":        {good: []string{`"application/vnd.oci.image.layer.v1.tar+gzip"`, `"application/vnd.docker.image.rootfs.diff.tar.gzip"`, `"application/vnd.oci.image.layer.v1.tar+zstd"; layer.compression = "zstd"`}, bad: append(types.bad, types.good[0], `"application/vnd.oci.image.layer.v1.tar"`, `"application/vnd.oci.image.layer.v1.tar+lz4"`)},
+		"layer.compression":       {good: []string{`"gzip"`, `"zstd"`, `"none"`, `{ algorithm = "zstd", level = 3 }`}, bad: []string{`"xz"`, `""`, "3", `{ algorithm = "none", level = 1 }`, `{ level = 10 }`}},
+		"layer.on_symlink_parent": {good: []string{`"follow"`, `"error"`, `"replace"`, onBase(`"follow"`)}, bad: []string{`"keep"`, `""`, `"follow"; layer.archive = "a.tar"`}},
+		"layer.created_by":        texts, "layer.author": texts, "layer.comment": texts, "layer.created": moments, "layer.annotations": layerAnnotations,
 		"layer.urls":            {good: []string{`["https://example.com/x"]`, "[]", `["urn:x:y"]`}, bad: []string{`["x"]`, `["//host/x"]`, `["http://[::1"]`, `[""]`, `[null]`}},
 		"compression.algorithm": {good: []string{`"gzip"`, `"zstd"`, `"none"`}, bad: []string{`"xz"`, `""`, "[]"}},
 		"compression.level":     {good: []string{"1", "9", `22; compression.algorithm = "zstd"`}, bad: []string{"0", "10", "1.5", `"x"`, `1; compression.algorithm = "none"`, `23; compression.algorithm = "zstd"`}},
@@ -271,7 +272,7 @@ func tryExample(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	made, err := planner.New(t.Context(), sp, store, planner.RefreshOptions{})
+	made, err := planner.New(t.Context(), sp, store, planner.RefreshOptions{Bases: bases})
 	if err != nil {
 		return refused(err)
 	}

@@ -59,6 +59,7 @@ func (d *decoder) layer() *Layer {
 	l.Compression, _ = d.compression()
 	d.checkLayerType(l, archive, blob, mediaType)
 	l.OnDuplicate = d.onDuplicate(archive)
+	l.OnSymlinkParent = d.onSymlinkParent(l)
 
 	l.CreatedBy, _ = d.text(attrs, "created_by")
 	l.Author, _ = d.text(attrs, "author")
@@ -262,6 +263,22 @@ func (d *decoder) onDuplicate(archive got) Duplicates {
 		d.err(g.rng, "on_duplicate is %s, %s or %s, not %s.%s", known[0], known[1], known[2], g.quote(text), suggest.ClosestOrAll(text, known))
 	}
 	return Duplicates(text)
+}
+
+// onSymlinkParent decodes the attribute of that name.
+func (d *decoder) onSymlinkParent(l *Layer) SymlinkParent {
+	text, g := d.knownText(d.inst.block.attrs, "on_symlink_parent")
+	if !g.ok {
+		return ""
+	}
+	if known := g.schema.Values; !slices.Contains(known, text) {
+		d.err(g.rng, "on_symlink_parent is %s, %s or %s, not %s.%s", known[0], known[1], known[2], g.quote(text), suggest.ClosestOrAll(text, known))
+		return ""
+	}
+	if l.Archive != "" || l.Blob != "" {
+		d.err(g.rng, "on_symlink_parent is for layers that are made of blocks: an archive or blob is used as it is.")
+	}
+	return SymlinkParent(text)
 }
 
 // literalExpression is an expression with a fixed value.

@@ -88,6 +88,9 @@ type Layer struct {
 	// OnDuplicate says which entry of an archive counts where several have one path;
 	// empty where there may be only one.
 	OnDuplicate Duplicates
+	// OnSymlinkParent says what becomes of a symbolic link of lower layers where the
+	// tree has a directory that no block declares. Empty is SymlinkFollow.
+	OnSymlinkParent SymlinkParent
 	// MediaType is set for Blob, and where the spec overrides the type that the
 	// compression gives.
 	MediaType string
@@ -113,6 +116,18 @@ type Duplicates string
 const (
 	DuplicatesFirst Duplicates = "first"
 	DuplicatesLast  Duplicates = "last"
+)
+
+// SymlinkParent says what becomes of a symbolic link that lies below a layer in the
+// place of one of its directories.
+type SymlinkParent string
+
+// SymlinkFollow puts what the directory holds where the link leads to, SymlinkReplace
+// puts the directory in the place of the link, and SymlinkError refuses either.
+const (
+	SymlinkFollow  SymlinkParent = "follow"
+	SymlinkReplace SymlinkParent = "replace"
+	SymlinkError   SymlinkParent = "error"
 )
 
 // NodeKind is the block type of a Node.

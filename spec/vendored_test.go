@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -110,6 +111,14 @@ func (v *vendored) open(r ref.Reference) (*layout.Reader, error) {
 	defer v.mu.Unlock()
 	v.stores = append(v.stores, store)
 	return store.Reader, nil
+}
+
+func (v *vendored) OpenBlob(ctx context.Context, from *spec.Base, desc ocispec.Descriptor) (io.ReadCloser, error) {
+	reader, err := v.open(from.From)
+	if err != nil {
+		return nil, err
+	}
+	return reader.Fetch(ctx, desc)
 }
 
 func (v *vendored) CopyBlob(ctx context.Context, from *spec.Base, desc ocispec.Descriptor, to *layout.Ingest) error {

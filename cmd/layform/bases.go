@@ -159,6 +159,15 @@ func (b *bases) repository(r ref.Reference) (*remote.Repository, error) {
 	return c.Repository(r.Image.Repository)
 }
 
+// OpenBlob opens a blob of a base that is in a layout or an archive.
+func (b *bases) OpenBlob(ctx context.Context, from *spec.Base, desc ocispec.Descriptor) (io.ReadCloser, error) {
+	l, err := b.layout(ctx, from.From)
+	if err != nil {
+		return nil, err
+	}
+	return l.Fetch(ctx, desc)
+}
+
 // CopyBlob writes a blob of a base to an Ingest.
 func (b *bases) CopyBlob(ctx context.Context, from *spec.Base, desc ocispec.Descriptor, to *layout.Ingest) error {
 	if from.From.Transport != ref.Registry {

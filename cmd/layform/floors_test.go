@@ -44,7 +44,7 @@ var floors = map[string][]string{
 	"spec/lock":                         {"spec/eval"},
 	"planner/source/walk":               {"layout/layer", "layout/stage"},
 	"planner/source":                    {"layout/imagespec", "layout/layer", "layout/stage", "planner/source/walk", "spec"},
-	"planner":                           {"layout", "layout/archive", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/stage", "planner/source", "spec", "spec/addr", "spec/schema"},
+	"planner":                           {"layout", "layout/archive", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/ref", "layout/stage", "planner/source", "spec", "spec/addr", "spec/schema"},
 	"planner/base":                      {"layout", "layout/durable", "layout/imagespec", "layout/jsondoc", "layout/ref", "spec", "spec/addr", "spec/schema"},
 	"executor/image":                    {"layout/imagespec", "layout/jsondoc", "spec"},
 	"executor/encode":                   {"layout", "layout/imagespec", "layout/layer", "planner/source", "spec"},

@@ -142,7 +142,7 @@ func (a *app) compose(ctx context.Context, made *planned, s specFlags, v valueFl
 	}
 	made.store, made.spec = store, sp
 	opts := planner.Options{Targets: shape.Target, Replace: shape.Replace, Adopt: shape.Adopt, TakeOver: shape.TakeOver.Moved, TakeOverSpec: shape.TakeOver.Spec, Destroy: mode.destroy}
-	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now}
+	refresh := planner.RefreshOptions{Plan: opts, Parallelism: r.Parallelism, Epoch: epoch, Lazy: mode.now, Bases: made.bases}
 	if !shape.NoCache {
 		made.cache = stage.OpenCache(store)
 		store.Remember(made.cache)

@@ -122,7 +122,7 @@ func (c *verifyCmd) rebuilt(ctx context.Context, a *app) (state *view.State, err
 
 // build applies the spec to an empty layout.
 func (c *verifyCmd) build(ctx context.Context, sp *spec.Spec, bases *bases, fresh *layout.Store, epoch *int64) error {
-	made, err := planner.New(ctx, sp, fresh, planner.RefreshOptions{Parallelism: c.Parallelism, Epoch: epoch, Lazy: true})
+	made, err := planner.New(ctx, sp, fresh, planner.RefreshOptions{Parallelism: c.Parallelism, Epoch: epoch, Lazy: true, Bases: bases})
 	if err != nil {
 		return err
 	}

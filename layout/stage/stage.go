@@ -75,6 +75,11 @@ type Object struct {
 	Descriptor  ocispec.Descriptor `json:"descriptor"`
 	// DiffID is the digest of the uncompressed tar; layers alone have one.
 	DiffID digest.Digest `json:"diff_id,omitempty"`
+	// Raw is what Fingerprint would be with nothing below the layer, and Below
+	// identifies what is; empty for all but layers that are made of blocks and have
+	// others below them.
+	Raw   digest.Digest `json:"raw,omitempty"`
+	Below digest.Digest `json:"below,omitempty"`
 	// Encoding names the rule that turned a layer's entries into bytes, with
 	// algorithm and level: layform/1 gzip-6.
 	Encoding string `json:"encoding,omitempty"`
