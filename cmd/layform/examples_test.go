@@ -35,6 +35,7 @@ func TestExamples(t *testing.T) {
 				t.Fatal(err)
 			}
 			generate(t, dir, filepath.Base(name))
+			vendorBase(t, dir)
 			tool(t, dir, "layform", "fmt", "--check")
 			tool(t, dir, "layform", "validate")
 			tool(t, dir, "layform", "apply", "--auto-approve")
@@ -56,6 +57,22 @@ func TestExamples(t *testing.T) {
 			tool(t, dir, "layform", "layout", "validate", filepath.Dir(layouts[0]))
 		})
 	}
+}
+
+// vendorBase builds the base of an example that has one, and packs it into a tar.
+func vendorBase(t *testing.T, dir string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, "vendor", "layform.hcl")); err != nil {
+		return
+	}
+	tool(t, dir, "layform", "-C", "vendor", "fmt", "--check")
+	tool(t, dir, "layform", "-C", "vendor", "apply", "--auto-approve")
+	layouts, err := filepath.Glob(filepath.Join(dir, "vendor", "*", "index.json"))
+	if err != nil || len(layouts) != 1 {
+		t.Fatalf("found %d layouts of bases: %v", len(layouts), err)
+	}
+	base := filepath.Dir(layouts[0])
+	tool(t, dir, "layform", "layout", "export", base, base+".tar")
 }
 
 // generate runs the go:generate line of an example that is a program.
