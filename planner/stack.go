@@ -194,7 +194,10 @@ func (p *Prior) PlaceLayers(ctx context.Context, g *Graph, store *layout.Store, 
 		now := p.Evaluated[l.key]
 		l.object, l.seen, l.raw, l.below = now.Object, p.Observed[a], now.Raw, now.Below
 		l.layer, _ = l.object.Body.(*spec.Layer)
-		l.settled = !p.Unplaced[a] // the others are as they will be
+		l.settled = !p.Unplaced[a]                        // the others are as they will be
+		if was := p.Stage.Objects[l.key]; l.seen == nil { // targets left it out
+			l.seen, l.raw = &source.Observed{}, was.Fingerprint
+		}
 	}
 	if err := s.place(ctx); err != nil {
 		return err

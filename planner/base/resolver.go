@@ -1,6 +1,7 @@
 package base
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -46,10 +47,7 @@ func (r *Resolver) Resolve(ctx context.Context, requests []spec.BaseRequest) (ma
 	images := make([]*spec.BaseImage, len(requests))
 	errs := make([]error, len(requests))
 	var group errgroup.Group
-	group.SetLimit(max(r.Parallelism, 0))
-	if r.Parallelism <= 0 {
-		group.SetLimit(parallelism)
-	}
+	group.SetLimit(cmp.Or(max(r.Parallelism, 0), parallelism))
 	for i, request := range requests {
 		group.Go(func() error {
 			images[i], errs[i] = l.find(ctx, request.Base)
