@@ -128,7 +128,9 @@ func (p *module) schedule() (*schedule, hcl.Diagnostics) {
 	order, wrong, diags := g.sort()
 	late := map[node]bool{}
 	for _, n := range order {
-		late[n] = n.block.Kind != KindBase && slices.ContainsFunc(g.edges[n], func(e edge) bool { return e.to.block.Kind == KindBase || late[e.to] })
+		if n.block.Kind != KindBase && slices.ContainsFunc(g.edges[n], func(e edge) bool { return e.to.block.Kind == KindBase || late[e.to] }) {
+			late[n] = true
+		}
 	}
 	return &schedule{order: order, wrong: wrong, late: late, s: newSession(p, nil)}, diags
 }

@@ -90,29 +90,36 @@ type graph struct {
 
 // graph builds the reference graph over variables, locals and blocks.
 func (p *module) graph() *graph {
-	g := &graph{edges: map[node][]edge{}}
+	g := &graph{nodes: make([]node, 0, len(p.variables)+len(p.locals)+len(p.blocks)), edges: map[node][]edge{}}
 	for _, name := range keysOf(p.variables) {
 		n := node{variable: name}
 		g.nodes = append(g.nodes, n)
 		if v := p.variables[name]; v.defaultExpr != nil && v.usesDefault() {
-			g.edges[n] = p.edges(v.defaultExpr)
+			g.add(n, p.edges(v.defaultExpr))
 		}
 	}
 	for _, name := range keysOf(p.locals) {
 		n := node{local: name}
 		g.nodes = append(g.nodes, n)
-		g.edges[n] = p.edges(p.locals[name].expr)
+		g.add(n, p.edges(p.locals[name].expr))
 	}
 	for addr, b := range p.blocks {
 		n := node{block: addr}
 		g.nodes = append(g.nodes, n)
 		for _, e := range b.expressions() {
-			g.edges[n] = append(g.edges[n], p.edges(e)...)
+			g.add(n, p.edges(e))
 		}
 	}
 	slices.SortFunc(g.nodes, compareNodes)
 	p.configEdges(g)
 	return g
+}
+
+// add adds edges of a node; one that has none takes no room.
+func (g *graph) add(n node, edges []edge) {
+	if len(edges) > 0 {
+		g.edges[n] = append(g.edges[n], edges...)
+	}
 }
 
 // edges lists the direct references of an expression.

@@ -187,8 +187,11 @@ func hostileInputs() map[string]hostileInput {
 		"a huge number for a variable": {make: number, says: "too large", args: []string{
 			"plan --var n=1e20000000", "validate --var n=1e20000000", "plan --var-file v.layformvars", "plan --var-file v.json", "fmt --check v.layformvars",
 		}},
-		"a long heredoc":           {reads: "spec", make: spec("output \"x\" {\n  value = <<E\n" + strings.Repeat("a\n", 400_000) + "E\n}\n"), says: "at most"},
-		"a spec of many values":    {reads: "spec", make: spec("locals {\n  x = [" + strings.Repeat("0,", 190_000) + "]\n}\n"), most: 288, args: []string{"fmt --check", "plan"}},
+		"a long heredoc": {reads: "spec", make: spec("output \"x\" {\n  value = <<E\n" + strings.Repeat("a\n", 400_000) + "E\n}\n"), says: "at most"},
+		// Honest specs have as many tokens in a file: one of ten thousand layers does.
+		"a spec of many values":    {make: spec("locals {\n  x = [" + strings.Repeat("0,", 124_000) + "]\n}\n"), most: 176, args: []string{"fmt --check", "validate", "plan"}},
+		"a spec of many names":     {make: manyNames(80_000), most: 192, args: []string{"fmt --check", "validate", "plan"}},
+		"a spec of too many names": {make: manyNames(90_000), says: "at most", args: []string{"fmt --check", "validate", "plan"}},
 		"index.json at its limit":  {reads: "layout", make: fullIndex},
 		"a layer of 400,000 files": {reads: "layout", make: manyFiles(400_000)},
 		"a layer of too many files": {make: manyFiles(1_500_000), says: "too many files to list", args: []string{
@@ -198,6 +201,17 @@ func hostileInputs() map[string]hostileInput {
 		"a forged stage":        {reads: "layout", make: forgedStage, most: 208},
 		"a forged table":        {reads: "layout", make: forgedTable},
 		"a forged plan":         {reads: "plan", make: plan("{"), says: "not a plan"},
+	}
+}
+
+// manyNames writes a spec of so many locals, each of three tokens.
+func manyNames(n int) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "a%d=1\n", i)
+		}
+		writeText(t, filepath.Join(dir, "layform.hcl"), hostileSpec+"locals {\n"+b.String()+"}\n")
 	}
 }
 

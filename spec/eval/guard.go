@@ -27,7 +27,7 @@ const (
 	maxChain = 1000
 	// MaxTokens is the number of tokens of one file, but for comments: each takes a hundred bytes
 	// and more in the parser, and what becomes of it stays in the memory.
-	MaxTokens = 400_000
+	MaxTokens = 250_000
 	// MaxSpecSize and maxSpecTokens are the limits of all files of a spec together.
 	MaxSpecSize   = 16 << 20
 	MaxSpecTokens = 1_000_000
