@@ -139,7 +139,17 @@ func (r *run) nextStage(entries []entry) (*stage.Stage, error) {
 	if next.Tags == nil {
 		next.Tags = map[string]ocispec.Descriptor{}
 	}
-	next.Untagged = slices.Clone(r.stage.Untagged)
+	// Those that are written anew come last; see own.
+	changed := map[digest.Digest]int{}
+	for _, e := range entries {
+		if e.Ref == "" && (e.goes() || e.written()) {
+			changed[e.desc.Digest] = absent
+		}
+	}
+	next.Untagged = slices.DeleteFunc(slices.Clone(r.stage.Untagged), func(d ocispec.Descriptor) bool {
+		_, ok := changed[d.Digest]
+		return ok
+	})
 	for _, c := range r.plan.Changes {
 		if c.Action == planner.Delete {
 			delete(next.Objects, c.Key())
@@ -149,7 +159,7 @@ func (r *run) nextStage(entries []entry) (*stage.Stage, error) {
 		}
 	}
 	for _, e := range entries {
-		own(&next, e)
+		own(&next, changed, e)
 	}
 	if len(r.plan.Options.Targets) == 0 {
 		err = r.outputs(&next)
@@ -157,8 +167,13 @@ func (r *run) nextStage(entries []entry) (*stage.Stage, error) {
 	return &next, err
 }
 
+// absent is no place in a list.
+const absent = -1
+
 // own makes the staging state say of an entry of index.json what the plan does with it.
-func own(next *stage.Stage, e entry) {
+// changed has the places of those without a ref name, absent for one that is not in
+// the state, or not yet.
+func own(next *stage.Stage, changed map[digest.Digest]int, e entry) {
 	if !e.goes() && !e.written() {
 		return
 	}
@@ -166,15 +181,15 @@ func own(next *stage.Stage, e entry) {
 	if e.sealed {
 		kept = next.SealEntry(kept)
 	}
-	if e.Ref == "" {
-		next.Untagged = slices.DeleteFunc(next.Untagged, func(d ocispec.Descriptor) bool { return d.Digest == e.desc.Digest })
-	}
 	switch {
 	case e.goes():
 		delete(next.Tags, e.Ref)
 	case e.Ref != "":
 		next.Tags[e.Ref] = kept
+	case changed[e.desc.Digest] != absent: // of two objects with the same bytes
+		next.Untagged[changed[e.desc.Digest]] = kept
 	default:
+		changed[e.desc.Digest] = len(next.Untagged)
 		next.Untagged = append(next.Untagged, kept)
 	}
 }

@@ -118,21 +118,21 @@ func hidesEntry(object spec.Object) bool {
 // edit makes the changes of the plan in index.json, and touches no entry that
 // belongs to somebody else, whatever happened since the plan was made.
 func (r *run) edit(x *layout.Index, others []*stage.Stage, entries []entry) error {
+	// An entry without a ref name may belong to several specs: it goes with the last one.
+	shared := map[digest.Digest]bool{}
+	for _, other := range others {
+		for _, d := range other.Untagged {
+			shared[d.Digest] = true
+		}
+	}
 	for _, e := range entries {
 		switch {
 		case e.Action == planner.Delete && e.Ref != "":
 			if is := x.Resolve(e.Ref); len(is) == 1 && is[0].Digest == e.Before {
 				x.Remove(e.Ref)
 			}
-		case e.Action == planner.Delete:
-			// An entry without a ref name may belong to several specs: it goes with the
-			// last one.
-			shared := func(s *stage.Stage) bool {
-				return slices.ContainsFunc(s.Untagged, func(d ocispec.Descriptor) bool { return d.Digest == e.Before })
-			}
-			if !slices.ContainsFunc(others, shared) {
-				x.RemoveUntagged(e.Before)
-			}
+		case e.Action == planner.Delete && !shared[e.Before]:
+			x.RemoveUntagged(e.Before)
 		case e.written():
 			if err := r.checkOwner(x, others, e); err != nil {
 				return err

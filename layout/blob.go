@@ -334,7 +334,7 @@ func (r *Reader) hashBlob(ctx context.Context, f File, info fs.FileInfo, dgst di
 		}
 	}
 	h := newHash(dgst.Algorithm())
-	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, layer.ContextReader(ctx, f), make([]byte, 256<<10)); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, layer.ContextReader(ctx, f), make([]byte, max(1, min(256<<10, info.Size())))); err != nil {
 		return "", err
 	}
 	got := digest.NewDigest(dgst.Algorithm(), h)

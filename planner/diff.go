@@ -38,6 +38,7 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 		chosen:      g.chosen(opts.Targets),
 		actions:     map[string]Action{},
 		redescribed: map[string]bool{},
+		owned:       ownedBy(prior.Stage),
 		entries:     map[layout.EntryName][]ocispec.Descriptor{},
 		plan: &Plan{
 			FormatVersion: FormatVersion,
@@ -87,6 +88,8 @@ type differ struct {
 	actions map[string]Action
 	// redescribed are the steps of which values change that stand in descriptors.
 	redescribed map[string]bool
+	// owned are the entries of index.json that the last apply left to the spec.
+	owned owned
 	// entries are those of index.json by name.
 	entries map[layout.EntryName][]ocispec.Descriptor
 }

@@ -208,8 +208,9 @@ func (p *Prior) readLayout(ctx context.Context, name, from string, store *layout
 // readHeld marks all that entries of others reach.
 func (p *Prior) readHeld(ctx context.Context, store *layout.Store) error {
 	var foreign []ocispec.Descriptor
+	owned := ownedBy(p.Stage)
 	for _, d := range p.Entries {
-		if !p.owns(d) {
+		if !owned.has(d) {
 			foreign = append(foreign, d)
 		}
 	}

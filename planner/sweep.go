@@ -131,8 +131,9 @@ func (p *Prior) readOwned(ctx context.Context, store *layout.Store, opts Options
 // readReached finds what the spec's entries of index.json reach: more than its
 // objects where targets leave some of these as they are, now or in an earlier apply.
 func (p *Prior) readReached(ctx context.Context, store *layout.Store) error {
+	owned := ownedBy(p.Stage)
 	for _, e := range p.Entries {
-		if !p.owns(e) || p.Reached[e.Digest] != nil {
+		if !owned.has(e) || p.Reached[e.Digest] != nil {
 			continue
 		}
 		for desc, err := range store.Reachable(ctx, []ocispec.Descriptor{e}) {

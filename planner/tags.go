@@ -12,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/stage"
 )
 
 // TagChange is an entry of index.json that the spec asks for or has asked for, and
@@ -79,7 +80,7 @@ func (d *differ) diffTag(key string, now Evaluated, w IndexEntry) (TagChange, hc
 	if diag := d.refuseTag(now, w.Ref, t.After, there); diag != nil {
 		return t, hcl.Diagnostics{diag}
 	}
-	was, owned := d.prior.entry(w.Ref, t.After)
+	was, owned := d.owned.entry(w.Ref, t.After)
 	drift, drifted := EntryDrift(d.prior.Stage, was, there)
 	if owned && drifted {
 		drift.Key = key
@@ -124,24 +125,31 @@ func (d *differ) refuseTag(now Evaluated, ref string, after digest.Digest, there
 	return nil
 }
 
-// entry is the entry of index.json that the last apply left for a ref name or, where
-// that is empty, for a digest, and reports whether the spec owns one.
-func (p *Prior) entry(ref string, dgst digest.Digest) (ocispec.Descriptor, bool) {
-	if ref != "" {
-		was, ok := p.Stage.Tags[ref]
-		return was, ok
+// owned are the entries of index.json that the last apply left to a spec.
+type owned map[layout.EntryName]ocispec.Descriptor
+
+// ownedBy are those of a staging state.
+func ownedBy(st *stage.Stage) owned {
+	o := make(owned, len(st.Tags)+len(st.Untagged))
+	for ref, was := range st.Tags {
+		o[layout.NameOf(ref, "")] = was
 	}
-	i := slices.IndexFunc(p.Stage.Untagged, func(u ocispec.Descriptor) bool { return u.Digest == dgst })
-	if i < 0 {
-		return ocispec.Descriptor{}, false
+	for _, was := range st.Untagged {
+		o[layout.NameOf("", was.Digest)] = was
 	}
-	return p.Stage.Untagged[i], true
+	return o
 }
 
-// owns reports whether an entry of index.json leads where the last apply of the spec
+// entry is the one for a ref name or, where that is empty, for a digest.
+func (o owned) entry(ref string, dgst digest.Digest) (ocispec.Descriptor, bool) {
+	was, ok := o[layout.NameOf(ref, dgst)]
+	return was, ok
+}
+
+// has reports whether an entry of index.json leads where the last apply of the spec
 // has led it.
-func (p *Prior) owns(e ocispec.Descriptor) bool {
-	was, ok := p.entry(layout.RefName(e), e.Digest)
+func (o owned) has(e ocispec.Descriptor) bool {
+	was, ok := o.entry(layout.RefName(e), e.Digest)
 	return ok && was.Digest == e.Digest
 }
 
@@ -149,9 +157,10 @@ func (p *Prior) owns(e ocispec.Descriptor) bool {
 // asks for. One that somebody moved is no longer the spec's and stays, as does one
 // that another spec owns as well.
 func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest]bool) {
+	leftOut := d.leftOut()
 	for _, ref := range slices.Sorted(maps.Keys(d.prior.Stage.Tags)) {
 		was := d.prior.Stage.Tags[ref]
-		if wanted[ref] && !d.opts.Destroy || d.leftOut(was.Digest, ref) {
+		if wanted[ref] && !d.opts.Destroy || leftOut(was.Digest, ref) {
 			continue
 		}
 		t := TagChange{Ref: ref, Action: Forget, Before: was.Digest}
@@ -165,7 +174,7 @@ func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest
 		d.plan.Tags = append(d.plan.Tags, t)
 	}
 	for _, was := range d.prior.Stage.Untagged {
-		if untagged[was.Digest] && !d.opts.Destroy || d.leftOut(was.Digest, "") {
+		if untagged[was.Digest] && !d.opts.Destroy || leftOut(was.Digest, "") {
 			continue
 		}
 		t := TagChange{Action: Forget, Before: was.Digest}
@@ -176,36 +185,42 @@ func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest
 	}
 }
 
-// leftOut reports whether the options leave an owned entry out of the plan: with
-// targets all but those of objects that change or vanish.
-func (d *differ) leftOut(dgst digest.Digest, ref string) bool {
-	return d.chosen != nil && (!d.targeted(dgst) || d.staysFor(dgst, ref))
-}
-
-// targeted reports whether a changing or vanishing object of the plan had the
-// digest before.
-func (d *differ) targeted(dgst digest.Digest) bool {
-	return slices.ContainsFunc(d.plan.Changes, func(c Change) bool {
-		return c.Action != NoOp && c.Before != nil && c.Before.Digest == dgst
-	})
-}
-
-// staysFor reports whether an object that the targets leave out has the digest and
-// asks for the tag; for any entry of that digest where ref is empty.
-func (d *differ) staysFor(dgst digest.Digest, ref string) bool {
-	planned := map[string]bool{}
+// leftOut tells which owned entries the options leave out of the plan: with targets
+// all but those of objects that change or vanish, and of these the ones that an object
+// asks for which is left out.
+func (d *differ) leftOut() func(dgst digest.Digest, ref string) bool {
+	if d.chosen == nil {
+		return func(digest.Digest, string) bool { return false }
+	}
+	// request is a digest with a ref name as the fields of objects have it, empty for
+	// any.
+	type request struct {
+		dgst digest.Digest
+		ref  string
+	}
+	planned, targeted, asked := map[string]bool{}, map[digest.Digest]bool{}, map[request]bool{}
 	for _, c := range d.plan.Changes {
 		planned[c.Key()] = true
+		if c.Action != NoOp && c.Before != nil {
+			targeted[c.Before.Digest] = true
+		}
 	}
 	for key, o := range d.prior.Stage.Objects {
-		if planned[key] || o.Descriptor.Digest != dgst {
+		if planned[key] {
 			continue
 		}
-		if ref == "" || slices.ContainsFunc(slices.Collect(maps.Keys(o.Fields)), func(path string) bool {
-			return strings.HasPrefix(path, "tags[") && string(o.Fields[path]) == strconv.Quote(ref)
-		}) {
-			return true
+		asked[request{dgst: o.Descriptor.Digest}] = true
+		for path, value := range o.Fields {
+			if strings.HasPrefix(path, "tags[") {
+				asked[request{o.Descriptor.Digest, string(value)}] = true
+			}
 		}
 	}
-	return false
+	return func(dgst digest.Digest, ref string) bool {
+		r := request{dgst: dgst}
+		if ref != "" {
+			r.ref = strconv.Quote(ref)
+		}
+		return !targeted[dgst] || asked[r]
+	}
 }
