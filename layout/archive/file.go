@@ -36,6 +36,10 @@ func createTemporary(root *os.Root, name string, fault func(disk.Step) error) (*
 			return nil, err
 		}
 	}
+	// A device or a link, such as /dev/stdout, is not what a rename should replace.
+	if info, err := root.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, disk.NotPlain(name, "a regular file", info.Mode())
+	}
 	if err := durable.RemoveTemporaries(root, name); err != nil {
 		return nil, err
 	}

@@ -435,6 +435,35 @@ func TestExportAfterKill(t *testing.T) {
 	}
 }
 
+// What is no regular file is not replaced.
+func TestExportOverOddFiles(t *testing.T) {
+	s := newSample(t)
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "dir.tar"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "target"), []byte("theirs"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("target", filepath.Join(dir, "link.tar")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"dir.tar", "link.tar", "target/x.tar"} {
+		if _, err := archive.Export(t.Context(), s.store.Reader, root(t, dir), name, archive.WriteOptions{}); err == nil {
+			t.Errorf("%s was replaced", name)
+		}
+	}
+	if _, err := archive.Export(t.Context(), s.store.Reader, root(t, dir), "link.tar", archive.WriteOptions{}); !errors.Is(err, layout.ErrNotPlain) {
+		t.Errorf("a link: %v", err)
+	}
+	if target, err := os.Readlink(filepath.Join(dir, "link.tar")); err != nil || target != "target" {
+		t.Errorf("the link leads to %q, %v", target, err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 3 {
+		t.Errorf("there is %v, %v", entries, err)
+	}
+}
+
 func TestEmptyExport(t *testing.T) {
 	_, data := export(t, layout.Empty("nothing"), archive.WriteOptions{})
 	want := []string{"blobs/", "blobs/sha256/", "index.json", "oci-layout"}
