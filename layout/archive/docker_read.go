@@ -49,6 +49,10 @@ type dockerTree struct {
 	configs int64
 }
 
+// maxNames is how many images and names of images a tar may list, and maxLayers how many
+// layers all images may have together.
+const maxNames, maxLayers = 10_000, 20_000
+
 // maxConfigs is how many bytes the configs of all images of a tar may have together.
 const maxConfigs = 16 * imagespec.MaxDocument
 
@@ -75,6 +79,17 @@ func (t *dockerTree) read(ctx context.Context) error {
 	var images []dockerImage
 	if err := jsondoc.Decode(data, jsondoc.Limits{}, &images); err != nil {
 		return err
+	}
+	names, layers := 0, 0
+	for _, image := range images {
+		names += max(1, len(image.RepoTags))
+		layers += len(image.Layers)
+	}
+	switch {
+	case names > maxNames:
+		return fmt.Errorf("it lists more than %d names of images", maxNames)
+	case layers > maxLayers:
+		return fmt.Errorf("its images have more than %d layers", maxLayers)
 	}
 	index := layout.NewIndex()
 	for i, image := range images {

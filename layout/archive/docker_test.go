@@ -213,6 +213,17 @@ func TestBadDockerSave(t *testing.T) {
 			t.Errorf("a link to %s was followed", link)
 		}
 	}
+	// Names without end are not taken.
+	names := slices.Repeat([]string{`"app:1"`}, 10_001)
+	_, err = readTar(t, saveTar(t, list(`[{"Config":"one.json","RepoTags":[`+strings.Join(names, ",")+`],"Layers":["b/layer.tar","f/layer.tar"]}]`)...))
+	if err == nil || !strings.Contains(err.Error(), "more than 10000 names") {
+		t.Errorf("many names: %v", err)
+	}
+	layers := slices.Repeat([]string{`"b/layer.tar"`}, 20_001)
+	_, err = readTar(t, saveTar(t, list(`[{"Config":"one.json","Layers":[`+strings.Join(layers, ",")+`]}]`)...))
+	if err == nil || !strings.Contains(err.Error(), "more than 20000 layers") {
+		t.Errorf("many layers: %v", err)
+	}
 	// Configs without end are not read.
 	many := []string{}
 	for i := range 40 {
