@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -189,9 +190,12 @@ func (s *Store) disk() (*disk.Dir, error) {
 		return s.files, nil
 	}
 	info, err := os.Stat(s.dir)
-	if err != nil {
+	if errors.Is(err, syscall.ENOTDIR) {
 		// A parent that is a file does not exist as a directory either, but no
 		// write could mend that.
+		return nil, s.notLayout(fmt.Sprintf("%s is no directory; remove it, or choose another path", fileAbove(s.dir)), err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
@@ -349,4 +353,13 @@ func (s *Store) RemoveTemporaries() error {
 	}
 	_, err = d.SweepTemps(IngestDir, false)
 	return s.unwritable(err)
+}
+
+// fileAbove is the nearest parent of a path that exists.
+func fileAbove(name string) string {
+	for dir := filepath.Dir(name); ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); err == nil || dir == filepath.Dir(dir) {
+			return dir
+		}
+	}
 }

@@ -183,7 +183,7 @@ func (l *loading) sourceNames() ([]string, *hcl.Diagnostic) {
 	if len(names) == 0 {
 		return nil, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "No spec",
-			Detail: fmt.Sprintf("There is no layform.hcl and no *.layform.hcl file in %s. Start one with \"layform init\", or name the directory with -C.", l.dir),
+			Detail: fmt.Sprintf("There is no layform.hcl and no *.layform.hcl file in %s. Start one with \"layform init\", or name the directory with -C.", here(l.dir)),
 		}
 	}
 	return names, nil
@@ -302,4 +302,12 @@ func (l *loading) judge(b *block) hcl.Diagnostics {
 	inst := &instance{addr: b.addr, block: b, each: cty.DynamicVal}
 	_, diags := newSession(l.p, nil).evaluate(inst)
 	return diags
+}
+
+// here names a directory at the end of a sentence.
+func here(dir string) string {
+	if dir == "." {
+		return "this directory"
+	}
+	return fmt.Sprintf("%q", dir)
 }

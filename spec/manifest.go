@@ -88,6 +88,11 @@ func (d *decoder) entry() Entry {
 				"between them, and other tools, skopeo, umoci and buildah among them, refuse it in a layout.", eval.Quote(tag))
 		}
 	}
+	for i, tag := range tags {
+		if first := slices.Index(tags, tag); first < i && !e.TagsUnknown {
+			d.err(g.rng, "The tag %s stands here twice, as tags[%d] and tags[%d]. Remove one; distinct() does so for tags that may come out the same.", eval.Quote(tag), first, i)
+		}
+	}
 	slices.Sort(tags)
 	e.Tags = slices.Compact(tags)
 	d.tagRange = g.rng

@@ -40,14 +40,15 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 type destroyCmd struct {
 	specFlags
 	valueFlags
-	shapeFlags
+	Target   []string `name:"target" sep:"none" placeholder:"ADDRESS" help:"Only this object. Repeatable."`
+	TakeOver takeOver `name:"take-over" help:"Remove what a spec of the same name put into the layout from another directory or file, as when the spec moved; --take-over=NAME removes what the spec of that name has there."`
 	runFlags
 	AutoApprove bool `name:"auto-approve" help:"Do not ask before acting."`
 }
 
 // Run is apply --destroy.
 func (c *destroyCmd) Run(ctx context.Context, a *app) error {
-	return a.applyNew(ctx, c.specFlags, c.valueFlags, c.shapeFlags, c.runFlags, true, c.AutoApprove)
+	return a.applyNew(ctx, c.specFlags, c.valueFlags, shapeFlags{Target: c.Target, TakeOver: c.TakeOver}, c.runFlags, true, c.AutoApprove)
 }
 
 // applySaved carries out a saved plan, without asking.

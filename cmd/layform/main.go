@@ -140,11 +140,12 @@ func giveUp(finished <-chan struct{}) {
 func run(ctx context.Context, args, environ []string) int {
 	a := newApp(os.Stdin, os.Stdout, os.Stderr, environ)
 	g := &grammar{}
+	args = helped(args)
 	parser, err := newParser(g, a, args)
 	if err != nil {
 		return a.fail(ctx, err)
 	}
-	kctx, err := parser.Parse(args)
+	kctx, err := parser.Parse(doubled(parser.Model.Node, args))
 	a.configure(g.NoColor, g.JSON || (err != nil && jsonAsked(args)))
 	if err != nil {
 		return a.fail(ctx, usageError(err))

@@ -63,6 +63,9 @@ func (c *pullCmd) extract(ctx context.Context, a *app, src ref.Reference) (err e
 	if err != nil {
 		return err
 	}
+	if len(files) == 0 {
+		return &failure{message: fmt.Sprintf("%s has no files to extract: no layer of it has a title, as those of artifacts have", src), hint: "pull an image into a layout, with oci:DIR; layform layout ls and cat show its files"}
+	}
 	out := &view.Transfer{
 		Source: src.String(), Destination: c.Extract, Files: files, Requests: s.requests.Load(),
 		Roots: []transfer.Root{{Descriptor: images[0].desc}},

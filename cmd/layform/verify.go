@@ -24,6 +24,11 @@ type verifyCmd struct {
 	baseFlags
 }
 
+// Help says what is compared.
+func (c *verifyCmd) Help() string {
+	return `Every blob of the spec is hashed, and every entry of index.json compared, with what the last apply left: it fails where something is missing, torn or moved. That the layout is what the sources give now is for plan to say, which believes what was remembered of them, and for --rebuild, which believes nothing.`
+}
+
 // Run fails when an object or tag of the spec is not in the layout as it should be.
 // Without --rebuild, that is what the last apply remembered.
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {

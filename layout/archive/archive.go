@@ -160,17 +160,25 @@ func (a *Archive) Close() error {
 func (a *Archive) read(ctx context.Context) error {
 	in := io.NewSectionReader(a.in, 0, a.size)
 	tr := tar.NewReader(in)
+	end := int64(0) // of the last entry
 	for n := 0; ; n++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
+			if n > 0 && end >= a.size {
+				a.problem(Unreadable, "", fmt.Sprintf("it is cut off after %d entries, without the blocks of zeros that end a tar", n))
+			}
 			return nil
 		}
 		var system *fs.PathError
 		if errors.As(err, &system) {
 			return err
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			a.problem(Unreadable, "", fmt.Sprintf("it is cut off after %d entries, at byte %d", n, a.size))
+			return nil
 		}
 		if err != nil {
 			a.problem(Unreadable, "", fmt.Sprintf("it is no tar after %d entries: %v", n, err))
@@ -185,7 +193,11 @@ func (a *Archive) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.add(h, offset)
+		if a.add(h, offset); h.Typeflag == tar.TypeReg {
+			end = offset + layer.Span(h.Size)
+		} else {
+			end = offset
+		}
 	}
 }
 

@@ -88,9 +88,6 @@ func ExtractReport(t *Transfer) *Report {
 		s.Rows = append(s.Rows, Row{Mark: MarkAdded, Cells: []Text{{Name(name)}}})
 	}
 	closing := Text{Words("Wrote "), Count(len(t.Files), "file"), Words(" of "), Name(t.Source), Words(" into "), Name(t.Destination), Words(".")}
-	if len(t.Files) == 0 {
-		closing = Text{Name(t.Source), Words(" is an artifact without files: no layer of it has a title.")}
-	}
 	s.Closing = []Text{closing}
 	for _, root := range t.Roots {
 		s.Closing = append(s.Closing, Text{Words("Digest: "), {Nature: NatureWholeDigest, Text: string(root.Descriptor.Digest)}})
