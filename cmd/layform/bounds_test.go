@@ -190,7 +190,7 @@ func hostileInputs() map[string]hostileInput {
 		"a long heredoc": {reads: "spec", make: spec("output \"x\" {\n  value = <<E\n" + strings.Repeat("a\n", 400_000) + "E\n}\n"), says: "at most"},
 		// Honest specs have as many tokens in a file: one of ten thousand layers does.
 		"a spec of many values":    {make: spec("locals {\n  x = [" + strings.Repeat("0,", 124_000) + "]\n}\n"), most: 176, args: []string{"fmt --check", "validate", "plan"}},
-		"a spec of many names":     {make: manyNames(80_000), most: 192, args: []string{"fmt --check", "validate", "plan"}},
+		"a spec of many names":     {make: manyNames(80_000), most: 224, args: []string{"fmt --check", "validate", "plan"}},
 		"a spec of too many names": {make: manyNames(90_000), says: "at most", args: []string{"fmt --check", "validate", "plan"}},
 		"index.json at its limit":  {reads: "layout", make: fullIndex},
 		"a layer of 400,000 files": {reads: "layout", make: manyFiles(400_000)},
@@ -198,7 +198,7 @@ func hostileInputs() map[string]hostileInput {
 			"layout ls dist:latest", "layout ls --json dist:latest", "layout cat dist:latest /a",
 		}},
 		"a layer of deep paths": {reads: "layout", make: deepPaths},
-		"a forged stage":        {reads: "layout", make: forgedStage, most: 208},
+		"a forged stage":        {reads: "layout", make: forgedStage, most: 184},
 		"a forged table":        {reads: "layout", make: forgedTable},
 		"a forged plan":         {reads: "plan", make: plan("{"), says: "not a plan"},
 	}
