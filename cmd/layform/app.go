@@ -18,12 +18,13 @@ import (
 	"github.com/layform/layform/cmd/layform/view/text"
 )
 
-// app is what every command needs of its surroundings.
+// app is the environment of a command: its streams, variables, flags and exit code.
 type app struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
 	environ        []string
-	// terminal tells which of standard input, output and error is one.
+	// terminal holds for each of standard input, output and error whether it is a
+	// terminal.
 	terminal struct{ in, out, err bool }
 	out, err text.Style
 	json     bool
@@ -117,14 +118,14 @@ func (a *app) warn(diags hcl.Diagnostics) error {
 // failure is an error with a hint on what to do next.
 type failure struct {
 	message, hint string
-	// partial is what a command with --json prints although it went wrong.
+	// partial is the document that a command with --json prints although it failed.
 	partial *view.Document
-	// quiet is set when the result on standard output says what is wrong.
+	// quiet is set when the result on standard output is the message.
 	quiet bool
 	err   error
 }
 
-// Error says what is wrong.
+// Error is the message.
 func (f *failure) Error() string {
 	if f.message == "" && f.err != nil {
 		return f.err.Error()
@@ -135,10 +136,10 @@ func (f *failure) Error() string {
 // Unwrap returns the cause, which may be nil.
 func (f *failure) Unwrap() error { return f.err }
 
-// Hint says what to do next.
+// Hint is the next step to take.
 func (f *failure) Hint() string { return f.hint }
 
-// hinter is an error that says what to do next.
+// hinter is an error with a hint: the next step to take.
 type hinter interface{ Hint() string }
 
 // fail reports an error and returns the exit code.

@@ -49,7 +49,7 @@ func (a *app) newBases(dir, file string, flags *baseFlags) *bases {
 	return &bases{a: a, flags: flags, dir: dir, file: file, layouts: map[string]*openedLayout{}, clients: map[string]*remote.Client{}}
 }
 
-// Resolve finds what bases stand for.
+// Resolve finds the images of bases.
 func (b *bases) Resolve(ctx context.Context, requests []spec.BaseRequest) (map[spec.Address]*spec.BaseImage, hcl.Diagnostics) {
 	r := base.Resolver{Open: b.open}
 	if slices.ContainsFunc(requests, func(r spec.BaseRequest) bool { return r.Base.LockKey() != "" }) {

@@ -184,8 +184,8 @@ func rewrite(name string, data []byte) error {
 	return durable.WriteFile(root, filepath.Base(real), data, info.Mode().Perm())
 }
 
-// fmtFiles lists the files that targets stand for: files as they are, and of a
-// directory its spec files and files of variables.
+// fmtFiles expands targets to files: a directory to its spec files and files of
+// variables.
 func fmtFiles(targets []string) ([]string, error) {
 	if len(targets) == 0 {
 		targets = []string{"."}

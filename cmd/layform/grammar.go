@@ -43,9 +43,9 @@ type grammar struct {
 }
 
 // otherCommands is a pattern of the fields of the grammar, as kong calls them, whose
-// commands stand nowhere in args. Most of the work of a parser is for flags of
-// commands that are not run. It matches nothing where args name no command, or one
-// that is about the others.
+// commands args do not name. Most of the work of a parser is for flags of commands that
+// are not run. It matches nothing where args name no command, or one that is about the
+// others.
 func otherCommands(args []string) string {
 	const none = "^$"
 	var others []string

@@ -32,8 +32,8 @@ type image struct {
 	titled []titledFile
 }
 
-// open finds the image and reads what is in its layers, the digests of files only where
-// they are wanted. The caller closes the store.
+// open finds the image and reads its layers, the digests of files only where they are
+// wanted. The caller closes the store.
 func (f *imageFlags) open(ctx context.Context, digests bool) (*image, error) {
 	at, err := ref.LocateImage(f.Image)
 	if err != nil {

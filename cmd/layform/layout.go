@@ -15,7 +15,7 @@ import (
 	"github.com/layform/layform/layout/ref"
 )
 
-// layoutCmd looks at any layout, whoever wrote it.
+// layoutCmd is the group of commands about layouts of any origin.
 type layoutCmd struct {
 	Show     layoutShowCmd     `cmd:"" help:"Show what a layout holds, from index.json down to the layers."`
 	Ls       layoutLsCmd       `cmd:"" name:"ls" help:"List the files of an image, as its layers make them up together."`

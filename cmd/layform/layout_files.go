@@ -11,7 +11,7 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-// layoutLsCmd lists what an image holds.
+// layoutLsCmd lists the files of an image.
 type layoutLsCmd struct {
 	imageFlags
 	Path string `arg:"" optional:"" name:"path" default:"/" help:"The file, or the directory to list with all below it."`

@@ -112,12 +112,12 @@ func percentFor(inUse, most int64) int {
 	return int(min(most, max(manyGarbage, (manyMegabytes-inUse)*100/inUse)))
 }
 
-// patience is how long a command that was told to stop may take to tidy up.
+// patience is the time that a command has to clean up after a signal.
 const patience = 1500 * time.Millisecond
 
-// giveUp ends a process that was told to stop and does not: one that waits for
-// a full pipe, or for a disk. A layout is whole at any instant, and the next run
-// removes what this one leaves behind.
+// giveUp ends a process that does not stop after a signal: one that waits for a full
+// pipe, or for a disk. A layout is whole at any instant, and the next run removes what
+// this one leaves behind.
 func giveUp(finished <-chan struct{}) {
 	select {
 	case <-finished:
@@ -204,7 +204,7 @@ func jsonAsked(args []string) bool {
 	return false
 }
 
-// cause is what lies below an error about paths, which the caller names itself.
+// cause is the error within an error about paths, which the caller names itself.
 func cause(err error) error {
 	var path *os.PathError
 	var link *os.LinkError

@@ -103,7 +103,7 @@ func (p *planned) saveCache(ctx context.Context) {
 	}
 }
 
-// planMode says what a plan is made for.
+// planMode is the purpose of a plan.
 type planMode struct {
 	destroy bool
 	// now is set for a plan that is applied at once.

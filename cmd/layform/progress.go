@@ -13,8 +13,8 @@ import (
 	"github.com/layform/layform/planner"
 )
 
-// progress tells on standard error how an apply goes: one line for every object
-// that is done and, on a terminal, a bar once it takes longer than a second.
+// progress shows on standard error how an apply goes: one line for every object that is
+// done and, on a terminal, a bar once it takes longer than a second.
 type progress struct {
 	w        io.Writer
 	style    text.Style

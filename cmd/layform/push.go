@@ -20,7 +20,7 @@ type pushCmd struct {
 	transferFlags
 }
 
-// Run reads what the last apply left, and copies that.
+// Run copies the images of the last apply.
 func (c *pushCmd) Run(ctx context.Context, a *app) (err error) {
 	if len(c.Args) > 2 {
 		return &failure{message: "push takes one image and one repository", hint: "without an image all tags of the spec are pushed"}

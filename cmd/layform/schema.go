@@ -5,7 +5,7 @@ import "github.com/layform/layform/spec/schema"
 // schemaCmd prints the JSON Schema of the spec language.
 type schemaCmd struct{}
 
-// Help says what the schema is for.
+// Help describes the use of the schema.
 func (c *schemaCmd) Help() string {
 	return `Editors complete and check *.layform.json files with it:
   layform schema > layform.schema.json`

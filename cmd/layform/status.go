@@ -20,7 +20,7 @@ import (
 	"github.com/layform/layform/spec/addr"
 )
 
-// statusCmd shows how the objects of the spec stand in its layout.
+// statusCmd compares the objects of the spec with its layout.
 type statusCmd struct {
 	specFlags
 	valueFlags
@@ -38,8 +38,8 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	return a.show(view.StatusReport(state))
 }
 
-// state reads what the layout holds for the spec. With check, every blob is
-// hashed, and objects that are not built yet are listed as well.
+// state reads the spec's part of the layout. With check, every blob is hashed, and
+// objects that are not built yet are listed as well.
 func (a *app) state(ctx context.Context, f specFlags, v valueFlags, check bool) (*view.State, error) {
 	sp, err := a.loadPlace(f, v)
 	if err != nil {

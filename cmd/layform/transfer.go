@@ -269,7 +269,7 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 	return s.a.show(view.TransferReport(out))
 }
 
-// hold keeps what is read from being swept.
+// hold protects the images that are read from sweeps.
 func (s *shipment) hold(ctx context.Context, plan *transfer.Plan) (release func() error, err error) {
 	if !plan.Changes() {
 		return func() error { return nil }, nil
@@ -287,8 +287,8 @@ func (s *shipment) hold(ctx context.Context, plan *transfer.Plan) (release func(
 	return holdEntries(ctx, s.src.store, roots)
 }
 
-// holdEntries keeps what roots lead to from being swept. A layout that cannot be written
-// to is read without, as is one in an archive, whose store is nil.
+// holdEntries protects the content of roots from sweeps. A layout that cannot be
+// written to is read without, as is one in an archive, whose store is nil.
 func holdEntries(ctx context.Context, store *layout.Store, roots []ocispec.Descriptor) (release func() error, err error) {
 	none := func() error { return nil }
 	if store == nil {
