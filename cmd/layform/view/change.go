@@ -109,8 +109,8 @@ func fileRow(f planner.FileChange) Row {
 	return row
 }
 
-// wholeFile says what a new or deleted entry is: in notes, the mode and the owner
-// where they are not those that most entries have.
+// wholeFile describes a new or deleted entry: in notes, the mode and the owner where
+// they are not those that most entries have.
 func wholeFile(f planner.FileChange) (deltas []Delta, notes []Text) {
 	p := properties(f)
 	is := Text{Name(string(p.Type))}
@@ -289,7 +289,7 @@ func factSection(c planner.Change) Section {
 	return s
 }
 
-// contentText says what becomes of the content of a layer.
+// contentText describes the change of a layer's content.
 func contentText(s *planner.State) Text {
 	var files Text
 	if s.FileBytes > 0 {

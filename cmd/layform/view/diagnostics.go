@@ -18,7 +18,7 @@ type Diagnostic struct {
 	// Snippet is the line of the spec at which Range begins: of a long line the
 	// part around that place, with … where something is left out.
 	Snippet string `json:"snippet,omitempty"`
-	// Hint says what to do next.
+	// Hint is the next step to take.
 	Hint string `json:"hint,omitempty"`
 }
 

@@ -46,8 +46,8 @@ const (
 	TypeDiagnostics Type = "diagnostics"
 )
 
-// Document is what a command prints with --json: exactly one, on standard
-// output, whether the command succeeds or not.
+// Document is the output of a command with --json: exactly one, on standard output,
+// whether the command succeeds or not.
 type Document struct {
 	FormatVersion int  `json:"format_version"`
 	Type          Type `json:"type"`
@@ -56,34 +56,34 @@ type Document struct {
 	// Diagnostics are errors and warnings.
 	Diagnostics []Diagnostic `json:"diagnostics,omitempty"`
 
-	// Plan is what plan, show FILE and apply have planned.
+	// Plan is the plan of plan, show FILE and apply.
 	Plan *planner.Plan `json:"plan,omitempty"`
-	// Apply is what apply and destroy have done.
+	// Apply is the result of apply and destroy.
 	Apply *Done `json:"apply,omitempty"`
-	// State is what the layout holds for a spec, from show and status.
+	// State is a spec's part of the layout, from show and status.
 	State *State `json:"state,omitempty"`
 	// Outputs are output values, from output.
 	Outputs []Output `json:"outputs,omitempty"`
-	// Layout is what layout show found.
+	// Layout is the result of layout show.
 	Layout *Layout `json:"layout,omitempty"`
-	// Findings are what layout validate found.
+	// Findings are the result of layout validate.
 	Findings []validate.Finding `json:"findings,omitempty"`
 	// Contents are the files of an image, from layout ls.
 	Contents []File `json:"contents,omitempty"`
-	// GC is what layout gc deleted, or would delete.
+	// GC is the result of layout gc, or with --dry-run its plan.
 	GC *layout.GCResult `json:"gc,omitempty"`
-	// Repair is what layout repair did, or would do.
+	// Repair is the result of layout repair, or with --dry-run its plan.
 	Repair []repair.Mended `json:"repair,omitempty"`
 	// Files are the spec files that fmt changed or would change, and the file
 	// that init wrote.
 	Files []string `json:"files,omitempty"`
-	// Transfer is what push, pull and copy did, or would do.
+	// Transfer is the result of push, pull and copy, or with --dry-run their plan.
 	Transfer *Transfer `json:"transfer,omitempty"`
 	// Export is the tar that layout export wrote.
 	Export *Export `json:"export,omitempty"`
 	// Lock is what lock and outdated found.
 	Lock *Lock `json:"lock,omitempty"`
-	// Version is what version says.
+	// Version is the result of version.
 	Version *Version `json:"version,omitempty"`
 }
 
@@ -102,7 +102,7 @@ func printTo(w io.Writer, v any) error {
 	return errors.Join(jsondoc.Print(printable.JSON(out), v), out.Flush())
 }
 
-// Done is what an apply has done; after an error, how far it got.
+// Done is the result of an apply; after an error, as far as it got.
 type Done struct {
 	Added     int `json:"added"`
 	Changed   int `json:"changed"`
@@ -176,7 +176,7 @@ func outputOf(o spec.Output) Output {
 	return out
 }
 
-// State is what a layout holds for a spec.
+// State is a spec's part of a layout.
 type State struct {
 	// Layout is the way to the layout from the working directory.
 	Layout string `json:"layout"`
@@ -194,10 +194,10 @@ type State struct {
 	Outputs []Output `json:"outputs,omitempty"`
 }
 
-// Standing says how an object or a tag stands in the layout.
+// Standing is the condition of an object or a tag in the layout.
 type Standing string
 
-// How things stand.
+// The conditions of objects and tags.
 const (
 	// Intact: it is there as the last apply left it.
 	Intact Standing = "intact"
@@ -251,11 +251,11 @@ type Layout struct {
 
 // Node is one descriptor of a layout, with what its blob refers to.
 type Node struct {
-	// Role says what the descriptor is to the one that holds it.
+	// Role is the role of the descriptor in the document that holds it.
 	Role       Role               `json:"role"`
 	Ref        string             `json:"ref,omitempty"`
 	Descriptor ocispec.Descriptor `json:"descriptor"`
-	// Missing is set when the blob does not stand in the layout.
+	// Missing is set when the blob is not in the layout.
 	Missing bool `json:"missing,omitempty"`
 	// Problem says why the blob of a manifest or index cannot be read; it has no
 	// children then.
@@ -263,7 +263,7 @@ type Node struct {
 	Children []Node `json:"children,omitempty"`
 }
 
-// Role is what a descriptor is to the document that holds it.
+// Role is the role of a descriptor in the document that holds it.
 type Role string
 
 // The roles of descriptors.
@@ -275,7 +275,7 @@ const (
 	RoleSubject  Role = "subject"
 )
 
-// Version is what layform is made of.
+// Version is the build of layform.
 type Version struct {
 	Version string `json:"version"`
 	Go      string `json:"go"`

@@ -6,10 +6,10 @@ import (
 	"github.com/layform/layform/planner"
 )
 
-// PlanReport reports a plan: what somebody else changed in the layout, what will
-// change and why, the tags, the outputs, warnings, and two lines that sum it up.
-// Objects that stay as they are are not listed. Lists inside a change show rows
-// of them at most, fields twice as many; DefaultRows is a good number.
+// PlanReport reports a plan: the drift, the changes with their reasons, the tags, the
+// outputs, warnings, and two lines of summary. Objects that stay as they are are not
+// listed. Lists inside a change show rows of them at most, fields twice as many;
+// DefaultRows is a good number.
 func PlanReport(p *planner.Plan, rows int) *Report {
 	r := &Report{}
 	r.add(driftSection(p.Drift, rows))
@@ -85,7 +85,7 @@ func LayoutPath(dir, path string) string {
 // PlanLayout is the way to a plan's layout from the directory in which it was made.
 func PlanLayout(p *planner.Plan) string { return LayoutPath(p.Spec.Dir, p.Layout.Path) }
 
-// driftSection lists what somebody else changed since the last apply.
+// driftSection lists the drift: changes by others since the last apply.
 func driftSection(drift []planner.Drift, rows int) Section {
 	if len(drift) == 0 {
 		return Section{}
@@ -99,7 +99,7 @@ func driftSection(drift []planner.Drift, rows int) Section {
 	return s
 }
 
-// entryEdited says that somebody changed what the entry of a tag says.
+// entryEdited is the text about a tag whose entry others edited.
 const entryEdited = "its entry in index.json was edited"
 
 func driftText(d planner.Drift) Text {
@@ -202,7 +202,7 @@ func tagDelta(t planner.TagChange) Delta {
 	return Delta{Before: before, After: after}
 }
 
-// adopted says what becomes of an entry that is there without being ours.
+// adopted is the text about an entry of index.json that belongs to no spec.
 func adopted(asked bool) Span {
 	text := "(stands there already; refused unless it leads to the same digest, or with --adopt)"
 	if asked {

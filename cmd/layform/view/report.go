@@ -8,10 +8,10 @@ import (
 	"github.com/layform/layform/planner"
 )
 
-// Report is the content of what a command tells people, in order: which rows
-// there are, what they name and how much is left out. It is computed from parts
-// of a Document and is a plain value; it holds foreign text as it is. How it is
-// drawn, with which widths, colours, escapes and units, is up to a renderer.
+// Report is the human-readable output of a command, as data: its sections and rows in
+// order, and how much is left out. It is computed from parts of a Document and is a
+// plain value; it holds foreign text as it is. How it is drawn, with which widths,
+// colours, escapes and units, is up to a renderer.
 type Report struct {
 	Sections []Section
 }
@@ -53,7 +53,7 @@ func (s *Section) IsEmpty() bool {
 	return true
 }
 
-// Kind says what the rows of a section are.
+// Kind is the type of the rows of a section.
 type Kind string
 
 // The kinds of sections, and what the cells of their rows are.
@@ -106,14 +106,14 @@ type Row struct {
 	Mark Mark
 	// Cells are aligned with those of the other rows.
 	Cells []Text
-	// Deltas are what of the row's subject changes.
+	// Deltas are the properties of the row's subject that change.
 	Deltas []Delta
 	Notes  []Text
 	// Sections are the lists below the row.
 	Sections []Section
 }
 
-// Mark says what happens to the subject of a row. Its value is the mark itself.
+// Mark is the change of a row's subject. Its value is the mark itself.
 type Mark string
 
 // The marks of rows.
@@ -153,26 +153,26 @@ type Text []Span
 // Span is a piece of text of one nature.
 type Span struct {
 	Nature Nature
-	// Text is what is shown: words, a name, JSON, a digest.
+	// Text is the text of the span: words, a name, JSON, a digest.
 	Text string
 	// N is the number of NatureSize and NatureCount; Text is then the noun of a count.
 	N int64
 }
 
-// Nature says what a span is, by which a renderer chooses how to draw it.
+// Nature is the type of a span, by which a renderer chooses how to draw it.
 type Nature uint8
 
 // The natures of spans.
 const (
 	// NatureWords are words of layform's own.
 	NatureWords Nature = iota
-	// NatureStrong, NatureGood, NatureCaution and NatureBad are words of layform's
-	// own that stand out.
+	// NatureStrong, NatureGood, NatureCaution and NatureBad are words of layform's own
+	// with emphasis.
 	NatureStrong
 	NatureGood
 	NatureCaution
 	NatureBad
-	// NatureFaint is what may step back: places and reasons.
+	// NatureFaint are words with less emphasis: places and reasons.
 	NatureFaint
 	// NatureName is a foreign name: of a file, an object, a ref, a media type.
 	NatureName

@@ -6,7 +6,7 @@ import (
 	"github.com/layform/layform/layout/transfer"
 )
 
-// Transfer is what push, pull and copy did, or with --dry-run would do.
+// Transfer is the result of push, pull and copy, or with --dry-run their plan.
 type Transfer struct {
 	Source      string `json:"source"`
 	Destination string `json:"destination"`
@@ -18,7 +18,7 @@ type Transfer struct {
 	Steps []transfer.Step `json:"steps,omitempty"`
 	// Requests is the number of requests that were sent to registries.
 	Requests int64 `json:"requests"`
-	// Files are what pull --extract wrote.
+	// Files are the files of pull --extract.
 	Files []string `json:"files,omitempty"`
 }
 
@@ -59,7 +59,8 @@ func TransferReport(t *Transfer) *Report {
 	return &Report{Sections: []Section{s}}
 }
 
-// rootNotes says what a tag was before, and what a choice of platforms made.
+// rootNotes are the notes about a root: the digest that a tag had before, and that of a
+// choice of platforms.
 func rootNotes(root transfer.Root, have digest.Digest) []Text {
 	var notes []Text
 	if have != "" && have != root.Descriptor.Digest {
