@@ -163,7 +163,7 @@ func HostilePlan() *planner.Plan {
 	}
 }
 
-// State is what a layout holds for a spec.
+// State is a sample of a spec's part of a layout.
 func State() *view.State {
 	return &view.State{
 		Layout: "dist/app", Exists: true, Spec: "default", Serial: 3, Index: dgst("index"),
