@@ -17,8 +17,8 @@ import (
 
 // Options shape a rendering.
 type Options struct {
-	// MaxBytes is about the number of bytes that are written; 0 stands for
-	// DefaultBytes. What sums a report up is written in any case.
+	// MaxBytes is about the number of bytes that are written; 0 means DefaultBytes.
+	// What sums a report up is written in any case.
 	MaxBytes int
 }
 
