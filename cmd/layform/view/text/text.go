@@ -46,7 +46,7 @@ type Line struct {
 	// Indent is the number of spaces before the mark.
 	Indent int
 	Mark   view.Mark
-	// Text is what follows the mark: one line, escaped and in its colours.
+	// Text is the line after the mark, escaped and in its colours.
 	Text string
 }
 
