@@ -1,5 +1,5 @@
-// Package executor does what a plan says: it builds blobs, swaps index.json
-// once, and remembers what it did.
+// Package executor carries out plans: it builds blobs, swaps index.json once, and
+// records the result.
 //
 // The rename of index.json is the only commit point. Whatever happens before
 // it, the layout holds what it held; whatever happens after it, the layout holds
@@ -90,7 +90,7 @@ type run struct {
 	// takesOver is set when stage is still that of the spec stage.From.
 	takesOver bool
 	journal   *stage.Journal
-	// prior is what was seen before the build.
+	// prior is the observation before the build.
 	prior *planner.Prior
 	// index is index.json as it was read under the lock.
 	index *layout.Index
@@ -98,7 +98,7 @@ type run struct {
 	mu sync.Mutex
 	// implying lets one step at a time write an implied blob.
 	implying map[digest.Digest]*sync.Mutex
-	// made are the objects that stand in the layout, by key.
+	// made are the objects in the layout, by key.
 	made map[string]made
 	// swapped is set once index.json was replaced.
 	swapped bool
@@ -108,7 +108,7 @@ type run struct {
 	written map[digest.Digest]bool
 }
 
-// made is an object whose blob stands in the layout.
+// made is an object whose blob is in the layout.
 type made struct {
 	step   planner.Step
 	object spec.Object
@@ -117,8 +117,8 @@ type made struct {
 
 func (m made) built() spec.Built { return planner.BuiltOf(m.staged) }
 
-// buildAll builds what the plan says, each object as soon as all that it needs
-// stands in the layout.
+// buildAll builds the objects of the plan, each as soon as its dependencies are in the
+// layout.
 func (r *run) buildAll(ctx context.Context) error {
 	var err error
 	if r.journal, err = stage.OpenJournal(r.store, r.plan.Spec.Name); err != nil {

@@ -24,9 +24,9 @@ type Archive struct {
 	Size   int64         `json:"size"`
 }
 
-// archives writes and removes tars of the layout as the plan says, once the layout holds
-// what they are to hold, and remembers it. A run that ends before that leaves the layout
-// as it should be, and the tar to the next one.
+// archives writes and removes the tars of the layout that the plan lists, after the
+// swap, and records that. A run that ends before that leaves the layout as it should
+// be, and the tar to the next one.
 func (r *run) archives(ctx context.Context) error {
 	todo := false
 	for _, c := range r.plan.Archives {

@@ -55,7 +55,7 @@ func addressed(key string, err error) error {
 	return fmt.Errorf("%s: %w", key, err)
 }
 
-// report tells the caller what happens.
+// report sends an event of progress.
 func (r *run) report(e Event) {
 	if r.opts.Progress != nil {
 		r.opts.Progress(e)
@@ -75,7 +75,7 @@ func (r *run) wrote(desc ocispec.Descriptor, created bool) {
 	}
 }
 
-// staged is what the staging state keeps of an object.
+// staged is the record of an object in the staging state.
 func (r *run) staged(u planner.Step, object spec.Object, rec stage.Record) stage.Object {
 	o := stage.Object{
 		Fingerprint: rec.Fingerprint,
@@ -123,7 +123,7 @@ func (r *run) blob(ctx context.Context, u planner.Step, change planner.Change, o
 	return r.document(ctx, u, object)
 }
 
-// present takes a blob that stood in the layout when the plan was made.
+// present takes a blob that was in the layout when the plan was made.
 func (r *run) present(ctx context.Context, u planner.Step, change planner.Change) (stage.Record, error) {
 	desc := ocispec.Descriptor{MediaType: change.After.MediaType, Digest: change.After.Digest, Size: change.After.Size}
 	there, err := r.store.Exists(ctx, desc)

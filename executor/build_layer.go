@@ -79,7 +79,7 @@ type ChangedError struct {
 	Saved bool
 }
 
-// Error says what moved and what to do.
+// Error names the source that changed, and the remedy.
 func (e *ChangedError) Error() string {
 	if e.Saved {
 		return e.Err.Error() + "; make a new plan once nothing writes there, and apply that"
@@ -90,8 +90,8 @@ func (e *ChangedError) Error() string {
 // Unwrap returns Err.
 func (e *ChangedError) Unwrap() error { return e.Err }
 
-// unusable gives what is wrong with an archive its place in the spec, as it has
-// where that is seen before the layer is built.
+// unusable is the diagnostic of a faulty archive, with its place in the spec: the same
+// as where the fault is found before the build.
 func unusable(object spec.Object, err *encode.ArchiveError) hcl.Diagnostics {
 	problem := err.Err.Error()
 	var b *layer.Breach
@@ -165,8 +165,8 @@ func (r *run) finish(ctx context.Context, u planner.Step, l *spec.Layer, seen *s
 	return rec, nil
 }
 
-// saveTOC keeps a layer's table of contents, unless that of a blob which stood
-// there already is kept and sound.
+// saveTOC stores a layer's table of contents, unless a sound one of a blob that existed
+// already is stored.
 func (r *run) saveTOC(ctx context.Context, result encode.Result, created bool) error {
 	if !created {
 		if _, err := stage.LoadTOC(ctx, r.store, result.TOC.Blob); err == nil {

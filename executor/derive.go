@@ -17,7 +17,7 @@ type ForgedError struct {
 	What string
 }
 
-// Error says what differs and what to do.
+// Error names the difference and the remedy.
 func (e *ForgedError) Error() string {
 	return fmt.Sprintf("the saved plan is not what its own spec gives: %s differs from what planning comes to now. The file was edited, or something in the layout moved since; plan again", e.What)
 }

@@ -35,11 +35,11 @@ type Options struct {
 	Environ   []spec.Assignment
 	Arguments []spec.Argument
 	Version   string
-	// Progress is told what happens, from several goroutines; nil for nobody.
+	// Progress receives events, from several goroutines; it may be nil.
 	Progress func(Event)
 }
 
-// EventKind says what an Event reports.
+// EventKind is the type of an Event.
 type EventKind string
 
 // An object is started, moves on, and is done.
@@ -65,7 +65,7 @@ type Event struct {
 	Reused bool
 }
 
-// Result is what an apply did. With an error it says how far it got.
+// Result summarises an apply. With an error it says how far it got.
 type Result struct {
 	planner.Counts
 	// Written are the blobs that were put into the layout, Deleted those that
@@ -100,8 +100,8 @@ type Object struct {
 type LayerWork struct {
 	// Built is the number of layers that were built.
 	Built int `json:"built"`
-	// ReadFiles and ReadBytes were read from sources; HashedBytes of them were
-	// hashed because nobody knew their digest. TarBytes is the length of the tars.
+	// ReadFiles and ReadBytes were read from sources; HashedBytes of them were hashed
+	// because their digest was not known. TarBytes is the length of the tars.
 	ReadFiles   int64 `json:"read_files"`
 	ReadBytes   int64 `json:"read_bytes"`
 	HashedBytes int64 `json:"hashed_bytes"`
