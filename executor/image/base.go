@@ -60,8 +60,8 @@ func baseLayers(base *spec.BaseImage) []ocispec.Descriptor {
 	return layers
 }
 
-// basedOn adds to the annotations of a manifest which image it stands on, unless the
-// spec says that itself. A name that is no name in a registry means nothing elsewhere.
+// basedOn adds the annotations base.name and base.digest to those of a manifest, unless
+// the spec has them. A name that is no name in a registry means nothing elsewhere.
 func basedOn(base *spec.BaseImage, annotations map[string]string) map[string]string {
 	out := map[string]string{ocispec.AnnotationBaseImageDigest: base.Root().String()}
 	if base.Registry {

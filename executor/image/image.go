@@ -201,7 +201,7 @@ func Tagged(d ocispec.Descriptor, ref string) ocispec.Descriptor {
 	return d
 }
 
-// bare keeps what identifies content and drops everything else.
+// bare is a descriptor with media type, digest and size alone.
 func bare(d ocispec.Descriptor) ocispec.Descriptor {
 	return ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
