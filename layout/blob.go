@@ -22,7 +22,7 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-// BlobState is what stands in the place of a blob.
+// BlobState is the condition of a blob in a layout.
 type BlobState string
 
 // The states of a blob.
@@ -44,8 +44,9 @@ type Cache interface {
 	Trust(path string, info fs.FileInfo, dgst digest.Digest)
 }
 
-// Remember makes the Reader ask c before it hashes a blob to check it, and tell
-// c of the blobs that it hashed. What is read is verified all the same.
+// Remember sets the cache of verified blobs: c is asked before a blob is hashed to
+// check it, and stores the blobs that were hashed. What is read is verified all the
+// same.
 func (r *Reader) Remember(c Cache) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -61,11 +62,11 @@ func (r *Reader) remembered() Cache {
 // cacheKey names a blob in the Cache, apart from every file path.
 func cacheKey(name string) string { return "layout:" + name }
 
-// BlobError says what is wrong with one blob. It is fs.ErrNotExist and oras-go's
-// ErrNotFound when the blob is missing.
+// BlobError is an error about one blob. It is fs.ErrNotExist and oras-go's ErrNotFound
+// when the blob is missing.
 type BlobError struct {
 	Digest digest.Digest
-	// Problem says what is wrong.
+	// Problem is the message.
 	Problem string
 	// Err is the cause; it may be nil.
 	Err error
@@ -281,11 +282,10 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Check tells the state of the blob of desc, by hashing its content or by what
-// the Cache remembers of it. A negative size of desc stands for any. The error
-// is one of reading; a blob that is something else than a file is Torn, also one
-// that is a symbolic link: what is written here is a file of its own, although
-// reading follows the links that others made.
+// Check finds the state of the blob of desc, by its hash or from the Cache. A negative
+// size of desc stands for any. The error is one of reading; a blob that is something
+// else than a file is Torn, also one that is a symbolic link: what is written here is a
+// file of its own, although reading follows the links that others made.
 func (s *Store) Check(ctx context.Context, desc ocispec.Descriptor) (BlobState, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -349,10 +349,10 @@ type Blob struct {
 	Digest digest.Digest `json:"digest"`
 	// Size is the length of the file in bytes.
 	Size int64 `json:"size"`
-	// Modified is when the content was last written, as far as the writer tells.
+	// Modified is the file's mtime, which writers can set.
 	Modified time.Time `json:"modified"`
-	// Changed is when the file came to stand there as it is; nobody can set it
-	// back. Where the system does not tell, it is Modified.
+	// Changed is the file's ctime, which cannot be set back. Where the system does not
+	// tell, it is Modified.
 	Changed time.Time `json:"changed"`
 }
 
@@ -392,8 +392,8 @@ func (r *Reader) Blobs(ctx context.Context) iter.Seq2[Blob, error] {
 	}
 }
 
-// ErrNotPlain is in the tree of errors about something that stands where a
-// regular file or a directory is expected: a link, a pipe, a device.
+// ErrNotPlain is the kind of all errors about a link, a pipe or a device where a
+// regular file or a directory is expected.
 var ErrNotPlain = disk.ErrNotPlain
 
 // ErrLimit is in the tree of errors about files that are longer than the limit.

@@ -3,13 +3,14 @@
 //
 // # Nouns
 //
-// A Reader reads a layout, over a Tree: a directory, or what another package makes of
-// an archive. A Store is a layout in a directory, a Reader that writes as well. A blob is a file under blobs/ whose name is the digest
-// of its content. Content enters a Store through an Ingest: a temporary file
-// that becomes a blob when it is committed. The Index is index.json; its
-// entries are descriptors, most with a ref name, its tags. A Swap replaces
-// index.json in one atomic step and is the only commit point: blobs that no
-// entry reaches do not count. What an entry reaches is found by Reachable;
+// A Reader reads a layout, over a Tree: a directory, or an archive as package archive
+// opens it. A Store is a layout in a directory, a Reader that writes as well. A blob is
+// a file under blobs/ whose name is the digest of its content. Content enters a Store
+// through an Ingest: a temporary file that becomes a blob when it is committed. The
+// Index is index.json, as it was read and edited; its entries are descriptors, most with
+// a ref name, its tags. A Swap replaces index.json in one atomic step and is the only
+// commit point: blobs that no entry reaches do not count. PrepareSwap and Commit are its
+// two halves, for a caller that records between them what is coming. What an entry reaches is found by Reachable;
 // blobs that nothing reaches can be deleted: by Sweep those that the caller
 // names, by GC all that have stood there for a while. Package validate says what is
 // wrong with a layout by the rules of the image spec, and package repair mends what a

@@ -28,16 +28,16 @@ type GCOptions struct {
 	Keep []ocispec.Descriptor
 	// KeepBlobs are kept as well, but not what they lead to.
 	KeepBlobs []digest.Digest
-	// MinAge is how long a blob must have stood in the layout, unchanged, to be
-	// deleted; 0 stands for DefaultMinAge, and a negative value for no grace.
+	// MinAge is the age, since its last change, at which a blob may be deleted; 0 means
+	// DefaultMinAge, and a negative value no grace.
 	MinAge time.Duration
-	// Now is the time that ages are measured at; zero stands for the present.
+	// Now is the time that ages are measured at; zero means the present.
 	Now time.Time
-	// DryRun tells what would be deleted, writes nothing and takes no lock.
+	// DryRun lists the blobs that would be deleted, writes nothing and takes no lock.
 	DryRun bool
 }
 
-// GCResult is what GC did or, with DryRun, would do. Blobs are in the order of
+// GCResult is the result of GC or, with DryRun, its plan. Blobs are in the order of
 // their digests.
 type GCResult struct {
 	// Blobs were deleted; Bytes is the sum of their sizes.
@@ -133,7 +133,7 @@ func (c *collection) run(ctx context.Context) error {
 	return nil
 }
 
-// mark finds all that is in use.
+// mark finds all blobs in use.
 func (c *collection) mark(ctx context.Context) error {
 	raw, err := c.s.readIndex()
 	if err != nil {
@@ -172,7 +172,7 @@ func (c *collection) mark(ctx context.Context) error {
 	return nil
 }
 
-// unclear is the error of a GC that cannot tell what is in use.
+// unclear is the error of a GC that cannot decide which blobs are in use.
 func (c *collection) unclear(err error) error {
 	deleted := "nothing"
 	if len(c.result.Blobs) > 0 && !c.opts.DryRun {
@@ -255,7 +255,7 @@ func (c *collection) refresh(ctx context.Context) error {
 	return fmt.Errorf("index.json of %s changes all the time; stop the other writer, which does not take the lock", c.s.dir)
 }
 
-// foreign lists what stands under blobs and is no blob.
+// foreign lists the files under blobs that are no blobs.
 func (c *collection) foreign() ([]string, error) {
 	dirs, err := c.d.List(blobsDir)
 	if err != nil {

@@ -53,7 +53,7 @@ func (s *Store) Hold(ctx context.Context, roots []ocispec.Descriptor) (release f
 	return t.Abort, nil
 }
 
-// holds is what the live holds of a layout keep.
+// holds is the content that the live holds of a layout protect.
 type holds struct {
 	names map[string]bool
 	roots []ocispec.Descriptor
@@ -113,7 +113,7 @@ func (s *Store) readHold(ctx context.Context, d *disk.Dir, name string) ([]ocisp
 	}
 }
 
-// fresh reports whether somebody took a hold since h was read.
+// fresh reports whether a hold was taken since h was read.
 func (h holds) fresh(d *disk.Dir) (bool, error) {
 	entries, err := d.List(holdsDir)
 	if err != nil {

@@ -32,7 +32,7 @@ type Index struct {
 	none []byte
 	// entries holds removed ones too, so that the others keep their places.
 	entries []entry
-	// places are those of the entries that are not removed, nil until somebody asks.
+	// places are those of the entries that are not removed, computed on demand.
 	places map[EntryName][]int
 }
 
@@ -55,7 +55,7 @@ func NewIndex() *Index {
 	return x
 }
 
-// indexDocument is what is understood of an index.
+// indexDocument are the members of an index that are decoded.
 type indexDocument struct {
 	SchemaVersion int                   `json:"schemaVersion"`
 	MediaType     string                `json:"mediaType"`
@@ -132,8 +132,8 @@ func parseIndex(raw []byte, limits jsondoc.Limits) (*Index, error) {
 	return x, nil
 }
 
-// indexDigest is the digest that stands for an index.json. The one that Init
-// writes stands for a layout that holds nothing, as does none at all.
+// indexDigest is the digest of an index.json; empty where there is none. The one that
+// Init writes stands for a layout that holds nothing, as does none at all.
 func indexDigest(raw []byte) digest.Digest {
 	if raw == nil || bytes.Equal(raw, emptyIndex) {
 		return ""

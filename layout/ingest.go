@@ -129,7 +129,7 @@ func (i *Ingest) Share(f *os.File, n int64) (*io.SectionReader, error) {
 	return i.t.Section(n), nil
 }
 
-// cloned reads what an Ingest was cloned from.
+// cloned reads the file that an Ingest was cloned from.
 type cloned struct{ i *Ingest }
 
 // Read hashes what it gives.
@@ -168,7 +168,7 @@ func (i *Ingest) Commit(ctx context.Context) (dgst digest.Digest, size int64, cr
 	return i.CommitAfter(ctx, nil)
 }
 
-// FileID tells a file from all others of its file system, also after it was renamed.
+// FileID is the number of a file, unique in its file system and kept by renames.
 type FileID = disk.FileID
 
 // Announce says beforehand that a blob is going to be put into the layout: its

@@ -16,11 +16,11 @@ import (
 	"github.com/layform/layform/layout/jsondoc"
 )
 
-// Holder says who holds the lock of a layout.
+// Holder describes the process that holds the lock of a layout.
 type Holder struct {
-	// Operation is what the holder does: apply, destroy, gc, …
+	// Operation is the holder's command: apply, destroy, gc, …
 	Operation string `json:"operation"`
-	// Who is the holder's user name.
+	// Who is the user name of the holder.
 	Who string `json:"who,omitempty"`
 	// Host and PID are filled in by Lock when they are not set.
 	Host string `json:"host,omitempty"`
@@ -46,7 +46,7 @@ func (h Holder) String() string {
 // LockedError says that the lock of a layout could not be had in time.
 type LockedError struct {
 	Dir string
-	// Holder is who holds the lock; zero when that is not known.
+	// Holder is the holder of the lock; zero when that is not known.
 	Holder Holder
 	// Waited is how long it was waited for.
 	Waited time.Duration
@@ -120,7 +120,7 @@ func (s *Store) acquire(ctx context.Context, holder Holder, timeout time.Duratio
 }
 
 // lockable keeps the lock file out of directories that are no layouts: with
-// Options.Inspect nobody has looked yet.
+// Options.Inspect, that was not checked yet.
 func (s *Store) lockable() error {
 	if !s.opts.Inspect {
 		return nil
@@ -217,7 +217,7 @@ func writeHolder(f *os.File, h Holder) error {
 	return err
 }
 
-// readHolder reads what the holder says of itself; zero when it cannot be read.
+// readHolder reads the holder from the lock file; zero when it cannot be read.
 func readHolder(d *disk.Dir) Holder {
 	data, err := d.Read(lockFile, 64<<10)
 	if err != nil {

@@ -22,8 +22,8 @@ func statePath(name string) (string, error) {
 	return PrivateDir + "/" + name, nil
 }
 
-// noFolder says in which layout something stands in the place of our folder, or
-// of one in it, and what to do. Other errors stay as they are.
+// noFolder adds the layout and the remedy to an error about a file of another type in
+// the place of our folder, or of one in it. Other errors stay as they are.
 func (s *Store) noFolder(err error) error {
 	var bad *disk.NotPlainError
 	if errors.As(err, &bad) && bad.Want == disk.WantDir {

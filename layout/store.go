@@ -46,8 +46,8 @@ const (
 type Options struct {
 	// Limits bound what is read.
 	Limits Limits
-	// LockTimeout is how long Swap and Tag wait for the lock when the Store
-	// does not hold it; 0 stands for 30 seconds.
+	// LockTimeout is how long Swap and Tag wait for the lock when the Store does not
+	// hold it; 0 means 30 seconds.
 	LockTimeout time.Duration
 	// Inspect makes Open accept any directory, so that packages validate and repair
 	// can say what is wrong with it. Lock then refuses, with a *NotLayoutError, a

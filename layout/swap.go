@@ -76,8 +76,8 @@ func (s *Store) underLocks(ctx context.Context, do func(*disk.Dir) error) error 
 	})
 }
 
-// ErrIndexChanged says that index.json is no longer what a PreparedSwap was made
-// from: somebody who ignores the lock wrote it.
+// ErrIndexChanged is the error about an index.json that changed since a PreparedSwap
+// was made from it: a writer ignored the lock.
 var ErrIndexChanged = errors.New("index.json was changed by another writer")
 
 // PreparedSwap is a replacement of index.json that is not on disk yet.
@@ -162,8 +162,8 @@ func (s *Store) replaceIndex(d *disk.Dir, old, next []byte) (bool, error) {
 	return true, s.inPlace(d, true)
 }
 
-// ReplacedError says that the path of a layout no longer leads to the directory
-// that was opened: somebody moved it away, or put another one in its place.
+// ReplacedError is an error about the path of a layout that no longer leads to the
+// directory that was opened: it was moved away, or replaced.
 type ReplacedError struct {
 	// Dir is the path of the layout.
 	Dir string

@@ -16,16 +16,15 @@ import (
 	"github.com/layform/layform/layout/internal/disk"
 )
 
-// Swept is what Sweep deleted.
+// Swept is the result of Sweep.
 type Swept struct {
 	// Blobs are the deleted blobs, in the order of the candidates.
 	Blobs []digest.Digest
 	// Bytes is the sum of their sizes.
 	Bytes int64
-	// Stopped is set when somebody who ignores the lock wrote index.json meanwhile, or
-	// took a Hold:
-	// the candidates that are left were not looked at, for that writer may be about
-	// to refer to them. Sweep them another time.
+	// Stopped is set when a writer that ignores the lock wrote index.json meanwhile, or
+	// took a Hold: the remaining candidates were not looked at, for that writer may be
+	// about to refer to them. Sweep them another time.
 	Stopped bool
 }
 
@@ -75,11 +74,11 @@ func (s *Store) Sweep(ctx context.Context, candidates []digest.Digest, keep []oc
 type watch struct {
 	s *Store
 	d *disk.Dir
-	// raw are the bytes of index.json, nil where there is none, and info is what the
-	// file system said of it before they were read.
+	// raw are the bytes of index.json, nil where there is none, and info is its stat
+	// from before they were read.
 	raw  []byte
 	info fs.FileInfo
-	// held is what live holds keep.
+	// held is the content that live holds protect.
 	held holds
 }
 
@@ -113,15 +112,14 @@ func (w *watch) mark(ctx context.Context, keep []ocispec.Descriptor) (map[digest
 	return live, nil
 }
 
-// settled is the age from which on the times of a file tell every later write:
-// more than the coarsest tick of a file system's clock.
+// settled is the age from which on every later write changes the times of a file: more
+// than the coarsest tick of a file system's clock.
 const settled = 3 * time.Second
 
-// moved reports whether index.json changed, or somebody took a hold, since both were
-// read. Within one tick of
-// the file system's clock a write in place leaves the times as they were, so that
-// the bytes of a young file are compared; those of an older one would only cost
-// time.
+// moved reports whether index.json changed, or a hold was taken, since both were read.
+// Within one tick of the file system's clock a write in place leaves the times as they
+// were, so that the bytes of a young file are compared; those of an older one would
+// only cost time.
 func (w *watch) moved() (bool, error) {
 	if fresh, err := w.held.fresh(w.d); fresh || err != nil {
 		return fresh, err

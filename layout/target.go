@@ -67,8 +67,8 @@ func (s *Store) begin(ctx context.Context, desc ocispec.Descriptor) (*Ingest, er
 	return s.ingest(ctx, desc.Digest.Algorithm())
 }
 
-// take writes what r gives. One byte more than desc allows is enough to know that there
-// is too much.
+// take copies r into the ingest. One byte more than desc allows is enough to know that
+// there is too much.
 func (i *Ingest) take(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
 	limited := io.LimitReader(layer.ContextReader(ctx, r), desc.Size+1)
 	_, err := io.CopyBuffer(struct{ io.Writer }{i}, limited, make([]byte, 256<<10))

@@ -19,7 +19,7 @@ import (
 	"github.com/layform/layform/layout/jsondoc"
 )
 
-// Document is what is understood of a manifest or an index.
+// Document is a decoded manifest or index.
 type Document struct {
 	SchemaVersion int    `json:"schemaVersion"`
 	MediaType     string `json:"mediaType"`
@@ -292,7 +292,7 @@ func (r *Reader) Describe(ctx context.Context, dgst digest.Digest) (ocispec.Desc
 	return desc, nil
 }
 
-// Present lists the digests of the blobs that stand in the layout, as Blobs does.
+// Present lists the digests of the blobs in the layout, as Blobs does.
 func (r *Reader) Present(ctx context.Context) (map[digest.Digest]bool, error) {
 	there := map[digest.Digest]bool{}
 	for blob, err := range r.Blobs(ctx) {
