@@ -24,20 +24,20 @@ type Options struct {
 	// Dir is the directory of the decompressed tar, which is removed at once and gone
 	// when the Archive is closed. It is not used for a plain tar.
 	Dir string
-	// Limit is the number of bytes that a tar may decompress to; 0 stands for 64 GiB.
-	// Well before that, one that decompresses to more than 256 MiB and more than 1000
-	// times its size is given up.
+	// Limit is the number of bytes that a tar may decompress to; 0 means 64 GiB. Well
+	// before that, one that decompresses to more than 256 MiB and more than 1000 times
+	// its size is given up.
 	Limit int64
 }
 
 const defaultLimit = 64 << 30
 
-// Problem is what is wrong with an archive as an archive, whatever it holds.
+// Problem is a fault of an archive as an archive, whatever its layout is like.
 type Problem struct {
 	Kind ProblemKind
 	// Path is the entry; empty for the whole archive.
 	Path string
-	// Text says what is wrong.
+	// Text is the message.
 	Text string
 }
 
@@ -137,8 +137,8 @@ func (a *Archive) decompress(ctx context.Context, stream io.Reader, compression 
 	return nil
 }
 
-// Problems are what is wrong with the archive, in the order of its entries. A layout
-// in an archive that has some is read differently by different programs, or not at all.
+// Problems are the faults of the archive, in the order of its entries. A layout in an
+// archive that has some is read differently by different programs, or not at all.
 func (a *Archive) Problems() []Problem { return a.problems }
 
 func (a *Archive) problem(kind ProblemKind, name, text string) {

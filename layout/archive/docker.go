@@ -19,9 +19,9 @@ import (
 // dockerFile lists the images of a tar of docker save.
 const dockerFile = "manifest.json"
 
-// Docker says what docker load gets of a layout. It reads manifest.json, in which images
-// have names with a tag, and one platform each; the file repositories, which was there
-// before that, is read by nobody who reads a layout's blobs.
+// Docker describes the part of a layout that docker load takes. It reads manifest.json,
+// in which images have names with a tag, and one platform each; the file repositories,
+// which was there before that, is read by nobody who reads a layout's blobs.
 type Docker struct {
 	// Name is the repository of the ref names that are a tag alone.
 	Name string

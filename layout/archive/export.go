@@ -23,7 +23,7 @@ import (
 type WriteOptions struct {
 	// Docker adds what docker load reads; nil for nothing.
 	Docker *Docker
-	// Written is told of the bytes as they are written. It may be nil.
+	// Written receives the number of bytes as they are written. It may be nil.
 	Written func(n int64)
 	// Fault serves tests; see layout.Options.
 	Fault func(disk.Step) error
@@ -53,12 +53,13 @@ func Export(ctx context.Context, src *layout.Reader, root *os.Root, name string,
 	return sum, t.publish()
 }
 
-// SumOf gives what Export would write, and writes nothing.
+// SumOf is the size and digest of the archive that Export would write; it writes
+// nothing.
 func SumOf(ctx context.Context, src *layout.Reader, opts WriteOptions) (Sum, error) {
 	return export(ctx, src, nowhere{}, opts)
 }
 
-// nowhere takes what is written to no place.
+// nowhere discards the bytes that are written.
 type nowhere struct{}
 
 // WriteAt writes nothing.
@@ -111,7 +112,7 @@ type inOrder struct {
 	written func(int64)
 }
 
-// WriteAt writes what comes next.
+// WriteAt writes sequentially.
 func (o *inOrder) WriteAt(p []byte, off int64) (int, error) {
 	if off != o.at {
 		return 0, fmt.Errorf("the archive is written at byte %d where byte %d comes next", off, o.at)

@@ -98,7 +98,7 @@ func Create(root *os.Root, name string, blobs []ocispec.Descriptor, opts WriteOp
 	return &File{root: root, opts: opts, tar: tar, w: w, done: map[digest.Digest]bool{}}, nil
 }
 
-// Blob writes a blob that Create was told of, as Writer.Blob does.
+// Blob writes one of the blobs that were given to Create, as Writer.Blob does.
 func (f *File) Blob(ctx context.Context, dgst digest.Digest, r io.Reader) error {
 	if err := f.w.Blob(ctx, dgst, r); err != nil {
 		return err

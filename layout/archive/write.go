@@ -108,9 +108,9 @@ func folderHeaders(names ...string) (head []byte, err error) {
 	return head, nil
 }
 
-// Blob writes a blob that NewWriter was told of, whole: r gives its content, and an
-// error instead of io.EOF where that is not what the digest says. After an error the
-// same blob may be written again.
+// Blob writes one of the blobs that were given to NewWriter, whole: r reads its
+// content, and fails instead of io.EOF where the digest does not match. After an error
+// the same blob may be written again.
 func (w *Writer) Blob(ctx context.Context, dgst digest.Digest, r io.Reader) error {
 	i, ok := w.place[dgst]
 	if !ok {
@@ -137,7 +137,7 @@ func (w *Writer) Blob(ctx context.Context, dgst digest.Digest, r io.Reader) erro
 	return w.pad(s.content+s.desc.Size, s.desc.Size)
 }
 
-// bounded writes no more than it was told, and drops the rest.
+// bounded writes up to a number of bytes, and drops the rest.
 type bounded struct {
 	w    io.Writer
 	left int64
