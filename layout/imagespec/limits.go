@@ -3,8 +3,8 @@ package imagespec
 // The limits of documents, in bytes and in depth. layform writes within them and
 // reads within them: what exceeds them would be of no use to its readers.
 const (
-	// MaxDocument is the size of a manifest, an index or a config: 4 MiB, which
-	// is what registries take. MaxIndexJSON is that of index.json.
+	// MaxDocument is the largest size of a manifest, an index or a config: 4 MiB, the
+	// limit of registries. MaxIndexJSON is that of index.json.
 	MaxDocument  = 4 << 20
 	MaxIndexJSON = 10 << 20
 	// MaxAnnotations is the size of one map of annotations or labels: the sum of

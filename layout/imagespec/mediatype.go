@@ -162,8 +162,8 @@ func IsImageManifest(mediaType string) bool {
 	return false
 }
 
-// IsImageConfig reports whether mediaType is that of the config of an image,
-// which tells a platform and the diffIDs of layers.
+// IsImageConfig reports whether mediaType is that of an image config, which has a
+// platform and the diffIDs of layers.
 func IsImageConfig(mediaType string) bool {
 	return mediaType == ocispec.MediaTypeImageConfig || mediaType == MediaTypeDockerConfig
 }
