@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// Changed is when a file came to be what it is, as well as it can be told.
+// Changed is the time of a file's last change: that of its content, the only one that
+// the system has.
 func Changed(info fs.FileInfo) time.Time { return info.ModTime() }
 
-// Identity is false: the system does not tell files apart.
+// Identity is false: the system numbers no files.
 func Identity(fs.FileInfo) (FileID, bool) { return FileID{}, false }

@@ -83,14 +83,14 @@ func (d *Dir) Before(op Op, name string) error {
 	return nil
 }
 
-// ErrNotPlain is in the tree of errors about something that stands where a
-// regular file or a directory is expected: a link, a pipe, a device.
+// ErrNotPlain is the kind of all errors about a link, a pipe or a device where a
+// regular file or a directory is expected.
 var ErrNotPlain = errors.New("neither a regular file nor a directory")
 
-// WantDir is what should stand where NotPlain is about a directory.
+// WantDir is the value of want for a directory.
 const WantDir = "a directory"
 
-// NotPlain describes what stands at name instead of want.
+// NotPlain is the error about the file at name, of another type than want.
 func NotPlain(name, want string, mode fs.FileMode) error {
 	what := "of an unknown kind"
 	switch {
@@ -110,14 +110,14 @@ func NotPlain(name, want string, mode fs.FileMode) error {
 	return &NotPlainError{name: name, what: what, Want: want}
 }
 
-// NotPlainError says what is in the place of a file or directory.
+// NotPlainError is an error about a path with a file of another type than expected.
 type NotPlainError struct {
 	name, what string
-	// Want is what should be there: WantDir for a directory.
+	// Want is the expected type: WantDir for a directory.
 	Want string
 }
 
-// Error says what stands where.
+// Error names the path, the type of its file and the type that is expected.
 func (e *NotPlainError) Error() string {
 	return fmt.Sprintf("%s is %s, not %s", printable.Line(e.name), e.what, e.Want)
 }
@@ -338,8 +338,8 @@ func (d *Dir) Remove(name string) error {
 	return nil
 }
 
-// SyncDir makes the names in a directory durable: what was renamed into it
-// stands there after a power cut.
+// SyncDir makes the names in a directory durable: a file that was renamed into it is
+// there after a power cut.
 func (d *Dir) SyncDir(name string) error {
 	if err := d.Before(OpSync, name); err != nil {
 		return err
@@ -364,8 +364,8 @@ func (d *Dir) flushDir(name string) error {
 	return errors.Join(err, f.Close())
 }
 
-// List returns what stands in the directory name, sorted; nothing when there
-// is no such directory.
+// List returns the entries of the directory name, sorted; nothing when there is no such
+// directory.
 func (d *Dir) List(name string) ([]fs.DirEntry, error) {
 	err := d.CheckParents(name)
 	if err == nil {
@@ -390,7 +390,8 @@ func RandomName(prefix string) string {
 	return strings.TrimSuffix(prefix, "-") + "-" + hex.EncodeToString(b[:])
 }
 
-// IsRandom reports whether text is what RandomName appends to a name, after the dash.
+// IsRandom reports whether text has the form of the suffix that RandomName appends to a
+// name, after the dash.
 func IsRandom(text string) bool {
 	return len(text) == randomLength && strings.Trim(text, "0123456789abcdef") == ""
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// ErrContended says that somebody else holds a flock.
+// ErrContended is the error about a flock that another process holds.
 var ErrContended = errors.New("locked by another process")
 
 // TryFlock fails: without flock no writer can be kept from another, and so

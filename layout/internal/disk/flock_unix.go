@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrContended says that somebody else holds a flock.
+// ErrContended is the error about a flock that another process holds.
 var ErrContended = errors.New("locked by another process")
 
 // TryFlock takes an exclusive flock on f without waiting. It ends when f is

@@ -17,8 +17,8 @@ type Temp struct {
 	d    *Dir
 	name string
 	f    *os.File
-	// written is the length so far; up to started, the system was told to begin
-	// writing it to disk.
+	// written is the length so far; up to started, the system has been asked to write
+	// it to disk.
 	written, started int64
 	// shared is how much the file held before anything was written.
 	shared int64
@@ -189,7 +189,7 @@ func (t *Temp) WriteAt(p []byte, off int64) (int, error) {
 	return t.f.WriteAt(p, off)
 }
 
-// ReadAt reads what was written.
+// ReadAt reads bytes that were written before.
 func (t *Temp) ReadAt(p []byte, off int64) (int, error) { return t.f.ReadAt(p, off) }
 
 // Clone gives the file, which is empty, the first n bytes of src, or all for 0,
