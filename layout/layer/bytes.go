@@ -37,7 +37,7 @@ func (b Bytes) String() string {
 	return string(out)
 }
 
-// UnmarshalText reads what MarshalText writes.
+// UnmarshalText reads the form of MarshalText.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	var out strings.Builder
 	for rest := string(text); rest != ""; {

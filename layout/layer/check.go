@@ -10,8 +10,9 @@ import (
 	"github.com/layform/layform/layout/imagespec"
 )
 
-// mark is what is remembered of a path: the type of its entry in the low bits,
-// 0 where it has none, and what else the layer says of it.
+// mark is the state of a path in a check: the type of its entry in the low bits, 0
+// where it has none, and flags: it is a parent, a whiteout hides it, a hard link awaits
+// it.
 type mark uint8
 
 const (
@@ -192,8 +193,8 @@ func (c *checker) hardlink(h *tar.Header, e *Entry) {
 	}
 }
 
-// whiteoutForm checks what a whiteout says of itself, and gives what it hides; false
-// where nobody can tell.
+// whiteoutForm checks the form of a whiteout, and is the path that it hides; false
+// where that is ambiguous.
 func (c *checker) whiteoutForm(e *Entry, base string) (hidden string, ok bool) {
 	hidden, err := imagespec.Hidden(base)
 	switch {

@@ -351,7 +351,7 @@ func (r *reader) xattrs() map[string]string {
 	return all
 }
 
-// readHead takes what stands before the entries from a record.
+// readHead decodes the part of a record in front of the entries.
 func (t *TOC) readHead(r *reader) {
 	t.Version = TOCVersion
 	t.Blob = r.digest()

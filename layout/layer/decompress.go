@@ -137,7 +137,7 @@ func (d *Decompressor) Close() error {
 	return nil
 }
 
-// wrong says what is wrong with the stream, unless what it is read from failed.
+// wrong is the error about a damaged stream, or that of the reader below it.
 func (d *Decompressor) wrong(err error) error {
 	foreign := errors.Is(err, gzip.ErrHeader) || errors.Is(err, zstd.ErrMagicMismatch)
 	switch {

@@ -19,7 +19,7 @@ import (
 const (
 	listFree  = 32 << 20
 	listRatio = 256
-	// entryCost is what an entry takes beside its names.
+	// entryCost is the memory of an entry without its names.
 	entryCost = 300
 )
 

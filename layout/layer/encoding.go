@@ -12,7 +12,7 @@ import (
 // digests of executor/encode with it.
 const Encoding = "layform/1"
 
-// The levels that level 0 stands for.
+// The default levels, which level 0 means.
 const (
 	DefaultGzipLevel = 6
 	DefaultZstdLevel = 3

@@ -41,8 +41,8 @@ type Entry struct {
 	Xattrs   map[string]string `json:"xattrs,omitempty"`
 	Devmajor int64             `json:"devmajor,omitempty"`
 	Devminor int64             `json:"devminor,omitempty"`
-	// Offset is the place of a regular file's content in the uncompressed tar;
-	// 0 for all else, and for an entry that stands in no tar yet.
+	// Offset is the place of a regular file's content in the uncompressed tar; 0 for
+	// all else, and for an entry that is in no tar yet.
 	Offset int64 `json:"offset,omitempty"`
 }
 
@@ -74,8 +74,8 @@ type Chunk struct {
 	// Offset and Length give the place of the compressed bytes in the blob.
 	Offset int64 `json:"offset"`
 	Length int64 `json:"length"`
-	// Seal is the digest of Digest, as text, followed by the compressed bytes:
-	// proof that these bytes are what the content was compressed to.
+	// Seal is the digest of Digest, as text, followed by the compressed bytes: proof
+	// that they are the compressed form of this content.
 	Seal digest.Digest `json:"seal,omitempty"`
 	// State is the state of the SHA-256 of the uncompressed stream at the end
 	// of the chunk, from which hashing can go on; empty where it is not known.

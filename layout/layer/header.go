@@ -193,7 +193,7 @@ func appendRecord(dst []byte, key, value string) []byte {
 	return append(dst, '\n')
 }
 
-// checkHeader finds what neither USTAR nor PAX can say.
+// checkHeader reports values that neither USTAR nor PAX can hold.
 func checkHeader(e *Entry) error {
 	if _, ok := typeFlag(e.Type); !ok {
 		return fmt.Errorf("%q: a tar has no entries of type %q", e.Path, e.Type)
@@ -240,7 +240,7 @@ func splitPath(path string) (name, prefix string, ok bool) {
 	return path[i+1:], path[:i], true
 }
 
-// fallback is what the USTAR block says of a name that stands in a PAX record:
+// fallback is the name in the USTAR block of an entry whose name is in a PAX record:
 // its ASCII bytes, as many as fit, for readers that know no PAX.
 func fallback(name string) string {
 	if len(name) <= 100 && ascii(name) {

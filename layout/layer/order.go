@@ -6,10 +6,10 @@ import (
 	"github.com/layform/layform/layout/imagespec"
 )
 
-// Compare is the canonical order of paths in a layer: by components, so that
-// parents stand before their children and a directory's tree stands together;
-// whiteouts stand before their siblings, and "." before all. Hard links alone
-// leave this order: they stand behind their target when it comes later.
+// Compare is the canonical order of paths in a layer: by components, so that parents
+// come before their children and a directory's tree is contiguous; whiteouts come
+// before their siblings, and "." before all. Hard links alone leave this order: they
+// stand behind their target when it comes later.
 func Compare(a, b string) int {
 	if a == b {
 		return 0

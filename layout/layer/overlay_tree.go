@@ -55,7 +55,8 @@ type treeNode struct {
 	state nodeState
 }
 
-// nodeState is what a node is beside its type.
+// nodeState is the state of a node: whether it has an entry, and whether it was
+// removed.
 type nodeState uint8
 
 const (

@@ -10,10 +10,9 @@ func Outside(name string) bool {
 	return strings.HasPrefix(name, "/") || goesUp(name)
 }
 
-// Paths remembers one value for each of many clean paths, and keeps 8 bytes and
-// the value for each, by hashing them with a seed that nobody can know: two
-// paths are mistaken for one with a chance that does not matter. It is made by
-// NewPaths.
+// Paths maps many clean paths to values in 8 bytes and the value for each, by hashes
+// under a secret random seed: the chance that two paths collide is negligible. It is
+// made by NewPaths.
 type Paths[V any] struct {
 	seed  maphash.Seed
 	table *hashTable[V]

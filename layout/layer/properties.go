@@ -101,7 +101,7 @@ func (t Mtime) String() string {
 // MarshalText writes String.
 func (t Mtime) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// UnmarshalText reads what MarshalText writes, and RFC 3339 in any zone.
+// UnmarshalText reads the form of MarshalText, and RFC 3339 in any zone.
 func (t *Mtime) UnmarshalText(text []byte) error {
 	if seconds, ok := strings.CutPrefix(string(text), "@"); ok {
 		n, err := strconv.ParseInt(seconds, 10, 64)

@@ -13,9 +13,9 @@ import (
 // take PAX records and long names of at most 1 MiB each.
 const maxHeaders = 4 << 20
 
-// position is a reader of a tar that counts what is read through it, and keeps
-// the blocks of the headers that package tar reads: tar.Reader gives what they
-// mean to it, and not where other readers see something else.
+// position is a reader of a tar that counts bytes, and keeps the raw blocks of the
+// headers that package tar reads: they show where other readers understand a header in
+// another way.
 type position struct {
 	r io.Reader
 	// n is the number of bytes read, those left out not counted.
@@ -49,7 +49,7 @@ func (p *position) Read(buf []byte) (int, error) {
 	return n, err
 }
 
-// keep keeps what is read from the place at on.
+// keep starts to keep the blocks that are read, from the place at on.
 func (p *position) keep(at int64) { p.headers, p.from = p.headers[:0], at }
 
 // pass keeps nothing until keep is called.

@@ -60,7 +60,7 @@ const (
 	RuleWhiteoutOrder Rule = "whiteout-order"
 )
 
-// verdict says what follows when a rule is broken.
+// verdict is the consequence of a broken rule.
 type verdict struct {
 	rule Rule
 	// must is set where the image spec, or every reader, demands the rule.
@@ -70,10 +70,9 @@ type verdict struct {
 	// quiet is set where the validator says nothing: honest tools make such layers,
 	// and all readers take them.
 	quiet bool
-	// foreign is set where also a layer that somebody else made is not read:
-	// nobody can tell what it holds, or it is made to do harm. Names that lead out
-	// of the layer do none: what lies above the root is the root, and a hard link
-	// to nothing has no content.
+	// foreign is set where the layers of others are refused as well: their content is
+	// ambiguous, or they are made to do harm. Names that lead out of the layer do none:
+	// what lies above the root is the root, and a hard link to nothing has no content.
 	foreign bool
 }
 
@@ -137,7 +136,7 @@ type Breach struct {
 	// Name is the name of the entry as the tar has it, shortened where it is long;
 	// empty where the breach is the layer's.
 	Name string
-	// Problem says what is wrong, without the name.
+	// Problem is the message, without the name.
 	Problem string
 	// Err is the error behind Problem, nil where there is none.
 	Err error
@@ -169,8 +168,8 @@ func RefuseArchive(b *Breach) error {
 	return nil
 }
 
-// RefuseForeign gives back breaches for which nobody can tell what a layer
-// holds, and nil for others. It is the Breach of a Visitor.
+// RefuseForeign returns breaches that make the content of a layer ambiguous, and nil
+// for others. It is the Breach of a Visitor.
 func RefuseForeign(b *Breach) error {
 	if b.Rule.verdict().foreign {
 		return b

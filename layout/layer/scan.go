@@ -211,8 +211,8 @@ func (s *scanner) content(e *Entry) ([]byte, error) {
 	return sum, nil
 }
 
-// end reads what follows the last entry: two zero blocks, and zeros that fill
-// the last record.
+// end reads the trailer after the last entry: two zero blocks, and zeros that fill the
+// last record.
 func (s *scanner) end() error {
 	if blocks := s.in.headers; len(blocks) >= BlockSize && blocks[156] != 0 {
 		if err := s.check.report(RuleHeader, "", "the tar ends with an extended header that belongs to no entry"); err != nil {
@@ -268,7 +268,7 @@ func firstByte(b []byte) int {
 	return -1
 }
 
-// broken says what is wrong with the tar, unless what it is read from failed.
+// broken is the error about a damaged tar, or that of the reader below it.
 func (s *scanner) broken(err error) error {
 	var b *Breach
 	switch {
