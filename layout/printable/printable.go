@@ -71,8 +71,8 @@ func escape(s string, multiline bool) string {
 	return b.String()
 }
 
-// JSON returns a writer of JSON that writes what is not printable as \u escapes,
-// which mean the same. Each Write must hold whole characters.
+// JSON returns a writer of JSON that writes characters that are not printable as \u
+// escapes, which mean the same. Each Write must hold whole characters.
 func JSON(w io.Writer) io.Writer { return jsonWriter{w} }
 
 type jsonWriter struct{ w io.Writer }
