@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Fault is what goes wrong with the requests that it matches. With no field set
-// but those that match, requests are counted and answered as ever.
+// Fault is an injected failure of the requests that it matches. With no field set but
+// those that match, requests are counted and answered as ever.
 type Fault struct {
 	Method string // empty matches all
 	Path   string // part of the path; empty matches all
