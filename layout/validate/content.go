@@ -15,7 +15,7 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-// outcome is what came of reading one blob.
+// outcome is the result of reading one blob.
 type outcome struct {
 	findings []Finding
 	err      error

@@ -137,8 +137,7 @@ func platformKey(p ocispec.Platform) string {
 	return fmt.Sprintf("%q", append([]string{p.OS, p.Architecture, p.Variant, p.OSVersion}, p.OSFeatures...))
 }
 
-// samePlatform reports whether two entries are for one platform; nil stands for
-// any.
+// samePlatform reports whether two entries are for one platform; nil means any.
 func samePlatform(a, b *ocispec.Platform) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -146,7 +145,7 @@ func samePlatform(a, b *ocispec.Platform) bool {
 	return imagespec.SamePlatform(*a, *b)
 }
 
-// isEmptyJSON reports whether a descriptor stands for {}.
+// isEmptyJSON reports whether a descriptor is the empty descriptor, of the content {}.
 func isEmptyJSON(d ocispec.Descriptor) bool {
 	return d.MediaType == ocispec.MediaTypeEmptyJSON || d.Digest == ocispec.DescriptorEmptyJSON.Digest && bytes.Equal(d.Data, []byte("{}"))
 }

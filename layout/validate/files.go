@@ -65,7 +65,7 @@ func (a *audit) layoutFile() {
 	}
 }
 
-// blobFiles checks what stands in blobs, and takes down the blobs.
+// blobFiles checks the files below blobs, and records the blobs.
 func (a *audit) blobFiles() {
 	dirs, err := a.list(ocispec.ImageBlobsDir)
 	switch {

@@ -14,18 +14,18 @@ import (
 	"github.com/layform/layform/layout/jsondoc"
 )
 
-// edge is a descriptor and where it stands.
+// edge is a descriptor with its place.
 type edge struct {
 	desc ocispec.Descriptor
 	// object is the document that holds the descriptor, place where in it.
 	object, place string
-	// role is what the descriptor is there for.
+	// role is the role of the descriptor in its document.
 	role role
 	// depth counts the documents above.
 	depth int
 }
 
-// role is what a descriptor is there for.
+// role is the role of a descriptor in its document.
 type role int
 
 const (
@@ -150,8 +150,8 @@ func (a *audit) follow(e edge) []edge {
 	return a.edges(doc, name, roleManifest, e.depth)
 }
 
-// disguised looks at what stands among manifests under a media type that nobody
-// knows. That is allowed, but not for a document that says what it is.
+// disguised checks an entry among manifests with an unknown media type: its content may
+// be a manifest. That is allowed, but not for a document that says what it is.
 func (a *audit) disguised(e edge) {
 	if e.desc.Size > a.limits.Manifest || a.verified[e.desc.Digest] {
 		return

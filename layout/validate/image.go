@@ -17,7 +17,7 @@ type layerUse struct {
 	object, place string
 	// algorithm is the compression that the media type names.
 	algorithm imagespec.Algorithm
-	// diffID is what the config says of the layer, empty when there is none.
+	// diffID is the layer's diffID in the config, empty when there is none.
 	diffID digest.Digest
 	config string
 }
@@ -94,7 +94,7 @@ func (a *audit) config(desc ocispec.Descriptor, manifest string, uses []layerUse
 	a.images[image.Digest] = img.Platform
 }
 
-// configFields checks what stands in a config.
+// configFields checks the fields of a config.
 func (a *audit) configFields(name string, img ocispec.Image) {
 	a.platform(name, "", img.Platform)
 	if img.RootFS.Type != "layers" {

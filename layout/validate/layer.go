@@ -21,8 +21,8 @@ type layerAudit struct {
 	counts   map[Rule]int
 }
 
-// auditLayer reads the layer in and says all that is wrong with it. It may
-// leave bytes of in unread. limit is the number of bytes that it reads of the tar.
+// auditLayer reads the layer in and reports all its faults. It may leave bytes of in
+// unread. limit is the number of bytes that it reads of the tar.
 func auditLayer(name string, in *layer.Meter, limit int64, uses []layerUse) []Finding {
 	l := &layerAudit{name: name, counts: map[Rule]int{}}
 	stream, is, err := layer.Detect(in)

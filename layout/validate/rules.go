@@ -5,8 +5,8 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-// Severity says how binding the sentence of the image spec is that a finding
-// stands on.
+// Severity is the strength of the sentence of the image spec that a finding is based
+// on.
 type Severity string
 
 // The severities of findings: what the image spec says with MUST, and what with
@@ -109,11 +109,11 @@ const (
 	RuleWhiteoutOrder       Rule = Rule(layer.RuleWhiteoutOrder)
 )
 
-// RuleText is what is known of a rule.
+// RuleText is the documentation of a rule.
 type RuleText struct {
 	Rule     Rule     `json:"rule"`
 	Severity Severity `json:"severity"`
-	// Advice says what to do when the rule is broken.
+	// Advice is the remedy when the rule is broken.
 	Advice string `json:"advice"`
 }
 
@@ -210,7 +210,7 @@ func imageRules() []RuleText {
 	return rules
 }
 
-// layerAdvice says what to do about a layer that breaks a rule of package layer.
+// layerAdvice is the remedy for a layer that breaks a rule of package layer.
 func layerAdvice(r layer.Rule) string {
 	switch r {
 	case layer.RuleTrailing:

@@ -30,8 +30,8 @@ type Options struct {
 	// Sparse allows blobs that are described to be missing, as the image spec
 	// does for layouts whose blobs are kept elsewhere.
 	Sparse bool
-	// Parallelism is the number of blobs that are read at once; 0 stands for
-	// the number of processors.
+	// Parallelism is the number of blobs that are read at once; 0 means the number of
+	// processors.
 	Parallelism int
 }
 
@@ -44,7 +44,7 @@ type Finding struct {
 	// Place is where in the object: an element of the document, or the path of
 	// a layer's entry. Empty for the whole object.
 	Place string `json:"place,omitempty"`
-	// Problem says what is wrong, and Advice what to do.
+	// Problem is the message, and Advice the remedy.
 	Problem string `json:"problem"`
 	Advice  string `json:"advice"`
 }
@@ -94,7 +94,7 @@ type node struct {
 	size int64
 }
 
-// list gives what is in a directory, by name.
+// list lists the files of a directory, by name.
 func (a *audit) list(dir string) ([]node, error) {
 	entries, err := a.tree.List(dir)
 	if err != nil {
@@ -137,7 +137,7 @@ type audit struct {
 	// stopped is set when the consumer has had enough or an error ended the run.
 	stopped bool
 
-	// blobs are the blobs that stand in the layout, with their sizes.
+	// blobs are the blobs in the layout, with their sizes.
 	blobs map[digest.Digest]int64
 	// known are the documents that were read already.
 	known map[digest.Digest]bool
