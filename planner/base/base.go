@@ -28,8 +28,8 @@ import (
 
 // Source is where images are read.
 type Source interface {
-	// Resolve finds what a name or a digest leads to. An empty name is the only image
-	// that there is.
+	// Resolve finds the descriptor of a name or a digest. An empty name is the only
+	// image that there is.
 	Resolve(ctx context.Context, reference string) (ocispec.Descriptor, error)
 	// Fetch reads content. The reader gives io.EOF only after exactly the bytes that
 	// the descriptor names.
@@ -62,7 +62,7 @@ func (l Layout) Resolve(ctx context.Context, reference string) (ocispec.Descript
 	return entries[0], nil
 }
 
-// image reads what a descriptor leads to, for a platform where there is one.
+// image reads the image of a descriptor, for a platform where there is one.
 func image(ctx context.Context, src Source, root ocispec.Descriptor, platform *ocispec.Platform) (*spec.BaseImage, error) {
 	r := &reading{ctx: ctx, src: src, seen: map[digest.Digest]bool{}}
 	b := &spec.BaseImage{}

@@ -24,7 +24,7 @@ type Cached struct {
 	Root *os.Root
 }
 
-// Resolve finds what a name or a digest leads to.
+// Resolve finds the descriptor of a name or a digest.
 func (c Cached) Resolve(ctx context.Context, reference string) (ocispec.Descriptor, error) {
 	dgst := digest.Digest(reference)
 	if imagespec.CheckDigest(dgst) != nil {

@@ -71,7 +71,7 @@ func decodeConfig(b *spec.BaseImage, data []byte) error {
 	return nil
 }
 
-// imageOf is what a config sets. What is empty is not set.
+// imageOf are the values of a config. What is empty is not set.
 func imageOf(c *ocispec.ImageConfig, p ocispec.Platform, author string) *spec.Image {
 	i := &spec.Image{
 		Author: set(author), User: set(c.User), WorkingDir: set(c.WorkingDir), StopSignal: set(c.StopSignal),

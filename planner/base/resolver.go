@@ -40,8 +40,8 @@ type Pins interface {
 // parallelism is the default of Resolver.
 const parallelism = 4
 
-// Resolve finds what the requests stand for. Each reference is looked up once, and
-// each problem is a diagnostic with the place of the request.
+// Resolve finds the images of the requests. Each reference is looked up once, and each
+// problem is a diagnostic with the place of the request.
 func (r *Resolver) Resolve(ctx context.Context, requests []spec.BaseRequest) (map[spec.Address]*spec.BaseImage, hcl.Diagnostics) {
 	l := &lookups{r: r, found: map[string]*lookup{}}
 	images := make([]*spec.BaseImage, len(requests))
