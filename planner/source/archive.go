@@ -97,8 +97,8 @@ func (o *observer) digested(opener *Files, f *File) (*File, error) {
 	return f, err
 }
 
-// checkArchive reads the archive of the layer to its end, and gives what is wrong
-// with it. It has not checked a file that moves, which is seen as its digest is taken.
+// checkArchive reads the archive of the layer to its end, and reports its faults. It
+// has not checked a file that moves, which is seen as its digest is taken.
 func (o *observer) checkArchive(opener *Files, f *File, info fs.FileInfo) (checked bool, err error) {
 	file, before, err := opener.Open(f.Path)
 	if err != nil {
@@ -125,8 +125,8 @@ func (o *observer) checkArchive(opener *Files, f *File, info fs.FileInfo) (check
 	return err == nil, walk.Cause(err)
 }
 
-// ArchiveProblem says what is wrong with an archive, and how the spec can mend it
-// where it can.
+// ArchiveProblem is the message about a faulty archive, with the remedy in the spec
+// where there is one.
 func ArchiveProblem(b *layer.Breach) string {
 	if b.Rule != layer.RuleDuplicate {
 		return b.Error()
@@ -155,5 +155,5 @@ func (o *observer) warnOfGlobal(f *File) {
 	o.warn(-1, "Global header", "The archive %q begins with a global header, as git archive writes it. It is left out of the layer, for some programs refuse layers that have one.", o.layer.Archive)
 }
 
-// String says what the file is, for messages.
+// String is the file's description, for messages.
 func (f *File) String() string { return fmt.Sprintf("%s (%d bytes)", f.Path, f.Size) }

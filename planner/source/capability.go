@@ -91,8 +91,7 @@ func (s *capabilitySets) change(operator byte, flags string, mask uint64) {
 	}
 }
 
-// capabilityMask gives the bits of a list of names; an empty list before "="
-// stands for all.
+// capabilityMask converts a list of names to bits; an empty list before "=" means all.
 func capabilityMask(list string, operator byte) (uint64, error) {
 	const all = 1<<len(capabilityNames) - 1
 	if list == "" {

@@ -25,7 +25,7 @@ func entryPath(to string) string {
 	return to
 }
 
-// whiteoutPath is the path of the marker that a whiteout block stands for.
+// whiteoutPath is the path of the marker file of a whiteout block.
 func whiteoutPath(n *spec.Node) (string, bool) {
 	if n.Opaque {
 		return imagespec.OpaquePath(n.To), true
@@ -49,9 +49,9 @@ func (o *observer) checkPath(node int, p string) bool {
 	return false
 }
 
-// fingerprint is what Tree.Fingerprint gives for the layer of these blocks; no
-// entry is kept for that. It answers false where it takes more to tell: while
-// content is unknown or unread, and for hard links.
+// fingerprint computes Tree.Fingerprint for the layer of these blocks, without keeping
+// entries. It answers false where it takes more to tell: while content is unknown or
+// unread, and for hard links.
 func (o *observer) fingerprint(blocks []block) (digest.Digest, bool) {
 	r, known := newRecords(), true
 	o.visit(blocks, func(path []byte, g given, e *Entry) {
@@ -191,7 +191,7 @@ func quotePath(p string) string {
 	return fmt.Sprintf("%q", "/"+p)
 }
 
-// parent is the entry of a directory that nobody declared.
+// parent is the entry of an implied directory: one that no block declares.
 func (o *observer) parent() Entry {
 	return Entry{Node: -1, Entry: layer.Entry{Type: layer.Directory, Mode: 0o755, Mtime: o.opts.Epoch}}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// copied is what a copy block gives: a file, or a directory's tree.
+// copied is the result of a copy block: a file, or a directory's tree.
 type copied struct {
 	o         *observer
 	node      int

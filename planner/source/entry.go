@@ -1,11 +1,12 @@
-// Package source says what a layer is made of: a sorted stream of canonical
-// entries, and a fingerprint over them.
+// Package source observes the sources of a layer: a sorted stream of canonical entries,
+// and a fingerprint over them.
 //
 // Observe looks at the files that a layer of a spec names and gives a Tree of
 // entries, or the one File that is used whole. The result is plain data and
 // depends on the spec and on the content of files alone: not on the order of
 // directories, the umask, mtimes, or the number of processors, except where a
-// copy preserves metadata. All files are opened below one root; a link that the
+// copy preserves metadata. Directories are read by package walk, and the blocks of a
+// layer meet in one traversal, which yields the entries. All files are opened below one root; a link that the
 // spec names is followed inside it, a link found below is an entry like any
 // other. What the user can mend is a diagnostic with its place in the spec.
 //
@@ -28,20 +29,20 @@ type Entry struct {
 	// File is the file that holds the content, relative to the spec's
 	// directory; empty when the content is Content or there is none.
 	File string
-	// State tells what stat said of File when it was observed, as StateOf does;
-	// 0 where it is not known, or Digest is.
+	// State is the StateOf of File when it was observed; 0 where it is not known, or
+	// Digest is.
 	State uint64
 	// Content is inline content.
 	Content string
-	// Node is the index in the layer's Tree of the block that the entry comes
-	// from, or -1 for a parent directory that nobody declared.
+	// Node is the index in the layer's Tree of the block that the entry comes from, or
+	// -1 for an implied parent directory.
 	Node int32
 	// Unknown is set when the content depends on an object that is not built yet.
 	Unknown bool
 }
 
-// Observed is what stands behind a layer at one moment: a Tree, or one File
-// that is used whole. Plain data: it holds nothing open.
+// Observed is the state of a layer's sources at one moment: a Tree, or one File that is
+// used whole. Plain data: it holds nothing open.
 type Observed struct {
 	Tree *Tree
 	File *File
@@ -54,8 +55,8 @@ type Tree struct {
 	// Unchanged is set where Entries are left out, for the layer has the
 	// fingerprint that Options.Known says. Sum is set then.
 	Unchanged bool
-	// Sum is what Fingerprint gives for Entries, where Observe knows it already:
-	// whoever changes Entries empties it. It is empty otherwise.
+	// Sum is the cached Fingerprint of Entries, where Observe computed it: a caller
+	// that changes Entries empties it. It is empty otherwise.
 	Sum digest.Digest
 }
 
@@ -68,8 +69,8 @@ type File struct {
 	Digest digest.Digest
 	// State is that of an Entry.
 	State uint64
-	// Compression is what the file is compressed with, found by its magic
-	// bytes; a blob's is always Uncompressed.
+	// Compression is that of the file, found by its magic bytes; a blob's is always
+	// Uncompressed.
 	Compression imagespec.Algorithm
 }
 

@@ -23,7 +23,7 @@ type Files struct {
 	root *os.Root
 	dir  string
 	sub  *os.Root
-	// quick is what Read needs beside it.
+	// quick is the state of Read's fast path.
 	quick quickFiles
 }
 
@@ -108,7 +108,7 @@ type rawFile interface {
 	Stat() (fs.FileInfo, error)
 }
 
-// readKnown fills buf where stat tells afterwards that it was what is expected.
+// readKnown fills buf, if the file's stat afterwards is the expected one.
 func readKnown(file rawFile, buf []byte, at, size int64, known func(fs.FileInfo) bool) (fs.FileInfo, bool) {
 	if known == nil {
 		return nil, false
@@ -226,7 +226,7 @@ func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
 
 var errOutside = errors.New("it leads out of the spec's directory")
 
-// notRegular says what stands in the place of a regular file.
+// notRegular is the error about a file that is not regular.
 func notRegular(mode fs.FileMode) error {
 	return fmt.Errorf("it is %s, not a regular file", spec.FileType(mode))
 }

@@ -23,7 +23,7 @@ const hashBatch = 64
 // hashBuffer is the size of the buffers that files are read through.
 const hashBuffer = 256 << 10
 
-// zeros is what holes are hashed as.
+// zeros is the content of holes, for hashing.
 var zeros [hashBuffer]byte
 
 var errMoved = errors.New("it changed while it was read")
@@ -81,8 +81,8 @@ func (w *hasher) hash(e *Entry) {
 	e.Digest, e.State = sum.DigestIn(&w.texts), 0
 }
 
-// remembered is the digest of a file that the cache knows, "" where it does
-// not, or nobody asks for digests.
+// remembered is the cached digest of a file, "" where there is none, or no digests are
+// wanted.
 func (o *observer) remembered(name string, info fs.FileInfo) digest.Digest {
 	if !o.opts.Hash || o.opts.Digests == nil {
 		return ""

@@ -72,7 +72,7 @@ func (o *observer) warnOfLoss(node, count int, first, text string) {
 	o.warn(node, "Other rights than the source", "Normalising changes the rights of %d files or directories, first of %q: %s. %s", count, first, text, advice)
 }
 
-// lossText says what is lost.
+// lossText describes the metadata that is lost.
 func lossText(l walk.Loss, normalised uint32) string {
 	if l.Capability() {
 		return "its capabilities are dropped"

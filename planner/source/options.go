@@ -27,8 +27,8 @@ type Options struct {
 	// Unchanged, without entries: where all digests are known, and blocks do not
 	// meet in a way that takes more to settle. Leave it empty to have the entries.
 	Known digest.Digest
-	// Range is the place of the layer's block: the subject of diagnostics that
-	// no block of its tree stands for.
+	// Range is the place of the layer's block: the subject of diagnostics about no
+	// block of its tree.
 	Range hcl.Range
 	// Directories remembers the names in directories for other layers of the same
 	// plan; nil remembers nothing.

@@ -7,8 +7,8 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// linksLast moves hard links that stand before their targets behind them. It
-// wants every hard link's target to be an entry.
+// linksLast moves hard links that precede their targets behind them. It wants every
+// hard link's target to be an entry.
 func linksLast(entries []Entry) []Entry {
 	early := map[string][]Entry{}
 	for i := range entries {
@@ -57,8 +57,8 @@ func (t *Tree) Fill(l *spec.Layer) *Tree {
 	return out
 }
 
-// TarSize is the exact length in bytes of the tar that the tree becomes; 0
-// while content is unknown, or where an entry cannot stand in a tar.
+// TarSize is the exact length in bytes of the tar that the tree becomes; 0 while
+// content is unknown, or where a tar cannot hold an entry.
 func (t *Tree) TarSize() int64 {
 	total := int64(layer.TrailerSize)
 	for i := range t.Entries {

@@ -16,8 +16,8 @@ type block struct {
 	entry  *Entry
 }
 
-// given is what one block gives at a path: its entry, or what a copy found. It
-// is empty for a parent that nobody declared.
+// given is the contribution of one block to a path: its entry, or a file that a copy
+// found. It is empty for a parent that nobody declared.
 type given struct {
 	entry  *Entry
 	copied *copied
@@ -202,9 +202,9 @@ func (v *visitor) named(path []byte, g given) Entry {
 	return e
 }
 
-// settle sets v.e to the one entry of a path, and gives what it comes from, or
-// reports why there cannot be one. A directory block wins over copies of the
-// directory; copies must agree.
+// settle sets v.e to the one entry of a path, and returns its origin, or reports why
+// there cannot be one. A directory block wins over copies of the directory; copies must
+// agree.
 func (v *visitor) settle(all []given, path []byte) given {
 	if len(all) == 1 {
 		v.describe(all[0])
