@@ -65,7 +65,7 @@ func (d *Directories) stated() {
 	}
 }
 
-// dirent is a name in a directory, and its type where the file system tells it.
+// dirent is a name in a directory, and its type where the file system has it.
 type dirent struct {
 	name string
 	kind byte

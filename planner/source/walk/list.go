@@ -24,17 +24,16 @@ type directory interface {
 	close()
 }
 
-// scratch is what listing a directory needs for a moment.
+// scratch is the working memory of listing a directory.
 type scratch struct {
 	buffers
-	// known is what is remembered of the files in the directory; nil for nothing.
+	// known is the cache of the files in the directory; nil for none.
 	known *stage.Folder
 	// picked are the names that are looked at.
 	picked []dirent
 }
 
-// list gives what is taken of a directory, sorted by name. rel is its path below
-// the top.
+// list lists the selected names of a directory, sorted. rel is its path below the top.
 func (w *walker) list(d directory, rel string) ([]Found, error) {
 	s, ok := w.scratch.Get().(*scratch)
 	if !ok {

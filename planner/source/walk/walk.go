@@ -31,7 +31,7 @@ import (
 type Options struct {
 	// Keep has owners, times, xattrs and inodes read as well, and special files taken.
 	Keep bool
-	// Digests knows digests of files; nil where nobody asks for them.
+	// Digests is the cache of files' digests; nil where no digests are wanted.
 	Digests Digester
 	// Parallelism is the number of directories that are read at once, at least 1.
 	Parallelism int
@@ -39,8 +39,8 @@ type Options struct {
 	Folder func(rel string) Folder
 	// Check reports whether a name in the directory at rel may be taken.
 	Check func(rel, name string) bool
-	// Problem is told what is wrong at rel. What belongs to a type of file is a
-	// *TypeError.
+	// Problem receives the faults, each with the path rel. What belongs to a type of
+	// file is a *TypeError.
 	Problem func(rel string, err error)
 	// Directories remembers names for other trees; nil where there are none.
 	Directories *Directories
@@ -78,7 +78,7 @@ func (e *TypeError) Error() string { return "a file of the type " + e.Mode.Type(
 // ErrKeep says that metadata cannot be kept on this system.
 var ErrKeep = errors.New("metadata can be preserved on Linux only")
 
-// Tree is what was read.
+// Tree is the result of Read.
 type Tree struct {
 	// Top is the file or directory that was asked for.
 	Top *Found
@@ -106,7 +106,7 @@ type Found struct {
 	Below *Listing
 	// Mode is the normalised mode, or the one that is kept.
 	Mode uint32
-	// Loss is what normalising loses.
+	// Loss is the metadata that normalising loses.
 	Loss Loss
 	kind kind
 	// Included is not set for directories that appear only for what is in them.
@@ -153,7 +153,7 @@ type Inode struct {
 	links          uint64
 }
 
-// Listing is what was taken of one directory, in canonical order.
+// Listing are the selected entries of one directory, in canonical order.
 type Listing struct {
 	Found []Found
 	// Count is the number of entries in the whole tree of the directory, once it
@@ -161,9 +161,9 @@ type Listing struct {
 	Count int
 }
 
-// Read reads what lies at from, a path below root without links, whose stat is
-// info: a directory with all below that is taken, or one file. It gives nil where
-// that itself cannot be read.
+// Read reads the tree at from, a path below root without links, whose stat is info: a
+// directory with all below that is selected, or one file. It gives nil where that
+// itself cannot be read.
 func Read(ctx context.Context, root *os.Root, from string, info fs.FileInfo, opts Options) *Tree {
 	w := &walker{ctx: ctx, from: from, opts: opts}
 	name, dir := ".", from
@@ -225,7 +225,7 @@ type walker struct {
 	ctx  context.Context
 	from string
 	opts Options
-	// scratch is what reading a directory needs for a moment.
+	// scratch is the working memory of reading a directory.
 	scratch       sync.Pool
 	lossy, unread atomic.Bool
 }
