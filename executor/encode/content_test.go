@@ -85,7 +85,7 @@ func TestOpen(t *testing.T) {
 			if int64(got.Len()) != e.Size {
 				t.Errorf("%s: %q has %d bytes, want %d", layer.EncodingOf(c), e.Path, got.Len(), e.Size)
 			}
-			if limit := e.Size + 2*ruleOf(c.Algorithm).most; at.n > limit {
+			if limit := e.Size + 2*ruleOf(c.Algorithm).max; at.n > limit {
 				t.Errorf("%s: %d bytes were read for %q of %d", layer.EncodingOf(c), at.n, e.Path, e.Size)
 			}
 		}

@@ -18,7 +18,7 @@ import (
 // has least bytes; entries are chosen by a hash of their path, in proportion to
 // their length, so that one is chosen in every spread bytes.
 type cutRule struct {
-	least, spread, split, most int64
+	min, average, fileSplit, max int64
 }
 
 // ruleOf is the rule of an algorithm. The sizes come from measurements: zstd
@@ -26,9 +26,9 @@ type cutRule struct {
 func ruleOf(a imagespec.Algorithm) cutRule {
 	const kib = 1 << 10
 	if a == imagespec.Zstd {
-		return cutRule{least: 1024 * kib, spread: 1024 * kib, split: 1792 * kib, most: 2048 * kib}
+		return cutRule{min: 1024 * kib, average: 1024 * kib, fileSplit: 1792 * kib, max: 2048 * kib}
 	}
-	return cutRule{least: 256 * kib, spread: 256 * kib, split: 512 * kib, most: 1024 * kib}
+	return cutRule{min: 256 * kib, average: 256 * kib, fileSplit: 512 * kib, max: 1024 * kib}
 }
 
 // cutter follows a tar entry by entry.
@@ -45,23 +45,23 @@ func (c *cutter) before(path string, head, size int64) bool {
 		return false
 	}
 	first := head + layer.Span(size)
-	if size > c.rule.split {
-		first = head + c.rule.split
+	if size > c.rule.fileSplit {
+		first = head + c.rule.fileSplit
 	}
-	if c.size+first > c.rule.most {
+	if c.size+first > c.rule.max {
 		return true
 	}
-	return c.size >= c.rule.least && chosen(path, head+layer.Span(size), c.rule.spread)
+	return c.size >= c.rule.min && isBoundary(path, head+layer.Span(size), c.rule.average)
 }
 
-// chosen reports whether an entry of a length is one of those, about one in
+// isBoundary reports whether an entry of a length is one of those, about one in
 // every spread bytes, before which a chunk may end.
-func chosen(path string, length, spread int64) bool {
-	if length >= spread {
+func isBoundary(path string, length, average int64) bool {
+	if length >= average {
 		return true
 	}
 	// hash/2^64 < length/spread, in 128 bits.
-	high, _ := bits.Mul64(hashPath(path), uint64(spread))
+	high, _ := bits.Mul64(hashPath(path), uint64(average))
 	return high < uint64(length)
 }
 
@@ -114,9 +114,9 @@ func cut(entries []source.Entry, lengths []int64, rule cutRule, yield func(span)
 		}
 		c.size += lengths[i]
 		rest := size
-		for rest > rule.split {
-			rest -= rule.split
-			c.size += rule.split
+		for rest > rule.fileSplit {
+			rest -= rule.fileSplit
+			c.size += rule.fileSplit
 			if !end(position{entry: i, content: size - rest}) {
 				return
 			}

@@ -32,8 +32,8 @@ import (
 
 // Options shape the writing of a layer.
 type Options struct {
-	// Compression is what a tree is compressed with; the zero value is gzip at its
-	// default level. Import goes by source.File.Output instead.
+	// Compression is the compression of a tree; the zero value is gzip at its default
+	// level. Import goes by source.File.Output instead.
 	Compression imagespec.Compression
 	// Parallelism bounds the chunks that are read and compressed at once; 0
 	// means GOMAXPROCS. It never changes the bytes.
@@ -50,18 +50,19 @@ type Options struct {
 	// chunks are reused, files that it knows and that stand in front of the
 	// first change are stat'ed and not read.
 	Digests source.Digester
-	// Progress, if not nil, is told the number of uncompressed bytes done since
-	// the last call. Calls never overlap.
+	// Progress, if not nil, receives the number of uncompressed bytes done since the
+	// last call. Calls never overlap.
 	Progress func(n int64)
 }
 
-// Reuse is an earlier blob, and the table of contents that tells its chunks.
+// Reuse is an earlier blob, with the table of contents of its chunks.
 type Reuse struct {
 	TOC  *layer.TOC
 	Blob io.ReaderAt
 }
 
-// Result is what a layer came out as.
+// Result is the outcome of writing a layer: its identity, its table of contents, and
+// the work that it took.
 type Result struct {
 	// DiffID is the digest of the uncompressed tar; empty for a blob that is
 	// not a tar.
@@ -83,8 +84,8 @@ type Stats struct {
 	// Read is the number of content bytes read from files, twice for those that
 	// were read to find the first change and then to be written.
 	Read int64 `json:"read"`
-	// Files is the number of files that were opened for that, and Hashed the
-	// number of content bytes that were hashed because nobody knew their digest.
+	// Files is the number of files that were opened for that, and Hashed the number of
+	// content bytes that were hashed because their digest was not known.
 	Files  int64 `json:"files"`
 	Hashed int64 `json:"hashed"`
 	// Tar is the number of uncompressed bytes, Written that of the blob's.

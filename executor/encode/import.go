@@ -85,12 +85,12 @@ func skipOf(ctx context.Context, file *os.File, f *source.File, l *spec.Layer) (
 	return skip, err
 }
 
-// ArchiveError says that a file cannot be used as an archive, whoever reads it:
-// it is damaged, or holds what no good layer holds.
+// ArchiveError is an error about a file that no reader could use as an archive: it is
+// damaged, or breaks the rules of layers.
 type ArchiveError struct {
 	// Path is relative to the spec's directory.
 	Path string
-	// Err says what is wrong.
+	// Err is the cause.
 	Err error
 }
 
@@ -119,7 +119,7 @@ type importer struct {
 	opts Options
 	// skip is that of a layer.Visitor.
 	skip func(*layer.Entry) bool
-	// sum runs over the file, unless ingest tells its digest.
+	// sum hashes the file, unless ingest has its digest.
 	sum    hash.Hash
 	ingest *layout.Ingest
 }
@@ -251,7 +251,7 @@ func (im *importer) encode(ctx context.Context, w io.Writer, from imagespec.Algo
 	if from != imagespec.Uncompressed {
 		list.Blob = im.in.Count
 	}
-	p := &press{w: w, opts: im.opts}
+	p := &pipeline{w: w, opts: im.opts}
 	p.produce = func(take func() (*chunk, error), emit func(*chunk) error) error {
 		rec := &recorder{r: d, take: take, emit: emit}
 		if err := rec.begin(); err != nil {
@@ -271,7 +271,7 @@ func (im *importer) encode(ctx context.Context, w io.Writer, from imagespec.Algo
 // maxRecorded bounds a recorded chunk: only headers without end get there.
 const maxRecorded = 16 << 20
 
-// recorder keeps what is read through it in chunks.
+// recorder keeps the bytes that are read through it, in chunks.
 type recorder struct {
 	r     io.Reader
 	take  func() (*chunk, error)
@@ -287,7 +287,7 @@ func (r *recorder) begin() (err error) {
 	return err
 }
 
-// Read reads, and keeps what belongs to the tar.
+// Read reads, and keeps the bytes of the tar.
 func (r *recorder) Read(p []byte) (int, error) {
 	if len(r.chunk.raw) > maxRecorded {
 		return 0, &layer.Breach{Rule: layer.RuleHeader, Problem: fmt.Sprintf("the tar has headers of more than %d MiB in one place", maxRecorded>>20)}
@@ -305,7 +305,7 @@ func (r *recorder) visitor(rule cutRule, list *layer.Listing, skip func(*layer.E
 	v := layer.Visitor{
 		Breach:  layer.RefuseArchive,
 		Digests: true,
-		Step:    rule.split,
+		Step:    rule.fileSplit,
 		Stepped: r.cut,
 		Skip:    skip,
 		Header: func(e *layer.Entry, start, head int64) error {

@@ -65,7 +65,7 @@ func (tw *treeWriter) whole(p *part, content []byte) error {
 	return nil
 }
 
-// remember tells the digest of a file that was read whole.
+// remember caches the digest of a file that was read whole.
 func (tw *treeWriter) remember(i int, info fs.FileInfo, sum *layer.Sum) {
 	if tw.digests != nil && info != nil {
 		tw.digests.Store(tw.tree[i].File, info, sum.Digest())
@@ -112,8 +112,7 @@ func (tw *treeWriter) readFile(files *source.Files, p *part, buf []byte) error {
 	return nil
 }
 
-// observed says how a file differs from what was observed, as far as its digest
-// does not tell.
+// observed describes how a file differs from its observed state, its content left out.
 func (tw *treeWriter) observed(e *source.Entry, info fs.FileInfo) string {
 	if e.State == 0 || e.State == source.StateOf(info) {
 		return ""
@@ -129,7 +128,7 @@ type longFile struct {
 	known digest.Digest
 }
 
-// atFirst gives what was first seen of a long file.
+// atFirst is the stat with which a long file was first read.
 func (tw *treeWriter) atFirst(i int, info fs.FileInfo) longFile {
 	tw.mu.Lock()
 	defer tw.mu.Unlock()
@@ -142,8 +141,8 @@ func (tw *treeWriter) atFirst(i int, info fs.FileInfo) longFile {
 	return was
 }
 
-// openError tells files that are gone or became something else from those that
-// the system does not let us read.
+// openError is a ChangedError for a file that is gone or of another type, and the error
+// itself for one that the system does not let us read.
 func openError(name string, err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) && errno != syscall.ENOENT && errno != syscall.ENOTDIR {

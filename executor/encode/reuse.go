@@ -16,7 +16,7 @@ import (
 
 // reuse finds chunks in earlier blobs.
 type reuse struct {
-	places map[digest.Digest]place
+	places map[digest.Digest]chunkRef
 	// parts are the digests of chunks that hold a part of one long file and
 	// nothing else.
 	parts map[filePart]digest.Digest
@@ -28,8 +28,8 @@ type filePart struct {
 	start, size int64
 }
 
-// place is a chunk of an earlier blob.
-type place struct {
+// chunkRef is a chunk of an earlier blob.
+type chunkRef struct {
 	blob  io.ReaderAt
 	chunk layer.Chunk
 }
@@ -37,11 +37,11 @@ type place struct {
 // newReuse indexes the chunks that were cut and compressed just as now. Others
 // would give other bytes.
 func newReuse(opts Options) *reuse {
-	r := &reuse{places: map[digest.Digest]place{}, parts: map[filePart]digest.Digest{}}
+	r := &reuse{places: map[digest.Digest]chunkRef{}, parts: map[filePart]digest.Digest{}}
 	for from := range opts.alike() {
 		for _, c := range from.TOC.Chunks {
 			if _, ok := r.places[c.Digest]; !ok && plausible(c) {
-				r.places[c.Digest] = place{from.Blob, c}
+				r.places[c.Digest] = chunkRef{from.Blob, c}
 			}
 		}
 		r.addParts(from.TOC)
@@ -99,9 +99,9 @@ func plausible(c layer.Chunk) bool {
 	return c.Seal != "" && c.Size >= 0 && c.Offset >= 0 && c.Length >= 0 && c.Length <= c.Size+c.Size/8+1024
 }
 
-// copy appends the compressed bytes of a chunk to dst if an earlier blob has
-// them, and they are what its table of contents says. Bytes that are not are
-// left alone: the chunk is compressed again.
+// copy appends the compressed bytes of a chunk to dst if an earlier blob has them, as
+// its table of contents has it. Bytes that are not are left alone: the chunk is
+// compressed again.
 func (r *reuse) copy(dst []byte, d digest.Digest, size int) ([]byte, digest.Digest, bool) {
 	p, ok := r.places[d]
 	if !ok || p.chunk.Size != int64(size) {
@@ -111,7 +111,7 @@ func (r *reuse) copy(dst []byte, d digest.Digest, size int) ([]byte, digest.Dige
 }
 
 // copy appends the compressed bytes of the chunk to dst if they are intact.
-func (p place) copy(dst []byte) ([]byte, digest.Digest, bool) {
+func (p chunkRef) copy(dst []byte) ([]byte, digest.Digest, bool) {
 	start := len(dst)
 	dst = slices.Grow(dst, int(p.chunk.Length))[:start+int(p.chunk.Length)]
 	n, err := p.blob.ReadAt(dst[start:], p.chunk.Offset)

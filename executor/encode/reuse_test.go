@@ -235,7 +235,7 @@ func (h hooked) ReadAt(p []byte, at int64) (int, error) {
 // knows their digests any more.
 func TestPrefixOfLong(t *testing.T) {
 	for _, c := range benchCompressions() {
-		split := int(ruleOf(c.Algorithm).split)
+		split := int(ruleOf(c.Algorithm).fileSplit)
 		files := map[string]string{"x": text(1, split+1000), "y": text(2, 4*split+7), "z": text(3, 2000)}
 		dir, root := folder(t, files)
 		m := newMemory()

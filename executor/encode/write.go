@@ -19,31 +19,30 @@ import (
 	"github.com/layform/layform/planner/source"
 )
 
-// Write writes the tree as a layer blob to w, in one pass, and gives what it
-// came out as. Files are read below root, the spec's directory, and hashed
-// while they are read, unless opts.Digests knows them: one that is not what its
-// entry says, or that moves while it is read, is a *source.ChangedError. Of files
-// that need not be read, for an earlier blob holds them in front of the first
-// change, the layer has what they held when they were stat'ed. The same tree
-// and compression give the same bytes, whatever else the options say. After an
-// error w holds a part of the blob, for the caller to drop. t is not changed.
+// Write writes the tree as a layer blob to w, in one pass. Files are read below root,
+// the spec's directory, and hashed while they are read, unless opts.Digests knows them:
+// one that is not what its entry says, or that moves while it is read, is a
+// *source.ChangedError. Of files that need not be read, for an earlier blob holds them
+// in front of the first change, the layer has what they held when they were stat'ed.
+// The same tree and compression give the same bytes, whatever else the options say.
+// After an error w holds a part of the blob, for the caller to drop. t is not changed.
 func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts Options) (Result, error) {
 	tw, err := newTreeWriter(root, t, opts.Digests)
 	if err != nil {
 		return Result{}, err
 	}
 	rule := ruleOf(opts.Compression.Algorithm)
-	tw.most = rule.most
-	p := &press{
+	tw.max = rule.max
+	p := &pipeline{
 		w:      w,
 		opts:   opts,
 		fill:   tw.worker,
 		follow: tw.follow,
 		moved:  tw.moved,
-		most:   int(min(tw.size/rule.least+1, maxWorkers)),
+		max:    int(min(tw.size/rule.min+1, maxWorkers)),
 	}
 	p.reuse = newReuse(opts)
-	kept, err := tw.prefix(ctx, w, opts, rule, p.reuse)
+	kept, err := tw.unchangedPrefix(ctx, w, opts, rule, p.reuse)
 	if err != nil {
 		return Result{}, err
 	}
@@ -85,9 +84,9 @@ type treeWriter struct {
 	lengths []int64
 	size    int64
 	// most is the usual bound of a chunk.
-	most    int64
+	max     int64
 	digests source.Digester
-	// What was done, in bytes, files and bytes.
+	// The work that was done, in bytes, files and bytes.
 	read, opened, hashed atomic.Int64
 
 	// long are the files that span chunks, by entry, as they were first seen.
@@ -160,8 +159,8 @@ func (tw *treeWriter) worker() (func(*chunk) error, func() error) {
 	return func(c *chunk) error { return tw.fill(files, c) }, files.Close
 }
 
-// piece is what a span holds of an entry: its content from start to end, of
-// size bytes in all, and its header where it begins there.
+// piece is an entry's part of a span: its content from start to end, of size bytes in
+// all, and its header where it begins there.
 type piece struct {
 	entry            int
 	start, end, size int64
@@ -170,7 +169,7 @@ type piece struct {
 // whole reports whether that is all of the entry.
 func (p piece) whole() bool { return p.end-p.start == p.size }
 
-// pieces lists what a span holds.
+// pieces lists the parts of entries in a span.
 func (tw *treeWriter) pieces(s span) iter.Seq[piece] {
 	return func(yield func(piece) bool) {
 		for i := s.from.entry; i <= s.to.entry && i < len(tw.tree); i++ {
@@ -200,9 +199,9 @@ func (tw *treeWriter) fill(files *source.Files, c *chunk) error {
 	s := c.span
 	if int64(cap(c.raw)) < s.size {
 		// Room for any chunk of a long layer: buffers go round, and none grows twice.
-		c.raw = make([]byte, 0, max(s.size, min(tw.size, tw.most)))
+		c.raw = make([]byte, 0, max(s.size, min(tw.size, tw.max)))
 	}
-	if err := tw.lay(c, func(p piece) error { return tw.content(files, c, p) }); err != nil {
+	if err := tw.appendSpan(c, func(p piece) error { return tw.content(files, c, p) }); err != nil {
 		return err
 	}
 	if int64(len(c.raw)) != s.size {
@@ -211,9 +210,9 @@ func (tw *treeWriter) fill(files *source.Files, c *chunk) error {
 	return nil
 }
 
-// lay appends what a chunk's span holds: headers, zeros, and what content
+// appendSpan appends what a chunk's span holds: headers, zeros, and what content
 // appends for regular files.
-func (tw *treeWriter) lay(c *chunk, content func(piece) error) (err error) {
+func (tw *treeWriter) appendSpan(c *chunk, content func(piece) error) (err error) {
 	for p := range tw.pieces(c.span) {
 		e := &tw.tree[p.entry]
 		if p.start == 0 {

@@ -200,7 +200,7 @@ func TestChunks(t *testing.T) {
 				t.Errorf("the chunk at %d holds something else", k.Offset)
 			}
 			start += k.Size
-			if k.Size > rule.most+8192 {
+			if k.Size > rule.max+8192 {
 				t.Errorf("a chunk has %d bytes", k.Size)
 			}
 		}

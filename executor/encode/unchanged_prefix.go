@@ -14,14 +14,14 @@ import (
 	"github.com/layform/layform/planner/source"
 )
 
-// prefix finds the chunks that the layer has in common with the beginning of an
+// unchangedPrefix finds the chunks that the layer has in common with the beginning of an
 // earlier blob, going by headers and by what stat says of files whose digests
 // are known. Their content need not be read: not to compress it, and, because a
 // table of contents tells the state of the stream's hash after each chunk, not
 // to hash it either. A layer costs what comes after its first change. Where w can
 // share blocks with the earlier blob, those of these chunks are not written either.
-func (tw *treeWriter) prefix(ctx context.Context, w io.Writer, opts Options, rule cutRule, r *reuse) ([]place, error) {
-	before := candidates(opts)
+func (tw *treeWriter) unchangedPrefix(ctx context.Context, w io.Writer, opts Options, rule cutRule, r *reuse) ([]chunkRef, error) {
+	before := earlierChunks(opts)
 	if tw.digests == nil || len(before) == 0 {
 		return nil, nil
 	}
@@ -69,12 +69,12 @@ func (tw *treeWriter) prefix(ctx context.Context, w io.Writer, opts Options, rul
 		return nil, err
 	}
 	kept := before[:same.Load()]
-	return kept, share(w, kept)
+	return kept, shareBlocks(w, kept)
 }
 
-// share lets w share the blocks of the chunks that it will begin with, and has
+// shareBlocks lets w share the blocks of the chunks that it will begin with, and has
 // them read from there. One that is damaged there is compressed again, as ever.
-func share(w io.Writer, kept []place) error {
+func shareBlocks(w io.Writer, kept []chunkRef) error {
 	if len(kept) == 0 {
 		return nil
 	}
@@ -96,16 +96,16 @@ func share(w io.Writer, kept []place) error {
 	return nil
 }
 
-// candidates are the chunks at the beginning of the first earlier blob that was
+// earlierChunks are the chunks at the beginning of the first earlier blob that was
 // written as this one is, as far as the state of the hash after them is known.
-func candidates(opts Options) (all []place) {
+func earlierChunks(opts Options) (all []chunkRef) {
 	sum := sha256.New()
 	for from := range opts.alike() {
 		for _, c := range from.TOC.Chunks {
 			if !plausible(c) || !resume(sum, c) {
 				break
 			}
-			all = append(all, place{from.Blob, c})
+			all = append(all, chunkRef{from.Blob, c})
 		}
 		break
 	}
@@ -118,7 +118,7 @@ func (tw *treeWriter) isSame(files *source.Files, c *chunk, was layer.Chunk, r *
 	if c.span.size != was.Size {
 		return false
 	}
-	if err := tw.lay(c, func(p piece) error {
+	if err := tw.appendSpan(c, func(p piece) error {
 		known, ok := tw.stat(files, p)
 		if !ok {
 			return errUnknown

@@ -2,9 +2,9 @@ package encode
 
 import "io"
 
-// ahead reads a stream in a goroutine of its own, a few blocks before they are
+// aheadReader reads a stream in a goroutine of its own, a few blocks before they are
 // asked for, so that making a stream and looking at it go on at the same time.
-type ahead struct {
+type aheadReader struct {
 	full  chan block
 	free  chan []byte
 	stop  chan struct{}
@@ -26,8 +26,8 @@ const (
 )
 
 // readAhead begins to read r. The caller closes it, and leaves r alone until then.
-func readAhead(r io.Reader) *ahead {
-	a := &ahead{
+func readAhead(r io.Reader) *aheadReader {
+	a := &aheadReader{
 		full:  make(chan block, aheadBlocks),
 		free:  make(chan []byte, aheadBlocks),
 		stop:  make(chan struct{}),
@@ -40,7 +40,7 @@ func readAhead(r io.Reader) *ahead {
 	return a
 }
 
-func (a *ahead) run(r io.Reader) {
+func (a *aheadReader) run(r io.Reader) {
 	defer close(a.ended)
 	for {
 		var buf []byte
@@ -68,7 +68,7 @@ func fill(r io.Reader, buf []byte) (n int, err error) {
 }
 
 // Read gives the stream, and its error after the last byte.
-func (a *ahead) Read(p []byte) (int, error) {
+func (a *aheadReader) Read(p []byte) (int, error) {
 	for len(a.rest) == 0 {
 		if a.now.err != nil {
 			return 0, a.now.err
@@ -85,7 +85,7 @@ func (a *ahead) Read(p []byte) (int, error) {
 }
 
 // Close ends the goroutine. What it read from is at rest then.
-func (a *ahead) Close() {
+func (a *aheadReader) Close() {
 	close(a.stop)
 	<-a.ended
 }

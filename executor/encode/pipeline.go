@@ -34,15 +34,15 @@ type chunk struct {
 	// parts are the contents of regular files in the chunk, whole or in part,
 	// in order.
 	parts []part
-	// from, if not nil, is where the chunk stands in an earlier blob that this
-	// one begins like. What it holds need not be read.
-	from *place
+	// from, if not nil, is the place of the chunk in an earlier blob with the same
+	// beginning. What it holds need not be read.
+	from *chunkRef
 	// ready is closed when a worker is done with the chunk.
 	ready chan struct{}
 }
 
-// part is what a chunk holds of a file's content: size bytes at a place in the
-// chunk, which begin at start in the file.
+// part is a range of a file's content in a chunk: size bytes at a place in the chunk,
+// which begin at start in the file.
 type part struct {
 	entry       int
 	at          int
@@ -55,18 +55,18 @@ type part struct {
 	// known is the digest of the whole file, of which this is a part, where it
 	// is known before the file was read to its end.
 	known digest.Digest
-	// info is what stat said of the file as this part was read; nil where nobody
-	// remembers digests, or the file's status changed meanwhile.
+	// info is the file's stat as this part was read; nil where digests are not cached,
+	// or the file's status changed meanwhile.
 	info fs.FileInfo
 }
 
-// press compresses chunks in parallel and writes them in order.
+// pipeline compresses chunks in parallel and writes them in order.
 //
 // The producer, one goroutine, hands out chunks; workers fill, hash and
 // compress them; the writer takes them in order, hashes the uncompressed
 // stream and writes the compressed one. A fixed number of chunks goes round
 // between them, so memory is bounded whatever the length of the stream.
-type press struct {
+type pipeline struct {
 	w    io.Writer
 	opts Options
 	// produce calls emit for every chunk, in order, and take for an empty one
@@ -81,7 +81,7 @@ type press struct {
 	// follow, if not nil, sees the chunks in order, before they are used again.
 	follow func(*chunk) error
 	// most is an estimate of the number of chunks, 0 for many.
-	most int
+	max int
 
 	reuse   *reuse
 	blanks  blanks
@@ -101,13 +101,13 @@ func (o Options) workers() int {
 }
 
 // run moves all chunks through the press.
-func (p *press) run(ctx context.Context) error {
+func (p *pipeline) run(ctx context.Context) error {
 	if _, err := newEncoder(p.opts.Compression); err != nil {
 		return err
 	}
 	workers := p.opts.workers()
-	if p.most > 0 {
-		workers = min(workers, p.most)
+	if p.max > 0 {
+		workers = min(workers, p.max)
 	}
 	if p.reuse == nil {
 		p.reuse = newReuse(p.opts)
@@ -151,7 +151,7 @@ func takeFree(ctx context.Context, free chan *chunk) (*chunk, error) {
 }
 
 // work fills and compresses chunks until there are no more.
-func (p *press) work(work <-chan *chunk) (err error) {
+func (p *pipeline) work(work <-chan *chunk) (err error) {
 	enc, err := newEncoder(p.opts.Compression)
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func (p *press) work(work <-chan *chunk) (err error) {
 					return err
 				}
 			}
-			if err := p.pack(enc, c); err != nil {
+			if err := p.compress(enc, c); err != nil {
 				return err
 			}
 		}
@@ -193,8 +193,8 @@ func (c *chunk) keep() bool {
 	return c.reused
 }
 
-// pack sets the compressed bytes of a chunk.
-func (p *press) pack(enc encoder, c *chunk) (err error) {
+// compress sets the compressed bytes of a chunk.
+func (p *pipeline) compress(enc encoder, c *chunk) (err error) {
 	blank := c.isBlank()
 	if c.digest = p.reuse.identified(c); c.digest == "" && blank {
 		c.digest = p.blanks.digest(c)
@@ -221,14 +221,14 @@ func (p *press) pack(enc encoder, c *chunk) (err error) {
 }
 
 // collect takes the chunks in order.
-func (p *press) collect(ctx context.Context, order <-chan *chunk, free chan<- *chunk) error {
+func (p *pipeline) collect(ctx context.Context, order <-chan *chunk, free chan<- *chunk) error {
 	for c := range order {
 		select {
 		case <-c.ready:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if err := p.take(c); err != nil {
+		if err := p.write(c); err != nil {
 			return err
 		}
 		free <- c
@@ -236,8 +236,8 @@ func (p *press) collect(ctx context.Context, order <-chan *chunk, free chan<- *c
 	return nil
 }
 
-// take hashes and writes one chunk, at the same time.
-func (p *press) take(c *chunk) error {
+// write hashes and writes one chunk, at the same time.
+func (p *pipeline) write(c *chunk) error {
 	var g errgroup.Group
 	g.Go(func() error { return p.advance(c) })
 	if p.follow != nil {
@@ -284,7 +284,7 @@ func (c *chunk) size() int64 {
 }
 
 // advance takes the hash of the uncompressed stream to the end of a chunk.
-func (p *press) advance(c *chunk) error {
+func (p *pipeline) advance(c *chunk) error {
 	if c.from == nil {
 		p.diff.Write(c.raw)
 	} else if !resume(p.diff, c.from.chunk) {
@@ -293,8 +293,8 @@ func (p *press) advance(c *chunk) error {
 	return nil
 }
 
-// result is what came out, once run has returned without an error.
-func (p *press) result(entries layer.EntryList) Result {
+// result is the outcome, once run has returned without an error.
+func (p *pipeline) result(entries layer.EntryList) Result {
 	diffID := digest.NewDigest(digest.SHA256, p.diff)
 	return Result{
 		DiffID: diffID,

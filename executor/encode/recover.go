@@ -38,7 +38,7 @@ func Recover(ctx context.Context, blob io.ReadSeeker, mediaType string, c images
 		c.Algorithm = imagespec.Gzip
 	}
 	if algorithm, ok := imagespec.LayerCompression(mediaType); ok && algorithm == c.Algorithm && algorithm != imagespec.Uncompressed {
-		toc, err := (&members{compression: c, enc: enc}).recover(ctx, blob)
+		toc, err := (&memberScanner{compression: c, enc: enc}).recover(ctx, blob)
 		if !errors.Is(err, errForeign) {
 			return toc, err
 		}
@@ -50,7 +50,7 @@ func Recover(ctx context.Context, blob io.ReadSeeker, mediaType string, c images
 }
 
 // recover reads a blob of ours.
-func (m *members) recover(ctx context.Context, r io.Reader) (*layer.TOC, error) {
+func (m *memberScanner) recover(ctx context.Context, r io.Reader) (*layer.TOC, error) {
 	sum := sha256.New()
 	m.diff = sha256.New()
 	in := &layer.Meter{R: io.TeeReader(layer.ContextReader(ctx, r), sum)}
@@ -83,12 +83,12 @@ func (m *members) recover(ctx context.Context, r io.Reader) (*layer.TOC, error) 
 	}, nil
 }
 
-// members reads a compressed stream member by member, and notes the chunks.
-type members struct {
+// memberScanner reads a compressed stream member by member, and notes the chunks.
+type memberScanner struct {
 	compression imagespec.Compression
 	enc         encoder
 	in          *bufio.Reader
-	next        func(*members) error
+	next        func(*memberScanner) error
 	dec         *zstd.Decoder
 	// diff is the hash of all that Read has given out.
 	diff hash.Hash
@@ -106,17 +106,17 @@ type members struct {
 // of the blob: it is read in another way then.
 var errForeign = errors.New("the blob is not made of chunks")
 
-func (m *members) begin(r io.Reader) (err error) {
+func (m *memberScanner) begin(r io.Reader) (err error) {
 	m.in = bufio.NewReaderSize(r, 128<<10)
-	m.next = (*members).gzip
+	m.next = (*memberScanner).gzip
 	if m.compression.Algorithm == imagespec.Zstd {
-		m.next = (*members).zstd
+		m.next = (*memberScanner).zstd
 		m.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxMember), zstd.WithDecoderMaxWindow(maxMember))
 	}
 	return err
 }
 
-func (m *members) close() {
+func (m *memberScanner) close() {
 	if m.dec != nil {
 		m.dec.Close()
 	}
@@ -124,7 +124,7 @@ func (m *members) close() {
 
 // Read gives the uncompressed stream. A member is noted as a chunk when the
 // next one is asked for: everything in it was seen by then.
-func (m *members) Read(p []byte) (int, error) {
+func (m *memberScanner) Read(p []byte) (int, error) {
 	for m.at == len(m.raw) {
 		if err := m.note(); err != nil {
 			return 0, err
@@ -142,7 +142,7 @@ func (m *members) Read(p []byte) (int, error) {
 }
 
 // note ends the member that was read.
-func (m *members) note() error {
+func (m *memberScanner) note() error {
 	if len(m.packed) == 0 {
 		return nil
 	}
@@ -167,14 +167,14 @@ func (m *members) note() error {
 }
 
 // file notes a file that the member holds all of.
-func (m *members) file(e *layer.Entry, sum []byte) {
+func (m *memberScanner) file(e *layer.Entry, sum []byte) {
 	if e.Offset >= m.base {
 		m.parts = append(m.parts, part{at: int(e.Offset - m.base), size: e.Size, whole: true, sum: [sha256.Size]byte(sum)})
 	}
 }
 
 // gzip reads one member.
-func (m *members) gzip() error {
+func (m *memberScanner) gzip() error {
 	t := &tape{in: m.in, kept: m.packed[:0]}
 	z, err := gzip.NewReader(t)
 	if err != nil {
@@ -190,7 +190,7 @@ func (m *members) gzip() error {
 	return nil
 }
 
-// tape keeps what is read through it. It gives single bytes, so that nobody
+// tape keeps the bytes that are read through it. It gives single bytes, so that nobody
 // reads ahead.
 type tape struct {
 	in   *bufio.Reader
@@ -212,7 +212,7 @@ func (t *tape) ReadByte() (byte, error) {
 }
 
 // zstd reads one frame.
-func (m *members) zstd() error {
+func (m *memberScanner) zstd() error {
 	head, err := m.in.Peek(min(zstd.HeaderMaxSize, m.in.Size()))
 	if err != nil && err != io.EOF {
 		return err
@@ -252,7 +252,7 @@ func (m *members) zstd() error {
 }
 
 // take moves n bytes into packed.
-func (m *members) take(n int) error {
+func (m *memberScanner) take(n int) error {
 	start := len(m.packed)
 	if start+n > maxMember {
 		return errForeign
