@@ -58,7 +58,7 @@ func (r *Raw) WriteIndex(x *Index) error { return r.s.replace(r.Files, indexFile
 func (r *Raw) WriteMarker() error { return r.s.replace(r.Files, layoutFile, layoutDocument) }
 
 // Explain says in which layout an error of Files was met, and what to do about it.
-func (r *Raw) Explain(err error) error { return r.s.noFolder(r.s.unwritable(err)) }
+func (r *Raw) Explain(err error) error { return r.s.explainNotPlain(r.s.unwritable(err)) }
 
 // resembles tells a damaged layout from a directory that is none: it has two of
 // the three things that a layout is made of, or nothing but what a first run of

@@ -120,14 +120,14 @@ func Open(dir string, opts Options) (*Store, error) {
 	if opts.Inspect {
 		return s, nil
 	}
-	if err := s.recognise(d); err != nil {
+	if err := s.checkIsLayout(d); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// recognise checks that an existing directory is a layout, or may become one.
-func (s *Store) recognise(d *disk.Dir) error {
+// checkIsLayout checks that an existing directory is a layout, or may become one.
+func (s *Store) checkIsLayout(d *disk.Dir) error {
 	entries, err := d.List(".")
 	if err != nil {
 		return err
@@ -223,7 +223,7 @@ func (s *Store) create() (*disk.Dir, error) {
 		return nil, err
 	}
 	if _, err := d.Mkdir(IngestDir); err != nil {
-		return nil, s.noFolder(s.unwritable(err))
+		return nil, s.explainNotPlain(s.unwritable(err))
 	}
 	if err := ignore(d); err != nil {
 		return nil, s.unwritable(err)

@@ -25,7 +25,7 @@ func (s *Store) Push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 		return err
 	}
 	defer in.Abort() // after Commit there is nothing to abort
-	if err := in.take(ctx, desc, r); err != nil {
+	if err := in.copyFrom(ctx, desc, r); err != nil {
 		return err
 	}
 	if in.Size() != desc.Size {
@@ -67,9 +67,9 @@ func (s *Store) begin(ctx context.Context, desc ocispec.Descriptor) (*Ingest, er
 	return s.ingest(ctx, desc.Digest.Algorithm())
 }
 
-// take copies r into the ingest. One byte more than desc allows is enough to know that
+// copyFrom copies r into the ingest. One byte more than desc allows is enough to know that
 // there is too much.
-func (i *Ingest) take(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+func (i *Ingest) copyFrom(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
 	limited := io.LimitReader(layer.ContextReader(ctx, r), desc.Size+1)
 	_, err := io.CopyBuffer(struct{ io.Writer }{i}, limited, make([]byte, 256<<10))
 	return err

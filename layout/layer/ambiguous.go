@@ -16,9 +16,9 @@ func ambiguity(h *tar.Header, headers []rawHeader) (Rule, string) {
 		return RuleHeader, problem
 	}
 	own := headers[len(headers)-1].block
-	size, plain := sizeField(own)
+	size, fitsUSTAR := sizeField(own)
 	switch {
-	case !plain:
+	case !fitsUSTAR:
 		return RuleHeader, "the size in its header is not a number to all readers"
 	case !knownMagic(own):
 		return RuleHeader, "its header has a part of a name that not all readers take"

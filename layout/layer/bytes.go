@@ -41,8 +41,8 @@ func (b Bytes) String() string {
 func (b *Bytes) UnmarshalText(text []byte) error {
 	var out strings.Builder
 	for rest := string(text); rest != ""; {
-		plain, after, found := strings.Cut(rest, `\`)
-		out.WriteString(plain)
+		fitsUSTAR, after, found := strings.Cut(rest, `\`)
+		out.WriteString(fitsUSTAR)
 		switch {
 		case !found:
 			rest = ""

@@ -71,9 +71,9 @@ func (c *checker) report(rule Rule, name, format string, args ...any) error {
 	return c.found(&Breach{Rule: rule, Name: shortened(name), Problem: fmt.Sprintf(format, args...)})
 }
 
-// find reports a breach of the entry that is checked, unless an earlier one of
+// violated reports a breach of the entry that is checked, unless an earlier one of
 // it ended the scan.
-func (c *checker) find(rule Rule, format string, args ...any) {
+func (c *checker) violated(rule Rule, format string, args ...any) {
 	if c.err == nil {
 		c.err = c.report(rule, c.name, format, args...)
 	}
@@ -83,15 +83,15 @@ func (c *checker) find(rule Rule, format string, args ...any) {
 func (c *checker) entry(h *tar.Header, headers []rawHeader, e *Entry) error {
 	c.name, c.err = h.Name, nil
 	if rule, problem := ambiguity(h, headers); rule != "" {
-		c.find(rule, "%s", problem)
+		c.violated(rule, "%s", problem)
 	}
 	if imagespec.TooLong(e.Path) || len(e.Linkname) > imagespec.MaxPath {
 		// What nobody can unpack leads nowhere, and would take long to look at.
-		c.find(RulePath, "the path is longer than Linux allows, or that of a link's target is: %d bytes for a name, %d for a path", imagespec.MaxName, imagespec.MaxPath)
+		c.violated(RulePath, "the path is longer than Linux allows, or that of a link's target is: %d bytes for a name, %d for a path", imagespec.MaxName, imagespec.MaxPath)
 		return c.err
 	}
 	if typeOf(h.Typeflag) == "" || h.Typeflag == tar.TypeCont {
-		c.find(RuleEntryType, "the tar entry has the type %q, which layers do not have", h.Typeflag)
+		c.violated(RuleEntryType, "the tar entry has the type %q, which layers do not have", h.Typeflag)
 		return c.err
 	}
 	c.form(h, e)
@@ -104,7 +104,7 @@ func (c *checker) entry(h *tar.Header, headers []rawHeader, e *Entry) error {
 		return c.err
 	}
 	was := c.paths.Value(e.Path)
-	c.place(h, e, was)
+	c.checkPath(h, e, was)
 	if e.Type == Hardlink {
 		c.hardlink(h, e)
 	}
@@ -114,7 +114,7 @@ func (c *checker) entry(h *tar.Header, headers []rawHeader, e *Entry) error {
 		return c.err
 	}
 	if was&markHidden != 0 {
-		c.find(RuleWhiteoutOwn, "a whiteout of the same layer is for this path")
+		c.violated(RuleWhiteoutOwn, "a whiteout of the same layer is for this path")
 	}
 	if e.Path != "." {
 		c.paths.Set(dir, c.paths.Value(dir)|markParent)
@@ -126,38 +126,38 @@ func (c *checker) entry(h *tar.Header, headers []rawHeader, e *Entry) error {
 func (c *checker) form(h *tar.Header, e *Entry) {
 	switch {
 	case goesUp(h.Name):
-		c.find(RulePath, "the path leads out of the layer: it has %q", "..")
+		c.violated(RulePath, "the path leads out of the layer: it has %q", "..")
 	case strings.HasPrefix(h.Name, "/") && e.Path != ".": // all readers take "/" for the root
-		c.find(RuleAbsolute, "the path begins with a slash, but paths in a layer are relative")
+		c.violated(RuleAbsolute, "the path begins with a slash, but paths in a layer are relative")
 	}
 	if !utf8.ValidString(h.Name) {
-		c.find(RuleName, "the name is not valid UTF-8")
+		c.violated(RuleName, "the name is not valid UTF-8")
 	}
 	if isSparse(h) {
-		c.find(RuleSparse, "it is a sparse file in GNU's format, which not every runtime reads: make the tar without --sparse")
+		c.violated(RuleSparse, "it is a sparse file in GNU's format, which not every runtime reads: make the tar without --sparse")
 	}
 	if e.Path == "." && e.Type != Directory {
-		c.find(RuleRoot, "the root of the layer is a %s here, and no directory", e.Type)
+		c.violated(RuleRoot, "the root of the layer is a %s here, and no directory", e.Type)
 	}
 }
 
-// place checks the path of an entry against those before it.
-func (c *checker) place(h *tar.Header, e *Entry, was mark) {
+// checkPath checks the path of an entry against those before it.
+func (c *checker) checkPath(h *tar.Header, e *Entry, was mark) {
 	if t := was.entryType(); t != "" {
-		c.find(RuleDuplicate, "the path stands in the tar twice; a layer holds one entry for a path")
+		c.violated(RuleDuplicate, "the path stands in the tar twice; a layer holds one entry for a path")
 	}
 	if was&markAwaited != 0 && was.entryType() == "" {
-		c.find(RuleHardlink, "a hard link to it comes before it: no program can make that")
+		c.violated(RuleHardlink, "a hard link to it comes before it: no program can make that")
 	}
 	if was&markParent != 0 && e.Type != Directory && e.Path != "." {
-		c.find(RuleBelowFile, "it is a %s, but entries before it lie below it", e.Type)
+		c.violated(RuleBelowFile, "it is a %s, but entries before it lie below it", e.Type)
 	}
 	if dir, m, ok := c.above(e.Path); ok {
 		rule := RuleBelowFile
 		if m.entryType() == Symlink {
 			rule = RuleThroughLink
 		}
-		c.find(rule, "it lies below %q, which is a %s in the same layer", shortened(dir), m.entryType())
+		c.violated(rule, "it lies below %q, which is a %s in the same layer", shortened(dir), m.entryType())
 	}
 }
 
@@ -175,21 +175,21 @@ func (c *checker) hardlink(h *tar.Header, e *Entry) {
 	dir, m, below := c.above(e.Linkname)
 	switch t := c.paths.Value(e.Linkname).entryType(); {
 	case goesUp(h.Linkname):
-		c.find(RuleHardlink, "it is a hard link to %q, which leads out of the layer", target)
+		c.violated(RuleHardlink, "it is a hard link to %q, which leads out of the layer", target)
 	case below:
-		c.find(RuleHardlink, "it is a hard link to %q, which lies below %q, a %s", target, shortened(dir), m.entryType())
+		c.violated(RuleHardlink, "it is a hard link to %q, which lies below %q, a %s", target, shortened(dir), m.entryType())
 	case e.Linkname == e.Path:
-		c.find(RuleHardlink, "it is a hard link to itself")
+		c.violated(RuleHardlink, "it is a hard link to itself")
 	case t == Directory || e.Linkname == ".":
-		c.find(RuleHardlink, "it is a hard link to %q, which is a directory: only files can have several names", target)
+		c.violated(RuleHardlink, "it is a hard link to %q, which is a directory: only files can have several names", target)
 	case imagespec.IsWhiteout(path.Base(e.Linkname)):
-		c.find(RuleHardlink, "it is a hard link to %q, which is a whiteout", target)
+		c.violated(RuleHardlink, "it is a hard link to %q, which is a whiteout", target)
 	case strings.HasPrefix(h.Linkname, "/"):
-		c.find(RuleAbsolute, "it is a hard link to %q, which begins with a slash: the target of a hard link is a path in the layer, here %q", target, shortened(e.Linkname))
+		c.violated(RuleAbsolute, "it is a hard link to %q, which begins with a slash: the target of a hard link is a path in the layer, here %q", target, shortened(e.Linkname))
 	}
 	if was := c.paths.Value(e.Linkname); was.entryType() == "" && e.Linkname != e.Path && e.Linkname != "." && !below && !goesUp(h.Linkname) {
 		c.paths.Set(e.Linkname, was|markAwaited)
-		c.find(RuleHardlinkLower, "it is a hard link to %q, which does not come before it in the layer", target)
+		c.violated(RuleHardlinkLower, "it is a hard link to %q, which does not come before it in the layer", target)
 	}
 }
 
@@ -199,13 +199,13 @@ func (c *checker) whiteoutForm(e *Entry, base string) (hidden string, ok bool) {
 	hidden, err := imagespec.Hidden(base)
 	switch {
 	case err != nil && imagespec.IsWhiteout(strings.TrimPrefix(base, imagespec.WhiteoutPrefix)):
-		c.find(RuleWhiteoutReserved, "names that begin with %q mean different things to different readers", ".wh..wh.")
+		c.violated(RuleWhiteoutReserved, "names that begin with %q mean different things to different readers", ".wh..wh.")
 		return "", false
 	case err != nil:
-		c.find(RuleWhiteoutName, "the whiteout %s", err)
+		c.violated(RuleWhiteoutName, "the whiteout %s", err)
 		return "", false
 	case e.Type != Regular || e.Size != 0:
-		c.find(RuleWhiteoutForm, "it is a whiteout, but no empty regular file")
+		c.violated(RuleWhiteoutForm, "it is a whiteout, but no empty regular file")
 	}
 	return hidden, true
 }
@@ -221,11 +221,11 @@ func (c *checker) whiteout(e *Entry, dir, base string) {
 		was := c.paths.Value(p)
 		c.paths.Set(p, was|markHidden)
 		if was.entryType() != "" {
-			c.find(RuleWhiteoutOwn, "the whiteout hides an entry of the same layer")
+			c.violated(RuleWhiteoutOwn, "the whiteout hides an entry of the same layer")
 		}
 	}
 	if c.paths.Value(dir)&markParent != 0 {
-		c.find(RuleWhiteoutOrder, "the whiteout comes after a sibling")
+		c.violated(RuleWhiteoutOrder, "the whiteout comes after a sibling")
 	}
 }
 

@@ -126,7 +126,7 @@ func extended(e *Entry) ([]byte, error) {
 	if err := checkHeader(e); err != nil {
 		return nil, err
 	}
-	if plain(e) {
+	if fitsUSTAR(e) {
 		return nil, nil
 	}
 	records := make(map[string]string, 8+len(e.Xattrs))
@@ -153,9 +153,9 @@ func extended(e *Entry) ([]byte, error) {
 	return encodeRecords(e.Path, records)
 }
 
-// plain reports whether e certainly needs no PAX records; it is the fast path
+// fitsUSTAR reports whether e certainly needs no PAX records; it is the fast path
 // of nearly every entry.
-func plain(e *Entry) bool {
+func fitsUSTAR(e *Entry) bool {
 	return len(e.Path) < 100 && ascii(e.Path) && len(e.Linkname) <= 100 && ascii(e.Linkname) &&
 		fitsOctal(int64(e.UID), 8) && fitsOctal(int64(e.GID), 8) &&
 		fitsOctal(e.Size, 12) && fitsOctal(e.Mtime, 12) && len(e.Xattrs) == 0

@@ -241,7 +241,7 @@ func (f Failure) failed(ctx context.Context, err error) error {
 	}
 	var limit exceeded
 	var denied *errcode.ErrorResponse
-	f.Err, f.Message = bare(err), plain(err)
+	f.Err, f.Message = withoutURL(err), plain(err)
 	text := err.Error()
 	switch {
 	case errors.As(err, &limit):
@@ -287,8 +287,8 @@ func typed(err error) bool {
 	return errors.As(err, &place)
 }
 
-// bare is err without the wrappings that hold URLs.
-func bare(err error) error {
+// withoutURL is err without the wrappings that hold URLs.
+func withoutURL(err error) error {
 	for {
 		var u *url.Error
 		if !errors.As(err, &u) {

@@ -127,7 +127,7 @@ func (d *differ) steps(roots []Root) []Step {
 		if n.gone {
 			continue
 		}
-		step := Step{Descriptor: plain(n.desc), Manifest: n.manifest, Phase: n.height}
+		step := Step{Descriptor: identityOf(n.desc), Manifest: n.manifest, Phase: n.height}
 		step.Descriptor.URLs = n.desc.URLs
 		if n.manifest && isRoot[n.desc.Digest] && !nested[n.desc.Digest] {
 			step.Phase = top + n.height

@@ -331,12 +331,12 @@ func (d *differ) refers(desc, subject ocispec.Descriptor) {
 		return
 	}
 	d.referring[desc.Digest] = true
-	entry := plain(desc)
+	entry := identityOf(desc)
 	entry.ArtifactType = desc.ArtifactType
-	d.referrers = append(d.referrers, Referrer{Descriptor: entry, Subject: plain(subject)})
+	d.referrers = append(d.referrers, Referrer{Descriptor: entry, Subject: identityOf(subject)})
 }
 
-// plain is a descriptor without what belongs to the place where it was found.
-func plain(desc ocispec.Descriptor) ocispec.Descriptor {
+// identityOf is a descriptor without what belongs to the place where it was found.
+func identityOf(desc ocispec.Descriptor) ocispec.Descriptor {
 	return ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size}
 }

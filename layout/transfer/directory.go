@@ -140,7 +140,7 @@ func setReferrers(x *layout.Index, referrers []Referrer) error {
 		if r.Nested || registered(x, r.Descriptor.Digest) {
 			continue
 		}
-		entry := plain(r.Descriptor)
+		entry := identityOf(r.Descriptor)
 		entry.ArtifactType = r.Descriptor.ArtifactType
 		if err := x.Set(entry); err != nil {
 			return err

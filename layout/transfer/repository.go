@@ -64,7 +64,7 @@ func (r *Repository) Has(ctx context.Context, desc ocispec.Descriptor) (Presence
 	r.mu.Unlock()
 	if !there {
 		var err error
-		if there, err = r.repo.Exists(ctx, plain(desc)); err != nil {
+		if there, err = r.repo.Exists(ctx, identityOf(desc)); err != nil {
 			return Absent, err
 		}
 	}
@@ -104,7 +104,7 @@ func (r *Repository) PutManifest(ctx context.Context, desc ocispec.Descriptor, d
 	if err != nil || doc.Subject == nil {
 		return err
 	}
-	entry := plain(desc)
+	entry := identityOf(desc)
 	entry.ArtifactType, entry.Annotations = doc.ArtifactType, doc.Annotations
 	if entry.ArtifactType == "" && doc.Config != nil {
 		entry.ArtifactType = doc.Config.MediaType
@@ -158,7 +158,7 @@ func (r *Repository) tag(ctx context.Context, root Root, data []byte) error {
 	}
 	for _, old := range have {
 		cond := remote.Condition{Digest: old, Absent: old == ""}
-		if err := r.repo.PutTags(ctx, plain(root.Descriptor), data, groups[old], cond); err != nil {
+		if err := r.repo.PutTags(ctx, identityOf(root.Descriptor), data, groups[old], cond); err != nil {
 			return err
 		}
 	}

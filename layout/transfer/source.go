@@ -109,7 +109,7 @@ func (l *Layout) readReferrers(ctx context.Context) error {
 		if doc.Subject == nil {
 			continue
 		}
-		entry := plain(desc)
+		entry := identityOf(desc)
 		entry.ArtifactType = doc.ArtifactType
 		found[doc.Subject.Digest] = append(found[doc.Subject.Digest], entry)
 	}

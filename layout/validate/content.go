@@ -23,7 +23,7 @@ type outcome struct {
 
 // contents reads all blobs that were not read yet, several at once, and reports
 // in the order of their digests.
-func (a *audit) contents(ctx context.Context) {
+func (a *validator) contents(ctx context.Context) {
 	if a.stopped {
 		return
 	}
@@ -72,7 +72,7 @@ func (a *audit) contents(ctx context.Context) {
 
 // blob hashes one blob, and looks into it when it is a layer. It does not
 // change the audit, for others run beside it.
-func (a *audit) blob(ctx context.Context, dgst digest.Digest, buf []byte) outcome {
+func (a *validator) blob(ctx context.Context, dgst digest.Digest, buf []byte) outcome {
 	name, ok := a.blobName(dgst)
 	if !ok {
 		return outcome{err: fmt.Errorf("%q is no digest of a blob", string(dgst))}

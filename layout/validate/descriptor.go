@@ -15,27 +15,27 @@ import (
 )
 
 // descriptor checks what one descriptor says, and that its blob is there.
-func (a *audit) descriptor(e edge) {
+func (a *validator) descriptor(e edge) {
 	d := e.desc
 	if !imagespec.IsMediaType(d.MediaType) {
-		a.find(RuleDescriptorMediaType, e.object, e.place+".mediaType", fmt.Sprintf("%q is no media type", d.MediaType))
+		a.breach(RuleDescriptorMediaType, e.object, e.place+".mediaType", fmt.Sprintf("%q is no media type", d.MediaType))
 	}
 	for i, u := range d.URLs {
 		if err := imagespec.CheckURL(u); err != nil {
-			a.find(RuleDescriptorURL, e.object, fmt.Sprintf("%s.urls[%d]", e.place, i), fmt.Sprintf("%q %v", u, err))
+			a.breach(RuleDescriptorURL, e.object, fmt.Sprintf("%s.urls[%d]", e.place, i), fmt.Sprintf("%q %v", u, err))
 		}
 	}
 	if d.ArtifactType != "" && !imagespec.IsMediaType(d.ArtifactType) {
-		a.find(RuleArtifactType, e.object, e.place+".artifactType", fmt.Sprintf("%q is no media type", d.ArtifactType))
+		a.breach(RuleArtifactType, e.object, e.place+".artifactType", fmt.Sprintf("%q is no media type", d.ArtifactType))
 	}
 	if d.MediaType == ocispec.MediaTypeEmptyJSON && (d.Digest != ocispec.DescriptorEmptyJSON.Digest || d.Size != ocispec.DescriptorEmptyJSON.Size) {
-		a.find(RuleEmptyDescriptor, e.object, e.place, fmt.Sprintf("the empty media type describes %s of %d bytes", d.Digest, d.Size))
+		a.breach(RuleEmptyDescriptor, e.object, e.place, fmt.Sprintf("the empty media type describes %s of %d bytes", d.Digest, d.Size))
 	}
 	if e.role == roleSubject && !imagespec.IsManifest(d.MediaType) {
-		a.find(RuleSubjectType, e.object, e.place+".mediaType", fmt.Sprintf("%q is not the media type of a manifest", d.MediaType))
+		a.breach(RuleSubjectType, e.object, e.place+".mediaType", fmt.Sprintf("%q is not the media type of a manifest", d.MediaType))
 	}
 	if _, ok := d.Annotations[ocispec.AnnotationRefName]; ok && e.role != roleEntry {
-		a.find(RuleRefNameNested, e.object, e.place+".annotations", "a ref name has a meaning in index.json alone")
+		a.breach(RuleRefNameNested, e.object, e.place+".annotations", "a ref name has a meaning in index.json alone")
 	}
 	a.annotations(e.object, e.place+".annotations", d.Annotations)
 	if d.Platform != nil {
@@ -47,22 +47,22 @@ func (a *audit) descriptor(e edge) {
 
 // digestAndSize checks a descriptor against its blob, as far as that can be
 // done without reading it.
-func (a *audit) digestAndSize(e edge) {
+func (a *validator) digestAndSize(e edge) {
 	d := e.desc
 	if d.Size < 0 {
-		a.find(RuleDescriptorSize, e.object, e.place+".size", fmt.Sprintf("the size %d is negative", d.Size))
+		a.breach(RuleDescriptorSize, e.object, e.place+".size", fmt.Sprintf("the size %d is negative", d.Size))
 	}
 	err := d.Digest.Validate()
 	switch {
 	case errors.Is(err, digest.ErrDigestUnsupported):
-		a.find(RuleDescriptorAlgorithm, e.object, e.place+".digest", fmt.Sprintf("the algorithm of %q is not known; the blob was not checked", string(d.Digest)))
+		a.breach(RuleDescriptorAlgorithm, e.object, e.place+".digest", fmt.Sprintf("the algorithm of %q is not known; the blob was not checked", string(d.Digest)))
 		return
 	case err != nil:
-		a.find(RuleDescriptorDigest, e.object, e.place+".digest", fmt.Sprintf("%q is no digest", string(d.Digest)))
+		a.breach(RuleDescriptorDigest, e.object, e.place+".digest", fmt.Sprintf("%q is no digest", string(d.Digest)))
 		return
 	}
 	if d.Data != nil && (int64(len(d.Data)) != d.Size || d.Digest.Algorithm().FromBytes(d.Data) != d.Digest) {
-		a.find(RuleDescriptorData, e.object, e.place+".data", "the embedded content is not that of the blob")
+		a.breach(RuleDescriptorData, e.object, e.place+".data", "the embedded content is not that of the blob")
 	}
 	name, ok := a.blobName(d.Digest)
 	if !ok {
@@ -74,27 +74,27 @@ func (a *audit) digestAndSize(e edge) {
 		// Content that comes with its descriptor must be a blob as well.
 		a.missing(e, name)
 	case size != d.Size && d.Size >= 0:
-		a.find(RuleDescriptorSize, e.object, e.place+".size", fmt.Sprintf("the blob %s has %d bytes, not %d", d.Digest, size, d.Size))
+		a.breach(RuleDescriptorSize, e.object, e.place+".size", fmt.Sprintf("the blob %s has %d bytes, not %d", d.Digest, size, d.Size))
 	}
 }
 
 // annotations checks a map of annotations.
-func (a *audit) annotations(object, place string, annotations map[string]string) {
+func (a *validator) annotations(object, place string, annotations map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		if key == "" {
-			a.find(RuleAnnotationKey, object, place, "an annotation has an empty key")
+			a.breach(RuleAnnotationKey, object, place, "an annotation has an empty key")
 		}
 		if key != ocispec.AnnotationCreated {
 			continue
 		}
 		if err := imagespec.CheckAnnotation(key, annotations[key]); err != nil {
-			a.find(RuleAnnotationCreated, object, place, fmt.Sprintf("%s is %q, which %v", key, annotations[key], err))
+			a.breach(RuleAnnotationCreated, object, place, fmt.Sprintf("%s is %q, which %v", key, annotations[key], err))
 		}
 	}
 }
 
 // platform checks the form of a platform.
-func (a *audit) platform(object, place string, p ocispec.Platform) {
+func (a *validator) platform(object, place string, p ocispec.Platform) {
 	if p.OS == "" || p.Architecture == "" {
 		return // reported with the shape of the document
 	}
@@ -103,15 +103,15 @@ func (a *audit) platform(object, place string, p ocispec.Platform) {
 		return
 	}
 	if !imagespec.KnownSystem(p.OS) {
-		a.find(RulePlatformValue, object, place+".os", fmt.Sprintf("%q is no operating system that Go knows", p.OS))
+		a.breach(RulePlatformValue, object, place+".os", fmt.Sprintf("%q is no operating system that Go knows", p.OS))
 	}
 	if !imagespec.KnownArchitecture(p.Architecture) {
-		a.find(RulePlatformValue, object, place+".architecture", fmt.Sprintf("%q is no architecture that Go knows", p.Architecture))
+		a.breach(RulePlatformValue, object, place+".architecture", fmt.Sprintf("%q is no architecture that Go knows", p.Architecture))
 	}
 }
 
 // platforms checks that the manifests of an index are for different platforms.
-func (a *audit) platforms(doc *layout.Document, object string) {
+func (a *validator) platforms(doc *layout.Document, object string) {
 	// choice is what readers choose by.
 	type choice struct {
 		platform, artifactType string
@@ -127,7 +127,7 @@ func (a *audit) platforms(doc *layout.Document, object string) {
 			first[c] = i
 			continue
 		}
-		a.find(RulePlatformDuplicate, object, fmt.Sprintf("manifests[%d].platform", i), fmt.Sprintf("manifests[%d] is for the same platform", j))
+		a.breach(RulePlatformDuplicate, object, fmt.Sprintf("manifests[%d].platform", i), fmt.Sprintf("manifests[%d] is for the same platform", j))
 	}
 }
 

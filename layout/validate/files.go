@@ -23,14 +23,14 @@ func fault(err error) bool {
 
 // file reads a whole file of at most limit bytes. It reports under rule what is
 // wrong with it, or under missing that it is not there, and gives nil then.
-func (a *audit) file(name string, limit int64, missing, rule Rule) []byte {
+func (a *validator) file(name string, limit int64, missing, rule Rule) []byte {
 	r, size, err := a.open(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		a.find(missing, name, "", "the file does not exist")
+		a.breach(missing, name, "", "the file does not exist")
 		return nil
 	case err != nil && fault(err):
-		a.find(rule, name, "", err.Error())
+		a.breach(rule, name, "", err.Error())
 		return nil
 	case err != nil:
 		a.fail(err)
@@ -38,7 +38,7 @@ func (a *audit) file(name string, limit int64, missing, rule Rule) []byte {
 	}
 	defer r.Close()
 	if size > limit {
-		a.find(rule, name, "", fmt.Sprintf("the file has %d bytes; the limit is %d", size, limit))
+		a.breach(rule, name, "", fmt.Sprintf("the file has %d bytes; the limit is %d", size, limit))
 		return nil
 	}
 	data := make([]byte, size)
@@ -50,30 +50,30 @@ func (a *audit) file(name string, limit int64, missing, rule Rule) []byte {
 }
 
 // ocispec.ImageLayoutFile checks oci-layout.
-func (a *audit) layoutFile() {
+func (a *validator) layoutFile() {
 	data := a.file(ocispec.ImageLayoutFile, a.limits.Manifest, RuleLayoutMissing, RuleLayoutUnreadable)
 	if data == nil {
 		return
 	}
 	var doc ocispec.ImageLayout
 	if err := jsondoc.Decode(data, a.limits.Document(), &doc); err != nil {
-		a.find(RuleLayoutUnreadable, ocispec.ImageLayoutFile, "", err.Error())
+		a.breach(RuleLayoutUnreadable, ocispec.ImageLayoutFile, "", err.Error())
 		return
 	}
 	if doc.Version != ocispec.ImageLayoutVersion {
-		a.find(RuleLayoutVersion, ocispec.ImageLayoutFile, "imageLayoutVersion", fmt.Sprintf("the version is %q, not %s", doc.Version, ocispec.ImageLayoutVersion))
+		a.breach(RuleLayoutVersion, ocispec.ImageLayoutFile, "imageLayoutVersion", fmt.Sprintf("the version is %q, not %s", doc.Version, ocispec.ImageLayoutVersion))
 	}
 }
 
 // blobFiles checks the files below blobs, and records the blobs.
-func (a *audit) blobFiles() {
+func (a *validator) blobFiles() {
 	dirs, err := a.list(ocispec.ImageBlobsDir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		a.find(RuleBlobsMissing, ocispec.ImageBlobsDir, "", "the directory does not exist")
+		a.breach(RuleBlobsMissing, ocispec.ImageBlobsDir, "", "the directory does not exist")
 		return
 	case err != nil && fault(err):
-		a.find(RuleBlobsMissing, ocispec.ImageBlobsDir, "", err.Error())
+		a.breach(RuleBlobsMissing, ocispec.ImageBlobsDir, "", err.Error())
 		return
 	case err != nil:
 		a.fail(err)
@@ -83,19 +83,19 @@ func (a *audit) blobFiles() {
 		name := ocispec.ImageBlobsDir + "/" + dir.name
 		switch known := digest.Algorithm(dir.name).Available(); {
 		case !dir.mode.IsDir() && known:
-			a.find(RuleBlobsMissing, name, "", disk.NotPlain(name, disk.WantDir, dir.mode).Error())
+			a.breach(RuleBlobsMissing, name, "", disk.NotPlain(name, disk.WantDir, dir.mode).Error())
 		case !dir.mode.IsDir():
-			a.find(RuleAlgorithmDirectory, name, "", disk.NotPlain(name, disk.WantDir, dir.mode).Error())
+			a.breach(RuleAlgorithmDirectory, name, "", disk.NotPlain(name, disk.WantDir, dir.mode).Error())
 		case known:
 			a.algorithm(digest.Algorithm(dir.name), name)
 		case !imagespec.IsDigestAlgorithm(dir.name) || dir.name == "uploads":
-			a.find(RuleAlgorithmDirectory, name, "", "the name is not that of a digest algorithm")
+			a.breach(RuleAlgorithmDirectory, name, "", "the name is not that of a digest algorithm")
 		}
 	}
 }
 
 // algorithm checks the directory of one digest algorithm.
-func (a *audit) algorithm(alg digest.Algorithm, dir string) {
+func (a *validator) algorithm(alg digest.Algorithm, dir string) {
 	files, err := a.list(dir)
 	if err != nil {
 		a.fail(err)
@@ -106,11 +106,11 @@ func (a *audit) algorithm(alg digest.Algorithm, dir string) {
 		name := dir + "/" + f.name
 		switch {
 		case dgst.Validate() != nil:
-			a.find(RuleBlobName, name, "", "the name is not that of a "+string(alg)+" digest")
+			a.breach(RuleBlobName, name, "", "the name is not that of a "+string(alg)+" digest")
 		case f.mode&fs.ModeSymlink != 0 && a.linked(dgst, name):
-			a.find(RuleBlobLink, name, "", "it is a symbolic link to a file in the layout")
+			a.breach(RuleBlobLink, name, "", "it is a symbolic link to a file in the layout")
 		case !f.mode.IsRegular():
-			a.find(RuleBlobNotRegular, name, "", disk.NotPlain(name, "a regular file", f.mode).Error())
+			a.breach(RuleBlobNotRegular, name, "", disk.NotPlain(name, "a regular file", f.mode).Error())
 		default:
 			a.blobs[dgst] = f.size
 		}
@@ -119,7 +119,7 @@ func (a *audit) algorithm(alg digest.Algorithm, dir string) {
 
 // linked takes down a blob that is a symbolic link to a file in the layout. It is
 // false for links to anything else.
-func (a *audit) linked(dgst digest.Digest, name string) bool {
+func (a *validator) linked(dgst digest.Digest, name string) bool {
 	r, size, err := a.open(name)
 	if err != nil {
 		return false

@@ -37,7 +37,7 @@ const (
 )
 
 // index checks index.json and everything that it leads to.
-func (a *audit) index(ctx context.Context) {
+func (a *validator) index(ctx context.Context) {
 	data := a.file(ocispec.ImageIndexFile, a.limits.Index, RuleIndexMissing, RuleDocumentUnreadable)
 	if data == nil {
 		return
@@ -61,14 +61,14 @@ func (a *audit) index(ctx context.Context) {
 				a.count++
 			}
 			if a.count > a.limits.Descriptors {
-				a.find(RuleGraphSize, e.object, e.place, fmt.Sprintf("there are more than %d descriptors; the rest was not checked", a.limits.Descriptors))
+				a.breach(RuleGraphSize, e.object, e.place, fmt.Sprintf("there are more than %d descriptors; the rest was not checked", a.limits.Descriptors))
 				return
 			}
 			a.descriptor(e)
 			next = append(next, a.follow(e)...)
 		}
 		if depth > a.limits.GraphDepth && len(next) > 0 {
-			a.find(RuleGraphDepth, next[0].object, next[0].place, fmt.Sprintf("documents are nested more than %d deep; the rest was not checked", a.limits.GraphDepth))
+			a.breach(RuleGraphDepth, next[0].object, next[0].place, fmt.Sprintf("documents are nested more than %d deep; the rest was not checked", a.limits.GraphDepth))
 			return
 		}
 		level = next
@@ -76,28 +76,28 @@ func (a *audit) index(ctx context.Context) {
 }
 
 // document reads a document and checks its members; nil when it makes no sense.
-func (a *audit) document(object string, data []byte, mediaType string, limits jsondoc.Limits) *layout.Document {
+func (a *validator) document(object string, data []byte, mediaType string, limits jsondoc.Limits) *layout.Document {
 	doc, breaches, err := layout.ReadDocument(data, mediaType, limits)
 	if err != nil {
-		a.find(RuleDocumentUnreadable, object, "", err.Error())
+		a.breach(RuleDocumentUnreadable, object, "", err.Error())
 		return nil
 	}
 	for _, b := range breaches {
-		a.find(Rule(b.Rule), object, b.Place, b.Problem)
+		a.breach(Rule(b.Rule), object, b.Place, b.Problem)
 	}
 	a.shape(object, data, documentShape)
 	if doc.MediaType == "" {
-		a.find(RuleMediaTypeAbsent, object, "mediaType", "it does not say its mediaType")
+		a.breach(RuleMediaTypeAbsent, object, "mediaType", "it does not say its mediaType")
 	}
 	if doc.ArtifactType != "" && !imagespec.IsMediaType(doc.ArtifactType) {
-		a.find(RuleArtifactType, object, "artifactType", fmt.Sprintf("%q is no media type", doc.ArtifactType))
+		a.breach(RuleArtifactType, object, "artifactType", fmt.Sprintf("%q is no media type", doc.ArtifactType))
 	}
 	a.annotations(object, "annotations", doc.Annotations)
 	return doc
 }
 
 // edges are the descriptors of a document, each with its place.
-func (a *audit) edges(doc *layout.Document, object string, entries role, depth int) []edge {
+func (a *validator) edges(doc *layout.Document, object string, entries role, depth int) []edge {
 	var out []edge
 	add := func(desc ocispec.Descriptor, place string, r role) {
 		out = append(out, edge{desc: desc, object: object, place: place, role: r, depth: depth + 1})
@@ -121,7 +121,7 @@ func (a *audit) edges(doc *layout.Document, object string, entries role, depth i
 }
 
 // follow reads the document of an edge, once, and gives the edges in it.
-func (a *audit) follow(e edge) []edge {
+func (a *validator) follow(e edge) []edge {
 	desc := e.desc
 	if e.role == roleConfig || e.role == roleLayer {
 		return nil
@@ -152,7 +152,7 @@ func (a *audit) follow(e edge) []edge {
 
 // disguised checks an entry among manifests with an unknown media type: its content may
 // be a manifest. That is allowed, but not for a document that says what it is.
-func (a *audit) disguised(e edge) {
+func (a *validator) disguised(e edge) {
 	if e.desc.Size > a.limits.Manifest || a.verified[e.desc.Digest] {
 		return
 	}
@@ -163,12 +163,12 @@ func (a *audit) disguised(e edge) {
 	if data == nil || jsondoc.Decode(data, a.limits.Document(), &doc) != nil || !imagespec.IsManifest(doc.MediaType) {
 		return
 	}
-	a.find(RuleMediaTypeMismatch, e.object, e.place+".mediaType", fmt.Sprintf("it is %q, but the document says that it is %q", e.desc.MediaType, doc.MediaType))
+	a.breach(RuleMediaTypeMismatch, e.object, e.place+".mediaType", fmt.Sprintf("it is %q, but the document says that it is %q", e.desc.MediaType, doc.MediaType))
 }
 
 // content reads the blob of a document or config and verifies it; nil when it
 // is missing, torn or too large, of which the last two are reported.
-func (a *audit) content(desc ocispec.Descriptor) (string, []byte) {
+func (a *validator) content(desc ocispec.Descriptor) (string, []byte) {
 	name, ok := a.blobName(desc.Digest)
 	if size, exists := a.blobs[desc.Digest]; !ok || !exists || size != desc.Size {
 		return name, nil
@@ -179,14 +179,14 @@ func (a *audit) content(desc ocispec.Descriptor) (string, []byte) {
 	}
 	a.verified[desc.Digest] = true
 	if got := desc.Digest.Algorithm().FromBytes(data); got != desc.Digest {
-		a.find(RuleBlobDigest, name, "", fmt.Sprintf("its content has the digest %s", got))
+		a.breach(RuleBlobDigest, name, "", fmt.Sprintf("its content has the digest %s", got))
 		return name, nil
 	}
 	return name, data
 }
 
 // blobName is the file of a blob of any algorithm that can be verified.
-func (a *audit) blobName(dgst digest.Digest) (string, bool) {
+func (a *validator) blobName(dgst digest.Digest) (string, bool) {
 	if dgst.Validate() != nil {
 		return "", false
 	}
@@ -194,7 +194,7 @@ func (a *audit) blobName(dgst digest.Digest) (string, bool) {
 }
 
 // refNames checks the ref names of index.json.
-func (a *audit) refNames(entries []ocispec.Descriptor) {
+func (a *validator) refNames(entries []ocispec.Descriptor) {
 	first := map[string]int{}
 	for i, d := range entries {
 		ref, ok := d.Annotations[ocispec.AnnotationRefName]
@@ -203,7 +203,7 @@ func (a *audit) refNames(entries []ocispec.Descriptor) {
 		}
 		place := fmt.Sprintf("manifests[%d]", i)
 		if !imagespec.IsRefName(ref) {
-			a.find(RuleRefNameGrammar, ocispec.ImageIndexFile, place, fmt.Sprintf("the ref name %q is not of the form that the image spec gives", ref))
+			a.breach(RuleRefNameGrammar, ocispec.ImageIndexFile, place, fmt.Sprintf("the ref name %q is not of the form that the image spec gives", ref))
 		}
 		j, twice := first[ref]
 		if !twice {
@@ -212,13 +212,13 @@ func (a *audit) refNames(entries []ocispec.Descriptor) {
 		}
 		// One name for the manifests of several platforms is unambiguous.
 		if samePlatform(entries[j].Platform, d.Platform) {
-			a.find(RuleRefNameDuplicate, ocispec.ImageIndexFile, place, fmt.Sprintf("the ref name %q stands at manifests[%d] already", ref, j))
+			a.breach(RuleRefNameDuplicate, ocispec.ImageIndexFile, place, fmt.Sprintf("the ref name %q stands at manifests[%d] already", ref, j))
 		}
 	}
 }
 
 // missing reports a blob that a descriptor describes and that is not there.
-func (a *audit) missing(e edge, name string) {
+func (a *validator) missing(e edge, name string) {
 	// A subject is a weak reference: the image spec lets it be elsewhere.
 	if a.opts.Sparse || e.role == roleSubject {
 		return
@@ -229,5 +229,5 @@ func (a *audit) missing(e edge, name string) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return // reported where the files were checked
 	}
-	a.find(RuleBlobMissing, e.object, e.place, fmt.Sprintf("the blob %s is not in the layout", e.desc.Digest))
+	a.breach(RuleBlobMissing, e.object, e.place, fmt.Sprintf("the blob %s is not in the layout", e.desc.Digest))
 }

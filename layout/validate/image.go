@@ -23,7 +23,7 @@ type layerUse struct {
 }
 
 // manifest checks an image manifest or artifact.
-func (a *audit) manifest(doc *layout.Document, object string, desc ocispec.Descriptor) {
+func (a *validator) manifest(doc *layout.Document, object string, desc ocispec.Descriptor) {
 	if desc.MediaType == imagespec.MediaTypeArtifactManifest {
 		return
 	}
@@ -31,10 +31,10 @@ func (a *audit) manifest(doc *layout.Document, object string, desc ocispec.Descr
 		return // reported as a missing member, or as null
 	}
 	if isEmptyJSON(*doc.Config) && doc.ArtifactType == "" && desc.MediaType == ocispec.MediaTypeImageManifest {
-		a.find(RuleArtifactTypeMissing, object, "artifactType", "the config is empty and there is no artifactType")
+		a.breach(RuleArtifactTypeMissing, object, "artifactType", "the config is empty and there is no artifactType")
 	}
 	if len(doc.Layers) == 0 {
-		a.find(RuleLayersEmpty, object, "layers", "there is no layer")
+		a.breach(RuleLayersEmpty, object, "layers", "there is no layer")
 	}
 	isImage := imagespec.IsImageConfig(doc.Config.MediaType)
 	uses := make([]layerUse, len(doc.Layers))
@@ -44,9 +44,9 @@ func (a *audit) manifest(doc *layout.Document, object string, desc ocispec.Descr
 		uses[i] = layerUse{object: object, place: place, algorithm: c}
 		switch {
 		case !ok && isImage:
-			a.find(RuleLayerMediaType, object, place+".mediaType", fmt.Sprintf("%q is not a layer that every reader knows", l.MediaType))
+			a.breach(RuleLayerMediaType, object, place+".mediaType", fmt.Sprintf("%q is not a layer that every reader knows", l.MediaType))
 		case imagespec.IsNondistributable(l.MediaType):
-			a.find(RuleLayerNondistributed, object, place+".mediaType", "nondistributable layers should not be used any more")
+			a.breach(RuleLayerNondistributed, object, place+".mediaType", "nondistributable layers should not be used any more")
 		}
 	}
 	if isImage {
@@ -60,20 +60,20 @@ func (a *audit) manifest(doc *layout.Document, object string, desc ocispec.Descr
 }
 
 // config checks the config of an image and takes from it what its layers are.
-func (a *audit) config(desc ocispec.Descriptor, manifest string, uses []layerUse, image ocispec.Descriptor) {
+func (a *validator) config(desc ocispec.Descriptor, manifest string, uses []layerUse, image ocispec.Descriptor) {
 	name, data := a.content(desc)
 	if data == nil {
 		return
 	}
 	var img ocispec.Image
 	if err := jsondoc.Decode(data, a.limits.Document(), &img); err != nil {
-		a.find(RuleConfigUnreadable, name, "", err.Error())
+		a.breach(RuleConfigUnreadable, name, "", err.Error())
 		return
 	}
 	a.shape(name, data, configShape)
 	a.configFields(name, img)
 	if n := len(img.RootFS.DiffIDs); n != len(uses) {
-		a.find(RuleConfigDiffIDCount, name, "rootfs.diff_ids", fmt.Sprintf("there are %d diffIDs for the %d layers of %s", n, len(uses), manifest))
+		a.breach(RuleConfigDiffIDCount, name, "rootfs.diff_ids", fmt.Sprintf("there are %d diffIDs for the %d layers of %s", n, len(uses), manifest))
 	} else {
 		for i, id := range img.RootFS.DiffIDs {
 			uses[i].config = name
@@ -89,20 +89,20 @@ func (a *audit) config(desc ocispec.Descriptor, manifest string, uses []layerUse
 		}
 	}
 	if len(img.History) > 0 && history != len(uses) {
-		a.find(RuleConfigHistoryCount, name, "history", fmt.Sprintf("%d entries stand for layers, of which %s has %d", history, manifest, len(uses)))
+		a.breach(RuleConfigHistoryCount, name, "history", fmt.Sprintf("%d entries stand for layers, of which %s has %d", history, manifest, len(uses)))
 	}
 	a.images[image.Digest] = img.Platform
 }
 
 // configFields checks the fields of a config.
-func (a *audit) configFields(name string, img ocispec.Image) {
+func (a *validator) configFields(name string, img ocispec.Image) {
 	a.platform(name, "", img.Platform)
 	if img.RootFS.Type != "layers" {
-		a.find(RuleConfigRootFS, name, "rootfs.type", fmt.Sprintf("the type is %q", img.RootFS.Type))
+		a.breach(RuleConfigRootFS, name, "rootfs.type", fmt.Sprintf("the type is %q", img.RootFS.Type))
 	}
 	for i, id := range img.RootFS.DiffIDs {
 		if id.Validate() != nil {
-			a.find(RuleConfigDiffIDForm, name, fmt.Sprintf("rootfs.diff_ids[%d]", i), fmt.Sprintf("%q is no digest", string(id)))
+			a.breach(RuleConfigDiffIDForm, name, fmt.Sprintf("rootfs.diff_ids[%d]", i), fmt.Sprintf("%q is no digest", string(id)))
 		}
 	}
 	ports := make([]string, 0, len(img.Config.ExposedPorts))
@@ -112,18 +112,18 @@ func (a *audit) configFields(name string, img ocispec.Image) {
 	slices.Sort(ports)
 	for _, p := range ports {
 		if err := imagespec.CheckPort(p); err != nil {
-			a.find(RuleConfigPort, name, "config.ExposedPorts", fmt.Sprintf("%q %v", p, err))
+			a.breach(RuleConfigPort, name, "config.ExposedPorts", fmt.Sprintf("%q %v", p, err))
 		}
 	}
 	for i, v := range img.Config.Env {
 		if err := imagespec.CheckVariable(v); err != nil {
-			a.find(RuleConfigEnv, name, fmt.Sprintf("config.Env[%d]", i), fmt.Sprintf("%q %v", v, err))
+			a.breach(RuleConfigEnv, name, fmt.Sprintf("config.Env[%d]", i), fmt.Sprintf("%q %v", v, err))
 		}
 	}
 }
 
 // platformsOfImages compares the platforms of entries with those of configs.
-func (a *audit) platformsOfImages() {
+func (a *validator) platformsOfImages() {
 	for _, e := range a.withPlatform {
 		img, ok := a.images[e.desc.Digest]
 		p := *e.desc.Platform
@@ -139,7 +139,7 @@ func (a *audit) platformsOfImages() {
 		}
 		p.OSFeatures, img.OSFeatures = nil, nil
 		if !imagespec.SamePlatform(p, img) {
-			a.find(RulePlatformMismatch, e.object, e.place+".platform", fmt.Sprintf("it says %q, but the config of the image says %q", imagespec.PlatformText(*e.desc.Platform), imagespec.PlatformText(a.images[e.desc.Digest])))
+			a.breach(RulePlatformMismatch, e.object, e.place+".platform", fmt.Sprintf("it says %q, but the config of the image says %q", imagespec.PlatformText(*e.desc.Platform), imagespec.PlatformText(a.images[e.desc.Digest])))
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 // sameRule is how many findings of one rule are reported for one layer.
 const sameRule = 20
 
-// layerAudit looks into one layer, by the rules of package layer.
-type layerAudit struct {
+// layerValidator looks into one layer, by the rules of package layer.
+type layerValidator struct {
 	name     string
 	findings []Finding
 	counts   map[Rule]int
@@ -24,14 +24,14 @@ type layerAudit struct {
 // auditLayer reads the layer in and reports all its faults. It may leave bytes of in
 // unread. limit is the number of bytes that it reads of the tar.
 func auditLayer(name string, in *layer.Meter, limit int64, uses []layerUse) []Finding {
-	l := &layerAudit{name: name, counts: map[Rule]int{}}
+	l := &layerValidator{name: name, counts: map[Rule]int{}}
 	stream, is, err := layer.Detect(in)
 	if err != nil {
 		is = imagespec.Uncompressed // no tar, as the scan will say
 	}
 	for _, u := range uses {
 		if u.algorithm != is {
-			l.find(RuleLayerCompression, "", fmt.Sprintf("the layer is %s, but %s of %s says that it is %s", compressionText(is), u.place, u.object, compressionText(u.algorithm)))
+			l.breach(RuleLayerCompression, "", fmt.Sprintf("the layer is %s, but %s of %s says that it is %s", compressionText(is), u.place, u.object, compressionText(u.algorithm)))
 			break
 		}
 	}
@@ -45,7 +45,7 @@ func auditLayer(name string, in *layer.Meter, limit int64, uses []layerUse) []Fi
 	out := io.TeeReader(plain, diff.Hash())
 	err = layer.Scan(out, layer.Visitor{Breach: func(b *layer.Breach) error {
 		if b.Rule.Reported() {
-			l.find(Rule(b.Rule), b.Name, b.Problem)
+			l.breach(Rule(b.Rule), b.Name, b.Problem)
 		}
 		return nil
 	}})
@@ -74,28 +74,28 @@ func compressionText(a imagespec.Algorithm) string {
 	return "compressed with " + a.String()
 }
 
-// find keeps a finding, up to a number for each rule.
-func (l *layerAudit) find(rule Rule, place, problem string) {
+// breach keeps a finding, up to a number for each rule.
+func (l *layerValidator) breach(rule Rule, place, problem string) {
 	if l.counts[rule]++; l.counts[rule] <= sameRule {
 		l.findings = append(l.findings, Finding{Rule: rule, Object: l.name, Place: place, Problem: problem})
 	}
 }
 
 // failed reports the error with which reading the layer ended.
-func (l *layerAudit) failed(err error) {
+func (l *layerValidator) failed(err error) {
 	var b *layer.Breach
 	switch {
 	case !errors.As(err, &b):
-		l.find(RuleLayerUnreadable, "", err.Error())
+		l.breach(RuleLayerUnreadable, "", err.Error())
 	case b.Rule == layer.RuleRatio:
-		l.find(RuleLayerRatio, "", b.Problem+"; the rest was not checked")
+		l.breach(RuleLayerRatio, "", b.Problem+"; the rest was not checked")
 	default:
-		l.find(Rule(b.Rule), b.Name, b.Problem)
+		l.breach(Rule(b.Rule), b.Name, b.Problem)
 	}
 }
 
 // done gives the findings, with the number of those that were left out.
-func (l *layerAudit) done() []Finding {
+func (l *layerValidator) done() []Finding {
 	for _, text := range imageRules() {
 		if n := l.counts[text.Rule]; n > sameRule {
 			l.findings = append(l.findings, Finding{Rule: text.Rule, Object: l.name, Problem: fmt.Sprintf("and %d more of this kind", n-sameRule)})
@@ -105,11 +105,11 @@ func (l *layerAudit) done() []Finding {
 }
 
 // diffIDs compares the digest of the tar with those of the configs.
-func (l *layerAudit) diffIDs(uses []layerUse, got digest.Digest) {
+func (l *layerValidator) diffIDs(uses []layerUse, got digest.Digest) {
 	for _, u := range uses {
 		if u.diffID == "" || u.diffID.Algorithm() != digest.SHA256 || u.diffID == got {
 			continue
 		}
-		l.find(RuleDiffID, "", fmt.Sprintf("its diffID is %s, but %s says %s for %s of %s", got, u.config, u.diffID, u.place, u.object))
+		l.breach(RuleDiffID, "", fmt.Sprintf("its diffID is %s, but %s says %s for %s of %s", got, u.config, u.diffID, u.place, u.object))
 	}
 }

@@ -63,17 +63,17 @@ var (
 )
 
 // shape compares a document, which was decoded before, with its shape.
-func (a *audit) shape(object string, data []byte, s *shape) {
-	w := &shapeWalk{dec: jsontext.NewDecoder(bytes.NewReader(data)), find: func(rule Rule, place, problem string) { a.find(rule, object, place, problem) }}
+func (a *validator) shape(object string, data []byte, s *shape) {
+	w := &shapeWalk{dec: jsontext.NewDecoder(bytes.NewReader(data)), breach: func(rule Rule, place, problem string) { a.breach(rule, object, place, problem) }}
 	if err := w.value(s); err != nil && !errors.Is(err, io.EOF) {
-		a.find(RuleDocumentUnreadable, object, "", err.Error())
+		a.breach(RuleDocumentUnreadable, object, "", err.Error())
 	}
 }
 
 // shapeWalk reads a document once.
 type shapeWalk struct {
-	dec  *jsontext.Decoder
-	find func(rule Rule, place, problem string)
+	dec    *jsontext.Decoder
+	breach func(rule Rule, place, problem string)
 	// path is the way to the value, in pieces.
 	path []string
 }
@@ -93,7 +93,7 @@ func (w *shapeWalk) value(s *shape) error {
 	case '"':
 		token, err := w.dec.ReadToken()
 		if err == nil && s.empty != "" && token.String() == "" {
-			w.find(s.empty, w.place(), "it is empty")
+			w.breach(s.empty, w.place(), "it is empty")
 		}
 		return err
 	}
@@ -130,7 +130,7 @@ func (w *shapeWalk) object(s *shape) error {
 	}
 	for _, name := range s.required {
 		if absent[name] {
-			w.find(RuleMemberMissing, w.place(), fmt.Sprintf("it has no member %q", name))
+			w.breach(RuleMemberMissing, w.place(), fmt.Sprintf("it has no member %q", name))
 		}
 	}
 	_, err := w.dec.ReadToken()
@@ -144,7 +144,7 @@ func (w *shapeWalk) array(s *shape) error {
 	for i := 0; w.dec.PeekKind() != ']'; i++ {
 		w.path = append(w.path, fmt.Sprintf("[%d]", i))
 		if s.each != nil && w.dec.PeekKind() == 'n' {
-			w.find(RuleElementNull, w.place(), "it is null")
+			w.breach(RuleElementNull, w.place(), "it is null")
 		}
 		if err := w.value(s.each); err != nil {
 			return err
@@ -159,10 +159,10 @@ func (w *shapeWalk) array(s *shape) error {
 func (w *shapeWalk) null(s *shape, name string, required, nullable bool) {
 	switch {
 	case required:
-		w.find(RuleMemberMissing, w.place(), fmt.Sprintf("its member %q is null", name))
+		w.breach(RuleMemberMissing, w.place(), fmt.Sprintf("its member %q is null", name))
 	case s.members == nil:
-		w.find(RuleElementNull, w.place(), "it is null")
+		w.breach(RuleElementNull, w.place(), "it is null")
 	case !nullable:
-		w.find(RuleOptionalNull, w.place(), "it is null")
+		w.breach(RuleOptionalNull, w.place(), "it is null")
 	}
 }

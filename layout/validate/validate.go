@@ -60,7 +60,7 @@ func Layout(ctx context.Context, r *layout.Reader, opts Options) iter.Seq2[Findi
 			yield(Finding{}, err) // there is nothing of which something could be wrong
 			return
 		}
-		newAudit(r.Tree(), r.Limits(), opts, yield).run(ctx)
+		newValidator(r.Tree(), r.Limits(), opts, yield).run(ctx)
 	}
 }
 
@@ -69,7 +69,7 @@ func Layout(ctx context.Context, r *layout.Reader, opts Options) iter.Seq2[Findi
 func Archive(ctx context.Context, in *archive.Archive, limits layout.Limits, opts Options) iter.Seq2[Finding, error] {
 	return func(yield func(Finding, error) bool) {
 		r := layout.NewInspector(in, "the archive", limits)
-		a := newAudit(in, r.Limits(), opts, yield)
+		a := newValidator(in, r.Limits(), opts, yield)
 		for _, p := range in.Problems() {
 			rule := RuleArchiveUnreadable
 			switch p.Kind {
@@ -78,7 +78,7 @@ func Archive(ctx context.Context, in *archive.Archive, limits layout.Limits, opt
 			case archive.Duplicate:
 				rule = RuleArchiveDuplicate
 			}
-			a.find(rule, p.Path, "", p.Text)
+			a.breach(rule, p.Path, "", p.Text)
 		}
 		if in.Damaged() {
 			return // all else would follow from that
@@ -87,20 +87,20 @@ func Archive(ctx context.Context, in *archive.Archive, limits layout.Limits, opt
 	}
 }
 
-// node is a file or directory in a tree.
-type node struct {
+// treeFile is a file or directory in a tree.
+type treeFile struct {
 	name string
 	mode fs.FileMode
 	size int64
 }
 
 // list lists the files of a directory, by name.
-func (a *audit) list(dir string) ([]node, error) {
+func (a *validator) list(dir string) ([]treeFile, error) {
 	entries, err := a.tree.List(dir)
 	if err != nil {
 		return nil, err
 	}
-	nodes := make([]node, 0, len(entries))
+	nodes := make([]treeFile, 0, len(entries))
 	for _, e := range entries {
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
@@ -109,13 +109,13 @@ func (a *audit) list(dir string) ([]node, error) {
 		if err != nil {
 			return nil, err
 		}
-		nodes = append(nodes, node{name: e.Name(), mode: info.Mode(), size: info.Size()})
+		nodes = append(nodes, treeFile{name: e.Name(), mode: info.Mode(), size: info.Size()})
 	}
 	return nodes, nil
 }
 
 // open opens a regular file and gives its size.
-func (a *audit) open(name string) (layout.File, int64, error) {
+func (a *validator) open(name string) (layout.File, int64, error) {
 	f, err := a.tree.Open(name)
 	if err != nil {
 		return nil, 0, err
@@ -127,8 +127,8 @@ func (a *audit) open(name string) (layout.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// audit is one validation of a layout.
-type audit struct {
+// validator is one validation of a layout.
+type validator struct {
 	tree   layout.Tree
 	limits layout.Limits
 	opts   Options
@@ -153,11 +153,11 @@ type audit struct {
 	count int
 }
 
-func newAudit(t layout.Tree, limits layout.Limits, opts Options, yield func(Finding, error) bool) *audit {
+func newValidator(t layout.Tree, limits layout.Limits, opts Options, yield func(Finding, error) bool) *validator {
 	if opts.Parallelism <= 0 {
 		opts.Parallelism = runtime.GOMAXPROCS(0)
 	}
-	a := &audit{
+	a := &validator{
 		tree: t, limits: limits, opts: opts, yield: yield,
 		texts:    map[Rule]RuleText{},
 		blobs:    map[digest.Digest]int64{},
@@ -172,13 +172,13 @@ func newAudit(t layout.Tree, limits layout.Limits, opts Options, yield func(Find
 	return a
 }
 
-// find reports a breach of a rule.
-func (a *audit) find(rule Rule, object, place, problem string) {
+// breach reports a breach of a rule.
+func (a *validator) breach(rule Rule, object, place, problem string) {
 	a.report(Finding{Rule: rule, Object: object, Place: place, Problem: problem})
 }
 
 // report yields a finding, with what the rule's text adds to it.
-func (a *audit) report(f Finding) {
+func (a *validator) report(f Finding) {
 	if a.stopped {
 		return
 	}
@@ -189,7 +189,7 @@ func (a *audit) report(f Finding) {
 }
 
 // fail ends the run with an error that is no fault of the layout.
-func (a *audit) fail(err error) {
+func (a *validator) fail(err error) {
 	if !a.stopped {
 		a.yield(Finding{}, err)
 	}
@@ -197,7 +197,7 @@ func (a *audit) fail(err error) {
 }
 
 // run checks everything.
-func (a *audit) run(ctx context.Context) {
+func (a *validator) run(ctx context.Context) {
 	a.layoutFile()
 	a.blobFiles()
 	a.index(ctx)

@@ -113,7 +113,7 @@ func (t *Temp) claim() bool {
 
 // Write appends to the file. What of p the file holds already is not written.
 func (t *Temp) Write(p []byte) (int, error) {
-	held := t.held(p)
+	held := t.unchangedPrefix(p)
 	if held > 0 {
 		if _, err := t.f.Seek(int64(held), io.SeekCurrent); err != nil {
 			return 0, err
@@ -130,8 +130,8 @@ func (t *Temp) Write(p []byte) (int, error) {
 // compareStep is how much is compared at once with what a file began with.
 const compareStep = 64 << 10
 
-// held is how much of p the file holds already in the place where p belongs.
-func (t *Temp) held(p []byte) (n int) {
+// unchangedPrefix is how much of p the file holds already in the place where p belongs.
+func (t *Temp) unchangedPrefix(p []byte) (n int) {
 	p = p[:max(0, min(int64(len(p)), t.shared-t.written))]
 	buf := make([]byte, min(len(p), compareStep))
 	for n < len(p) {

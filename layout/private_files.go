@@ -22,9 +22,9 @@ func statePath(name string) (string, error) {
 	return PrivateDir + "/" + name, nil
 }
 
-// noFolder adds the layout and the remedy to an error about a file of another type in
+// explainNotPlain adds the layout and the remedy to an error about a file of another type in
 // the place of our folder, or of one in it. Other errors stay as they are.
-func (s *Store) noFolder(err error) error {
+func (s *Store) explainNotPlain(err error) error {
 	var bad *disk.NotPlainError
 	if errors.As(err, &bad) && bad.Want == disk.WantDir {
 		return fmt.Errorf("%s: %w; put the directory itself there, or remove it to begin with a new one", s.dir, err)
@@ -44,7 +44,7 @@ func (s *Store) ReadState(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	data, err := d.Read(file, limit)
-	return data, s.noFolder(err)
+	return data, s.explainNotPlain(err)
 }
 
 // openState opens a state file of at most limit bytes for reading. The error is
@@ -60,7 +60,7 @@ func (s *Store) openState(name string, limit int64) (io.ReadSeekCloser, error) {
 	}
 	f, info, err := d.Open(file, os.O_RDONLY)
 	if err != nil {
-		return nil, s.noFolder(err)
+		return nil, s.explainNotPlain(err)
 	}
 	if info.Size() > limit {
 		return nil, errors.Join(fmt.Errorf("%s has %d bytes; %w is %d", name, info.Size(), ErrLimit, limit), f.Close())
@@ -91,7 +91,7 @@ func (s *Store) writeState(name string, mode fs.FileMode, durable bool, content 
 	dir := path.Dir(file)
 	made, err := d.Mkdir(dir)
 	if err != nil {
-		return s.noFolder(s.unwritable(err))
+		return s.explainNotPlain(s.unwritable(err))
 	}
 	t, err := d.FillTemp(IngestDir, path.Base(file), content)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Store) RemoveState(name string) error {
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	return s.noFolder(d.Remove(file))
+	return s.explainNotPlain(d.Remove(file))
 }
 
 // ListState returns the names of the files in a folder of state files, sorted;
@@ -137,7 +137,7 @@ func (s *Store) ListState(dir string) ([]string, error) {
 	}
 	entries, err := d.List(file)
 	if err != nil {
-		return nil, s.noFolder(err)
+		return nil, s.explainNotPlain(err)
 	}
 	var names []string
 	for _, e := range entries {
@@ -165,7 +165,7 @@ func (s *Store) AppendState(name string) (*StateFile, error) {
 	}
 	log, err := d.Append(file, fileMode)
 	if err != nil {
-		return nil, s.noFolder(s.unwritable(err))
+		return nil, s.explainNotPlain(s.unwritable(err))
 	}
 	return &StateFile{log: log}, nil
 }
