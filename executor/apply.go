@@ -16,7 +16,6 @@ import (
 	"sync"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
@@ -139,47 +138,10 @@ func (r *run) buildAll(ctx context.Context) error {
 	if err := r.placeLayers(ctx); err != nil {
 		return err
 	}
-	ready := map[string]chan struct{}{}
-	for _, u := range steps {
-		ready[u.Key] = make(chan struct{})
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	slots := make(chan struct{}, r.opts.Parallelism)
-	for _, u := range steps {
+	return inOrder(ctx, steps, r.opts.Parallelism, func(ctx context.Context, u planner.Step) error {
 		change, planned := changes[u.Key]
-		group.Go(func() error {
-			for _, n := range u.Needs {
-				if err := wait(ctx, ready[n]); err != nil {
-					return err
-				}
-			}
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-			defer func() { <-slots }()
-			if err := r.settle(ctx, u, change, planned); err != nil {
-				return err
-			}
-			close(ready[u.Key])
-			return nil
-		})
-	}
-	return group.Wait()
-}
-
-// wait waits until done is closed; a nil done never was to be waited for.
-func wait(ctx context.Context, done <-chan struct{}) error {
-	if done == nil {
-		return nil
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+		return r.settle(ctx, u, change, planned)
+	})
 }
 
 // settle brings one step to what the plan says of it. One that the plan leaves out is

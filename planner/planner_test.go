@@ -2,6 +2,8 @@ package planner
 
 import (
 	"errors"
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -276,6 +278,31 @@ func TestDigestsOfSensitiveFilesAreWithheld(t *testing.T) {
 		files := plan.Changes[i].Files
 		if len(files) != 1 || files[0].Before.Digest == "" != tt.withheld || files[0].After.Digest == "" != tt.withheld {
 			t.Errorf("%s: the files are %+v", tt.name, files)
+		}
+	}
+}
+
+// The changes of many new files share what is equal in them.
+func TestNewFilesInLittleMemory(t *testing.T) {
+	now := make([]source.Entry, 100_000)
+	for i := range now {
+		now[i].Entry = layer.Entry{Path: fmt.Sprintf("usr/share/%06d", i), Type: layer.Regular, Mode: 0o644, Size: int64(i % 1000)}
+	}
+	now[7].Unknown = true
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	files := diffFiles(nil, now)
+	runtime.ReadMemStats(&after)
+	if got := int(after.TotalAlloc-before.TotalAlloc) / len(now); got > 130 {
+		t.Errorf("%d bytes for each file", got)
+	}
+	for i, f := range files {
+		want := layer.Properties{Type: layer.Regular, Mode: 0o644, Size: int64(i % 1000)}
+		if i == 7 {
+			want.Size = 0
+		}
+		if f.Path != layer.Bytes("/"+now[i].Path) || f.Action != Create || f.Unknown != (i == 7) || !cmp.Equal(*f.After, want) {
+			t.Fatalf("%d: %+v %+v", i, f, f.After)
 		}
 	}
 }

@@ -126,8 +126,9 @@ type taken struct {
 	Exit      int
 }
 
-// runBounded runs a command and checks what it takes, and what it says if it fails.
-func runBounded(t *testing.T, dir, args string, c hostileInput) {
+// runBounded runs a command, checks what it takes, and what it says if it fails, and
+// gives what it took.
+func runBounded(t *testing.T, dir, args string, c hostileInput) taken {
 	t.Helper()
 	usage, err := os.Create(filepath.Join(t.TempDir(), "usage"))
 	if err != nil {
@@ -161,6 +162,7 @@ func runBounded(t *testing.T, dir, args string, c hostileInput) {
 	case took.Exit != 0 && !strings.Contains(message, c.says):
 		t.Errorf("%s does not say %q", args, c.says)
 	}
+	return took
 }
 
 // hostileInputs are the inputs, by name.

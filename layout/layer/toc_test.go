@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -151,5 +152,33 @@ func TestReadTOC(t *testing.T) {
 	stop := errors.New("stop")
 	if _, err := ReadTOC(bytes.NewReader(good), toc.Blob, func(*Entry) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What writes a table makes nothing in memory for each entry.
+func TestWriteTOCInLittleMemory(t *testing.T) {
+	toc := &TOC{Blob: digest.FromString("blob")}
+	sum := Sum{1}
+	const n = 100_000
+	list := EntryList{Count: n, All: func(yield func(*Entry, *Sum) bool) {
+		e := Entry{Path: "usr/share/doc/file", Type: Regular, Mode: 0o644}
+		for range n {
+			if !yield(&e, &sum) {
+				return
+			}
+		}
+	}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := WriteTOC(io.Discard, toc, list); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+		t.Errorf("%d bytes for %d entries", got, n)
+	}
+	list.Count++
+	if err := WriteTOC(io.Discard, toc, list); err == nil {
+		t.Error("a list that is shorter than it says is written")
 	}
 }

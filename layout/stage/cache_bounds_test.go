@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/layform/layform/layout/stage"
 )
 
@@ -115,6 +117,49 @@ func TestCacheSavesWhatFits(t *testing.T) {
 		}
 		if known != tc.want {
 			t.Errorf("%s: %d of %d folders are known, not %d", name, known, tc.folders, tc.want)
+		}
+	}
+}
+
+// Many files that were learnt of take little more memory than their records, and
+// saving them makes no copy of all.
+func TestCacheInLittleMemory(t *testing.T) {
+	s := openB(t)
+	info := oldFile(t, filepath.Join(t.TempDir(), "f"), "content")
+	c := stage.OpenCache(s)
+	sum := digest.FromString("content")
+	const folders, files = 1000, 100
+	live := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := live()
+	for i := range folders {
+		for k := range files {
+			c.Store(fmt.Sprintf("folder%04d/file%04d", i, (k*37)%files), info, sum)
+		}
+	}
+	if got := (live() - before) / (folders * files); got > 100 {
+		t.Errorf("%d bytes for each file", got)
+	}
+	var start, end runtime.MemStats
+	runtime.ReadMemStats(&start)
+	if err := c.Save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&end)
+	// What was learnt last of each folder becomes records: all of it, once.
+	if got := (end.TotalAlloc - start.TotalAlloc) / (folders * files); got > 150 {
+		t.Errorf("saving takes %d bytes for each file", got)
+	}
+	c = stage.OpenCache(s)
+	for i := range folders {
+		for k := range files {
+			if got, ok := c.Lookup(fmt.Sprintf("folder%04d/file%04d", i, k), info); !ok || got != sum {
+				t.Fatalf("folder %d, file %d: %s, %v", i, k, got, ok)
+			}
 		}
 	}
 }
