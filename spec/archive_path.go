@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // tarSuffix ends the name of an archive of a layout.
@@ -75,10 +77,7 @@ func (p *module) archiveEnclosed(l *Layer) hcl.Diagnostics {
 		if rel := n.below(archive); rel != "" {
 			hint = fmt.Sprintf("Exclude it: exclude = [%q].", rel)
 		}
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Copy of the archive", Subject: n.Range.Ptr(),
-			Detail: fmt.Sprintf("The copy takes along the archive %q of the layout, which every apply writes. %s", p.archivePath, hint),
-		})
+		diags = append(diags, eval.Errorf(n.Range.Ptr(), "Copy of the archive", "The copy takes along the archive %q of the layout, which every apply writes. %s", p.archivePath, hint))
 	}
 	return diags
 }

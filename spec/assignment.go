@@ -20,8 +20,8 @@ import (
 	"github.com/layform/layform/spec/internal/suggest"
 )
 
-// candidate is one value that was given for a variable.
-type candidate struct {
+// assignedValue is one value that was given for a variable.
+type assignedValue struct {
 	// text is set for an Assignment, value for anything else.
 	text   string
 	isText bool
@@ -30,7 +30,7 @@ type candidate struct {
 }
 
 // resolve gives the value in the type of the variable.
-func (p *module) resolve(c candidate, v *variable) (cty.Value, hcl.Diagnostics) {
+func (p *module) resolve(c assignedValue, v *variable) (cty.Value, hcl.Diagnostics) {
 	value := c.value
 	if c.isText {
 		var diags hcl.Diagnostics
@@ -59,7 +59,7 @@ func (v *variable) notLiteral(rng hcl.Range) *hcl.Diagnostic {
 
 // parseText reads the text of an assignment: as it is for a primitive type,
 // comma-separated for a list of strings, and else as HCL.
-func (p *module) parseText(c candidate, v *variable) (cty.Value, hcl.Diagnostics) {
+func (p *module) parseText(c assignedValue, v *variable) (cty.Value, hcl.Diagnostics) {
 	switch {
 	case v.untyped || v.typ.IsPrimitiveType():
 		return cty.StringVal(c.text), nil
@@ -128,10 +128,7 @@ func (p *module) literal(e hcl.Expression) (cty.Value, hcl.Diagnostics) {
 		if !ok {
 			return nil
 		}
-		return hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Function call not allowed", Subject: call.NameRange.Ptr(),
-			Detail: fmt.Sprintf("%s calls no functions: it is data. Compute %s(...) in a local of the spec.", what, call.Name),
-		}}
+		return hcl.Diagnostics{eval.Errorf(call.NameRange.Ptr(), "Function call not allowed", "%s calls no functions: it is data. Compute %s(...) in a local of the spec.", what, call.Name)}
 	})...)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
@@ -148,12 +145,12 @@ func plain(diags hcl.Diagnostics) hcl.Diagnostics {
 	return diags
 }
 
-// given collects the values that were given for variables, rising in rank.
-type given struct{ p *module }
+// variableSources collects the values that were given for variables, rising in rank.
+type variableSources struct{ p *module }
 
 // assignVariables notes for every variable the values that were given for it.
 func (p *module) assignVariables(dir string, opts LoadOptions) hcl.Diagnostics {
-	g := &given{p: p}
+	g := &variableSources{p: p}
 	for _, r := range opts.Recorded {
 		if v := p.variables[r.Name]; v != nil {
 			v.recorded = &r
@@ -166,7 +163,7 @@ func (p *module) assignVariables(dir string, opts LoadOptions) hcl.Diagnostics {
 }
 
 // needsSensitive reports whether a sensitive variable is declared.
-func (g *given) needsSensitive() bool {
+func (g *variableSources) needsSensitive() bool {
 	for _, v := range g.p.variables {
 		if v.sensitive {
 			return true
@@ -176,7 +173,7 @@ func (g *given) needsSensitive() bool {
 }
 
 // collect reads all sources of values, from the weakest to the strongest.
-func (g *given) collect(dir string, opts LoadOptions) hcl.Diagnostics {
+func (g *variableSources) collect(dir string, opts LoadOptions) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, a := range opts.Environ {
 		diags = append(diags, g.assign(a, false)...)
@@ -189,7 +186,7 @@ func (g *given) collect(dir string, opts LoadOptions) hcl.Diagnostics {
 		}
 		text, err := readAnywhere(a.File)
 		if err != nil {
-			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: sentence(err)})
+			diags = append(diags, eval.Errorf(nil, "Unreadable file", "%s", sentence(err)))
 			continue
 		}
 		diags = append(diags, g.file(a.File, text)...)
@@ -199,7 +196,7 @@ func (g *given) collect(dir string, opts LoadOptions) hcl.Diagnostics {
 
 // autoFiles reads the variable files of the spec's directory: layform.layformvars,
 // then *.auto.layformvars, each with its form in JSON.
-func (g *given) autoFiles(dir string) hcl.Diagnostics {
+func (g *variableSources) autoFiles(dir string) hcl.Diagnostics {
 	all, problem := listFiles(dir)
 	if problem != nil {
 		return hcl.Diagnostics{problem}
@@ -219,7 +216,7 @@ func (g *given) autoFiles(dir string) hcl.Diagnostics {
 	for _, name := range names {
 		text, err := eval.ReadInside(dir, name, eval.MaxSourceSize)
 		if err != nil {
-			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: sentence(err)})
+			diags = append(diags, eval.Errorf(nil, "Unreadable file", "%s", sentence(err)))
 			continue
 		}
 		diags = append(diags, g.file(name, text)...)
@@ -241,7 +238,7 @@ func readAnywhere(name string) (string, error) {
 }
 
 // file takes the values of a variables file.
-func (g *given) file(name, text string) hcl.Diagnostics {
+func (g *variableSources) file(name, text string) hcl.Diagnostics {
 	f, diags := eval.ParseFile(name, text)
 	if diags.HasErrors() {
 		if g.needsSensitive() {
@@ -252,7 +249,7 @@ func (g *given) file(name, text string) hcl.Diagnostics {
 	}
 	attrs, more := f.Body.JustAttributes()
 	diags = append(diags, more...)
-	g.p.files[name] = g.hidden(f, attrs)
+	g.p.files[name] = g.redacted(f, attrs)
 	for _, key := range keysOf(attrs) {
 		a := attrs[key]
 		if _, ok := g.p.variables[key]; !ok {
@@ -269,16 +266,16 @@ func (g *given) file(name, text string) hcl.Diagnostics {
 			problems = hcl.Diagnostics{v.notLiteral(a.Expr.Range())}
 		}
 		diags = append(diags, problems...)
-		if v.wrong = v.wrong || problems.HasErrors(); !v.wrong {
-			v.candidates = append(v.candidates, candidate{value: value, rng: a.Expr.Range()})
+		if v.invalid = v.invalid || problems.HasErrors(); !v.invalid {
+			v.candidates = append(v.candidates, assignedValue{value: value, rng: a.Expr.Range()})
 		}
 	}
 	return diags
 }
 
-// hidden is a variables file for snippets: with asterisks in the place of the
+// redacted is a variables file for snippets: with asterisks in the place of the
 // values of sensitive variables.
-func (g *given) hidden(f *hcl.File, attrs hcl.Attributes) *hcl.File {
+func (g *variableSources) redacted(f *hcl.File, attrs hcl.Attributes) *hcl.File {
 	shown := *f
 	shown.Bytes = slices.Clone(f.Bytes)
 	for name, a := range attrs {
@@ -295,7 +292,7 @@ func (g *given) hidden(f *hcl.File, attrs hcl.Attributes) *hcl.File {
 }
 
 // assign takes an assignment of the environment or the command line.
-func (g *given) assign(a Assignment, strict bool) hcl.Diagnostics {
+func (g *variableSources) assign(a Assignment, strict bool) hcl.Diagnostics {
 	name := fmt.Sprintf("<value of var.%s from %s>", a.Name, a.Origin)
 	rng := hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.Pos{Line: 1, Column: 1 + len(a.Text), Byte: len(a.Text)}}
 	v, ok := g.p.variables[a.Name]
@@ -303,10 +300,7 @@ func (g *given) assign(a Assignment, strict bool) hcl.Diagnostics {
 		if !strict {
 			return nil
 		}
-		return hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Value for undeclared variable",
-			Detail: fmt.Sprintf("The spec declares no variable %q, but %s gives it a value.%s", a.Name, a.Origin, suggest.Closest(a.Name, keysOf(g.p.variables))),
-		}}
+		return hcl.Diagnostics{eval.Errorf(nil, "Value for undeclared variable", "The spec declares no variable %q, but %s gives it a value.%s", a.Name, a.Origin, suggest.Closest(a.Name, keysOf(g.p.variables)))}
 	}
 	if problem := eval.CheckText(name, []byte(a.Text)); problem != nil {
 		return hcl.Diagnostics{problem}
@@ -315,7 +309,7 @@ func (g *given) assign(a Assignment, strict bool) hcl.Diagnostics {
 	if !v.sensitive {
 		g.p.files[name] = &hcl.File{Bytes: []byte(a.Text), Body: hcl.EmptyBody()}
 	}
-	v.candidates = append(v.candidates, candidate{text: a.Text, isText: true, rng: rng})
+	v.candidates = append(v.candidates, assignedValue{text: a.Text, isText: true, rng: rng})
 	return nil
 }
 

@@ -13,21 +13,22 @@ import (
 	"github.com/layform/layform/spec/eval"
 )
 
-// Base is the image, index or artifact of somebody else that a base block names.
+// Base is the decoded base block: it names an image, index or artifact of another
+// publisher.
 type Base struct {
 	// From is where it is. A path is relative to the spec's directory, and a name in a
 	// registry has a tag or a digest.
 	From ref.Reference
-	// Platform chooses an image from an index; nil takes what From leads to.
+	// Platform chooses an image from an index; nil takes the target of From itself.
 	Platform *ocispec.Platform
 	// Pin is set where the lock file pins an image outside of a registry, as it does all
 	// that a registry names by tags.
 	Pin bool
-	// Image is what was found there; nil where it was not looked for.
+	// Image is the resolved image; nil where it was not resolved.
 	Image *BaseImage
 }
 
-// BaseImage is the image, index or artifact that a base stands for. It is plain data.
+// BaseImage is the resolved image, index or artifact of a base. It is plain data.
 type BaseImage struct {
 	// Name is the normal form of the reference: docker.io/library/alpine:3.20 for a
 	// registry, otherwise as the spec writes it.
@@ -73,7 +74,7 @@ type BaseRequest struct {
 func (d *decoder) base() *Base {
 	attrs := d.inst.block.attrs
 	b := &Base{Image: d.s.p.images[d.inst.addr]}
-	text, g := d.openText(attrs, "from")
+	text, g := d.publicText(attrs, "from")
 	if d.mustKnow(g) {
 		from, err := ref.Parse(text)
 		if err != nil {
@@ -84,7 +85,7 @@ func (d *decoder) base() *Base {
 		}
 		b.From = from
 	}
-	text, g = d.openText(attrs, "platform")
+	text, g = d.publicText(attrs, "platform")
 	if d.mustKnow(g) {
 		p, problem := parsePlatform(text)
 		if problem != "" {
@@ -170,8 +171,7 @@ func (p *module) usedBases() map[Address]bool {
 	return used
 }
 
-// readsBase reports whether a reference reads a value of a base that nobody has
-// looked for.
+// readsBase reports whether a reference reads a value of a base that was not resolved.
 func (p *module) readsBase(r eval.Reference, b *block) bool {
 	if b.addr.Kind != KindBase || p.resolved {
 		return false
@@ -180,7 +180,7 @@ func (p *module) readsBase(r eval.Reference, b *block) bool {
 	return name != "" && name != attrAddress
 }
 
-// bases checks what stands on a base, and whether it can.
+// bases checks the objects that are built on bases.
 func (c *checker) bases() {
 	for _, addr := range c.order {
 		o := c.objects[addr]
@@ -260,7 +260,7 @@ func (c *checker) configOf(addr Address) *Config {
 	return nil
 }
 
-// baseImage is what a base stands for; nil where nobody has looked for it.
+// baseImage is the resolved image of a base; nil where it was not resolved.
 func (c *checker) baseImage(addr Address) *BaseImage {
 	if o := c.objects[addr]; o != nil {
 		if base, ok := o.object.Body.(*Base); ok {

@@ -31,8 +31,8 @@ var baseConfigType = cty.Object(map[string]cty.Type{
 	"exposed_ports": cty.List(cty.String), "volumes": cty.List(cty.String),
 })
 
-// baseValue is what a reference to a base evaluates to. Its values are unknown
-// where nobody has looked for it.
+// baseValue is the value of a reference to a base. Its values are unknown where nobody
+// has looked for it.
 func baseValue(addr Address, image *BaseImage) cty.Value {
 	values := map[string]cty.Value{attrAddress: cty.StringVal(addr.String())}
 	if image == nil {
@@ -87,7 +87,7 @@ func layersValue(layers []ocispec.Descriptor, diffIDs []digest.Digest) cty.Value
 	return cty.ListVal(list)
 }
 
-// configValue is what an image config says of the container.
+// configValue is the value of a base's config: the fields of the container.
 func configValue(i *Image) cty.Value {
 	env := map[string]string{}
 	for _, variable := range i.Env {

@@ -17,14 +17,14 @@ type checker struct {
 	p       *module
 	objects map[Address]*evaluated
 	order   []Address // all objects, sorted
-	outputs []need
+	outputs []dependency
 	diags   hcl.Diagnostics
 	// users are the manifests that use a config.
 	users map[Address][]Address
 }
 
 // check runs all checks across objects and settles what has to be built.
-func (p *module) check(objects map[Address]*evaluated, outputs []need) hcl.Diagnostics {
+func (p *module) check(objects map[Address]*evaluated, outputs []dependency) hcl.Diagnostics {
 	c := &checker{p: p, objects: objects, outputs: outputs, users: map[Address][]Address{}}
 	for addr := range objects {
 		c.order = append(c.order, addr)
@@ -46,9 +46,7 @@ func (p *module) check(objects map[Address]*evaluated, outputs []need) hcl.Diagn
 }
 
 func (c *checker) err(rng hcl.Range, format string, args ...any) {
-	c.diags = append(c.diags, &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Invalid spec", Subject: &rng, Detail: fmt.Sprintf(format, args...),
-	})
+	c.diags = append(c.diags, eval.Errorf(&rng, "Invalid spec", format, args...))
 }
 
 func (c *checker) warn(rng hcl.Range, summary, format string, args ...any) {
@@ -187,7 +185,7 @@ func (c *checker) platform(addr Address) *ocispec.Platform {
 // configDigests checks that a config whose digest is used has one digest.
 func (c *checker) configDigests() {
 	for _, addr := range c.order {
-		for _, n := range c.objects[addr].needs {
+		for _, n := range c.objects[addr].dependencies {
 			c.configDigest(n)
 		}
 	}
@@ -196,7 +194,7 @@ func (c *checker) configDigests() {
 	}
 }
 
-func (c *checker) configDigest(n need) {
+func (c *checker) configDigest(n dependency) {
 	if n.addr.Kind != KindConfig || n.attr != attrDigest && n.attr != attrSize || c.objects[n.addr] == nil {
 		return
 	}

@@ -41,7 +41,7 @@ func (d *decoder) config() *Config {
 }
 
 // foreignConfig decodes a config that is not an image config.
-func (d *decoder) foreignConfig(c *Config, content string, given got) {
+func (d *decoder) foreignConfig(c *Config, content string, given attrValue) {
 	b := d.inst.block
 	for _, name := range schema.Of(KindConfig).ImageAttributes() {
 		if a, ok := b.attrs[name]; ok {
@@ -49,7 +49,7 @@ func (d *decoder) foreignConfig(c *Config, content string, given got) {
 		}
 	}
 	if !given.set {
-		d.lacks(b.incomplete, b.missing, "A config of type %s needs content: the text of its blob.", c.MediaType)
+		d.reportMissing(b.incomplete, b.missing, "A config of type %s needs content: the text of its blob.", c.MediaType)
 	}
 	if given.ok {
 		c.Content = []byte(content)
@@ -64,9 +64,9 @@ func (d *decoder) image() *Image {
 	if image.Platform != nil {
 		system = image.Platform.OS
 	}
-	image.Created, _ = d.moment(attrs, "created", false)
+	image.Created, _ = d.timestamp(attrs, "created", false)
 	image.Author, _ = d.textOrNone("author")
-	var g got
+	var g attrValue
 	if image.User, g = d.textOrNone("user"); image.User != nil && *image.User != "" && !userPattern().MatchString(*image.User) {
 		d.err(g.rng, "user is %s, but must be user, uid, user:group or uid:gid.", g.quote(*image.User))
 	}
@@ -90,7 +90,7 @@ func (d *decoder) image() *Image {
 }
 
 // textOrNone is a string attribute of the object, nil when it is not set or not known.
-func (d *decoder) textOrNone(name string) (*string, got) {
+func (d *decoder) textOrNone(name string) (*string, attrValue) {
 	s, g := d.text(d.inst.block.attrs, name)
 	if !g.ok {
 		return nil, g
@@ -100,7 +100,7 @@ func (d *decoder) textOrNone(name string) (*string, got) {
 
 // arguments is a list of arguments of a command, nil when it is not set or not known.
 func (d *decoder) arguments(name string) []string {
-	list, g := d.texts(d.inst.block.attrs, name)
+	list, g := d.stringList(d.inst.block.attrs, name)
 	if slices.ContainsFunc(list, func(s string) bool { return strings.ContainsRune(s, 0) }) {
 		d.err(g.rng, "%s contains a NUL character, which no argument can.", g.name)
 	}
@@ -124,10 +124,10 @@ func absoluteOn(system, p string) bool {
 // known or not right.
 func (d *decoder) platform() *ocispec.Platform {
 	attrs := d.inst.block.attrs
-	text, whole := d.openText(attrs, "platform")
-	system, osGot := d.openText(attrs, "os")
-	architecture, archGot := d.openText(attrs, "architecture")
-	variant, variantGot := d.openText(attrs, "variant")
+	text, whole := d.publicText(attrs, "platform")
+	system, osGot := d.publicText(attrs, "os")
+	architecture, archGot := d.publicText(attrs, "architecture")
+	variant, variantGot := d.publicText(attrs, "variant")
 	var p *ocispec.Platform
 	problem, at := "", whole
 	switch {
@@ -149,8 +149,8 @@ func (d *decoder) platform() *ocispec.Platform {
 		d.err(at.rng, "%s", problem)
 		p = nil
 	}
-	version, versionGot := d.openText(attrs, "os_version")
-	features, featuresGot := d.texts(attrs, "os_features")
+	version, versionGot := d.publicText(attrs, "os_version")
+	features, featuresGot := d.stringList(attrs, "os_features")
 	if featuresGot.ok && featuresGot.sensitive {
 		features, featuresGot = nil, d.refuseSensitive(featuresGot)
 	}
@@ -182,11 +182,11 @@ func (d *decoder) platformLacks(partly bool) {
 		return
 	}
 	d.noPlatform = nil
-	d.lacks(b.incomplete, b.missing, "An image config needs platform, such as \"linux/amd64\", or os and architecture.")
+	d.reportMissing(b.incomplete, b.missing, "An image config needs platform, such as \"linux/amd64\", or os and architecture.")
 }
 
 func (d *decoder) ports() map[string]struct{} {
-	list, g := d.texts(d.inst.block.attrs, "exposed_ports")
+	list, g := d.stringList(d.inst.block.attrs, "exposed_ports")
 	if len(list) == 0 {
 		return nil
 	}
@@ -209,12 +209,12 @@ func (d *decoder) environment() []string {
 	if !raw.set || raw.reported {
 		return nil
 	}
-	d.need(attrs["env"].expr, true)
+	d.depend(attrs["env"].expr, true)
 	plain, _ := raw.value.Unmark()
 	if t := plain.Type(); t.IsTupleType() || t.IsListType() || t.IsSetType() {
 		return d.environmentList(raw)
 	}
-	g := d.settle(raw, cty.Map(cty.String))
+	g := d.convert(raw, cty.Map(cty.String))
 	if !g.ok {
 		return nil
 	}
@@ -228,10 +228,10 @@ func (d *decoder) environment() []string {
 	return env
 }
 
-func (d *decoder) environmentList(raw got) []string {
+func (d *decoder) environmentList(raw attrValue) []string {
 	silent := d.silent
 	d.silent = true
-	g := d.settle(raw, cty.List(cty.String))
+	g := d.convert(raw, cty.List(cty.String))
 	d.silent = silent
 	if g.reported {
 		return nil
@@ -275,7 +275,7 @@ func sensitiveElements(v cty.Value) []bool {
 
 // envField records an element of env under its name; one that is sensitive under
 // its place, for the name is a part of the sensitive text.
-func (d *decoder) envField(g got, i int, name, value string) {
+func (d *decoder) envField(g attrValue, i int, name, value string) {
 	key, v := cty.StringVal(name), cty.StringVal(value)
 	if g.sensitive {
 		key, v = cty.NumberIntVal(int64(i)), cty.StringVal(name+"="+value).Mark(eval.Sensitive{})
@@ -283,14 +283,14 @@ func (d *decoder) envField(g got, i int, name, value string) {
 	d.fields = appendFields(d.fields, "env"+indexText(key), v)
 }
 
-func (d *decoder) checkVariable(g got, name, value string) {
+func (d *decoder) checkVariable(g attrValue, name, value string) {
 	if strings.Contains(name, "=") || imagespec.CheckVariable(name+"="+value) != nil {
 		d.err(g.rng, "env sets %s, but the name of a variable is not empty and has no =, and neither it nor its value has a NUL character.", g.quote(name))
 	}
 }
 
 func (d *decoder) volumes(system string) map[string]struct{} {
-	list, g := d.texts(d.inst.block.attrs, "volumes")
+	list, g := d.stringList(d.inst.block.attrs, "volumes")
 	if len(list) == 0 {
 		return nil
 	}

@@ -16,12 +16,12 @@ import (
 // decoder turns the attributes of one object into Go values. It goes on after a
 // mistake, so that all of them are reported.
 type decoder struct {
-	s      *session
-	inst   *instance
-	in     *env
-	fields []Field
-	needs  []need
-	diags  hcl.Diagnostics
+	s            *session
+	inst         *instance
+	in           *env
+	fields       []Field
+	dependencies []dependency
+	diags        hcl.Diagnostics
 	// silent suppresses the recording of fields: in nested blocks.
 	silent bool
 	// inTree is set within the blocks that a layer's tar is made of.
@@ -34,15 +34,15 @@ type decoder struct {
 	noPlatform *hcl.Range
 }
 
-// need is one object that a value is made from.
-type need struct {
+// dependency is one object that a value is made from.
+type dependency struct {
 	addr Address
 	attr string // what of it: "" for the object itself
 	rng  hcl.Range
 }
 
-// got is an attribute's value. The zero value stands for one that is not set.
-type got struct {
+// attrValue is an attribute's value. The zero value stands for one that is not set.
+type attrValue struct {
 	// schema describes the attribute; nil for one that is not set.
 	schema *schema.Attribute
 	name   string
@@ -59,25 +59,23 @@ type got struct {
 
 // err adds an error at a place.
 func (d *decoder) err(rng hcl.Range, format string, args ...any) {
-	d.diags = append(d.diags, &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Invalid " + string(d.inst.addr.Kind), Subject: &rng, Detail: fmt.Sprintf(format, args...),
-	})
+	d.diags = append(d.diags, eval.Errorf(&rng, "Invalid "+string(d.inst.addr.Kind), format, args...))
 }
 
 func (d *decoder) warn(rng hcl.Range, summary, format string, args ...any) {
 	d.diags = append(d.diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: summary, Subject: &rng, Detail: fmt.Sprintf(format, args...)})
 }
 
-// lacks adds an error about something that a block does not have, unless what it
+// reportMissing adds an error about something that a block does not have, unless what it
 // has could not be understood.
-func (d *decoder) lacks(incomplete bool, rng hcl.Range, format string, args ...any) {
+func (d *decoder) reportMissing(incomplete bool, rng hcl.Range, format string, args ...any) {
 	if !incomplete {
 		d.err(rng, format, args...)
 	}
 }
 
 // quote writes a value into a message, unless it is sensitive.
-func (g got) quote(s string) string {
+func (g attrValue) quote(s string) string {
 	if g.sensitive {
 		return "(sensitive)"
 	}
@@ -85,13 +83,13 @@ func (g got) quote(s string) string {
 }
 
 // raw evaluates an attribute without converting it.
-func (d *decoder) raw(attrs map[string]*attribute, name string) got {
+func (d *decoder) raw(attrs map[string]*attribute, name string) attrValue {
 	a, ok := attrs[name]
 	if !ok {
-		return got{name: name}
+		return attrValue{name: name}
 	}
-	g := got{schema: a.schema, name: name, rng: a.expr.Range(), set: true}
-	if d.s.p.skips(a.expr) || d.inst.block.wrong {
+	g := attrValue{schema: a.schema, name: name, rng: a.expr.Range(), set: true}
+	if d.s.p.skips(a.expr) || d.inst.block.invalid {
 		g.reported = true
 		return g
 	}
@@ -102,7 +100,7 @@ func (d *decoder) raw(attrs map[string]*attribute, name string) got {
 		return g
 	}
 	if v.IsNull() {
-		return got{name: name}
+		return attrValue{name: name}
 	}
 	cost, problem := eval.Size(v)
 	if problem != "" {
@@ -120,17 +118,17 @@ func (d *decoder) raw(attrs map[string]*attribute, name string) got {
 }
 
 // get evaluates an attribute and converts it to the type that the schema has.
-func (d *decoder) get(attrs map[string]*attribute, name string) got {
+func (d *decoder) get(attrs map[string]*attribute, name string) attrValue {
 	g := d.raw(attrs, name)
 	if !g.set || g.reported {
 		return g
 	}
-	d.need(attrs[name].expr, true)
-	return d.settle(g, g.schema.Converted())
+	d.depend(attrs[name].expr, true)
+	return d.convert(g, g.schema.Converted())
 }
 
-// settle converts a value that was evaluated and records it as a field.
-func (d *decoder) settle(g got, t cty.Type) got {
+// convert converts a value that was evaluated and records it as a field.
+func (d *decoder) convert(g attrValue, t cty.Type) attrValue {
 	g.sensitive = eval.IsSensitive(g.value)
 	v, err := eval.Convert(dropNulls(g.value, t), t)
 	if err != nil {
@@ -156,14 +154,14 @@ func (d *decoder) settle(g got, t cty.Type) got {
 
 // refuseSensitive reports a sensitive value where it would be shown: addresses, paths,
 // media types and platforms are part of plans and descriptors.
-func (d *decoder) refuseSensitive(g got) got {
+func (d *decoder) refuseSensitive(g attrValue) attrValue {
 	d.err(g.rng, "%s is sensitive, but plans and layouts show it to everybody.", g.name)
 	g.ok, g.reported = false, true
 	return g
 }
 
-// openText is text that may not be sensitive.
-func (d *decoder) openText(attrs map[string]*attribute, name string) (string, got) {
+// publicText is text that may not be sensitive.
+func (d *decoder) publicText(attrs map[string]*attribute, name string) (string, attrValue) {
 	s, g := d.text(attrs, name)
 	if g.ok && g.sensitive {
 		return "", d.refuseSensitive(g)
@@ -198,7 +196,7 @@ func dropNulls(v cty.Value, t cty.Type) cty.Value {
 
 // mustKnow reports a value that depends on an object that is not built yet,
 // where the plan cannot do without it.
-func (d *decoder) mustKnow(g got) bool {
+func (d *decoder) mustKnow(g attrValue) bool {
 	if g.set && !g.ok && !g.reported {
 		d.err(g.rng, "%s must be known when the plan is made; it depends on something that is known after apply.", g.name)
 	}
@@ -206,7 +204,7 @@ func (d *decoder) mustKnow(g got) bool {
 }
 
 // text is a string attribute, "" when it is not set or not known.
-func (d *decoder) text(attrs map[string]*attribute, name string) (string, got) {
+func (d *decoder) text(attrs map[string]*attribute, name string) (string, attrValue) {
 	g := d.get(attrs, name)
 	if !g.ok {
 		return "", g
@@ -214,15 +212,15 @@ func (d *decoder) text(attrs map[string]*attribute, name string) (string, got) {
 	return g.value.AsString(), g
 }
 
-// knownText is text for an attribute that has to be known at plan time.
-func (d *decoder) knownText(attrs map[string]*attribute, name string) (string, got) {
+// plannedText is text for an attribute that has to be known at plan time.
+func (d *decoder) plannedText(attrs map[string]*attribute, name string) (string, attrValue) {
 	s, g := d.text(attrs, name)
 	d.mustKnow(g)
 	return s, g
 }
 
-// texts is a list of strings.
-func (d *decoder) texts(attrs map[string]*attribute, name string) ([]string, got) {
+// stringList is a list of strings.
+func (d *decoder) stringList(attrs map[string]*attribute, name string) ([]string, attrValue) {
 	g := d.get(attrs, name)
 	if !g.ok {
 		return nil, g
@@ -236,7 +234,7 @@ func (d *decoder) texts(attrs map[string]*attribute, name string) ([]string, got
 }
 
 // textMap is a map of strings.
-func (d *decoder) textMap(attrs map[string]*attribute, name string) (map[string]string, got) {
+func (d *decoder) textMap(attrs map[string]*attribute, name string) (map[string]string, attrValue) {
 	g := d.get(attrs, name)
 	if !g.ok || g.value.LengthInt() == 0 {
 		return nil, g
@@ -305,8 +303,8 @@ func (d *decoder) flag(attrs map[string]*attribute, name string) bool {
 	return g.ok && g.value.True()
 }
 
-// whole is a whole number within bounds, nil when it is not set or not right.
-func (d *decoder) whole(attrs map[string]*attribute, name string, least, most int64) *int {
+// integer is a whole number within bounds, nil when it is not set or not right.
+func (d *decoder) integer(attrs map[string]*attribute, name string, least, most int64) *int {
 	g := d.get(attrs, name)
 	if !d.mustKnow(g) {
 		return nil
@@ -321,9 +319,9 @@ func (d *decoder) whole(attrs map[string]*attribute, name string, least, most in
 	return &small
 }
 
-// moment is a time: RFC 3339 text, a date or, when seconds is set, whole seconds since 1970.
+// timestamp is a time: RFC 3339 text, a date or, when seconds is set, whole seconds since 1970.
 // Fractions of seconds are dropped.
-func (d *decoder) moment(attrs map[string]*attribute, name string, seconds bool) (*time.Time, got) {
+func (d *decoder) timestamp(attrs map[string]*attribute, name string, seconds bool) (*time.Time, attrValue) {
 	g := d.get(attrs, name)
 	if !g.ok {
 		return nil, g
@@ -351,8 +349,8 @@ func (d *decoder) moment(attrs map[string]*attribute, name string, seconds bool)
 }
 
 // typeName is an attribute that holds a media type.
-func (d *decoder) typeName(attrs map[string]*attribute, name string) (string, got) {
-	s, g := d.openText(attrs, name)
+func (d *decoder) typeName(attrs map[string]*attribute, name string) (string, attrValue) {
+	s, g := d.publicText(attrs, name)
 	if g.ok && !imagespec.IsMediaType(s) {
 		d.err(g.rng, "%s is %s, which is not a media type: two names of letters, digits and !#$&^_.+- with a slash between (RFC 6838).", name, g.quote(s))
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/layform/layform/spec/eval"
 )
 
-// need records the objects that an expression depends on. Whole objects count only when
+// depend records the objects that an expression depends on. Whole objects count only when
 // whole is set: where the value tells which objects are meant, it is asked.
-func (d *decoder) need(e *eval.Expression, whole bool) {
+func (d *decoder) depend(e *eval.Expression, whole bool) {
 	for _, r := range d.s.p.objectReferences(e, d.inst.block) {
 		addr, ok := r.Block()
 		if !ok {
@@ -25,7 +25,7 @@ func (d *decoder) need(e *eval.Expression, whole bool) {
 			continue
 		}
 		if b.forEach == nil {
-			d.needs = append(d.needs, need{addr, attr, r.Range()})
+			d.dependencies = append(d.dependencies, dependency{addr, attr, r.Range()})
 			continue
 		}
 		keys := b.keys
@@ -37,7 +37,7 @@ func (d *decoder) need(e *eval.Expression, whole bool) {
 			keys = keys[at : at+1]
 		}
 		for _, key := range keys {
-			d.needs = append(d.needs, need{b.instance(key), attr, r.Range()})
+			d.dependencies = append(d.dependencies, dependency{b.instance(key), attr, r.Range()})
 		}
 	}
 }
@@ -65,7 +65,7 @@ func (p *module) objectReferences(e *eval.Expression, b *block) []eval.Reference
 // refs sorts the needs into a set of addresses.
 func (d *decoder) refs() []Address {
 	var refs []Address
-	for _, n := range d.needs {
+	for _, n := range d.dependencies {
 		refs = append(refs, n.addr)
 	}
 	slices.SortFunc(refs, Address.Compare)
@@ -87,18 +87,18 @@ func objectRef(v cty.Value) (Address, bool) {
 }
 
 // object decodes an attribute that names one object of certain kinds.
-func (d *decoder) object(attrs map[string]*attribute, name string, allowed ...Kind) (*Address, got) {
+func (d *decoder) object(attrs map[string]*attribute, name string, allowed ...Kind) (*Address, attrValue) {
 	g := d.raw(attrs, name)
 	if !g.set || g.reported {
 		return nil, g
 	}
 	e := attrs[name].expr
 	if !g.value.IsKnown() || g.value.Type() == cty.DynamicPseudoType {
-		d.need(e, true)
+		d.depend(e, true)
 		d.fields = append(d.fields, Field{Path: name, Unknown: true})
 		return nil, g
 	}
-	d.need(e, false)
+	d.depend(e, false)
 	addr, ok := d.member(g, g.value, name, e, allowed)
 	if !ok {
 		return nil, g
@@ -107,7 +107,7 @@ func (d *decoder) object(attrs map[string]*attribute, name string, allowed ...Ki
 }
 
 // objects decodes an attribute that lists objects of certain kinds.
-func (d *decoder) objects(attrs map[string]*attribute, name string, allowed ...Kind) ([]Address, got) {
+func (d *decoder) objects(attrs map[string]*attribute, name string, allowed ...Kind) ([]Address, attrValue) {
 	g := d.raw(attrs, name)
 	if !g.set || g.reported {
 		return nil, g
@@ -115,7 +115,7 @@ func (d *decoder) objects(attrs map[string]*attribute, name string, allowed ...K
 	e := attrs[name].expr
 	list, _ := g.value.Unmark()
 	if t := list.Type(); !list.IsKnown() || t == cty.DynamicPseudoType {
-		d.need(e, true)
+		d.depend(e, true)
 		d.fields = append(d.fields, Field{Path: name, Unknown: true})
 		return nil, g
 	} else if !t.IsTupleType() && !t.IsListType() {
@@ -123,7 +123,7 @@ func (d *decoder) objects(attrs map[string]*attribute, name string, allowed ...K
 		g.reported = true
 		return nil, g
 	}
-	d.need(e, false)
+	d.depend(e, false)
 	g.ok = true
 	var addrs []Address
 	i := 0
@@ -131,7 +131,7 @@ func (d *decoder) objects(attrs map[string]*attribute, name string, allowed ...K
 		_, element := it.Element()
 		path := fmt.Sprintf("%s[%d]", name, i)
 		if !element.IsKnown() {
-			d.need(e, true)
+			d.depend(e, true)
 			d.fields = append(d.fields, Field{Path: path, Unknown: true})
 			g.ok = false
 			continue
@@ -160,7 +160,7 @@ func listHint(v cty.Value, name string) string {
 }
 
 // member decodes one reference.
-func (d *decoder) member(g got, v cty.Value, path string, e *eval.Expression, allowed []Kind) (Address, bool) {
+func (d *decoder) member(g attrValue, v cty.Value, path string, e *eval.Expression, allowed []Kind) (Address, bool) {
 	addr, ok := objectRef(v)
 	if !ok {
 		hint := ""
@@ -184,7 +184,7 @@ func (d *decoder) member(g got, v cty.Value, path string, e *eval.Expression, al
 		d.err(g.rng, "%s is %s, but must be a %s.", path, addr, kindList(allowed))
 		return addr, false
 	}
-	d.needs = append(d.needs, need{addr: addr, rng: g.rng})
+	d.dependencies = append(d.dependencies, dependency{addr: addr, rng: g.rng})
 	d.fields = append(d.fields, Field{Path: path, Value: JSON(jsonText(addr.String()))})
 	d.baseField(path, addr)
 	return addr, true

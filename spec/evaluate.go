@@ -12,10 +12,10 @@ import (
 
 // evaluated is an object with what the checks across objects need.
 type evaluated struct {
-	object     Object
-	needs      []need
-	tagRange   hcl.Range
-	emptyImage *hcl.Range
+	object       Object
+	dependencies []dependency
+	tagRange     hcl.Range
+	emptyImage   *hcl.Range
 	// noPlatform is the place of a complaint about a config without a platform, which
 	// is due unless a base has one.
 	noPlatform *hcl.Range
@@ -43,7 +43,7 @@ func (s *session) evaluate(inst *instance) (*evaluated, hcl.Diagnostics) {
 	sortFields(d.fields)
 	o.Fields = d.fields
 	o.Refs = d.refs()
-	return &evaluated{object: o, needs: d.needs, tagRange: d.tagRange, emptyImage: d.emptyImage, noPlatform: d.noPlatform}, d.diags
+	return &evaluated{object: o, dependencies: d.dependencies, tagRange: d.tagRange, emptyImage: d.emptyImage, noPlatform: d.noPlatform}, d.diags
 }
 
 // expand evaluates for_each of a block and makes its instances.
@@ -53,17 +53,17 @@ func (p *module) expand(b *block) hcl.Diagnostics {
 		return nil
 	}
 	if p.skips(b.forEach) {
-		b.wrong = true
+		b.invalid = true
 		return nil
 	}
 	v, diags := newSession(p, nil).expression(b.forEach, nil)
 	if !diags.HasErrors() {
 		if problem := forEachProblem(v); problem != "" {
-			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid for_each", Subject: b.forEach.Range().Ptr(), Detail: problem})
+			diags = append(diags, eval.Errorf(b.forEach.Range().Ptr(), "Invalid for_each", "%s", problem))
 		}
 	}
 	if diags.HasErrors() {
-		b.wrong = true
+		b.invalid = true
 		return diags
 	}
 	fixed := len(p.objectReferences(b.forEach, nil)) == 0
@@ -117,7 +117,7 @@ func forEachProblem(v cty.Value) string {
 type schedule struct {
 	order []node
 	// wrong are the nodes of cycles, and late those that are made from bases.
-	wrong, late map[node]bool
+	invalid, late map[node]bool
 	// s is the session of all locals, which share one bound on what they produce.
 	s *session
 }
@@ -125,14 +125,14 @@ type schedule struct {
 // schedule orders the nodes of the reference graph.
 func (p *module) schedule() (*schedule, hcl.Diagnostics) {
 	g := p.graph()
-	order, wrong, diags := g.sort()
+	order, invalid, diags := g.sort()
 	late := map[node]bool{}
 	for _, n := range order {
 		if n.block.Kind != KindBase && slices.ContainsFunc(g.edges[n], func(e edge) bool { return e.to.block.Kind == KindBase || late[e.to] }) {
 			late[n] = true
 		}
 	}
-	return &schedule{order: order, wrong: wrong, late: late, s: newSession(p, nil)}, diags
+	return &schedule{order: order, invalid: invalid, late: late, s: newSession(p, nil)}, diags
 }
 
 // evaluateGraph evaluates variables, locals and for_each expressions in the order of
@@ -152,17 +152,17 @@ func (p *module) evaluateGraph(c *schedule, late bool) hcl.Diagnostics {
 		switch {
 		case n.variable != "":
 			v := p.variables[n.variable]
-			v.wrong = v.wrong || c.wrong[n]
+			v.invalid = v.invalid || c.invalid[n]
 			diags = append(diags, p.evaluateVariable(c.s, v)...)
 		case n.local != "":
 			l := p.locals[n.local]
-			if c.wrong[n] || p.skips(l.expr) {
+			if c.invalid[n] || p.skips(l.expr) {
 				l.expr.Invalid = true
 				continue
 			}
 			diags = append(diags, p.evaluateLocal(c.s, l)...)
-		case c.wrong[n]:
-			p.blocks[n.block].wrong = true
+		case c.invalid[n]:
+			p.blocks[n.block].invalid = true
 		default:
 			diags = append(diags, p.expand(p.blocks[n.block])...)
 		}
@@ -184,10 +184,10 @@ func (p *module) evaluateLocal(s *session, l *local) hcl.Diagnostics {
 }
 
 // outputs evaluates the outputs.
-func (s *session) outputs() ([]Output, []need, hcl.Diagnostics) {
+func (s *session) outputs() ([]Output, []dependency, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	var list []Output
-	var needs []need
+	var dependencies []dependency
 	for _, name := range keysOf(s.p.outputs) {
 		o := s.p.outputs[name]
 		a, ok := o.attrs["value"]
@@ -195,8 +195,8 @@ func (s *session) outputs() ([]Output, []need, hcl.Diagnostics) {
 			continue
 		}
 		d := &decoder{s: s, inst: &instance{block: &block{}}, in: &env{}}
-		d.need(a.expr, true)
-		needs = append(needs, d.needs...)
+		d.depend(a.expr, true)
+		dependencies = append(dependencies, d.dependencies...)
 		v, more := s.expression(a.expr, nil)
 		diags = append(diags, more...)
 		if more.HasErrors() {
@@ -207,15 +207,12 @@ func (s *session) outputs() ([]Output, []need, hcl.Diagnostics) {
 			continue
 		}
 		if eval.IsSensitive(v) && !o.sensitive {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Sensitive output", Subject: a.expr.Range().Ptr(),
-				Detail: "The value comes from something sensitive. Add sensitive = true to the output, which keeps it from being shown.",
-			})
+			diags = append(diags, eval.Errorf(a.expr.Range().Ptr(), "Sensitive output", "The value comes from something sensitive. Add sensitive = true to the output, which keeps it from being shown."))
 			continue
 		}
 		list = append(list, o.value(v))
 	}
-	return list, needs, diags
+	return list, dependencies, diags
 }
 
 func (o *output) value(v cty.Value) Output {

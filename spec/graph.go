@@ -48,9 +48,9 @@ type edge struct {
 	why string
 }
 
-// compareNodes puts variables before locals before blocks, and orders each by
+// compareVertices puts variables before locals before blocks, and orders each by
 // name.
-func compareNodes(a, b node) int {
+func compareVertices(a, b node) int {
 	return cmp.Or(
 		cmp.Compare(a.rank(), b.rank()),
 		strings.Compare(a.variable, b.variable),
@@ -110,7 +110,7 @@ func (p *module) graph() *graph {
 			g.add(n, p.edges(e))
 		}
 	}
-	slices.SortFunc(g.nodes, compareNodes)
+	slices.SortFunc(g.nodes, compareVertices)
 	p.configEdges(g)
 	return g
 }
@@ -192,14 +192,14 @@ func (p *module) reachable(g *graph, a *attribute, kind Kind) []edge {
 
 // sort orders the nodes, each after what it refers to, and reports cycles. The
 // nodes of a cycle are in wrong.
-func (g *graph) sort() (order []node, wrong map[node]bool, diags hcl.Diagnostics) {
+func (g *graph) sort() (order []node, invalid map[node]bool, diags hcl.Diagnostics) {
 	const (
 		fresh = iota
 		open
 		done
 	)
 	state := map[node]int{}
-	wrong = map[node]bool{}
+	invalid = map[node]bool{}
 	var path []node
 	var visit func(n node)
 	visit = func(n node) {
@@ -211,11 +211,11 @@ func (g *graph) sort() (order []node, wrong map[node]bool, diags hcl.Diagnostics
 				visit(e.to)
 			case open:
 				cycle := append(slices.Clone(path[slices.Index(path, e.to):]), e.to)
-				if !slices.ContainsFunc(cycle, func(n node) bool { return wrong[n] }) {
+				if !slices.ContainsFunc(cycle, func(n node) bool { return invalid[n] }) {
 					diags = append(diags, cycleProblem(cycle, e, g))
 				}
 				for _, n := range cycle {
-					wrong[n] = true
+					invalid[n] = true
 				}
 			}
 		}
@@ -228,7 +228,7 @@ func (g *graph) sort() (order []node, wrong map[node]bool, diags hcl.Diagnostics
 			visit(n)
 		}
 	}
-	return order, wrong, diags
+	return order, invalid, diags
 }
 
 func cycleProblem(cycle []node, last edge, g *graph) *hcl.Diagnostic {
@@ -260,5 +260,5 @@ func cycleProblem(cycle []node, last edge, g *graph) *hcl.Diagnostic {
 		detail += " " + why
 	}
 	rng := last.rng
-	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Reference cycle", Subject: &rng, Detail: detail}
+	return eval.Errorf(&rng, "Reference cycle", "%s", detail)
 }

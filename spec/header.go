@@ -22,10 +22,7 @@ func (p *module) header() hcl.Diagnostics {
 		diags = append(diags, p.layformBlock(b)...)
 	}
 	if len(p.layouts) == 0 {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Missing layout block",
-			Detail: "The spec does not say where its layout is. Add: layout { path = \"dist/NAME\" }",
-		})
+		diags = append(diags, eval.Errorf(nil, "Missing layout block", "The spec does not say where its layout is. Add: layout { path = \"dist/NAME\" }"))
 	}
 	for i, b := range p.layouts {
 		if i > 0 {
@@ -38,10 +35,7 @@ func (p *module) header() hcl.Diagnostics {
 }
 
 func repeated(kind string, rng, first hcl.Range) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Duplicate " + kind + " block", Subject: &rng,
-		Detail: fmt.Sprintf("A spec has one %s block, and there is one already at %s.", kind, eval.Place(first)),
-	}
+	return eval.Errorf(&rng, "Duplicate "+kind+" block", "A spec has one %s block, and there is one already at %s.", kind, eval.Place(first))
 }
 
 func (p *module) layformBlock(b *plainBlock) hcl.Diagnostics {
@@ -51,10 +45,7 @@ func (p *module) layformBlock(b *plainBlock) hcl.Diagnostics {
 		diags = append(diags, more...)
 		if name, ok := eval.StringOf(v); ok {
 			if err := imagespec.CheckSpecName(name); err != nil {
-				diags = append(diags, &hcl.Diagnostic{
-					Severity: hcl.DiagError, Summary: "Invalid name", Subject: a.expr.Range().Ptr(),
-					Detail: fmt.Sprintf("The name of the spec is %s, which %s.", eval.Quote(name), err),
-				})
+				diags = append(diags, eval.Errorf(a.expr.Range().Ptr(), "Invalid name", "The name of the spec is %s, which %s.", eval.Quote(name), err))
 			}
 			p.name = name
 		}
@@ -74,10 +65,7 @@ func (p *module) layformBlock(b *plainBlock) hcl.Diagnostics {
 		return append(diags, wrongType(a.expr.Range(), "required_version", fmt.Errorf("%q is no constraint such as \">= 0.1, < 2\"", text)))
 	}
 	if own, err := version.NewVersion(p.version); err == nil && !constraint.Check(own.Core()) {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Unsupported version", Subject: a.expr.Range().Ptr(),
-			Detail: fmt.Sprintf("The spec requires layform %s, and this is %s. Install a version that fits.", text, p.version),
-		})
+		diags = append(diags, eval.Errorf(a.expr.Range().Ptr(), "Unsupported version", "The spec requires layform %s, and this is %s. Install a version that fits.", text, p.version))
 	}
 	return diags
 }
@@ -85,9 +73,7 @@ func (p *module) layformBlock(b *plainBlock) hcl.Diagnostics {
 func (p *module) layoutBlock(b *plainBlock) hcl.Diagnostics {
 	a, ok := b.attrs["path"]
 	if !ok {
-		return hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Missing required argument", Subject: &b.rng, Detail: "The layout block needs path: the directory of the layout.",
-		}}
+		return hcl.Diagnostics{eval.Errorf(&b.rng, "Missing required argument", "The layout block needs path: the directory of the layout.")}
 	}
 	var diags hcl.Diagnostics
 	p.layoutPath, diags = p.filePath(a, "The path of the layout", layoutPathProblem)

@@ -36,7 +36,7 @@ var (
 // unset decodes the attribute of that name.
 func (d *decoder) unset() []Unset {
 	attrs := d.inst.block.attrs
-	list, g := d.texts(attrs, "unset")
+	list, g := d.stringList(attrs, "unset")
 	d.mustKnow(g)
 	if g.ok && g.sensitive {
 		d.refuseSensitive(g)
@@ -149,7 +149,7 @@ func (c *Config) Over(base *Config) (*Config, []Field) {
 	return &merged, m.fields
 }
 
-// merger notes what a config inherits.
+// merger records the values that a config inherits.
 type merger struct {
 	config *Config
 	fields []Field

@@ -47,13 +47,13 @@ func (d *decoder) mediaType() string {
 func (d *decoder) layer() *Layer {
 	attrs := d.inst.block.attrs
 	l := &Layer{}
-	var archive, blob got
+	var archive, blob attrValue
 	l.Archive, archive = d.sourcePath(attrs, "archive")
 	l.Blob, blob = d.sourcePath(attrs, "blob")
 	l.Tree = d.tree()
 	d.checkSources(archive, blob)
 
-	var mediaType got
+	var mediaType attrValue
 	l.MediaType, mediaType = d.typeName(attrs, "media_type")
 	d.mustKnow(mediaType)
 	l.Compression, _ = d.compression()
@@ -64,10 +64,10 @@ func (d *decoder) layer() *Layer {
 	l.CreatedBy, _ = d.text(attrs, "created_by")
 	l.Author, _ = d.text(attrs, "author")
 	l.Comment, _ = d.text(attrs, "comment")
-	l.Created, _ = d.moment(attrs, "created", false)
+	l.Created, _ = d.timestamp(attrs, "created", false)
 	l.Annotations = d.annotations(attrs, "annotations")
-	var urls got
-	l.URLs, urls = d.texts(attrs, "urls")
+	var urls attrValue
+	l.URLs, urls = d.stringList(attrs, "urls")
 	for _, u := range l.URLs {
 		if err := imagespec.CheckURL(u); err != nil {
 			d.err(urls.rng, "urls contains %s, which %s.", urls.quote(u), err)
@@ -77,8 +77,8 @@ func (d *decoder) layer() *Layer {
 }
 
 // sourcePath is a path below the spec's directory.
-func (d *decoder) sourcePath(attrs map[string]*attribute, name string) (string, got) {
-	s, g := d.openText(attrs, name)
+func (d *decoder) sourcePath(attrs map[string]*attribute, name string) (string, attrValue) {
+	s, g := d.publicText(attrs, name)
 	if !d.mustKnow(g) {
 		return "", g
 	}
@@ -91,7 +91,7 @@ func (d *decoder) sourcePath(attrs map[string]*attribute, name string) (string, 
 }
 
 // checkSources checks that the layer is made of exactly one thing.
-func (d *decoder) checkSources(archive, blob got) {
+func (d *decoder) checkSources(archive, blob attrValue) {
 	b := d.inst.block
 	var tree *nestedBlock
 	if i := slices.IndexFunc(b.nested, func(n *nestedBlock) bool { return n.kind != "compression" }); i >= 0 {
@@ -106,7 +106,7 @@ func (d *decoder) checkSources(archive, blob got) {
 	case blob.set && tree != nil:
 		d.err(blob.rng, "%s Here there is a %s block at %s, and blob as well.", rule, tree.kind, eval.Place(tree.rng))
 	case !archive.set && !blob.set && tree == nil:
-		d.lacks(b.incomplete, b.rng, "The layer is empty. %s", rule)
+		d.reportMissing(b.incomplete, b.rng, "The layer is empty. %s", rule)
 	}
 }
 
@@ -134,9 +134,9 @@ func (d *decoder) compression() (imagespec.Compression, bool) {
 	if t := plain.Type(); t.IsObjectType() || t.IsMapType() {
 		return d.compressionObject(g, plain)
 	}
-	d.need(d.inst.block.attrs["compression"].expr, true)
+	d.depend(d.inst.block.attrs["compression"].expr, true)
 	g.name = "compression.algorithm"
-	g = d.settle(g, cty.String)
+	g = d.convert(g, cty.String)
 	if !d.mustKnow(g) {
 		return c, false
 	}
@@ -160,13 +160,13 @@ func (d *decoder) compressionBlock() (*nestedBlock, bool) {
 }
 
 // compressionObject decodes compression = { algorithm = …, level = … }.
-func (d *decoder) compressionObject(g got, v cty.Value) (imagespec.Compression, bool) {
+func (d *decoder) compressionObject(g attrValue, v cty.Value) (imagespec.Compression, bool) {
 	c := imagespec.Compression{Algorithm: imagespec.Gzip}
 	if !v.IsKnown() {
 		d.mustKnow(g)
 		return c, false
 	}
-	d.need(d.inst.block.attrs["compression"].expr, true)
+	d.depend(d.inst.block.attrs["compression"].expr, true)
 	members := schema.Of(KindLayer).Block("compression")
 	attrs := map[string]*attribute{}
 	for it := v.ElementIterator(); it.Next(); {
@@ -189,7 +189,7 @@ func (d *decoder) compressionMembers(attrs map[string]*attribute) (imagespec.Com
 		}
 	}
 	start := len(d.fields)
-	_, g := d.knownText(attrs, "algorithm")
+	_, g := d.plannedText(attrs, "algorithm")
 	ok := !g.set || g.ok
 	if g.ok {
 		c.Algorithm, ok = d.algorithm(g)
@@ -198,7 +198,7 @@ func (d *decoder) compressionMembers(attrs map[string]*attribute) (imagespec.Com
 	if most == 0 {
 		most = imagespec.Zstd.MaxLevel() // that there is no level at all is said below
 	}
-	if level := d.whole(attrs, "level", 1, int64(most)); level != nil {
+	if level := d.integer(attrs, "level", 1, int64(most)); level != nil {
 		c.Level = *level
 	}
 	record(start)
@@ -209,7 +209,7 @@ func (d *decoder) compressionMembers(attrs map[string]*attribute) (imagespec.Com
 	return c, ok
 }
 
-func (d *decoder) algorithm(g got) (imagespec.Algorithm, bool) {
+func (d *decoder) algorithm(g attrValue) (imagespec.Algorithm, bool) {
 	a := imagespec.Algorithm(g.value.AsString())
 	if slices.Contains(imagespec.Algorithms(), a) {
 		return a, true
@@ -221,12 +221,12 @@ func (d *decoder) algorithm(g got) (imagespec.Algorithm, bool) {
 
 // checkLayerType checks that the media type fits what the layer is made of. The
 // media type of an archive decides its compression where nothing else does.
-func (d *decoder) checkLayerType(l *Layer, archive, blob, mediaType got) {
+func (d *decoder) checkLayerType(l *Layer, archive, blob, mediaType attrValue) {
 	b := d.inst.block
 	explicit := b.attrs["compression"] != nil || slices.ContainsFunc(b.nested, func(n *nestedBlock) bool { return n.kind == "compression" })
 	if blob.set {
 		if !mediaType.set {
-			d.lacks(b.incomplete, blob.rng, "A layer with blob needs media_type: nothing else says what the file is.")
+			d.reportMissing(b.incomplete, blob.rng, "A layer with blob needs media_type: nothing else says what the file is.")
 		}
 		if explicit {
 			d.err(blob.rng, "A blob is used as it is, so compression does not go with it.")
@@ -245,9 +245,9 @@ func (d *decoder) checkLayerType(l *Layer, archive, blob, mediaType got) {
 }
 
 // onDuplicate decodes on_duplicate.
-func (d *decoder) onDuplicate(archive got) Duplicates {
+func (d *decoder) onDuplicate(archive attrValue) Duplicates {
 	attrs := d.inst.block.attrs
-	text, g := d.knownText(attrs, "on_duplicate")
+	text, g := d.plannedText(attrs, "on_duplicate")
 	if !g.set {
 		return ""
 	}
@@ -267,7 +267,7 @@ func (d *decoder) onDuplicate(archive got) Duplicates {
 
 // onSymlinkParent decodes the attribute of that name.
 func (d *decoder) onSymlinkParent(l *Layer) SymlinkParent {
-	text, g := d.knownText(d.inst.block.attrs, "on_symlink_parent")
+	text, g := d.plannedText(d.inst.block.attrs, "on_symlink_parent")
 	if !g.ok {
 		return ""
 	}

@@ -102,11 +102,7 @@ func (l *loading) finish(diags hcl.Diagnostics) hcl.Diagnostics {
 
 // tooManySources says that the files of a spec are too large together.
 func tooManySources(name string) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Spec too large",
-		Subject: &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos},
-		Detail:  fmt.Sprintf("With this file the spec has more than %d MiB, or %d names, values and punctuation marks. Make more of it with for_each, or put data into files that functions read.", eval.MaxSpecSize>>20, eval.MaxSpecTokens),
-	}
+	return eval.Errorf(&hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, "Spec too large", "With this file the spec has more than %d MiB, or %d names, values and punctuation marks. Make more of it with for_each, or put data into files that functions read.", eval.MaxSpecSize>>20, eval.MaxSpecTokens)
 }
 
 // declare parses the sources and declares their blocks, with those of overrides
@@ -158,7 +154,7 @@ func (l *loading) read() hcl.Diagnostics {
 	for _, name := range names {
 		text, err := eval.ReadInside(l.dir, name, eval.MaxSourceSize)
 		if err != nil {
-			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: sentence(err)})
+			diags = append(diags, eval.Errorf(nil, "Unreadable file", "%s", sentence(err)))
 			continue
 		}
 		if size += len(text); size > eval.MaxSpecSize {
@@ -172,7 +168,7 @@ func (l *loading) read() hcl.Diagnostics {
 func (l *loading) sourceNames() ([]string, *hcl.Diagnostic) {
 	if f := l.opts.File; f != "" {
 		if filepath.Base(f) != f {
-			return nil, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: fmt.Sprintf("%q is not the name of a file in the directory of the spec.", f)}
+			return nil, eval.Errorf(nil, "Unreadable file", "%q is not the name of a file in the directory of the spec.", f)
 		}
 		return []string{f}, nil
 	}
@@ -182,10 +178,7 @@ func (l *loading) sourceNames() ([]string, *hcl.Diagnostic) {
 	}
 	names := slices.DeleteFunc(all, func(name string) bool { return !IsFile(name) })
 	if len(names) == 0 {
-		return nil, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "No spec",
-			Detail: fmt.Sprintf("There is no layform.hcl and no *.layform.hcl file in %s. Start one with \"layform init\", or name the directory with -C.", here(l.dir)),
-		}
+		return nil, eval.Errorf(nil, "No spec", "There is no layform.hcl and no *.layform.hcl file in %s. Start one with \"layform init\", or name the directory with -C.", here(l.dir))
 	}
 	return names, nil
 }
@@ -208,7 +201,7 @@ func listFiles(dir string) ([]string, *hcl.Diagnostic) {
 		if errors.Is(err, fs.ErrNotExist) {
 			detail = fmt.Sprintf("There is no directory %s to read a spec from.", dir)
 		}
-		return nil, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No spec", Detail: detail}
+		return nil, eval.Errorf(nil, "No spec", "%s", detail)
 	}
 	var names []string
 	for _, e := range entries {
@@ -287,19 +280,19 @@ func (l *loading) objects() (diags, checks hcl.Diagnostics) {
 		objects[addr] = e
 	}
 	for _, b := range l.p.blocks {
-		if b.wrong && b.forEach != nil {
-			diags = append(diags, l.judge(b)...)
+		if b.invalid && b.forEach != nil {
+			diags = append(diags, l.checkInvalidForEach(b)...)
 		}
 	}
-	_, needs, more := newSession(l.p, nil).outputs()
+	_, dependencies, more := newSession(l.p, nil).outputs()
 	diags = append(diags, more...)
 	diags = append(diags, l.p.enclosedSets()...)
-	return diags, l.p.check(objects, needs)
+	return diags, l.p.check(objects, dependencies)
 }
 
-// judge evaluates a block whose for_each is wrong as far as it does not depend
+// checkInvalidForEach evaluates a block whose for_each is wrong as far as it does not depend
 // on each, so that its other mistakes are reported as well.
-func (l *loading) judge(b *block) hcl.Diagnostics {
+func (l *loading) checkInvalidForEach(b *block) hcl.Diagnostics {
 	inst := &instance{addr: b.addr, block: b, each: cty.DynamicVal}
 	_, diags := newSession(l.p, nil).evaluate(inst)
 	return diags

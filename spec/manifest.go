@@ -14,7 +14,7 @@ func (d *decoder) manifest() *Manifest {
 	b := d.inst.block
 	m := &Manifest{}
 	m.Base, _ = d.object(b.attrs, "base", KindBase)
-	var config, typeGot got
+	var config, typeGot attrValue
 	m.Config, config = d.object(b.attrs, "config", KindConfig)
 	layers, g := d.objects(b.attrs, "layers", KindLayer)
 	m.Layers = layers
@@ -22,7 +22,7 @@ func (d *decoder) manifest() *Manifest {
 	m.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex, KindBase)
 	m.Annotations = d.annotations(b.attrs, "annotations")
 	m.Entry = d.entry()
-	if text, g := d.openText(b.attrs, "platform"); g.ok {
+	if text, g := d.publicText(b.attrs, "platform"); g.ok {
 		p, problem := parsePlatform(text)
 		if problem != "" {
 			d.err(g.rng, "%s", problem)
@@ -32,7 +32,7 @@ func (d *decoder) manifest() *Manifest {
 	}
 	m.Extra = d.extra("extra", false)
 	if !config.set && !typeGot.set {
-		d.lacks(b.incomplete, b.missing, "A manifest without config is an artifact and needs artifact_type. An image needs config.")
+		d.reportMissing(b.incomplete, b.missing, "A manifest without config is an artifact and needs artifact_type. An image needs config.")
 	}
 	if config.set && !typeGot.set && b.attrs["base"] == nil && !b.incomplete && (!g.set || g.ok && len(layers) == 0) {
 		rng := b.missing
@@ -51,7 +51,7 @@ func (d *decoder) index() *Index {
 	manifests, g := d.objects(b.attrs, "manifests", KindManifest, KindIndex, KindBase)
 	x.Manifests = manifests
 	if !g.set {
-		d.lacks(b.incomplete, b.missing, "An index needs manifests: a list, which may be empty.")
+		d.reportMissing(b.incomplete, b.missing, "An index needs manifests: a list, which may be empty.")
 	}
 	for i, addr := range manifests {
 		if slices.Contains(manifests[:i], addr) {
@@ -100,7 +100,7 @@ func (d *decoder) entry() Entry {
 }
 
 // knownTexts are the elements of a list of strings that are known.
-func knownTexts(g got) []string {
+func knownTexts(g attrValue) []string {
 	if !g.set || g.reported || !g.value.IsKnown() {
 		return nil
 	}

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -42,7 +41,7 @@ type module struct {
 	// have to be built.
 	instances map[Address]*instance
 	addresses []Address
-	// images are what bases stand for, and resolved tells that they were looked for.
+	// images are the images of bases, if resolved is set.
 	images   map[Address]*BaseImage
 	resolved bool
 
@@ -90,8 +89,8 @@ type block struct {
 	nested     []*nestedBlock
 	// keys are the addresses of the instances, in order. wrong is set when
 	// for_each could not be evaluated.
-	keys  []string
-	wrong bool
+	keys    []string
+	invalid bool
 }
 
 // instance is one object of a block.
@@ -294,10 +293,7 @@ func (p *module) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 	kind := b.Labels[0]
 	language := schema.Of(KindLayer).Block(kind)
 	if candidates := schema.Repeatable(); !slices.Contains(candidates, kind) {
-		return nil, hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Invalid dynamic block", Subject: b.LabelRanges[0].Ptr(),
-			Detail: fmt.Sprintf("A layer has no blocks of type %q.%s", kind, suggest.ClosestOrAll(kind, candidates)),
-		}}
+		return nil, hcl.Diagnostics{eval.Errorf(b.LabelRanges[0].Ptr(), "Invalid dynamic block", "A layer has no blocks of type %q.%s", kind, suggest.ClosestOrAll(kind, candidates))}
 	}
 	content, diags := schema.Of(KindLayer).Block("dynamic").Content(b.Body)
 	if diags.HasErrors() {
@@ -315,17 +311,11 @@ func (p *module) dynamic(b *hcl.Block) (*nestedBlock, hcl.Diagnostics) {
 	if a, ok := attrs["iterator"]; ok {
 		d.iterator = hcl.ExprAsKeyword(a.Expr)
 		if d.iterator == "" || slices.Contains(append([]string{rootVar, rootLocal, rootEach}, addr.KindNames()...), d.iterator) {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Invalid iterator name", Subject: a.Expr.Range().Ptr(),
-				Detail: "An iterator is a bare name that means nothing else in a spec.",
-			})
+			diags = append(diags, eval.Errorf(a.Expr.Range().Ptr(), "Invalid iterator name", "An iterator is a bare name that means nothing else in a spec."))
 		}
 	}
 	if len(content.Blocks) != 1 {
-		return nil, append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Invalid dynamic block", Subject: b.DefRange.Ptr(),
-			Detail: "A dynamic block has exactly one content block.",
-		})
+		return nil, append(diags, eval.Errorf(b.DefRange.Ptr(), "Invalid dynamic block", "A dynamic block has exactly one content block."))
 	}
 	inner, more := language.Content(content.Blocks[0].Body)
 	diags = append(diags, more...)
@@ -342,17 +332,11 @@ func checkName(what, name string, rng hcl.Range) *hcl.Diagnostic {
 	if hclsyntax.ValidIdentifier(name) && len(name) <= 128 {
 		return nil
 	}
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Invalid name", Subject: &rng,
-		Detail: fmt.Sprintf("The name of a %s starts with a letter or underscore and consists of at most 128 letters, digits, underscores and dashes.", what),
-	}
+	return eval.Errorf(&rng, "Invalid name", "The name of a %s starts with a letter or underscore and consists of at most 128 letters, digits, underscores and dashes.", what)
 }
 
 func duplicate(what, name string, rng, other hcl.Range) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Duplicate " + what, Subject: &rng,
-		Detail: fmt.Sprintf("%s named %q was declared already at %s. Names are unique in a spec.", article(what), name, eval.Place(other)),
-	}
+	return eval.Errorf(&rng, "Duplicate "+what, "%s named %q was declared already at %s. Names are unique in a spec.", article(what), name, eval.Place(other))
 }
 
 // article puts the indefinite article before a noun that starts a sentence.

@@ -74,7 +74,7 @@ func (d *decoder) repeat(n *nestedBlock) []Node {
 	if g.reported {
 		return nil
 	}
-	d.need(n.dynamic.forEach, true)
+	d.depend(n.dynamic.forEach, true)
 	v := g.value
 	if !g.set || !v.IsKnown() || v.HasMark(eval.Sensitive{}) || !v.CanIterateElements() {
 		d.err(n.dynamic.forEach.Range(), "for_each of a dynamic block must be a list, set, map or object that is known when the plan is made and not sensitive.")
@@ -111,9 +111,9 @@ func (d *decoder) dynamicLabels(n *nestedBlock) ([]string, bool) {
 		wanted = 0
 	}
 	var labels []string
-	var g got
+	var g attrValue
 	if n.dynamic.labels != nil {
-		labels, g = d.texts(map[string]*attribute{"labels": {schema: schema.Of(KindLayer).Block("dynamic").Attribute("labels"), name: "labels", expr: n.dynamic.labels}}, "labels")
+		labels, g = d.stringList(map[string]*attribute{"labels": {schema: schema.Of(KindLayer).Block("dynamic").Attribute("labels"), name: "labels", expr: n.dynamic.labels}}, "labels")
 		if g.reported {
 			return nil, false
 		}
@@ -146,9 +146,9 @@ func (d *decoder) node(b *nestedBlock, labels []string) Node {
 	case NodeSymlink:
 		d.symlinkNode(b, &n)
 	case NodeHardlink:
-		target, g := d.knownText(b.attrs, "target")
+		target, g := d.plannedText(b.attrs, "target")
 		if !g.set {
-			d.lacks(b.incomplete, b.rng, "A hardlink needs a target: the path of a file in this layer.")
+			d.reportMissing(b.incomplete, b.rng, "A hardlink needs a target: the path of a file in this layer.")
 		} else if g.ok {
 			n.Target, _ = d.imagePath(target, g.rng, false)
 		}
@@ -164,10 +164,10 @@ func (d *decoder) node(b *nestedBlock, labels []string) Node {
 // owner decodes what most blocks have: owner, time, xattrs and capabilities.
 func (d *decoder) owner(b *nestedBlock, n *Node) {
 	const most = 1<<32 - 2
-	n.UID = d.whole(b.attrs, "uid", 0, most)
-	n.GID = d.whole(b.attrs, "gid", 0, most)
-	var g got
-	n.Mtime, g = d.moment(b.attrs, "mtime", true)
+	n.UID = d.integer(b.attrs, "uid", 0, most)
+	n.GID = d.integer(b.attrs, "gid", 0, most)
+	var g attrValue
+	n.Mtime, g = d.timestamp(b.attrs, "mtime", true)
 	d.mustKnow(g)
 	n.Xattrs, g = d.textMap(b.attrs, "xattrs")
 	d.mustKnow(g)
@@ -176,7 +176,7 @@ func (d *decoder) owner(b *nestedBlock, n *Node) {
 			d.err(g.rng, "%s is not the name of an extended attribute: it has a prefix such as user. or security.", g.quote(name))
 		}
 	}
-	n.Capabilities, g = d.knownText(b.attrs, "capabilities")
+	n.Capabilities, g = d.plannedText(b.attrs, "capabilities")
 	if g.ok && !capabilityPattern().MatchString(n.Capabilities) {
 		d.err(g.rng, "capabilities is %s, but must be in the form of cap_from_text: \"net_bind_service=+ep\".", g.quote(n.Capabilities))
 	}
@@ -185,10 +185,10 @@ func (d *decoder) owner(b *nestedBlock, n *Node) {
 var capabilityPattern = eval.Pattern(`^(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+(?:\s+(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+)*$`)
 
 func (d *decoder) copyNode(b *nestedBlock, n *Node) {
-	var g got
+	var g attrValue
 	n.From, g = d.sourcePath(b.attrs, "from")
 	if !g.set {
-		d.lacks(b.incomplete, b.rng, "A copy needs from: what it copies.")
+		d.reportMissing(b.incomplete, b.rng, "A copy needs from: what it copies.")
 	}
 	for _, file := range []string{d.s.p.layoutPath, d.s.p.archivePath} {
 		if file, ok := d.s.p.inside(file); ok && g.ok && n.below(file) != "" {
@@ -196,7 +196,7 @@ func (d *decoder) copyNode(b *nestedBlock, n *Node) {
 		}
 	}
 	n.Into = true
-	if to, g := d.knownText(b.attrs, "to"); g.ok {
+	if to, g := d.plannedText(b.attrs, "to"); g.ok {
 		n.To, _ = d.imagePath(to, g.rng, true)
 		n.Into = strings.HasSuffix(to, "/")
 	}
@@ -205,7 +205,7 @@ func (d *decoder) copyNode(b *nestedBlock, n *Node) {
 	n.Exclude = d.globs(b.attrs, "exclude", b.attrs["ignore_file"] != nil)
 	n.DirMode = d.mode(b.attrs, "dir_mode")
 	n.Metadata = Normalize
-	if text, g := d.knownText(b.attrs, "metadata"); g.ok {
+	if text, g := d.plannedText(b.attrs, "metadata"); g.ok {
 		known := g.schema.Values
 		if n.Metadata = Metadata(text); !slices.Contains(known, text) {
 			d.err(g.rng, "metadata is %s.%s", g.quote(text), suggest.ClosestOrAll(text, known))
@@ -216,7 +216,7 @@ func (d *decoder) copyNode(b *nestedBlock, n *Node) {
 // globs decodes a list of patterns; follows is set where other patterns come before
 // it, from which the first one may be an exception.
 func (d *decoder) globs(attrs map[string]*attribute, name string, follows bool) []string {
-	list, g := d.texts(attrs, name)
+	list, g := d.stringList(attrs, name)
 	d.mustKnow(g)
 	for i, pattern := range list {
 		pattern, negated := strings.CutPrefix(pattern, "!")
@@ -243,7 +243,7 @@ func (d *decoder) fileNode(b *nestedBlock, n *Node) {
 	case g.set && src.set:
 		d.err(src.rng, "A file has content or source, not both.")
 	case !g.set && !src.set:
-		d.lacks(b.incomplete, b.rng, "A file needs content, or source: a file to copy. For an empty file, write content = \"\".")
+		d.reportMissing(b.incomplete, b.rng, "A file needs content, or source: a file to copy. For an empty file, write content = \"\".")
 	}
 	n.Source = source
 	n.HasContent = g.set
@@ -253,10 +253,10 @@ func (d *decoder) fileNode(b *nestedBlock, n *Node) {
 }
 
 func (d *decoder) symlinkNode(b *nestedBlock, n *Node) {
-	target, g := d.knownText(b.attrs, "target")
+	target, g := d.plannedText(b.attrs, "target")
 	switch {
 	case !g.set:
-		d.lacks(b.incomplete, b.rng, "A symlink needs a target: the text that it holds.")
+		d.reportMissing(b.incomplete, b.rng, "A symlink needs a target: the text that it holds.")
 	case g.ok && (target == "" || strings.ContainsRune(target, 0) || len(target) > imagespec.MaxPath):
 		d.err(g.rng, "The target of a symlink has 1 to %d bytes, none of them NUL.", imagespec.MaxPath)
 	default:
@@ -302,7 +302,7 @@ func (d *decoder) mode(attrs map[string]*attribute, name string) *uint32 {
 		d.err(g.rng, "%s must be a string of octal digits, such as \"0755\": without quotation marks it is a decimal number.", name)
 		return nil
 	}
-	text, g := d.knownText(attrs, name)
+	text, g := d.plannedText(attrs, name)
 	if !g.ok {
 		return nil
 	}

@@ -216,7 +216,7 @@ type Config struct {
 	// Extra are further members, by JSON name, of the document; ConfigExtra of
 	// its "config" member.
 	Extra, ConfigExtra map[string]json.RawMessage
-	// Unset is what of a base's config is not inherited.
+	// Unset are the values of a base's config that are not inherited.
 	Unset []Unset
 	// Annotations go into the config's descriptor in manifests.
 	Annotations map[string]string
@@ -244,7 +244,7 @@ type Image struct {
 
 // Manifest describes an image manifest or an artifact.
 type Manifest struct {
-	// Base is the base that the image stands on; nil for none.
+	// Base is the base of the image; nil for none.
 	Base *Address
 	// Config is nil for the empty config.
 	Config *Address

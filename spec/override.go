@@ -1,11 +1,12 @@
 package spec
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // isOverride reports whether a spec file of this name changes blocks of the other
@@ -89,10 +90,7 @@ func overrideLocals(blocks, over hcl.Blocks) hcl.Diagnostics {
 }
 
 func nothingToOverride(what string, rng hcl.Range) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Nothing to override", Subject: &rng,
-		Detail: fmt.Sprintf("The spec has no %s that this could change. Declare it in a file that is no *.override.layform.hcl.", what),
-	}
+	return eval.Errorf(&rng, "Nothing to override", "The spec has no %s that this could change. Declare it in a file that is no *.override.layform.hcl.", what)
 }
 
 // attributeBody is a body of which some attributes count.
@@ -150,10 +148,7 @@ func (b *overriddenBody) merge(schema *hcl.BodySchema) (*hcl.BodyContent, *overr
 	merged.Blocks = append(merged.Blocks, over.Blocks...)
 	for _, a := range schema.Attributes {
 		if _, ok := merged.Attributes[a.Name]; a.Required && !ok {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Missing required argument", Subject: &merged.MissingItemRange,
-				Detail: fmt.Sprintf("The argument %q is required, but no definition was found.", a.Name),
-			})
+			diags = append(diags, eval.Errorf(&merged.MissingItemRange, "Missing required argument", "The argument %q is required, but no definition was found.", a.Name))
 		}
 	}
 	return merged, &overriddenBody{base: baseRest, over: overRest}, diags

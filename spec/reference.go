@@ -44,10 +44,7 @@ func (p *module) checkNames(e *eval.Expression, s scope) hcl.Diagnostics {
 			return nil
 		}
 		if !p.library.Has(call.Name) {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Call to unknown function", Subject: call.NameRange.Ptr(),
-				Detail: fmt.Sprintf("There is no function named %q.%s", call.Name, p.functionHint(call.Name)),
-			})
+			diags = append(diags, eval.Errorf(call.NameRange.Ptr(), "Call to unknown function", "There is no function named %q.%s", call.Name, p.functionHint(call.Name)))
 		}
 		return nil
 	})
@@ -57,7 +54,7 @@ func (p *module) checkNames(e *eval.Expression, s scope) hcl.Diagnostics {
 
 func (p *module) checkReference(r eval.Reference, s scope) *hcl.Diagnostic {
 	problem := func(rng hcl.Range, format string, args ...any) *hcl.Diagnostic {
-		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid reference", Detail: fmt.Sprintf(format, args...), Subject: &rng}
+		return eval.Errorf(&rng, "Invalid reference", format, args...)
 	}
 	root := r.Root()
 	if root == s.iterator && root != "" {
@@ -120,7 +117,7 @@ func (p *module) checkObjectReference(r eval.Reference) *hcl.Diagnostic {
 	addr, _ := r.Block()
 	_, rng, _ := r.Name()
 	problem := func(rng hcl.Range, format string, args ...any) *hcl.Diagnostic {
-		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid reference", Detail: fmt.Sprintf(format, args...), Subject: &rng}
+		return eval.Errorf(&rng, "Invalid reference", format, args...)
 	}
 	b, ok := p.blocks[addr]
 	if !ok {

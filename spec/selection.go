@@ -25,7 +25,7 @@ type Selection struct {
 	ignore, exclude, include []rule
 	// base is the path of what is copied below the root of the ignore file.
 	base string
-	// all is every directory of a selection that takes all that there is.
+	// all is every directory of a selection without rules.
 	all Folder
 	// written are the paths of what an apply writes below what is copied.
 	written []string

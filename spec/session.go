@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -53,13 +52,13 @@ func (p *module) skips(e *eval.Expression) bool {
 		name, _, _ := r.Name()
 		switch r.Root() {
 		case rootVar:
-			return p.variables[name] == nil || p.variables[name].wrong
+			return p.variables[name] == nil || p.variables[name].invalid
 		case rootLocal:
 			return p.locals[name] == nil || p.locals[name].expr.Invalid
 		}
 		if addr, ok := r.Block(); ok {
 			b := p.blocks[addr]
-			return b == nil || b.wrong || p.readsBase(r, b)
+			return b == nil || b.invalid || p.readsBase(r, b)
 		}
 		return false
 	})
@@ -139,10 +138,7 @@ func (s *session) want(wanted map[Address]map[string]bool, r eval.Reference, add
 		return nil
 	}
 	if step, isAttr := stepAt(r.Traversal, 2).(hcl.TraverseAttr); isAttr && slices.Contains(objectAttributes(addr.Kind), step.Name) && !slices.Contains(b.keys, step.Name) {
-		return hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Invalid reference", Subject: r.Range().Ptr(),
-			Detail: fmt.Sprintf("%s has for_each, so there is one object for each key. Name one of them: %s[KEY].%s.", addr, addr, step.Name),
-		}}
+		return hcl.Diagnostics{eval.Errorf(r.Range().Ptr(), "Invalid reference", "%s has for_each, so there is one object for each key. Name one of them: %s[KEY].%s.", addr, addr, step.Name)}
 	}
 	if keys == nil {
 		keys = map[string]bool{}
@@ -288,22 +284,22 @@ func (s *session) object(addr Address) cty.Value {
 	values := map[string]cty.Value{
 		attrAddress:   cty.StringVal(addr.String()),
 		attrMediaType: s.mediaType(addr, built),
-		attrDigest:    knownText(built.Descriptor.Digest.String()),
+		attrDigest:    stringOrUnknown(built.Descriptor.Digest.String()),
 		attrSize:      cty.UnknownVal(cty.Number).RefineNotNull(),
 	}
 	if built.Descriptor.Digest != "" {
 		values[attrSize] = cty.NumberIntVal(built.Descriptor.Size)
 	}
 	if addr.Kind == KindLayer {
-		values[attrDiffID] = knownText(built.DiffID.String())
+		values[attrDiffID] = stringOrUnknown(built.DiffID.String())
 	}
 	v := cty.ObjectVal(values)
 	s.objects[addr] = v
 	return v
 }
 
-// knownText is a string that is unknown as long as it is empty.
-func knownText(s string) cty.Value {
+// stringOrUnknown is a string that is unknown as long as it is empty.
+func stringOrUnknown(s string) cty.Value {
 	if s == "" {
 		return cty.UnknownVal(cty.String).RefineNotNull()
 	}
@@ -318,8 +314,8 @@ func (s *session) mediaType(addr Address, built Built) cty.Value {
 	}
 	inst := s.p.instances[addr]
 	if inst == nil {
-		return knownText("")
+		return stringOrUnknown("")
 	}
 	d := &decoder{s: s, inst: inst, in: &env{inst: inst}}
-	return knownText(d.mediaType())
+	return stringOrUnknown(d.mediaType())
 }

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"slices"
 
@@ -93,9 +92,10 @@ type LoadOptions struct {
 	// them is judged. Sources that do not exist are warned about. The Spec serves for
 	// nothing else then.
 	CheckOnly bool
-	// Bases finds what bases stand for, once for all that something in the spec refers
-	// to. It is called where the spec is right so far; nil finds none, and nothing that
-	// follows from them is judged then. Its diagnostics have the places of the requests.
+	// Bases resolves the images of bases, once for all that something in the spec
+	// refers to. It is called where the spec is right so far; nil finds none, and
+	// nothing that follows from them is judged then. Its diagnostics have the places of
+	// the requests.
 	Bases func([]BaseRequest) (map[Address]*BaseImage, hcl.Diagnostics)
 	// Version is the version of layform that required_version is held against.
 	// One that is empty or no version number, such as "dev", passes every constraint.
@@ -200,9 +200,7 @@ func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
 		return first.object, slices.Clone(first.diags)
 	}
 	if s.root == nil || s.root.instances[addr] == nil {
-		return Object{Address: addr}, hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Unknown address", Detail: fmt.Sprintf("The spec has no object %s.", addr),
-		}}
+		return Object{Address: addr}, hcl.Diagnostics{eval.Errorf(nil, "Unknown address", "The spec has no object %s.", addr)}
 	}
 	var o Object
 	diags, finished := s.guarded(known, func(ses *session) hcl.Diagnostics {

@@ -17,7 +17,7 @@ func (p *module) checkVariableNames(v *variable) hcl.Diagnostics {
 	roots := []string{rootVar, rootLocal}
 	if v.defaultExpr != nil {
 		diags = append(diags, p.checkNames(v.defaultExpr, scope{what: "A variable's default", roots: roots})...)
-		v.wrong = v.wrong || v.defaultExpr.Invalid
+		v.invalid = v.invalid || v.defaultExpr.Invalid
 	}
 	for _, rule := range v.validations {
 		s := scope{what: "A validation", roots: roots}
@@ -43,7 +43,7 @@ func (v *variable) usedIn(e *eval.Expression) bool {
 func (p *module) validate(v *variable) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, rule := range v.validations {
-		if v.wrong || p.skips(rule.condition) || p.skips(rule.message) {
+		if v.invalid || p.skips(rule.condition) || p.skips(rule.message) {
 			continue
 		}
 		ses := newSession(p, nil)

@@ -31,12 +31,12 @@ type variable struct {
 	saysNullable bool
 	validations  []*validation
 	// wrong is set when the declaration or the value is; the value is then unknown.
-	wrong bool
+	invalid bool
 	// unset is set where the spec is checked without a value for the variable.
 	unset bool
 	// candidates are the values given for the variable, of which the last wins, and
 	// recorded is the one of a saved plan.
-	candidates []candidate
+	candidates []assignedValue
 	recorded   *Variable
 	value      cty.Value
 }
@@ -74,7 +74,7 @@ func (p *module) declareVariable(b *hcl.Block) hcl.Diagnostics {
 		diags = append(diags, more...)
 		v.validations = append(v.validations, &validation{condition: attrs["condition"].expr, message: attrs["error_message"].expr})
 	}
-	v.wrong = v.wrong || diags.HasErrors()
+	v.invalid = v.invalid || diags.HasErrors()
 	return diags
 }
 
@@ -83,10 +83,7 @@ func (v *variable) declareType(a *hcl.Attribute) hcl.Diagnostics {
 	if _, native := a.Expr.(hclsyntax.Expression); !native {
 		text, diags := a.Expr.Value(nil)
 		if diags.HasErrors() || text.IsNull() || text.Type() != cty.String {
-			return append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Invalid type", Subject: a.Expr.Range().Ptr(),
-				Detail: `A type is a string such as "list(string)".`,
-			})
+			return append(diags, eval.Errorf(a.Expr.Range().Ptr(), "Invalid type", `A type is a string such as "list(string)".`))
 		}
 		tokens, _ := hclsyntax.LexExpression([]byte(text.AsString()), a.Expr.Range().Filename, a.Expr.Range().Start)
 		if problem := eval.CheckNesting(tokens); problem != nil {
@@ -137,7 +134,7 @@ func (p *module) variableDefault(v *variable, a *hcl.Attribute) hcl.Diagnostics 
 	}
 	value, more := p.constant(e, schema.Named("variable").Attribute("default"), "A variable's default")
 	diags = append(diags, more...)
-	if diags.HasErrors() || v.wrong {
+	if diags.HasErrors() || v.invalid {
 		return diags
 	}
 	converted, more := v.asDefault(value)
@@ -191,9 +188,7 @@ func (p *module) constant(e *eval.Expression, a *schema.Attribute, what string) 
 }
 
 func wrongType(rng hcl.Range, what string, err error) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Incorrect value", Subject: &rng, Detail: fmt.Sprintf("%s is not right: %s.", what, err),
-	}
+	return eval.Errorf(&rng, "Incorrect value", "%s is not right: %s.", what, err)
 }
 
 // convert brings a value to the variable's type.
@@ -238,16 +233,14 @@ func pathText(path cty.Path) string {
 }
 
 func (v *variable) problem(rng hcl.Range, text string) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Invalid value for variable", Subject: &rng, Detail: fmt.Sprintf("var.%s: %s", v.name, text),
-	}
+	return eval.Errorf(&rng, "Invalid value for variable", "var.%s: %s", v.name, text)
 }
 
 // evaluateVariable gives a variable its value: the one of a saved plan, else the
 // last of those that were given, else its default.
 func (p *module) evaluateVariable(s *session, v *variable) hcl.Diagnostics {
 	v.value = cty.UnknownVal(v.typ)
-	if v.wrong {
+	if v.invalid {
 		return nil
 	}
 	var diags hcl.Diagnostics
@@ -259,7 +252,7 @@ func (p *module) evaluateVariable(s *session, v *variable) hcl.Diagnostics {
 			diags = append(diags, v.compare(*r)...)
 		}
 	}
-	v.wrong = v.wrong || diags.HasErrors()
+	v.invalid = v.invalid || diags.HasErrors()
 	return diags
 }
 
@@ -296,7 +289,7 @@ func (p *module) choose(s *session, v *variable) hcl.Diagnostics {
 		case v.saysNullable:
 			value = cty.NullVal(v.typ)
 		case p.checkOnly:
-			v.wrong, v.unset = true, true // what follows from it cannot be judged
+			v.invalid, v.unset = true, true // what follows from it cannot be judged
 			return diags
 		default:
 			return append(diags, v.missing())
@@ -315,7 +308,7 @@ func (p *module) defaultOf(s *session, v *variable) (cty.Value, hcl.Diagnostics)
 		return v.fallback, nil
 	}
 	if p.skips(v.defaultExpr) {
-		v.wrong = true
+		v.invalid = true
 		return cty.UnknownVal(v.typ), nil
 	}
 	value, diags := s.expression(v.defaultExpr, nil)
@@ -327,9 +320,6 @@ func (p *module) defaultOf(s *session, v *variable) (cty.Value, hcl.Diagnostics)
 }
 
 func (v *variable) missing() *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Missing value for variable", Subject: &v.rng,
-		Detail: fmt.Sprintf("var.%s has no default and was given no value. Set it with --var %s=VALUE, LAYFORM_VAR_%s in the environment, "+
-			"or a *.auto.layformvars file.", v.name, v.name, v.name),
-	}
+	return eval.Errorf(&v.rng, "Missing value for variable", "var.%s has no default and was given no value. Set it with --var %s=VALUE, LAYFORM_VAR_%s in the environment, "+
+		"or a *.auto.layformvars file.", v.name, v.name, v.name)
 }

@@ -12,13 +12,18 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
+// Errorf makes an error diagnostic about a place; nil for one without a place.
+func Errorf(at *hcl.Range, summary, format string, args ...any) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: at}
+}
+
 // SortAndDedupe sorts diagnostics by place and drops repetitions, which come from
 // evaluating one expression for several objects.
 func SortAndDedupe(diags hcl.Diagnostics) hcl.Diagnostics {
 	var unique hcl.Diagnostics
 	seen := map[string]bool{}
 	for _, d := range diags {
-		brief(d)
+		truncate(d)
 		key := d.Summary + "\x00" + d.Detail
 		if d.Subject != nil {
 			key += "\x00" + d.Subject.String()
@@ -48,8 +53,8 @@ const (
 	MaxDetail = 2000
 )
 
-// brief truncates a diagnostic: values of any size may be quoted in it.
-func brief(d *hcl.Diagnostic) {
+// truncate truncates a diagnostic: values of any size may be quoted in it.
+func truncate(d *hcl.Diagnostic) {
 	if len(d.Detail) > MaxDetail {
 		d.Detail = strings.ToValidUTF8(d.Detail[:MaxDetail], "") + "…"
 	}

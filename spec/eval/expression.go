@@ -1,8 +1,6 @@
 package eval
 
 import (
-	"fmt"
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -55,10 +53,7 @@ func CheckDuplicateMembers(e hclsyntax.Expression) hcl.Diagnostics {
 				continue
 			}
 			if first, ok := seen[name]; ok {
-				diags = append(diags, &hcl.Diagnostic{
-					Severity: hcl.DiagError, Summary: "Duplicate object attribute", Subject: item.KeyExpr.Range().Ptr(),
-					Detail: fmt.Sprintf("This object has a member %s already, at %s. Keep one of them.", Quote(name), Place(first)),
-				})
+				diags = append(diags, Errorf(item.KeyExpr.Range().Ptr(), "Duplicate object attribute", "This object has a member %s already, at %s. Keep one of them.", Quote(name), Place(first)))
 				continue
 			}
 			seen[name] = item.KeyExpr.Range()
@@ -115,7 +110,7 @@ func nativeExpression(e hcl.Expression) (hclsyntax.Expression, hcl.Diagnostics) 
 	if diags.HasErrors() || v.IsNull() || v.Type() != cty.String {
 		if _, problem := Size(v); problem != "" {
 			v = cty.DynamicVal
-			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Expression too large", Detail: problem, Subject: e.Range().Ptr()})
+			diags = append(diags, Errorf(e.Range().Ptr(), "Expression too large", "%s", problem))
 		}
 		return &hclsyntax.LiteralValueExpr{Val: v, SrcRange: e.Range()}, diags
 	}

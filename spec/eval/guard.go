@@ -48,7 +48,7 @@ func CheckText(name string, text []byte) *hcl.Diagnostic {
 		if at >= 0 {
 			rng = positionRange(name, text, at)
 		}
-		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable file", Detail: detail, Subject: &rng}
+		return Errorf(&rng, "Unreadable file", "%s", detail)
 	}
 	switch {
 	case len(text) > MaxSourceSize:
@@ -99,17 +99,11 @@ func jsonProblem(name string, text []byte) *hcl.Diagnostic {
 	}
 	if at := loneSurrogate(text); at >= 0 {
 		rng := positionRange(name, text, at)
-		return &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Unreadable file", Subject: &rng,
-			Detail: fmt.Sprintf("%s is half of a surrogate pair, which is no character. Write the character itself, or both halves.", text[at:at+6]),
-		}
+		return Errorf(&rng, "Unreadable file", "%s is half of a surrogate pair, which is no character. Write the character itself, or both halves.", text[at:at+6])
 	}
 	if jsonTokens(text) > MaxTokens {
 		rng := positionRange(name, text, 0)
-		return &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Expression too large", Subject: &rng,
-			Detail: fmt.Sprintf("A file may have %d names, values and punctuation marks at most. Divide the spec into several files.", MaxTokens),
-		}
+		return Errorf(&rng, "Expression too large", "A file may have %d names, values and punctuation marks at most. Divide the spec into several files.", MaxTokens)
 	}
 	return nil
 }
@@ -256,19 +250,14 @@ func cutsComment(tokens hclsyntax.Tokens, i int, rest []byte) bool {
 func endsLine(t hclsyntax.Token) bool { return bytes.HasSuffix(t.Bytes, []byte{'\n'}) }
 
 func nestingProblem(rng hcl.Range) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Expression nested too deeply",
-		Detail: fmt.Sprintf("Brackets, templates and unary operators may be nested to a depth of %d, and %d operators may follow each other. "+
-			"Split the expression with locals.", MaxNesting, maxChain),
-		Subject: &rng,
-	}
+	return Errorf(&rng, "Expression nested too deeply", "Brackets, templates and unary operators may be nested to a depth of %d, and %d operators may follow each other. "+
+		"Split the expression with locals.", MaxNesting, maxChain)
 }
 
 // problem takes the next token and says which limit it breaks, nil if none.
 func (n *nesting) problem(t hclsyntax.Token, rest hclsyntax.Tokens) *hcl.Diagnostic {
 	tooLarge := func(detail string) *hcl.Diagnostic {
-		return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Expression too large", Detail: detail, Subject: &t.Range}
+		return Errorf(&t.Range, "Expression too large", "%s", detail)
 	}
 	if t.Type != hclsyntax.TokenComment && t.Type != hclsyntax.TokenNewline {
 		n.count++

@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"fmt"
 	"runtime/debug"
 	"time"
 
@@ -21,10 +20,7 @@ func guardedFor(w *Watch, silent time.Duration, f func() hcl.Diagnostics) (diags
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
-				result <- hcl.Diagnostics{{
-					Severity: hcl.DiagError, Summary: "Defect in layform",
-					Detail: fmt.Sprintf("The evaluation of the spec broke off: %v. Please report this with the spec.\n%s", r, debug.Stack()),
-				}}
+				result <- hcl.Diagnostics{Errorf(nil, "Defect in layform", "The evaluation of the spec broke off: %v. Please report this with the spec.\n%s", r, debug.Stack())}
 			}
 		}()
 		result <- f()
@@ -40,9 +36,7 @@ func guardedFor(w *Watch, silent time.Duration, f func() hcl.Diagnostics) (diags
 		now := w.counted.Load()
 		switch {
 		case w.stop.Load():
-			return hcl.Diagnostics{{
-				Severity: hcl.DiagError, Summary: "Expression too large", Detail: silence + " Make the expressions of the spec smaller.",
-			}}, false
+			return hcl.Diagnostics{Errorf(nil, "Expression too large", "%s", silence+" Make the expressions of the spec smaller.")}, false
 		case now == counted:
 			w.stop.Store(true) // an evaluation that counts again stops by itself, and knows the place
 		}

@@ -114,12 +114,7 @@ func (m *meter) problem() *hcl.Diagnostic {
 	if m.limit == "" {
 		return nil
 	}
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError,
-		Summary:  "Expression too large",
-		Detail:   m.limit + " Make the expression smaller.",
-		Subject:  &m.at,
-	}
+	return Errorf(&m.at, "Expression too large", "%s", m.limit+" Make the expression smaller.")
 }
 
 // Size measures a value, as far as the limits go. What is shared between

@@ -103,9 +103,6 @@ func unescape(text string) string {
 }
 
 func notComposed(rng *hcl.Range) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagError, Summary: "Text with combining characters", Subject: rng,
-		Detail: "This text has a letter and its accent as two characters, and HCL would make one of them: a file of that name would not be found, and other bytes be written. " +
-			"Write one character; to name such a file match it with * or ?, and for such content use source.",
-	}
+	return Errorf(rng, "Text with combining characters", "%s", "This text has a letter and its accent as two characters, and HCL would make one of them: a file of that name would not be found, and other bytes be written. "+
+		"Write one character; to name such a file match it with * or ?, and for such content use source.")
 }

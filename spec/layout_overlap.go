@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/layform/layform/spec/eval"
 )
 
 // layoutFiles are files in a layout that an apply writes, and layoutFolders the
@@ -36,10 +38,7 @@ func (p *module) enclosed(l *Layer) hcl.Diagnostics {
 		if rel := n.below(layout); rel != "" && layout != "." {
 			hint = fmt.Sprintf("Exclude it: exclude = [%q].", rel)
 		}
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Copy of the layout", Subject: n.Range.Ptr(),
-			Detail: fmt.Sprintf("The copy takes along the layout %q, and with it what every apply writes. %s", p.layoutPath, hint),
-		})
+		diags = append(diags, eval.Errorf(n.Range.Ptr(), "Copy of the layout", "The copy takes along the layout %q, and with it what every apply writes. %s", p.layoutPath, hint))
 	}
 	return diags
 }
@@ -61,11 +60,7 @@ func (p *module) enclosedSets() hcl.Diagnostics {
 		if !slices.ContainsFunc(written, func(name string) bool { return lists(set, name) }) {
 			continue
 		}
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "List of the layout",
-			Detail: fmt.Sprintf("fileset(%q, %q) lists files of the layout %q or its archive, which every apply changes. List a directory that they are not in, or take a pattern that leaves it out.",
-				set.Path, set.Pattern, p.layoutPath),
-		})
+		diags = append(diags, eval.Errorf(nil, "List of the layout", "fileset(%q, %q) lists files of the layout %q or its archive, which every apply changes. List a directory that they are not in, or take a pattern that leaves it out.", set.Path, set.Pattern, p.layoutPath))
 	}
 	return diags
 }

@@ -16,7 +16,7 @@ import (
 // restore takes a value that a plan recorded.
 func (v *variable) restore(r Variable) hcl.Diagnostics {
 	v.value = cty.UnknownVal(v.typ)
-	if v.wrong {
+	if v.invalid {
 		return nil
 	}
 	t, err := ctyjson.UnmarshalType(r.Type)
@@ -24,12 +24,12 @@ func (v *variable) restore(r Variable) hcl.Diagnostics {
 		v.value, err = ctyjson.Unmarshal(r.Value, t)
 	}
 	if err != nil {
-		v.wrong = true
+		v.invalid = true
 		return hcl.Diagnostics{v.problem(v.rng, fmt.Sprintf("the plan holds no proper value (%s). Make a new plan.", err))}
 	}
 	value, problem := v.convert(v.value, v.rng, "the value in the plan")
 	if problem != nil {
-		v.wrong = true
+		v.invalid = true
 		return hcl.Diagnostics{problem}
 	}
 	v.value = value
@@ -38,11 +38,11 @@ func (v *variable) restore(r Variable) hcl.Diagnostics {
 
 // compare checks that a sensitive variable has the value that it had for the plan.
 func (v *variable) compare(r Variable) hcl.Diagnostics {
-	if v.wrong {
+	if v.invalid {
 		return nil
 	}
 	if d, err := saltedDigest(v.value, r.Salt); err != nil || d != r.Digest {
-		v.wrong = true
+		v.invalid = true
 		return hcl.Diagnostics{v.problem(v.rng, "it is sensitive, so the plan does not hold its value, and the value given now is another one than "+
 			"the plan was made with. Give the same value, or make a new plan.")}
 	}
