@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -83,8 +84,9 @@ func (a *app) check(f specFlags, v valueFlags) error {
 
 func (a *app) loadWith(f specFlags, opts spec.LoadOptions) (*spec.Spec, error) {
 	opts.File = f.name()
+	a.files = map[string]*hcl.File{} // to which looking for the bases adds the lock file
 	sp, diags := spec.Load(f.dir(), opts)
-	a.files = sp.Files
+	maps.Copy(a.files, sp.Files)
 	if diags.HasErrors() {
 		return nil, diags
 	}

@@ -49,7 +49,7 @@ func checkVersion(name string, body *hclsyntax.Body) *hcl.Diagnostic {
 	a := body.Attributes[versionAttribute]
 	if a == nil {
 		return problem(hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, "No version of the lock file",
-			fmt.Sprintf("The file begins with lock_version = %d. Run layform lock to write it again.", Version))
+			fmt.Sprintf("The file begins with lock_version = %d. Add that line, or delete the file and run layform lock.", Version))
 	}
 	v, diags := a.Expr.Value(nil)
 	if diags.HasErrors() || !v.RawEquals(cty.NumberIntVal(Version)) {
@@ -73,7 +73,7 @@ func (f *File) add(block *hclsyntax.Block) hcl.Diagnostics {
 	label := block.Labels[0]
 	if first, ok := pins[label]; ok {
 		return hcl.Diagnostics{problem(block.LabelRanges[0], "Two pins of one reference",
-			fmt.Sprintf("%s is pinned in line %d already. Keep one of the two, or run layform lock --upgrade %s.", label, first.Range.Start.Line, label))}
+			fmt.Sprintf("%s is pinned in line %d already. Keep one of the two.", label, first.Range.Start.Line))}
 	}
 	d, diag := pinned(block)
 	if diag != nil {
@@ -96,7 +96,7 @@ func pinned(block *hclsyntax.Block) (digest.Digest, *hcl.Diagnostic) {
 	}
 	a := block.Body.Attributes[digestAttribute]
 	if a == nil {
-		return "", problem(block.DefRange(), "Pin without a digest", "Write digest = \"sha256:…\", or run layform lock.")
+		return "", problem(block.DefRange(), "Pin without a digest", "Write digest = \"sha256:…\", or delete the block and run layform lock.")
 	}
 	v, diags := a.Expr.Value(nil)
 	if diags.HasErrors() || v.IsNull() || v.Type() != cty.String {
