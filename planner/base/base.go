@@ -116,7 +116,13 @@ type reading struct {
 	src   Source
 	seen  map[digest.Digest]bool
 	blobs []ocispec.Descriptor
+	// size is how many bytes the documents among blobs have together.
+	size int64
 }
+
+// maxDocuments is how many bytes all documents of one image or index may have: they are
+// kept as long as the plan is made.
+const maxDocuments = 16 * imagespec.MaxDocument
 
 // data reads a document whole.
 func (r *reading) data(desc ocispec.Descriptor) ([]byte, error) {
@@ -157,11 +163,11 @@ func (r *reading) collect(desc ocispec.Descriptor, doc *layout.Document, data []
 	if depth > imagespec.MaxGraphDepth || len(r.blobs) > imagespec.MaxDescriptors {
 		return fmt.Errorf("it is nested more than %d deep, or refers to more than %d blobs", imagespec.MaxGraphDepth, imagespec.MaxDescriptors)
 	}
-	if r.seen[desc.Digest] {
-		return nil
-	}
 	r.seen[desc.Digest] = true
 	for _, m := range doc.Manifests {
+		if r.seen[m.Digest] {
+			continue
+		}
 		inner, content, err := r.document(m)
 		if err != nil {
 			return err
@@ -180,8 +186,7 @@ func (r *reading) collect(desc ocispec.Descriptor, doc *layout.Document, data []
 			return err
 		}
 	}
-	r.blobs = append(r.blobs, blob(desc, data))
-	return nil
+	return r.list(desc, data)
 }
 
 // add lists a blob once, with its data where it is read.
@@ -197,11 +202,14 @@ func (r *reading) add(desc ocispec.Descriptor, read bool) error {
 			return err
 		}
 	}
-	r.blobs = append(r.blobs, blob(desc, data))
-	return nil
+	return r.list(desc, data)
 }
 
-// blob is what identifies content, with its data.
-func blob(desc ocispec.Descriptor, data []byte) ocispec.Descriptor {
-	return ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size, Data: data}
+// list lists what identifies a blob, with its data.
+func (r *reading) list(desc ocispec.Descriptor, data []byte) error {
+	if r.size += int64(len(data)); r.size > maxDocuments {
+		return fmt.Errorf("its manifests, indexes and configs have more than %d bytes", maxDocuments)
+	}
+	r.blobs = append(r.blobs, ocispec.Descriptor{MediaType: desc.MediaType, Digest: desc.Digest, Size: desc.Size, Data: data})
+	return nil
 }

@@ -297,3 +297,59 @@ func TestReferencesAreLookedUpOnce(t *testing.T) {
 		t.Errorf("%v", diags)
 	}
 }
+
+// TestPinnedLayouts holds that an image of a layout that is pinned is found by its digest
+// alone: its name may mean another one by now.
+func TestPinnedLayouts(t *testing.T) {
+	s := newShelf()
+	old := s.image(plainConfig)
+	s.roots[old.Digest.String()] = old
+	s.roots["1"] = s.image(strings.Replace(plainConfig, `"me"`, `"you"`, 1))
+	r, err := ref.Parse("oci:dir:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := spec.Address{Kind: spec.KindBase, Name: "b"}
+	var opened ref.Reference
+	resolver := base.Resolver{Pins: fixedPin(old.Digest), Open: func(_ context.Context, r ref.Reference) (base.Source, error) {
+		opened = r
+		return s, nil
+	}}
+	images, diags := resolver.Resolve(t.Context(), []spec.BaseRequest{{Address: a, Base: &spec.Base{From: r, Pin: true}}})
+	if diags.HasErrors() || images[a].Descriptor.Digest != old.Digest || images[a].Name != "oci:dir:1" {
+		t.Errorf("%+v, %v", images[a], diags)
+	}
+	if want := "oci:dir@" + old.Digest.String(); opened.String() != want {
+		t.Errorf("%s was opened, not %s", opened, want)
+	}
+}
+
+// TestLargeIndex holds that what is kept of an index is bounded, and that what it lists
+// twice is read once.
+func TestLargeIndex(t *testing.T) {
+	src := &counted{shelf: newShelf()}
+	find := func(entries ...ocispec.Descriptor) (*spec.BaseImage, hcl.Diagnostics) {
+		t.Helper()
+		src.roots["1"] = src.index(entries...)
+		src.fetched.Store(0)
+		r, err := ref.Parse("oci:dir:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := spec.Address{Kind: spec.KindBase, Name: "b"}
+		resolver := base.Resolver{Open: func(context.Context, ref.Reference) (base.Source, error) { return src, nil }}
+		images, diags := resolver.Resolve(t.Context(), []spec.BaseRequest{{Address: a, Base: &spec.Base{From: r}}})
+		return images[a], diags
+	}
+	one := src.image(plainConfig)
+	if got, diags := find(one, one, one, one); diags.HasErrors() || len(got.Blobs) != 4 || src.fetched.Load() != 3 {
+		t.Errorf("%+v, %v, %d documents were read", got, diags, src.fetched.Load())
+	}
+	var entries []ocispec.Descriptor
+	for i := range 17 {
+		entries = append(entries, src.image(strings.Repeat(" ", imagespec.MaxDocument-i)))
+	}
+	if _, diags := find(entries...); !diags.HasErrors() || !strings.Contains(diags.Error(), "its manifests, indexes and configs have more than") {
+		t.Errorf("%v", diags)
+	}
+}

@@ -147,7 +147,7 @@ func (l *lookups) pinned(b *spec.Base) (from ref.Reference, place string, err er
 	case from.Transport == ref.Registry:
 		from.Image.Digest = d
 	default:
-		from.Digest = d
+		from.Name, from.Digest = "", d // the name may mean another image by now
 	}
 	return from, place, nil
 }
