@@ -78,7 +78,7 @@ func (d *descent) read(p pending) []pending {
 	w, dir := d.w, p.top
 	if p.parent != nil {
 		var err error
-		dir, err = p.parent.open(p.found.Name)
+		dir, err = p.parent.open(w, p.found)
 		if p.parent.left.Add(-1) == 0 {
 			p.parent.close()
 		}
@@ -86,7 +86,6 @@ func (d *descent) read(p pending) []pending {
 			w.opts.Problem(p.rel, Cause(err))
 			return nil
 		}
-		dir.lose(w, p.found)
 	}
 	if w.ctx.Err() != nil {
 		dir.close()

@@ -15,12 +15,11 @@ type directory interface {
 	// names gives the names in it, sorted. They are good until s is used again.
 	names(w *walker, s *scratch) ([]dirent, error)
 	// look sets what stat says of f.Name, which names said is of a type. full is
-	// its path below the root. The loss of a directory may be left to lose.
+	// its path below the root. The loss of a directory may be left to open.
 	look(w *walker, s *scratch, f *Found, kind byte, full string) error
-	// lose sets the loss of the directory, which is f, where look left it.
-	lose(w *walker, f *Found)
-	// open opens a directory in it, and never follows a link.
-	open(name string) (directory, error)
+	// open opens the directory f in it, never following a link, and sets its loss
+	// where look left it.
+	open(w *walker, f *Found) (directory, error)
 	close()
 }
 

@@ -15,10 +15,8 @@ type portable struct{ root *os.Root }
 func (d portable) close() { _ = d.root.Close() }
 
 // lose has nothing to do: look stats directories as well.
-func (d portable) lose(*walker, *Found) {}
-
-func (d portable) open(name string) (directory, error) {
-	sub, err := OpenDir(d.root, name)
+func (d portable) open(_ *walker, f *Found) (directory, error) {
+	sub, err := OpenDir(d.root, f.Name)
 	if err != nil {
 		return nil, err
 	}

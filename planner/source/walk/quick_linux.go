@@ -81,22 +81,19 @@ func openQuick(at int, name string) (*quick, error) {
 	return &quick{fd: fd, stat: statOf(&st), mode: st.Mode}, nil
 }
 
-func (d *quick) open(name string) (directory, error) {
-	sub, err := openQuick(d.fd, name)
+// open counts and uses the stat from when the directory was opened.
+func (d *quick) open(w *walker, f *Found) (directory, error) {
+	sub, err := openQuick(d.fd, f.Name)
 	if err != nil {
 		return nil, err
 	}
 	sub.tracked, sub.device = d.tracked, d.device
+	w.opts.Directories.stated()
+	w.lose(f, lossOf(sub.mode, f.Mode, false))
 	return sub, nil
 }
 
 func (d *quick) close() { _ = unix.Close(d.fd) }
-
-// lose counts the stat from when the directory was opened.
-func (d *quick) lose(w *walker, f *Found) {
-	w.opts.Directories.stated()
-	w.lose(f, lossOf(d.mode, f.Mode, false))
-}
 
 // Retry calls a system call again while signals interrupt it.
 func Retry[T any](call func() (T, error)) (T, error) {
