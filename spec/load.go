@@ -119,8 +119,7 @@ func (l *loading) declare() (diags hcl.Diagnostics, parsed bool) {
 		tokens += count
 		l.p.watch.Progress()
 		diags = append(diags, more...)
-		// The syntax tree goes once its expressions are taken: it is most of the memory.
-		l.p.files[src.Name] = &hcl.File{Body: hcl.EmptyBody(), Bytes: f.Bytes}
+		l.p.files[src.Name] = f
 		if more.HasErrors() {
 			parsed = false
 			continue // what could not be parsed would only be misunderstood

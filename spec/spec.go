@@ -134,7 +134,7 @@ type Spec struct {
 	Sources []Source
 	// Variables are the values of all declared variables, sorted by name.
 	Variables []Variable
-	// Files are the files by name, for the snippets of diagnostics: bytes alone. It is
+	// Files are the parsed files by name, for the snippets of diagnostics. It is
 	// set even when Load reports errors.
 	Files map[string]*hcl.File
 
