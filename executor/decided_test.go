@@ -210,6 +210,40 @@ manifest "b" {
 	}
 }
 
+// A tag that is known after apply is written, also where the object is as it was and had
+// an entry without a ref name before, which it takes the place of.
+func TestUnknownTagOfUnchangedObject(t *testing.T) {
+	w := newWorld(t, map[string]string{"a": "a", "b": "b"})
+	text := `
+layout { path = "out" }
+layer "a" {
+  file "/a" { source = "a" }
+}
+manifest "m" {
+  artifact_type = "a/b"
+  layers        = [layer.a]
+`
+	w.write("layform.hcl", text+"}\n")
+	w.apply()
+	w.write("layform.hcl", text+`  tags = ["v-${substr(layer.b.digest, 7, 12)}"]
+}
+layer "b" {
+  file "/b" { source = "b" }
+}
+`)
+	p := w.agree("an unknown tag", planner.Options{})
+	if len(p.Tags) != 2 || !p.Tags[0].Unknown || p.Tags[0].Action != planner.Create || p.Tags[1].Action != planner.Delete {
+		t.Errorf("planned %+v", p.Tags)
+	}
+	index, err := w.open().Index(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := index.Descriptors(); len(all) != 1 || !strings.HasPrefix(layout.RefName(all[0]), "v-") {
+		t.Errorf("index.json has %v", all)
+	}
+}
+
 // An entry without a ref name that somebody edited or removed is drift, as that of a
 // tag is, and the plan mends it.
 func TestEditedEntryWithoutRefName(t *testing.T) {

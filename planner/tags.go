@@ -52,7 +52,7 @@ func (d *differ) diffTags() error {
 		for _, w := range d.graph.IndexEntries(now.Object) {
 			if w.Ref != "" {
 				wanted[w.Ref] = true
-			} else if now.Known {
+			} else if now.Known && !w.Unknown {
 				untagged[now.Built.Descriptor.Digest] = true
 			}
 			if d.chosen != nil && !d.chosen[s.Key] {
@@ -75,6 +75,9 @@ func (d *differ) diffTag(key string, now Evaluated, w IndexEntry) (TagChange, hc
 	t := TagChange{Ref: w.Ref, Unknown: w.Unknown, Address: w.Address.String(), Action: Create}
 	if now.Known {
 		t.After = now.Built.Descriptor.Digest
+	}
+	if w.Unknown {
+		return t, nil // what has the name now is known once the name is
 	}
 	there := d.entries[layout.NameOf(w.Ref, t.After)]
 	if diag := d.refuseTag(now, w.Ref, t.After, there); diag != nil {
