@@ -99,3 +99,17 @@ func TestResetWarnings(t *testing.T) {
 		t.Errorf("a layer in between: %q", got)
 	}
 }
+
+// TestDifferenceOfXattrs: two forms of a layer that differ in the value of an xattr alone
+// are two forms.
+func TestDifferenceOfXattrs(t *testing.T) {
+	form := func(value string) []source.Entry {
+		return []source.Entry{{Entry: layer.Entry{Path: "d", Type: layer.Directory, Xattrs: map[string]string{"user.a": value}}}}
+	}
+	if at, _, _ := difference(form("1"), form("2")); at != "d" {
+		t.Errorf("the difference is at %q", at)
+	}
+	if at, _, _ := difference(form("1"), form("1")); at != "" {
+		t.Errorf("equal forms differ at %q", at)
+	}
+}

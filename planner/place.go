@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 
@@ -233,7 +234,7 @@ func difference(a, b []source.Entry) (at, one, two string) {
 			return a[i].Path, describe(&a[i]), "not there"
 		case a[i].Path != b[i].Path:
 			return a[i].Path, describe(&a[i]), "at another path, " + quoted(b[i].Path)
-		case describe(&a[i]) != describe(&b[i]) || len(a[i].Xattrs) != len(b[i].Xattrs):
+		case describe(&a[i]) != describe(&b[i]) || !maps.Equal(a[i].Xattrs, b[i].Xattrs):
 			return a[i].Path, describe(&a[i]), describe(&b[i])
 		}
 	}
