@@ -95,8 +95,8 @@ type run struct {
 	index *layout.Index
 
 	mu sync.Mutex
-	// implying lets one step at a time write an implied blob.
-	implying map[digest.Digest]*sync.Mutex
+	// implying are the implied blobs so far.
+	implying map[digest.Digest]*impliedBlob
 	// made are the objects in the layout, by key.
 	made map[string]made
 	// swapped is set once index.json was replaced.
@@ -129,7 +129,7 @@ func (r *run) buildAll(ctx context.Context) error {
 		steps = nil
 	}
 	r.made, r.written = map[string]made{}, map[digest.Digest]bool{}
-	r.implying = map[digest.Digest]*sync.Mutex{}
+	r.implying = map[digest.Digest]*impliedBlob{}
 	r.putBases()
 	changes := map[string]planner.Change{}
 	for _, c := range r.plan.Changes {

@@ -63,22 +63,32 @@ func (r *run) implied(ctx context.Context, u planner.Step) error {
 	return group.Wait()
 }
 
-// impliedLock is held while an implied blob is written: several steps imply the same
-// one, one of them writes it, and the others find it.
-func (r *run) impliedLock(dgst digest.Digest) *sync.Mutex {
+// impliedBlob is a blob that several steps may imply: one of them writes it, and the
+// others wait for that.
+type impliedBlob struct {
+	sync.Mutex
+	// there is set once the blob is in the layout.
+	there bool
+}
+
+// impliedBlob is the one with the digest.
+func (r *run) impliedBlob(dgst digest.Digest) *impliedBlob {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.implying[dgst] == nil {
-		r.implying[dgst] = &sync.Mutex{}
+		r.implying[dgst] = &impliedBlob{}
 	}
 	return r.implying[dgst]
 }
 
 // putImplied brings a blob that a step implies into the layout.
 func (r *run) putImplied(ctx context.Context, u planner.Step, desc ocispec.Descriptor) error {
-	lock := r.impliedLock(desc.Digest)
-	lock.Lock()
-	defer lock.Unlock()
+	blob := r.impliedBlob(desc.Digest)
+	blob.Lock()
+	defer blob.Unlock()
+	if blob.there {
+		return nil
+	}
 	created, err := r.store.PutBlob(ctx, desc, r.announce(u.Key), func(in *layout.Ingest) error {
 		if desc.Data != nil {
 			_, err := in.Write(desc.Data)
@@ -95,6 +105,7 @@ func (r *run) putImplied(ctx context.Context, u planner.Step, desc ocispec.Descr
 		}
 	}
 	r.wrote(desc, created)
+	blob.there = true
 	return nil
 }
 
