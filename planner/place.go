@@ -37,10 +37,32 @@ func (s *stacks) place(ctx context.Context) error {
 		}
 		diags = diags.Extend(more)
 	}
+	for _, step := range s.e.graph.Steps {
+		if l := s.layers[step.Address]; l != nil && l.strays() {
+			diags = diags.Append(l.stray())
+		}
+	}
 	if diags.HasErrors() {
 		return diags
 	}
 	return nil
+}
+
+// strays reports whether symlinks below a layer lead its entries to other paths, and a
+// manifest has nothing below it: it would have them there without the symlinks.
+func (l *stackLayer) strays() bool {
+	return !l.bottom.IsZero() && l.placed != nil &&
+		!slices.EqualFunc(l.seen.Tree.Entries, l.placed.Entries, func(a, b source.Entry) bool { return a.Path == b.Path })
+}
+
+// stray is the diagnostic of a layer that strays.
+func (l *stackLayer) stray() *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Layer with two forms", Subject: l.object.Range.Ptr(),
+		Detail: fmt.Sprintf("In %s a directory of %s is a symlink of the layers below it, which is followed, and in %s nothing lies below it. "+
+			"Write to the path that the symlink leads to, set on_symlink_parent, or write a layer for each, with for_each.",
+			l.by, l.object.Address, l.bottom),
+	}
 }
 
 // placeStack places the trees of one stack, as far up as there is something to place.

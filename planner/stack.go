@@ -41,6 +41,8 @@ type stackLayer struct {
 	// over is set where something lies below, and settled where the layer is as it was
 	// over the same.
 	over, settled bool
+	// bottom is the first manifest that has nothing below the layer; zero for none.
+	bottom spec.Address
 	// placed is the tree on what lies below it, first by the manifest by; unplaced is
 	// set where what lies below is not there to be read.
 	placed   *source.Tree
@@ -82,7 +84,21 @@ func newStacks(e *evaluator, store *layout.Store, chosen map[string]bool) *stack
 		}
 		s.all = append(s.all, k)
 	}
+	s.bottoms()
 	return s
+}
+
+// bottoms finds the layers that also are the lowest of a manifest without a base.
+func (s *stacks) bottoms() {
+	for _, step := range s.e.graph.Steps {
+		m, ok := s.e.graph.objects[step.Address].Body.(*spec.Manifest)
+		if !ok || m.Base != nil || len(m.Layers) == 0 {
+			continue
+		}
+		if l := s.layers[m.Layers[0]]; l != nil && l.bottom.IsZero() {
+			l.bottom = step.Address
+		}
+	}
 }
 
 // observe looks at the sources of all layers of the stacks, and finds those that are
@@ -157,6 +173,9 @@ func (s *stacks) identify() {
 			continue
 		}
 		slices.Sort(l.uses)
+		if !l.bottom.IsZero() {
+			l.uses = append(l.uses, "bottom")
+		}
 		l.below = hashJSON([]any{"below", l.layer.OnSymlinkParent, slices.Compact(l.uses)})
 	}
 }
