@@ -244,6 +244,36 @@ layer "b" {
 	}
 }
 
+// A tag that is known after apply and belongs to no spec is taken over with Adopt alone.
+func TestUnknownTagIsAdopted(t *testing.T) {
+	w := newWorld(t, map[string]string{"a": "a"})
+	text := `
+layout { path = "out" }
+layer "a" {
+  file "/a" { source = "a" }
+}
+manifest "m" {
+  artifact_type = "a/b"
+  layers        = [layer.a]
+  tags          = [layer.a.size > 0 ? "v1" : "v2"]
+}
+`
+	w.write("layform.hcl", text)
+	w.apply()
+	if err := os.RemoveAll(filepath.Join(w.dir, "out/.layform")); err != nil {
+		t.Fatal(err)
+	}
+	w.write("a", "other")
+	var conflict *executor.ConflictError
+	if _, err := w.tryApply(w.plan(planner.Options{})); !errors.As(err, &conflict) || conflict.Ref != "v1" {
+		t.Errorf("without Adopt: %v", err)
+	}
+	w.carryOut(w.plan(planner.Options{Adopt: true}))
+	if p := w.plan(planner.Options{}); !p.Empty() {
+		t.Errorf("then the plan is %v, %v", actions(p), p.Tags)
+	}
+}
+
 // An entry without a ref name that somebody edited or removed is drift, as that of a
 // tag is, and the plan mends it.
 func TestEditedEntryWithoutRefName(t *testing.T) {

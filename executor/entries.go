@@ -101,11 +101,27 @@ func (r *run) named(t planner.TagChange, m made, byRef map[string]planner.TagCha
 		if now.Ref, now.Unknown = w.Ref, false; w.Ref == "" {
 			out = append(out, now)
 		} else if planned.Address != t.Address {
-			now.Before = planned.Before
+			if now.Before = planned.Before; planned.Ref == "" && r.plan.Options.Adopt {
+				now.Before = r.foreign(w.Ref)
+			}
 			out = append(out, now)
 		}
 	}
 	return out
+}
+
+// foreign is the digest of the entry that had a ref name when the plan was made and is
+// not the spec's; empty for none.
+func (r *run) foreign(ref string) digest.Digest {
+	if _, owned := r.stage.Tags[ref]; owned {
+		return ""
+	}
+	for _, e := range r.prior.Entries {
+		if layout.RefName(e) == ref {
+			return e.Digest
+		}
+	}
+	return ""
 }
 
 // hidesEntry reports whether an object's entries of index.json hold a sensitive value.
