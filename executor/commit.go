@@ -48,6 +48,7 @@ func (r *run) commit(ctx context.Context) error {
 // may be about to refer to what was replaced: the next apply sweeps that.
 func (r *run) tidy(ctx context.Context, next *stage.Stage, others []*stage.Stage) error {
 	var blobs []digest.Digest
+	r.result.Kept = r.plan.Kept
 	for _, b := range r.plan.Sweep {
 		blobs = append(blobs, b.Digest)
 	}
@@ -58,8 +59,12 @@ func (r *run) tidy(ctx context.Context, next *stage.Stage, others []*stage.Stage
 		}
 		if now.Digest() != next.After || r.plan.Layout.Index != "" && next.Before != r.plan.Layout.Index {
 			r.result.Unswept = true
-		} else if r.result.Unswept, err = r.sweep(ctx, next, others, blobs); err != nil {
-			return err
+		} else {
+			stopped, err := r.sweep(ctx, next, others, blobs)
+			if err != nil {
+				return err
+			}
+			r.result.Unswept = stopped && r.result.Kept == 0
 		}
 	}
 	return r.forgetMissing(ctx, next)

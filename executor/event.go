@@ -77,6 +77,9 @@ type Result struct {
 	// Unswept is set when another tool wrote index.json during the apply: what was
 	// replaced was not deleted, and the next apply does it.
 	Unswept bool
+	// Kept is the number of blobs that were to be deleted and stay, since a document
+	// of the layout is lost or damaged and may need them. A later apply deletes them.
+	Kept int
 	// Objects are the objects that the plan creates, changes or replaces, in its
 	// order, as the layout has them; none before index.json was swapped.
 	Objects []Object

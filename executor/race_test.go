@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/executor"
@@ -98,6 +99,48 @@ func resolveTag(t *testing.T, w *world, ref string) ocispec.Descriptor {
 		t.Fatalf("%d entries %q", len(found), ref)
 	}
 	return found[0]
+}
+
+// A document of others that is damaged during an apply stops nothing: the sweep is
+// left to a later apply, and the result says so.
+func TestSweepLeavesWhatADamagedDocumentMayNeed(t *testing.T) {
+	w := imageWorld(t)
+	w.apply()
+	dir := filepath.Join(w.dir, "out")
+	theirs := []byte(`{"schemaVersion":2,"config":{"mediaType":"text/plain","digest":"` + string(digest.FromString("c")) + `","size":1},"layers":[]}`)
+	desc := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(theirs), Size: int64(len(theirs))}
+	blob := filepath.Join(dir, "blobs", "sha256", desc.Digest.Encoded())
+	config := filepath.Join(filepath.Dir(blob), digest.FromString("c").Encoded())
+	if err := errors.Join(os.WriteFile(config, []byte("c"), 0o644), os.WriteFile(blob, theirs, 0o644), tagInPlace(dir, desc, "theirs")); err != nil {
+		t.Fatal(err)
+	}
+	w.write("app/run", "another app")
+	done := false
+	fault := func(s layouttest.Step) error {
+		if done || s.Op != layouttest.OpWrite || !strings.Contains(s.Name, "index.json") {
+			return nil
+		}
+		done = true
+		return os.WriteFile(blob, theirs[:40], 0o644)
+	}
+	var result executor.Result
+	if err := applyWith(t.Context(), w.dir, false, layout.Options{Fault: fault}, &result); err != nil {
+		t.Fatal(err)
+	}
+	if !done || result.Unswept || result.Kept != 4 || result.DeletedBlobs > 0 {
+		t.Errorf("damaged: %v, unswept: %v, kept: %d, deleted: %d", done, result.Unswept, result.Kept, result.DeletedBlobs)
+	}
+	if p := w.plan(planner.Options{}); !p.Empty() || p.Recover || p.Kept != 4 || len(p.Warnings) == 0 {
+		t.Errorf("then the plan is %v, recover %v, kept %d, warnings %q", actions(p), p.Recover, p.Kept, p.Warnings)
+	}
+	if err := os.WriteFile(blob, theirs, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if p := w.plan(planner.Options{}); !p.Recover || p.Kept > 0 || len(p.Sweep) != 4 {
+		t.Errorf("once it is mended the plan has recover %v, kept %d, sweep %v", p.Recover, p.Kept, p.Sweep)
+	}
+	w.apply()
+	w.accepted()
 }
 
 // tagInPlace adds a tag as tools do that know nothing of locks.

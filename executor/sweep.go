@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 )
 
@@ -36,7 +37,7 @@ func (r *run) undo(ctx context.Context) error {
 
 // sweep removes those of the blobs that nothing uses after all, and with them what
 // was remembered of them. It reports whether it stopped because another tool wrote
-// index.json meanwhile. The blobs that are gone are not next's any more, with an
+// index.json meanwhile, or kept all since a document was damaged meanwhile. The blobs that are gone are not next's any more, with an
 // error too.
 func (r *run) sweep(ctx context.Context, next *stage.Stage, others []*stage.Stage, blobs []digest.Digest) (stopped bool, err error) {
 	needed := used(next)
@@ -51,6 +52,11 @@ func (r *run) sweep(ctx context.Context, next *stage.Stage, others []*stage.Stag
 		}
 	}
 	swept, err := r.store.Sweep(ctx, blobs, keep)
+	var damaged *layout.BlobError
+	if errors.As(err, &damaged) {
+		r.result.Kept = len(blobs)
+		return true, nil // the next plan warns of it
+	}
 	r.result.DeletedBlobs, r.result.DeletedBytes = len(swept.Blobs), swept.Bytes
 	gone := map[digest.Digest]bool{}
 	for _, dgst := range swept.Blobs {

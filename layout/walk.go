@@ -180,18 +180,37 @@ func (r *Reader) unknownAlgorithm(desc ocispec.Descriptor, place string) error {
 // descriptors over the limits ends the walk with an error without a descriptor.
 func (r *Reader) Reachable(ctx context.Context, roots []ocispec.Descriptor) iter.Seq2[ocispec.Descriptor, error] {
 	return func(yield func(ocispec.Descriptor, error) bool) {
-		r.walk(ctx, roots, func(desc ocispec.Descriptor, _ []ocispec.Descriptor, err error) bool { return yield(desc, err) })
+		r.walk(ctx, roots, func(at Reached, _ []ocispec.Descriptor, err error) bool { return yield(at.Descriptor, err) })
 	}
 }
 
-// walk is Reachable that visits each descriptor with its successors, until visit
+// Reached is a descriptor that a walk has come upon.
+type Reached struct {
+	ocispec.Descriptor
+	// Root is the place, among the roots, of the one that led to it first; IsRoot is
+	// set for that root itself.
+	Root   int
+	IsRoot bool
+}
+
+// ReachableFrom is Reachable that tells for each descriptor which root led to it.
+func (r *Reader) ReachableFrom(ctx context.Context, roots []ocispec.Descriptor) iter.Seq2[Reached, error] {
+	return func(yield func(Reached, error) bool) {
+		r.walk(ctx, roots, func(at Reached, _ []ocispec.Descriptor, err error) bool { return yield(at, err) })
+	}
+}
+
+// walk is ReachableFrom that visits each descriptor with its successors, until visit
 // returns false.
-func (r *Reader) walk(ctx context.Context, roots []ocispec.Descriptor, visit func(desc ocispec.Descriptor, successors []ocispec.Descriptor, err error) bool) {
+func (r *Reader) walk(ctx context.Context, roots []ocispec.Descriptor, visit func(at Reached, successors []ocispec.Descriptor, err error) bool) {
 	w := walker{seen: map[seenAs]bool{}, limit: r.limits.Descriptors}
-	w.add(roots, "")
+	w.next = slices.Grow(w.next, min(len(roots), w.limit))
+	for i, root := range roots {
+		w.add([]ocispec.Descriptor{root}, "", i)
+	}
 	for depth := 1; len(w.next) > 0; depth++ {
 		if depth > r.limits.GraphDepth+1 {
-			visit(ocispec.Descriptor{}, nil, fmt.Errorf("indexes and subjects are nested more than %d deep; the limit is there to stop hostile layouts", r.limits.GraphDepth))
+			visit(Reached{}, nil, fmt.Errorf("indexes and subjects are nested more than %d deep; the limit is there to stop hostile layouts", r.limits.GraphDepth))
 			return
 		}
 		level := w.next
@@ -201,12 +220,12 @@ func (r *Reader) walk(ctx context.Context, roots []ocispec.Descriptor, visit fun
 			if err != nil && l.from != "" {
 				err = cmp.Or(r.unknownAlgorithm(l.desc, "blob "+string(l.from)), err)
 			}
-			if !visit(l.desc, more, err) {
+			if !visit(Reached{l.desc, l.root, l.from == ""}, more, err) {
 				return
 			}
-			w.add(more, l.desc.Digest)
+			w.add(more, l.desc.Digest, l.root)
 			if w.full {
-				visit(ocispec.Descriptor{}, nil, fmt.Errorf("there are more than %d descriptors", w.limit))
+				visit(Reached{}, nil, fmt.Errorf("there are more than %d descriptors", w.limit))
 				return
 			}
 		}
@@ -230,14 +249,16 @@ type seenAs struct {
 	document string
 }
 
-// link is a descriptor, and the blob that it is in; none for roots.
+// link is a descriptor, the blob that it is in, none for roots, and the place of the
+// root that led to it.
 type link struct {
 	desc ocispec.Descriptor
 	from digest.Digest
+	root int
 }
 
-// add adds the descriptors of a document.
-func (w *walker) add(list []ocispec.Descriptor, from digest.Digest) {
+// add adds the descriptors of a document that a root led to.
+func (w *walker) add(list []ocispec.Descriptor, from digest.Digest, root int) {
 	w.next = slices.Grow(w.next, min(len(list), w.limit-len(w.seen)))
 	for _, desc := range list {
 		v := seenAs{digest: desc.Digest}
@@ -251,7 +272,7 @@ func (w *walker) add(list []ocispec.Descriptor, from digest.Digest) {
 			return
 		default:
 			w.seen[v] = true
-			w.next = append(w.next, link{desc, from})
+			w.next = append(w.next, link{desc, from, root})
 		}
 	}
 }
@@ -316,7 +337,8 @@ func (r *Reader) Predecessors(ctx context.Context, desc ocispec.Descriptor) ([]o
 	var found []ocispec.Descriptor
 	var broken error
 	listed := map[digest.Digest]bool{}
-	r.walk(ctx, x.Descriptors(), func(from ocispec.Descriptor, successors []ocispec.Descriptor, err error) bool {
+	r.walk(ctx, x.Descriptors(), func(at Reached, successors []ocispec.Descriptor, err error) bool {
+		from := at.Descriptor
 		if err != nil && !errors.Is(err, errdef.ErrNotFound) && !errors.Is(err, ErrOdd) {
 			broken = err
 			return false

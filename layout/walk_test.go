@@ -287,3 +287,31 @@ func TestSweepBesideBrokenJSON(t *testing.T) {
 		}
 	}
 }
+
+// A walk tells which root led to what, the first where several do.
+func TestReachableFrom(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{NoSync: true})
+	a, b := putImage(t, s, "a", ""), putImage(t, s, "b", "")
+	roots := []ocispec.Descriptor{a.manifest, b.manifest, a.config}
+	got, top := map[digest.Digest]int{}, 0
+	for at, err := range s.ReachableFrom(t.Context(), roots) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at.IsRoot {
+			top++
+		}
+		got[at.Digest] = at.Root
+	}
+	want := map[digest.Digest]int{}
+	for _, d := range b.digests() {
+		want[d] = 1
+	}
+	for _, d := range a.digests() {
+		want[d] = 0
+	}
+	want[a.config.Digest] = 2
+	if diff := cmp.Diff(want, got); diff != "" || top != len(roots) {
+		t.Errorf("%d roots; %s", top, diff)
+	}
+}

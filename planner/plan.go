@@ -34,6 +34,9 @@ type Plan struct {
 	// Sweep are the blobs that go once index.json has its new entries, sorted by
 	// digest. Apply deletes no other, and none that turns out to be in use.
 	Sweep []SweptBlob `json:"sweep,omitempty"`
+	// Kept is the number of blobs that would go as well, but stay: a document of the
+	// layout is lost or damaged, and may need them. A later plan sweeps them.
+	Kept int `json:"kept,omitempty"`
 	// Drift is what somebody else changed in the layout since the last apply.
 	Drift []Drift `json:"drift,omitempty"`
 	// Outputs are the output values.

@@ -88,6 +88,9 @@ type Prior struct {
 	// Held are the blobs that stay when the spec goes: what index.json reaches
 	// from entries that are not the spec's, and what other specs own.
 	Held map[digest.Digest]bool
+	// Unclear is set when a document that index.json reaches is lost or damaged: the
+	// blobs that it needs are not known, so that none may be swept.
+	Unclear bool
 	// Owned are the blobs in the layout that the spec put there, with their sizes,
 	// those of an interrupted apply included.
 	Owned map[digest.Digest]int64
@@ -201,26 +204,6 @@ func (p *Prior) readLayout(ctx context.Context, name, from string, store *layout
 		for _, blob := range other.Blobs {
 			p.Held[blob] = true
 		}
-	}
-	return nil
-}
-
-// readHeld marks all that entries of others reach.
-func (p *Prior) readHeld(ctx context.Context, store *layout.Store) error {
-	var foreign []ocispec.Descriptor
-	owned := ownedBy(p.Stage)
-	for _, d := range p.Entries {
-		if !owned.has(d) {
-			foreign = append(foreign, d)
-		}
-	}
-	for d, err := range store.Reachable(ctx, foreign) {
-		// A layout may leave out blobs that it refers to, and an odd document of
-		// others holds all that it could mean.
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, layout.ErrOdd) {
-			return err
-		}
-		p.Held[d.Digest] = true
 	}
 	return nil
 }

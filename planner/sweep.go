@@ -24,7 +24,7 @@ type SweptBlob struct {
 // sweep plans the deletion of the blobs that the spec owns and that nothing needs any
 // more: no object that it has afterwards, no entry of index.json that stays, and
 // nobody else. What an earlier apply left to be swept is swept even where nothing
-// else changes.
+// else changes. While the prior is unclear all of it stays, owned as it is.
 func (d *differ) sweep() {
 	kept, staged, empty := d.needed(), map[digest.Digest]bool{}, d.plan.Empty()
 	for _, o := range d.prior.Stage.Objects {
@@ -34,6 +34,10 @@ func (d *differ) sweep() {
 	}
 	for _, dgst := range slices.Sorted(maps.Keys(d.prior.Owned)) {
 		if kept[dgst] || d.prior.Held[dgst] {
+			continue
+		}
+		if d.prior.Unclear {
+			d.plan.Kept++
 			continue
 		}
 		d.plan.Sweep = append(d.plan.Sweep, SweptBlob{Digest: dgst, Size: d.prior.Owned[dgst]})
@@ -132,14 +136,17 @@ func (p *Prior) readOwned(ctx context.Context, store *layout.Store, opts Options
 // objects where targets leave some of these as they are, now or in an earlier apply.
 func (p *Prior) readReached(ctx context.Context, store *layout.Store) error {
 	owned := ownedBy(p.Stage)
-	for _, e := range p.Entries {
+	for i, e := range p.Entries {
 		if !owned.has(e) || p.Reached[e.Digest] != nil {
 			continue
 		}
 		for desc, err := range store.Reachable(ctx, []ocispec.Descriptor{e}) {
-			// As in readHeld.
-			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, layout.ErrOdd) {
-				return err
+			// As in readHeld; but what is missing of ours is built again.
+			if err != nil && !leadsSomewhere(err) && !errors.Is(err, fs.ErrNotExist) {
+				if !damaged(err) {
+					return err
+				}
+				p.warnUnclear(store, i, err)
 			}
 			p.Reached[e.Digest] = append(p.Reached[e.Digest], desc.Digest)
 		}

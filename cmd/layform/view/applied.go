@@ -26,6 +26,12 @@ func DoneReport(d *Done, destroy bool) *Report {
 			Words("Another tool wrote index.json meanwhile: what was replaced stays until the next apply."),
 		}}})
 	}
+	if d.KeptBlobs > 0 {
+		r.add(Section{Kind: KindNotes, Closing: []Text{{
+			Words("Kept "), Count(d.KeptBlobs, "blob"),
+			Words(" that would go: a document of the layout is lost or damaged and may need them. An apply deletes them once it is mended."),
+		}}})
+	}
 	if !destroy {
 		r.add(valueSection(d.Outputs, Text{Words("Outputs:")}))
 	}

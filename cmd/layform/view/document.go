@@ -117,8 +117,11 @@ type Done struct {
 	Archive *executor.Archive `json:"archive,omitempty"`
 	// Unswept is set when another tool wrote index.json meanwhile, so that the blobs
 	// that nothing refers to any more stay until the next apply.
-	Unswept bool               `json:"unswept,omitempty"`
-	Layers  executor.LayerWork `json:"layers"`
+	Unswept bool `json:"unswept,omitempty"`
+	// KeptBlobs are the blobs that were to be deleted and stay, since a document of
+	// the layout is lost or damaged and may need them.
+	KeptBlobs int                `json:"kept_blobs,omitempty"`
+	Layers    executor.LayerWork `json:"layers"`
 	// Objects are the objects that were created, changed or replaced, in the order
 	// of the plan; none before index.json was written.
 	Objects []Built  `json:"objects"`
@@ -145,7 +148,7 @@ func NewDone(r *executor.Result) *Done {
 		Added: r.Add, Changed: r.Change, Destroyed: r.Destroy,
 		WrittenBlobs: r.WrittenBlobs, WrittenBytes: r.WrittenBytes,
 		DeletedBlobs: r.DeletedBlobs, DeletedBytes: r.DeletedBytes,
-		Archive: r.Archive, Unswept: r.Unswept, Layers: r.Layers,
+		Archive: r.Archive, Unswept: r.Unswept, KeptBlobs: r.Kept, Layers: r.Layers,
 	}
 	for _, o := range r.Objects {
 		a.Objects = append(a.Objects, Built{

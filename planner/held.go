@@ -1,0 +1,68 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout"
+)
+
+// namedUnclear is how many lost or damaged documents a plan warns of one by one.
+const namedUnclear = 10
+
+// readHeld marks all that entries of others reach. A document of theirs that is lost
+// or damaged is a warning, and makes the plan unclear.
+func (p *Prior) readHeld(ctx context.Context, store *layout.Store) error {
+	var foreign []ocispec.Descriptor
+	var places []int
+	owned := ownedBy(p.Stage)
+	for i, d := range p.Entries {
+		if !owned.has(d) {
+			foreign, places = append(foreign, d), append(places, i)
+		}
+	}
+	unclear := 0
+	for at, err := range store.ReachableFrom(ctx, foreign) {
+		if err != nil && !leadsSomewhere(err) && (at.IsRoot || !errors.Is(err, fs.ErrNotExist)) {
+			if !damaged(err) {
+				return err
+			}
+			if unclear++; unclear <= namedUnclear {
+				p.warnUnclear(store, places[at.Root], err)
+			}
+		}
+		p.Held[at.Digest] = true
+	}
+	if unclear > namedUnclear {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%d more documents that index.json leads to are lost or damaged: layform layout validate %s lists them", unclear-namedUnclear, store.Dir()))
+	}
+	return nil
+}
+
+// leadsSomewhere reports whether a walk has found all that a document could mean,
+// although it is odd.
+func leadsSomewhere(err error) bool { return errors.Is(err, layout.ErrOdd) }
+
+// damaged reports whether err says that a document is lost, damaged or cannot be read,
+// and not that the walk had to end.
+func damaged(err error) bool {
+	var blob *layout.BlobError
+	return errors.As(err, &blob)
+}
+
+// warnUnclear warns of a document that is lost or damaged, by the entry of index.json
+// that leads to it.
+func (p *Prior) warnUnclear(store *layout.Store, entry int, err error) {
+	p.Unclear = true
+	place := fmt.Sprintf("manifests[%d] of index.json", entry)
+	if ref := layout.RefName(p.Entries[entry]); ref != "" {
+		place += fmt.Sprintf(" (%q)", ref)
+	}
+	p.Warnings = append(p.Warnings, fmt.Sprintf(
+		"%s: %v; which blobs it needs cannot be told, so that no blob is deleted until it is put back or its entry removed: see layform layout validate %s",
+		place, err, store.Dir()))
+}
