@@ -151,16 +151,19 @@ layer "by_env" {
     uid     = base.alpine.config.user
   }
 }
+layer "beside" {
+  file "/y" { content = "y" }
+}
 manifest "other" {
   artifact_type = "a/b"
-  layers        = values(layer.by_env)
+  layers        = concat(values(layer.by_env), [layer.beside])
   tags          = [base.alpine.digest]
   subject       = base.alpine
 }
 `
 	for _, check := range []bool{true, false} {
 		sp, diags := spec.Load(t.TempDir(), spec.LoadOptions{Sources: []spec.Source{{Name: "layform.hcl", Text: text}}, CheckOnly: check})
-		if diags.HasErrors() {
+		if diags.HasErrors() || strings.Contains(texts(diags), "Nothing uses") {
 			t.Errorf("checking only is %v: %v", check, diags)
 		}
 		if _, resolved := sp.Bases(); resolved {

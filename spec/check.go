@@ -253,13 +253,15 @@ func (c *checker) settleAddresses() {
 		return most
 	}
 	for _, addr := range c.order {
-		if addr.Kind == KindBase {
-			c.unusedBase(addr, needed[addr])
-			continue
-		}
-		if needed[addr] {
+		switch {
+		case addr.Kind != KindBase && needed[addr]:
 			c.p.addresses = append(c.p.addresses, addr)
 			measure(addr)
+			continue
+		case !c.p.resolved: // what a list is made of may depend on a base
+			continue
+		case addr.Kind == KindBase:
+			c.unusedBase(addr, needed[addr])
 			continue
 		}
 		c.warn(c.objects[addr].object.Range, "Unused "+string(addr.Kind), "Nothing uses %s, so it is not built. List it in a manifest, or remove it.", addr)
