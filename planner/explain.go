@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
@@ -22,14 +25,16 @@ func (d *differ) explain(change *Change, s Step, was stage.Object, staged bool, 
 		change.Reasons = []Reason{{Kind: ReasonNew, Text: "the layout does not hold it yet"}}
 		change.Fields = diffFields(stage.Object{}, o.Fields, d.prior.Stage.Seal)
 		change.Files = diffFiles(nil, entries)
-		d.implied(change, s, staged)
+		d.implied(change, s, nil)
 		return
 	}
 	if drift, ok := blobDrift(s.Key, was.Descriptor.Digest, d.prior.Blobs[was.Descriptor.Digest]); ok {
 		d.plan.Drift = append(d.plan.Drift, drift)
 		change.add(ReasonDrift, "", driftText(drift.Kind))
 	}
-	d.implied(change, s, staged)
+	d.implied(change, s, func(blob digest.Digest) bool {
+		return was.Fingerprint == now.Fingerprint || slices.ContainsFunc(was.Implied, func(i ocispec.Descriptor) bool { return i.Digest == blob })
+	})
 	if change.Fields = diffFields(was, o.Fields, d.prior.Stage.Seal); len(change.Fields) > 0 {
 		change.add(ReasonFields, "", countOf(len(change.Fields), "value")+" changed")
 	}

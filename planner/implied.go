@@ -51,15 +51,16 @@ func (g *Graph) impliedBy(o spec.Object) []ocispec.Descriptor {
 }
 
 // implied compares the implied blobs of a step with those in the layout: what is
-// not intact is written, and is drift where an earlier apply put it there.
-func (d *differ) implied(change *Change, s Step, staged bool) {
+// not intact is written, and is drift where an earlier apply put it there, as had
+// reports; nil for a step that none carried out.
+func (d *differ) implied(change *Change, s Step, had func(digest.Digest) bool) {
 	for _, desc := range s.Implied {
 		state := d.prior.Blobs[desc.Digest]
 		if state == layout.Intact {
 			continue
 		}
 		change.Implied = append(change.Implied, desc.Digest)
-		if !staged {
+		if had == nil || !had(desc.Digest) {
 			continue
 		}
 		if drift, ok := blobDrift(s.Key, desc.Digest, state); ok {
