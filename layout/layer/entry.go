@@ -1,10 +1,6 @@
 package layer
 
-import (
-	"time"
-
-	"github.com/opencontainers/go-digest"
-)
+import "github.com/opencontainers/go-digest"
 
 // Type is the type of a layer entry, named after its tar type flag.
 type Type string
@@ -45,9 +41,6 @@ type Entry struct {
 	// all else, and for an entry that is in no tar yet.
 	Offset int64 `json:"offset,omitempty"`
 }
-
-// Time is the entry's modification time, in UTC.
-func (e Entry) Time() time.Time { return time.Unix(e.Mtime, 0).UTC() }
 
 // TOC is the table of contents of one layer blob: its entries, and the chunks
 // that its bytes are made of.

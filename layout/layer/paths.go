@@ -44,12 +44,6 @@ func (p Paths[V]) Set(name string, v V) {
 	p.table.values[p.table.reserve(maphash.String(p.seed, name))] = v
 }
 
-// Has reports whether a path was added.
-func (p Paths[V]) Has(name string) bool {
-	_, ok := p.table.get(maphash.String(p.seed, name))
-	return ok
-}
-
 // Above gives the first directory on the way to a path, the path itself left out,
 // that was added with a value for which match is true. It reads the path once,
 // however many directories that are.

@@ -177,9 +177,6 @@ func Open(name string, opts Options) (*Repository, error) {
 // Name is the repository's name with its host, HOST/REPOSITORY.
 func (r *Repository) Name() string { return r.host + "/" + r.name }
 
-// Sibling is another repository of the same registry, over the same connections.
-func (r *Repository) Sibling(name string) (*Repository, error) { return r.Client.Repository(name) }
-
 // registryOrigin is the origin of the registry at host.
 func registryOrigin(host string, opts Options) (origin, error) {
 	u := &url.URL{Scheme: "https", Host: host}

@@ -83,9 +83,6 @@ type Difference struct {
 	Missing, Unused []string
 }
 
-// Empty reports whether the file fits.
-func (d Difference) Empty() bool { return len(d.Missing) == 0 && len(d.Unused) == 0 }
-
 // Compare compares the pins of bases with the references that a spec needs pinned.
 func (f *File) Compare(references []string) Difference {
 	need := map[string]bool{}

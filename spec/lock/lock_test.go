@@ -126,9 +126,6 @@ func TestCompare(t *testing.T) {
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Error(diff)
 	}
-	if d.Empty() || !(&File{}).Compare(nil).Empty() {
-		t.Error("Empty")
-	}
 }
 
 // TestBots runs the expressions that README gives to Renovate: reference, tag and digest of

@@ -118,9 +118,6 @@ type Block struct {
 	hcl  *hcl.BodySchema
 }
 
-// Root lists the blocks of a spec file.
-func Root() []*Block { return root }
-
 // Named is the block of that type in a spec file; nil where there is none.
 func Named(name string) *Block {
 	for _, b := range root {
