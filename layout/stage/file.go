@@ -21,7 +21,8 @@ import (
 // that is read.
 const Version = 1
 
-// limit is the longest staging state or journal that is read.
+// limit is the longest staging state or journal that is read, and the longest staging
+// state that is written.
 const limit = 64 << 20
 
 // ErrCorrupt is in the tree of errors about files that are damaged.
@@ -280,7 +281,7 @@ func union(a, b []digest.Digest) []digest.Digest {
 }
 
 // Save writes the staging state, atomically and durably, and adds one to its
-// serial. Where it keeps anything of a sensitive value, the file is readable by
+// serial; one that is too large to be read again is a *FileError. Where it keeps anything of a sensitive value, the file is readable by
 // its owner alone. The caller holds the lock of the layout.
 func Save(ctx context.Context, store *layout.Store, st *Stage) error {
 	if err := ctx.Err(); err != nil {
@@ -303,6 +304,9 @@ func Save(ctx context.Context, store *layout.Store, st *Stage) error {
 	if err != nil {
 		return err
 	}
+	if err := checkSize(fullPath(store, stateFile(st.Spec, ".json")), &next, len(data)); err != nil {
+		return err
+	}
 	save := store.SaveState
 	if next.Salt != "" {
 		save = store.SaveSecret
@@ -312,6 +316,22 @@ func Save(ctx context.Context, store *layout.Store, st *Stage) error {
 	}
 	st.Version, st.Serial = next.Version, next.Serial
 	return nil
+}
+
+// checkSize refuses a staging state that would be too large to be read again.
+func checkSize(file string, st *Stage, size int) error {
+	if size <= limit {
+		return nil
+	}
+	objects := fmt.Sprintf("its %d objects", len(st.Objects))
+	if st.Was != nil {
+		objects += fmt.Sprintf(" and the %d of before", len(st.Was.Objects))
+	}
+	return &FileError{
+		Path:    file,
+		Problem: fmt.Sprintf("the staging state would have %d bytes with %s, and at most %d are read; it was not written", size, objects, limit),
+		Advice:  "divide the objects among several specs with names of their own: layform { name = \"...\" }",
+	}
 }
 
 // Remove deletes the staging state and the journal of the spec name; it is no

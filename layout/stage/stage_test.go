@@ -4,6 +4,7 @@ package stage_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -402,5 +403,42 @@ func TestStateWithoutSalt(t *testing.T) {
 	}
 	if old.Salt != "" || old.Outputs["o"].Value != `"sha256:2"` || now.Salted() != now {
 		t.Error("the state itself changed, or was salted twice")
+	}
+}
+
+// A staging state that could not be read again is not written, and what is there
+// stays: whether it is too large by itself or together with the state before a swap.
+func TestSaveRefusesWhatCannotBeRead(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "l"))
+	large := func(n, bytes int) map[string]stage.Object {
+		objects := map[string]stage.Object{}
+		for i := range n {
+			objects[fmt.Sprintf("layer.x%d", i)] = stage.Object{
+				Descriptor: ocispec.Descriptor{Digest: digest.FromString("x")}, Fields: map[string]string{"f": strings.Repeat("a", bytes)},
+			}
+		}
+		return objects
+	}
+	st := &stage.Stage{Spec: "web", State: stage.Done, Objects: large(2, 20<<20)}
+	save(t, s, st)
+	kept, dgst, err := stage.Load(t.Context(), s, "web")
+	if err != nil || len(kept.Objects) != 2 {
+		t.Fatal(err)
+	}
+	for name, next := range map[string]*stage.Stage{
+		"4 objects":                     {Spec: "web", Serial: st.Serial, State: stage.Done, Objects: large(4, 16<<20)},
+		"2 objects and the 2 of before": {Spec: "web", Serial: st.Serial, State: stage.Pending, Objects: large(2, 13<<20), Was: kept},
+	} {
+		err := stage.Save(t.Context(), s, next)
+		var refused *stage.FileError
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "with its "+name+",") || !strings.Contains(err.Error(), "67108864") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if next.Serial != st.Serial {
+			t.Errorf("%s: the serial is %d, was %d", name, next.Serial, st.Serial)
+		}
+		if _, is, err := stage.Load(t.Context(), s, "web"); err != nil || is != dgst {
+			t.Errorf("%s: the state before is not there any more: %v", name, err)
+		}
 	}
 }
