@@ -42,11 +42,13 @@ func Layout(ctx context.Context, store *layout.Store, opts Options) ([]Mended, e
 	for _, dgst := range opts.Owned {
 		files.owned[dgst] = true
 	}
-	// A staging state that cannot be read makes nothing ours; it is reported below.
-	if held, err := stage.Holds(ctx, store); err == nil {
-		for _, dgst := range held.Blobs {
-			files.owned[dgst] = true
-		}
+	// A staging state that cannot be read makes nothing ours; it is reported below, and
+	// a damaged one, which may be as large as any, is not read again for that.
+	held, err := stage.Holds(ctx, store)
+	var damaged *stage.FileError
+	errors.As(err, &damaged)
+	for _, dgst := range held.Blobs {
+		files.owned[dgst] = true
 	}
 	if err := files.run(ctx); err != nil {
 		return rep.lines, raw.Explain(err)
@@ -59,7 +61,7 @@ func Layout(ctx context.Context, store *layout.Store, opts Options) ([]Mended, e
 	for _, dgst := range files.gone {
 		delete(there, dgst)
 	}
-	states := &stateRepair{report: rep, store: store, there: there, newIndex: files.newIndex}
+	states := &stateRepair{report: rep, store: store, there: there, damaged: damaged, newIndex: files.newIndex}
 	return rep.lines, states.run(ctx)
 }
 

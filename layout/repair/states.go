@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -22,6 +23,9 @@ type stateRepair struct {
 	store *layout.Store
 	// there are the blobs of the layout.
 	there map[digest.Digest]bool
+	// damaged is the error about a damaged staging state that was met before; nil for
+	// none.
+	damaged *stage.FileError
 	// newIndex is set when index.json was written anew, or a dry run takes it for that.
 	newIndex bool
 }
@@ -51,6 +55,10 @@ func (r *stateRepair) stages(ctx context.Context) error {
 
 func (r *stateRepair) stage(ctx context.Context, name string) error {
 	file := layout.PrivateDir + "/" + stage.File(name)
+	if bad := r.damaged; bad != nil && bad.Path == path.Join(r.store.Dir(), file) {
+		r.left(file, bad.Problem, bad.Advice)
+		return nil
+	}
 	was, dgst, err := stage.Read(r.store, name)
 	var bad *stage.FileError
 	if errors.As(err, &bad) {

@@ -23,7 +23,7 @@ type Held struct {
 
 // Holds gathers the content that the staging states and journals of all specs own, on
 // both sides of a swap that has not been confirmed. A staging state that cannot be read
-// is an error: what it holds is not known. Whoever deletes by the answer holds the lock
+// is an error, that of Read: what it holds is not known. Whoever deletes by the answer holds the lock
 // of the layout.
 func Holds(ctx context.Context, store *layout.Store) (Held, error) {
 	names, err := Names(store)
