@@ -236,7 +236,7 @@ func (d *differ) after(s Step, now Evaluated) (*State, []source.Entry) {
 	if seen == nil {
 		return out, nil
 	}
-	out.MediaType, out.Form = LayerType(l, seen), formOf(l, seen)
+	out.MediaType, out.Form, out.Unplaced = LayerType(l, seen), formOf(l, seen), d.prior.Unplaced[s.Address]
 	switch {
 	case seen.Tree == nil:
 		out.Content = seen.File.Size

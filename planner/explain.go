@@ -66,6 +66,9 @@ func (d *differ) explainLayer(change *Change, was stage.Object, now Evaluated, e
 	if version, _, _ := strings.Cut(was.Encoding, " "); version != "" && version != layer.Encoding {
 		change.add(ReasonEncoding, "", fmt.Sprintf("layers are encoded by %s now, not by %s", layer.Encoding, version))
 	}
+	if d.prior.Unplaced[now.Object.Address] && now.Raw != "" && now.Raw == was.Raw {
+		return // the earlier files were placed: they would differ in that alone
+	}
 	layer, _ := now.Object.Body.(*spec.Layer)
 	if layer == nil || len(layer.Tree) == 0 {
 		change.add(ReasonFiles, "", fileOf(layer)+" changed")

@@ -202,6 +202,9 @@ type State struct {
 	FileBytes int64 `json:"file_bytes,omitempty"`
 	// Entries is the number of entries of a layer's tree.
 	Entries int `json:"entries,omitempty"`
+	// Unplaced is set on a layer whose base has layers that only apply reads: where
+	// its entries come to lie, and what mode and owner their parents have, is known then.
+	Unplaced bool `json:"unplaced,omitempty"`
 	// Fields are the values that the object is made of.
 	Fields []spec.Field `json:"fields,omitempty"`
 	// Inherited are the values that a config takes over from its base.

@@ -16,6 +16,8 @@ const (
 	afterApply = "(known after apply)"
 	withheld   = "(sensitive)"
 	notSet     = "(not set)"
+	// unplaced says why the paths of a layer are not final: its base is read in apply.
+	unplaced = afterApply + " for links in the layers of its base may move them, and parents take over mode and owner"
 	// maxReasons is the number of reasons that a change shows.
 	maxReasons = 5
 )
@@ -267,6 +269,9 @@ func factSection(c planner.Change) Section {
 	s := Section{Kind: KindFacts}
 	add := func(name string, d Delta, notes ...Text) {
 		s.Rows = append(s.Rows, Row{Cells: []Text{{Words(name)}}, Deltas: []Delta{d}, Notes: notes})
+	}
+	if c.After != nil && c.After.Unplaced {
+		add("paths", Delta{After: Text{Words(unplaced)}})
 	}
 	if c.After != nil && c.After.Content > 0 && (c.Before == nil || c.Before.Content != c.After.Content) {
 		d := Delta{After: contentText(c.After)}
