@@ -24,6 +24,7 @@ func (r *run) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.prior.Entries = nil // may be as large as index.json, and nobody asks for them again
 	next, err := r.nextStage(entries)
 	if err != nil {
 		return err
@@ -96,10 +97,12 @@ const swapAttempts = 10
 // again with what another writer has made of it meanwhile.
 func (r *run) swap(ctx context.Context, next *stage.Stage, others []*stage.Stage, entries []entry) error {
 	for attempt := 1; ; attempt++ {
-		if err := r.edit(r.index, others, entries); err != nil {
+		x := r.index
+		r.index = nil // it is used up, and may be large
+		if err := r.edit(x, others, entries); err != nil {
 			return err
 		}
-		prepared, err := r.store.PrepareSwap(r.index)
+		prepared, err := r.store.PrepareSwap(x)
 		if err != nil {
 			return err
 		}

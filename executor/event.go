@@ -22,7 +22,8 @@ type Options struct {
 	// Planned is the result that the plan is part of, made a moment ago: what it has
 	// evaluated and seen is not evaluated and looked at again. Without it the plan is
 	// a saved one: it is derived again from what it records before anything is
-	// written, and refused where it differs.
+	// written, and refused where it differs. Apply uses it up: once all is built, the
+	// Entries of its Prior are let go.
 	Planned *planner.Result
 	// Digests remembers the digests of files, nil for no memory.
 	Digests source.Digester

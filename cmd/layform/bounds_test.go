@@ -191,11 +191,12 @@ func hostileInputs() map[string]hostileInput {
 		}},
 		"a long heredoc": {reads: "spec", make: spec("output \"x\" {\n  value = <<E\n" + strings.Repeat("a\n", 400_000) + "E\n}\n"), says: "at most"},
 		// Honest specs have as many tokens in a file: one of ten thousand layers does.
-		"a spec of many values":    {make: spec("locals {\n  x = [" + strings.Repeat("0,", 124_000) + "]\n}\n"), most: 176, args: []string{"fmt --check", "validate", "plan"}},
-		"a spec of many names":     {make: manyNames(80_000), most: 224, args: []string{"fmt --check", "validate", "plan"}},
-		"a spec of too many names": {make: manyNames(90_000), says: "at most", args: []string{"fmt --check", "validate", "plan"}},
-		"index.json at its limit":  {reads: "layout", make: fullIndex},
-		"a layer of 400,000 files": {reads: "layout", make: manyFiles(400_000)},
+		"a spec of many values":              {make: spec("locals {\n  x = [" + strings.Repeat("0,", 124_000) + "]\n}\n"), most: 176, args: []string{"fmt --check", "validate", "plan"}},
+		"a spec of many names":               {make: manyNames(80_000), most: 224, args: []string{"fmt --check", "validate", "plan"}},
+		"a spec of too many names":           {make: manyNames(90_000), says: "at most", args: []string{"fmt --check", "validate", "plan"}},
+		"index.json at its limit":            {reads: "layout", make: fullIndex},
+		"a write to index.json at its limit": {reads: "layout", make: changedBesideFullIndex, most: 152, args: []string{"apply --auto-approve", "destroy --auto-approve"}},
+		"a layer of 400,000 files":           {reads: "layout", make: manyFiles(400_000)},
 		"a layer of too many files": {make: manyFiles(1_500_000), says: "too many files to list", args: []string{
 			"layout ls dist:latest", "layout ls --json dist:latest", "layout cat dist:latest /a",
 		}},
@@ -251,6 +252,24 @@ func fullIndex(t *testing.T, dir string) {
 	}
 	b.Write(old[at:])
 	writeText(t, name, b.String())
+}
+
+// changedBesideFullIndex is fullIndex with entries that lead nowhere, so that what is
+// replaced is swept, and a spec that replaces its image.
+func changedBesideFullIndex(t *testing.T, dir string) {
+	fullIndex(t, dir)
+	name := filepath.Join(dir, "dist", "index.json")
+	full, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, others, _ := strings.Cut(string(full), `,{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"`+digest.FromString("0").String())
+	if others == "" {
+		t.Fatal("index.json has no entries of others")
+	}
+	full = []byte(own + strings.ReplaceAll(string(full[len(own):]), "application/vnd.oci.image.manifest.v1+json", "text/plain"))
+	writeText(t, name, string(full))
+	writeText(t, filepath.Join(dir, "layform.hcl"), strings.Replace(hostileSpec, `"x"`, `"y"`, 1))
 }
 
 // withLayer puts an image with one gzip layer into the place of the tag latest.
