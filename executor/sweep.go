@@ -37,8 +37,8 @@ func (r *run) undo(ctx context.Context) error {
 
 // sweep removes those of the blobs that nothing uses after all, and with them what
 // was remembered of them. It reports whether it stopped because another tool wrote
-// index.json meanwhile, or kept all since a document was damaged meanwhile. The blobs that are gone are not next's any more, with an
-// error too.
+// index.json meanwhile, or kept all since a document was damaged meanwhile. The blobs
+// that are gone are not next's any more, with an error too.
 func (r *run) sweep(ctx context.Context, next *stage.Stage, others []*stage.Stage, blobs []digest.Digest) (stopped bool, err error) {
 	needed := used(next)
 	blobs = slices.DeleteFunc(slices.Clone(blobs), func(b digest.Digest) bool { return needed[b] })
@@ -52,8 +52,7 @@ func (r *run) sweep(ctx context.Context, next *stage.Stage, others []*stage.Stag
 		}
 	}
 	swept, err := r.store.Sweep(ctx, blobs, keep)
-	var damaged *layout.BlobError
-	if errors.As(err, &damaged) {
+	if layout.IsDamaged(err) {
 		r.result.Kept = len(blobs)
 		return true, nil // the next plan warns of it
 	}

@@ -70,6 +70,9 @@ type BlobError struct {
 	Problem string
 	// Err is the cause; it may be nil.
 	Err error
+	// Unread is set when reading failed, so that nothing is known of the blob: it may
+	// be whole.
+	Unread bool
 }
 
 // Error names the blob and the problem.
@@ -81,6 +84,13 @@ func (e *BlobError) Unwrap() error { return e.Err }
 // Is makes a missing blob known to oras-go.
 func (e *BlobError) Is(target error) bool {
 	return target == errdef.ErrNotFound && errors.Is(e.Err, fs.ErrNotExist)
+}
+
+// IsDamaged reports whether an error says that a blob is missing, damaged or not what
+// was expected, and not that it could not be read or that the work had to end.
+func IsDamaged(err error) bool {
+	var blob *BlobError
+	return errors.As(err, &blob) && !blob.Unread
 }
 
 // blobPath is the file of a blob. Only digests of known algorithms and exact
@@ -125,7 +135,7 @@ func blobError(dgst digest.Digest, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &BlobError{Digest: dgst, Problem: "is missing", Err: err}
 	}
-	return &BlobError{Digest: dgst, Problem: "cannot be read: " + err.Error(), Err: err}
+	return &BlobError{Digest: dgst, Problem: "cannot be read: " + err.Error(), Err: err, Unread: !errors.Is(err, ErrNotPlain)}
 }
 
 // Fetch opens the blob of desc. Whoever reads it to the end gets either io.EOF

@@ -28,7 +28,7 @@ func (p *Prior) readHeld(ctx context.Context, store *layout.Store) error {
 	unclear := 0
 	for at, err := range store.ReachableFrom(ctx, foreign) {
 		if err != nil && !leadsSomewhere(err) && (at.IsRoot || !errors.Is(err, fs.ErrNotExist)) {
-			if !damaged(err) {
+			if !layout.IsDamaged(err) {
 				return err
 			}
 			if unclear++; unclear <= namedUnclear {
@@ -46,13 +46,6 @@ func (p *Prior) readHeld(ctx context.Context, store *layout.Store) error {
 // leadsSomewhere reports whether a walk has found all that a document could mean,
 // although it is odd.
 func leadsSomewhere(err error) bool { return errors.Is(err, layout.ErrOdd) }
-
-// damaged reports whether err says that a document is lost, damaged or cannot be read,
-// and not that the walk had to end.
-func damaged(err error) bool {
-	var blob *layout.BlobError
-	return errors.As(err, &blob)
-}
 
 // warnUnclear warns of a document that is lost or damaged, by the entry of index.json
 // that leads to it.

@@ -143,7 +143,7 @@ func (p *Prior) readReached(ctx context.Context, store *layout.Store) error {
 		for desc, err := range store.Reachable(ctx, []ocispec.Descriptor{e}) {
 			// As in readHeld; but what is missing of ours is built again.
 			if err != nil && !leadsSomewhere(err) && !errors.Is(err, fs.ErrNotExist) {
-				if !damaged(err) {
+				if !layout.IsDamaged(err) {
 					return err
 				}
 				p.warnUnclear(store, i, err)
