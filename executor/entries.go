@@ -142,13 +142,19 @@ func (r *run) edit(x *layout.Index, others []*stage.Stage, entries []entry) erro
 		}
 	}
 	for _, e := range entries {
+		is := x.Entries(e.name())
 		switch {
-		case e.Action == planner.Delete && e.Ref != "":
-			if is := x.Resolve(e.Ref); len(is) == 1 && is[0].Digest == e.Before {
-				x.Remove(e.Ref)
+		case e.Action == planner.Delete:
+			ours := func(d ocispec.Descriptor) bool { return d.Digest == e.Before }
+			if !slices.ContainsFunc(is, ours) || e.Ref == "" && shared[e.Before] {
+				continue
 			}
-		case e.Action == planner.Delete && !shared[e.Before]:
-			x.RemoveUntagged(e.Before)
+			if err := layout.CheckTwins(is); err != nil {
+				return err
+			}
+			if !x.Remove(e.Ref) {
+				x.RemoveUntagged(e.Before)
+			}
 		case e.written():
 			if err := r.checkOwner(x, others, e); err != nil {
 				return err
@@ -172,8 +178,12 @@ func (r *run) checkOwner(x *layout.Index, others []*stage.Stage, e entry) error 
 			return &ConflictError{Ref: e.Ref, Want: e.desc.Digest, Owner: other.Spec}
 		}
 	}
+	is := x.Resolve(e.Ref)
+	if err := layout.CheckTwins(is); err != nil {
+		return err
+	}
 	_, owned := r.stage.Tags[e.Ref]
-	for _, is := range x.Resolve(e.Ref) {
+	for _, is := range is {
 		if planned := is.Digest == e.Before && (owned || r.plan.Options.Adopt); !planned && is.Digest != e.desc.Digest {
 			return &ConflictError{Ref: e.Ref, Is: is.Digest, Want: e.desc.Digest, Moved: owned}
 		}

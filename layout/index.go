@@ -288,11 +288,7 @@ func (x *Index) Resolve(ref string) []ocispec.Descriptor {
 	if ref == "" {
 		return nil
 	}
-	var out []ocispec.Descriptor
-	for _, i := range x.at(NameOf(ref, "")) {
-		out = append(out, *x.entries[i].desc)
-	}
-	return out
+	return x.Entries(NameOf(ref, ""))
 }
 
 // Set makes desc the only entry with its ref name, in the place of the first

@@ -449,7 +449,8 @@ func TestDiffRefuses(t *testing.T) {
 			s.foreign("v1", "1")
 			s.evaluated("index.a", func(e *Evaluated) { e.Object.Body = &spec.Index{Entry: spec.Entry{Tags: []string{"v1"}}} })
 		}, "`layform apply --adopt`"},
-		{"a ref name twice", func(s *scene) { s.prior.Entries = append(s.prior.Entries, s.prior.Entries[0]) }, "2 entries of index.json"},
+		{"a ref name twice", func(s *scene) { s.twin() }, "2 entries of index.json"},
+		{"a ref name twice, of what goes", func(s *scene) { s.twin(); s.opts.Destroy = true }, "2 entries of index.json"},
 		{"a key in the staging state that names nothing", func(s *scene) { s.prior.Stage.Objects["cat.a"] = stage.Object{} }, `no kind "cat"`},
 		{"a key in the staging state that is written otherwise", func(s *scene) { s.prior.Stage.Objects["layer . a"] = stage.Object{} }, "its name is written layer.a"},
 	} {

@@ -113,6 +113,13 @@ func (s *scene) evaluated(key string, edit func(*Evaluated)) {
 	s.prior.Evaluated[key] = e
 }
 
+// twin puts an entry of the name of the first one into index.json that says something else.
+func (s *scene) twin() {
+	twin := s.prior.Entries[0]
+	twin.Size++
+	s.prior.Entries = append(s.prior.Entries, twin)
+}
+
 // entry gives index.json an entry of the spec for an object.
 func (s *scene) entry(ref, key string) {
 	desc := blob(key, "")

@@ -66,7 +66,9 @@ func (d *differ) diffTags() error {
 	if diags.HasErrors() {
 		return diags
 	}
-	d.tagDeletions(wanted, untagged)
+	if diags := d.tagDeletions(wanted, untagged); diags.HasErrors() {
+		return diags
+	}
 	return nil
 }
 
@@ -105,6 +107,10 @@ func (d *differ) diffTag(key string, now Evaluated, w IndexEntry) (TagChange, hc
 // refuseTag says why an object cannot have a tag, which has the entries there; nil
 // where it can, as far as that is known.
 func (d *differ) refuseTag(now Evaluated, ref string, after digest.Digest, there []ocispec.Descriptor) *hcl.Diagnostic {
+	if diag := refuseTwins(there); diag != nil {
+		diag.Subject = now.Object.Range.Ptr()
+		return diag
+	}
 	if ref == "" {
 		return nil
 	}
@@ -115,17 +121,21 @@ func (d *differ) refuseTag(now Evaluated, ref string, after digest.Digest, there
 		diag.Detail = fmt.Sprintf("The tag %[1]q in this layout belongs to the spec named %[2]q. Choose another tag, or remove it there and apply that spec first. If it is this spec under an earlier name, plan and apply once with --take-over=%[2]s.", ref, owner)
 		return diag
 	}
-	if len(there) > 1 {
-		diag.Summary = "Ref name stands twice in index.json"
-		diag.Detail = fmt.Sprintf("%d entries of index.json have the ref name %q, and layform cannot tell which one to replace. Remove the wrong ones with the tool that wrote them.", len(there), ref)
-		return diag
-	}
-	if len(there) == 1 && !owned && !d.opts.Adopt && after != "" && there[0].Digest != after {
+	if len(there) > 0 && !owned && !d.opts.Adopt && after != "" && there[0].Digest != after {
 		diag.Summary = "Tag belongs to somebody else"
 		diag.Detail = fmt.Sprintf("The tag %q in this layout leads to %s, which this spec did not put there, and the spec has %s for it. Choose another tag, or take this one over: `layform apply --adopt`.", ref, there[0].Digest, after)
 		return diag
 	}
 	return nil
+}
+
+// refuseTwins says that entries of one name do not say the same; nil where they do.
+func refuseTwins(there []ocispec.Descriptor) *hcl.Diagnostic {
+	err := layout.CheckTwins(there)
+	if err == nil {
+		return nil
+	}
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Entry stands twice in index.json", Detail: err.Error() + "."}
 }
 
 // owned are the entries of index.json that the last apply left to a spec.
@@ -158,34 +168,43 @@ func (o owned) has(e ocispec.Descriptor) bool {
 
 // tagDeletions plans what becomes of the entries that the spec owns and no longer
 // asks for. One that somebody moved is no longer the spec's and stays, as does one
-// that another spec owns as well.
-func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest]bool) {
+// that another spec owns as well. One that stands beside another of its name that
+// does not say the same is refused.
+func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest]bool) hcl.Diagnostics {
+	var diags hcl.Diagnostics
 	leftOut := d.leftOut()
+	deletion := func(t TagChange, there []ocispec.Descriptor) {
+		if diag := refuseTwins(there); diag != nil && t.Action == Delete {
+			diags = append(diags, diag)
+		}
+		d.plan.Tags = append(d.plan.Tags, t)
+	}
 	for _, ref := range slices.Sorted(maps.Keys(d.prior.Stage.Tags)) {
 		was := d.prior.Stage.Tags[ref]
 		if wanted[ref] && !d.opts.Destroy || leftOut(was.Digest, ref) {
 			continue
 		}
-		t := TagChange{Ref: ref, Action: Forget, Before: was.Digest}
-		for _, e := range d.entries[layout.NameOf(ref, "")] {
+		t, there := TagChange{Ref: ref, Action: Forget, Before: was.Digest}, d.entries[layout.NameOf(ref, "")]
+		for _, e := range there {
 			if e.Digest == was.Digest {
 				t.Action = Delete
 			} else {
 				d.drift(Drift{Kind: DriftTagMoved, Ref: ref, Was: was.Digest, Is: e.Digest})
 			}
 		}
-		d.plan.Tags = append(d.plan.Tags, t)
+		deletion(t, there)
 	}
 	for _, was := range d.prior.Stage.Untagged {
 		if untagged[was.Digest] && !d.opts.Destroy || leftOut(was.Digest, "") {
 			continue
 		}
-		t := TagChange{Action: Forget, Before: was.Digest}
-		if !d.prior.Shared[was.Digest] && len(d.entries[layout.NameOf("", was.Digest)]) > 0 {
+		t, there := TagChange{Action: Forget, Before: was.Digest}, d.entries[layout.NameOf("", was.Digest)]
+		if !d.prior.Shared[was.Digest] && len(there) > 0 {
 			t.Action = Delete
 		}
-		d.plan.Tags = append(d.plan.Tags, t)
+		deletion(t, there)
 	}
+	return diags
 }
 
 // leftOut tells which owned entries the options leave out of the plan: with targets

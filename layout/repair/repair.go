@@ -62,7 +62,12 @@ func Layout(ctx context.Context, store *layout.Store, opts Options) ([]Mended, e
 		delete(there, dgst)
 	}
 	states := &stateRepair{report: rep, store: store, there: there, damaged: damaged, newIndex: files.newIndex}
-	return rep.lines, states.run(ctx)
+	err = states.run(ctx)
+	if err == nil && !files.noIndex {
+		// Last, for a staging state that is pending is settled by the index.json that is there.
+		err = raw.Explain(files.twins(ctx, states.unread))
+	}
+	return rep.lines, err
 }
 
 // unreadable reports, and returns nil for, an error of a dry run that a real run may

@@ -28,6 +28,8 @@ type stateRepair struct {
 	damaged *stage.FileError
 	// newIndex is set when index.json was written anew, or a dry run takes it for that.
 	newIndex bool
+	// unread is set when a staging state stays that cannot be read or settled.
+	unread bool
 }
 
 func (r *stateRepair) run(ctx context.Context) error {
@@ -56,12 +58,14 @@ func (r *stateRepair) stages(ctx context.Context) error {
 func (r *stateRepair) stage(ctx context.Context, name string) error {
 	file := layout.PrivateDir + "/" + stage.File(name)
 	if bad := r.damaged; bad != nil && bad.Path == path.Join(r.store.Dir(), file) {
+		r.unread = true
 		r.left(file, bad.Problem, bad.Advice)
 		return nil
 	}
 	was, dgst, err := stage.Read(r.store, name)
 	var bad *stage.FileError
 	if errors.As(err, &bad) {
+		r.unread = true
 		r.left(file, bad.Problem, bad.Advice)
 		return nil
 	}
@@ -70,6 +74,7 @@ func (r *stateRepair) stage(ctx context.Context, name string) error {
 	}
 	st, swapped, err := r.settle(ctx, was)
 	if err != nil {
+		r.unread = true
 		r.left(file, "it is pending, and index.json, which would tell whether the swap happened, cannot be read: "+err.Error(), "mend index.json first")
 		return nil
 	}
