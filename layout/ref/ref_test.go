@@ -110,6 +110,10 @@ func TestParseErrors(t *testing.T) {
 		"oci:a\x00b":                 "zero byte",
 		"docker://":                  "repository",
 		"docker://ghcr.io/":          "repository",
+		"docker://localhost:5000":    "docker://localhost:5000/REPOSITORY",
+		"docker://127.0.0.1:5791":    "no repository",
+		"docker://reg.example:5000":  "docker://docker.io/library/reg.example:5000",
+		"docker://ubuntu:2404":       "",
 		"docker://ghcr.io":           "", // a repository of Docker Hub with that name
 		"docker://ghcr.io/Team/app":  "write team/app",
 		"docker://ghcr.io/a//b":      "repository",
@@ -128,6 +132,7 @@ func TestParseErrors(t *testing.T) {
 		"docker://[fe80::1%25e]/app": "IPv6",
 		"docker://user@ghcr.io/app":  "HOST:PORT",
 		"docker://.ghcr.io/app":      "host",
+		"docker://docker.io/library/reg.example:5000":          "",
 		"docker://ghcr.io/app:" + strings.Repeat("t", 129):     "128",
 		"docker://ghcr.io/" + strings.Repeat("a", 256):         "255",
 		"docker://ghcr.io/" + strings.Repeat("a", 250):         "255",

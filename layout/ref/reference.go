@@ -57,11 +57,28 @@ func parse(s string, split splitter) (Reference, error) {
 	if !ok {
 		return Reference{}, fmt.Errorf("%q: a registry is written with two slashes: docker://%s", s, strings.TrimLeft(rest, "/"))
 	}
+	if err := checkComplete(name); err != nil {
+		return Reference{}, err
+	}
 	image, err := ParseImage(name)
 	if err != nil {
 		return Reference{}, err
 	}
 	return Reference{Transport: Registry, Image: image}, nil
+}
+
+// checkComplete refuses a name that is HOST:PORT alone. By the rule of Docker it would be
+// an image of Docker Hub with the port as its tag.
+func checkComplete(name string) error {
+	text, _, _ := strings.Cut(name, "@")
+	host, port := splitPort(text)
+	if port == "" || strings.Trim(port, "0123456789") != "" || strings.Contains(text, "/") {
+		return nil
+	}
+	if !strings.Contains(host, ".") && !strings.EqualFold(host, "localhost") {
+		return nil
+	}
+	return fmt.Errorf("%q names a registry and no repository in it: write docker://%s/REPOSITORY:TAG, or docker://docker.io/library/%s for an image of Docker Hub", name, text, text)
 }
 
 func cutTransport(s string) (t Transport, rest string, ok bool) {
