@@ -64,7 +64,14 @@ func (p *module) layformBlock(b *plainBlock) hcl.Diagnostics {
 	if err != nil {
 		return append(diags, wrongType(a.expr.Range(), "required_version", fmt.Errorf("%q is no constraint such as \">= 0.1, < 2\"", text)))
 	}
-	if own, err := version.NewVersion(p.version); err == nil && !constraint.Check(own.Core()) {
+	own, err := version.NewVersion(p.version)
+	if err != nil && p.version != "" {
+		return append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning, Summary: "Version not checked", Subject: a.expr.Range().Ptr(),
+			Detail: fmt.Sprintf("The spec requires layform %s. This is a development build (%s), whose version cannot be compared with that.", text, p.version),
+		})
+	}
+	if err == nil && !constraint.Check(own.Core()) {
 		diags = append(diags, eval.Errorf(a.expr.Range().Ptr(), "Unsupported version", "The spec requires layform %s, and this is %s. Install a version that fits.", text, p.version))
 	}
 	return diags

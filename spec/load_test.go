@@ -292,7 +292,10 @@ func TestRequiredVersion(t *testing.T) {
 		return opts
 	}
 	mustLoad(t, t.TempDir(), with(">= 0.1, < 2", "1.2.3"))
-	mustLoad(t, t.TempDir(), with(">= 9", "dev"))
+	s, diags := Load(t.TempDir(), with(">= 9", "dev"))
+	if text := render(t, s, diags); diags.HasErrors() || !strings.Contains(text, "requires layform >= 9. This is a development build (dev)") {
+		t.Errorf("a development build: %s", text)
+	}
 	mustLoad(t, t.TempDir(), with(">= 9", ""))
 	mustLoad(t, t.TempDir(), with(">= 1.0", "1.0.0-rc1"))
 	mustFail(t, t.TempDir(), with(">= 9", "1.2.3"), "requires layform >= 9, and this is 1.2.3")

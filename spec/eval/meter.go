@@ -93,6 +93,9 @@ func (m *meter) charge(n int64, at hcl.Range) bool {
 // silence is the text of the last resort.
 var silence = fmt.Sprintf("A step of the evaluation takes longer than %s.", MaxSilence)
 
+// infinite is the text about what a division by zero gives.
+const infinite = "A number here is infinite, as after a division by zero."
+
 func (m *meter) trip(limit string, at hcl.Range) {
 	if m.limit == "" {
 		m.limit, m.at = limit, at
@@ -113,6 +116,9 @@ func (m *meter) value(v cty.Value, at hcl.Range) bool {
 func (m *meter) problem() *hcl.Diagnostic {
 	if m.limit == "" {
 		return nil
+	}
+	if m.limit == infinite {
+		return Errorf(&m.at, "Infinite number", "%s", infinite)
 	}
 	return Errorf(&m.at, "Expression too large", "%s", m.limit+" Make the expression smaller.")
 }
@@ -152,7 +158,9 @@ func (s *sizer) add(v cty.Value, depth int) {
 		s.left -= int64(len(v.AsString()))
 	case t == cty.Number:
 		f := v.AsBigFloat()
-		if e := f.MantExp(nil); f.IsInf() || e > maxExponent || e < -maxExponent {
+		if f.IsInf() {
+			s.problem = infinite
+		} else if e := f.MantExp(nil); e > maxExponent || e < -maxExponent {
 			s.problem = "A number here is too large or too small."
 		}
 	case t.IsObjectType() || t.IsTupleType() || t.IsCollectionType():

@@ -73,7 +73,7 @@ func (f *File) add(block *hclsyntax.Block) hcl.Diagnostics {
 	label := block.Labels[0]
 	if first, ok := pins[label]; ok {
 		return hcl.Diagnostics{problem(block.LabelRanges[0], "Two pins of one reference",
-			fmt.Sprintf("%s is pinned in line %d already. Keep one of the two.", label, first.Range.Start.Line))}
+			fmt.Sprintf("%s is pinned in line %d already. Delete one of the two blocks.", label, first.Range.Start.Line))}
 	}
 	d, diag := pinned(block)
 	if diag != nil {
