@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -90,6 +92,9 @@ func openExisting(dir string, opts layout.Options) (*layout.Store, error) {
 
 // noLayout is the error about a place where a layout must be.
 func noLayout(path string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return &failure{message: path + " does not exist", hint: "check the path; layform apply makes the layout of a spec"}
+	}
 	return &failure{message: path + " holds no OCI image layout", hint: "layform apply makes one"}
 }
 

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -16,7 +19,7 @@ import (
 // layoutExportCmd writes a layout as a tar.
 type layoutExportCmd struct {
 	Layout   string `arg:"" name:"layout" help:"DIR for all that index.json leads to, DIR:REF or DIR@DIGEST for one image with its referrers; a tar may take the place of DIR."`
-	File     string `arg:"" name:"file" help:"The tar. One that is there is replaced."`
+	File     string `arg:"" name:"file" help:"The tar. A tar that is there is replaced, and no other file."`
 	Format   string `name:"format" default:"oci" enum:"oci,docker" help:"oci: the layout alone; docker: what docker load reads as well (manifest.json)."`
 	Name     string `name:"name" placeholder:"REPOSITORY" help:"With --format docker: the repository of ref names that are a tag alone."`
 	Platform string `name:"platform" placeholder:"OS/ARCH[/VARIANT]" help:"With --format docker: the platform that docker load gets of an index; all stay in the tar."`
@@ -46,6 +49,9 @@ func (c *layoutExportCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	if err := beside(c.File, r.Path); err != nil {
+		return err
+	}
+	if err := replaceable(c.File); err != nil {
 		return err
 	}
 	release, err := holdEntries(ctx, in.store, index.Descriptors())
@@ -102,6 +108,26 @@ func (c *layoutExportCmd) chosen(ctx context.Context, in *openedLayout, r ref.Re
 		return nil, err
 	}
 	return archive.Select(ctx, in.Reader, r.Path, image.desc)
+}
+
+// replaceable makes sure that a tar takes the place of nothing, of another tar or of an
+// empty file. What is no regular file is refused where the tar is written.
+func replaceable(file string) error {
+	if info, err := os.Lstat(file); err != nil || !info.Mode().IsRegular() {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := tar.NewReader(f).Next(); err != nil && !errors.Is(err, io.EOF) {
+		return &failure{message: file + " is there and is no tar, so it is not replaced", hint: "choose another name, or rm it first", err: err}
+	}
+	return nil
 }
 
 // beside makes sure that a file that is written is not in the layout that is read.

@@ -313,8 +313,20 @@ func (l *locking) dependents(key string) []string {
 		}
 	}
 	addresses := l.spec.Addresses()
-	for _, a := range addresses {
-		o, _ := l.spec.Evaluate(a, nil) // loaded without mistakes
+	objects := make([]spec.Object, len(addresses))
+	for i, a := range addresses {
+		objects[i], _ = l.spec.Evaluate(a, nil) // loaded without mistakes
+		if m, ok := objects[i].Body.(*spec.Manifest); ok && changed[spec.BaseOf(m)] {
+			for _, over := range m.Layers {
+				o, _ := l.spec.Evaluate(over, nil)
+				if built, ok := o.Body.(*spec.Layer); ok && len(built.Tree) > 0 {
+					changed[over] = true // on what the base holds; an archive is used as it is
+				}
+			}
+		}
+	}
+	for i, a := range addresses {
+		o := objects[i]
 		if slices.ContainsFunc(o.Refs, func(need spec.Address) bool { return changed[need] }) {
 			changed[a] = true
 			if m, ok := o.Body.(*spec.Manifest); ok && m.Config != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/durable"
+	"github.com/layform/layform/layout/ref"
 	"github.com/layform/layform/planner/base"
 	"github.com/layform/layform/spec"
 	"github.com/layform/layform/spec/eval"
@@ -90,7 +91,11 @@ func (p *pins) Pin(b *spec.Base) (digest.Digest, string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if pin, ok := p.file.Bases[key]; ok {
-		return pin.Digest, fmt.Sprintf("%s:%d", p.path, pin.Range.Start.Line), nil
+		place := fmt.Sprintf("%s:%d", p.path, pin.Range.Start.Line)
+		if b.From.Transport != ref.Registry { // whose builds take the place of each other
+			place += "; to pin what the name leads to today, run " + p.command + " --upgrade"
+		}
+		return pin.Digest, place, nil
 	}
 	if p.readonly {
 		return "", "", fmt.Errorf("%s has no digest of %s: run %s, and commit the file", p.path, key, p.command)
