@@ -62,6 +62,17 @@ func (p *module) objectReferences(e *eval.Expression, b *block) []eval.Reference
 	return refs
 }
 
+// namedBlocks are the blocks of the references that objectReferences lists.
+func (p *module) namedBlocks(e *eval.Expression, b *block) map[Address]bool {
+	named := map[Address]bool{}
+	for _, r := range p.objectReferences(e, b) {
+		if a, ok := r.Block(); ok {
+			named[a] = true
+		}
+	}
+	return named
+}
+
 // refs sorts the needs into a set of addresses.
 func (d *decoder) refs() []Address {
 	var refs []Address
@@ -99,7 +110,7 @@ func (d *decoder) object(attrs map[string]*attribute, name string, allowed ...Ki
 		return nil, g
 	}
 	d.depend(e, false)
-	addr, ok := d.member(g, g.value, name, e, allowed)
+	addr, ok := d.member(g, g.value, name, d.s.p.namedBlocks(e, d.inst.block), allowed)
 	if !ok {
 		return nil, g
 	}
@@ -125,6 +136,7 @@ func (d *decoder) objects(attrs map[string]*attribute, name string, allowed ...K
 	}
 	d.depend(e, false)
 	g.ok = true
+	named := d.s.p.namedBlocks(e, d.inst.block)
 	var addrs []Address
 	i := 0
 	for it := list.ElementIterator(); it.Next(); i++ {
@@ -136,7 +148,7 @@ func (d *decoder) objects(attrs map[string]*attribute, name string, allowed ...K
 			g.ok = false
 			continue
 		}
-		addr, ok := d.member(g, element, path, e, allowed)
+		addr, ok := d.member(g, element, path, named, allowed)
 		if !ok {
 			g.reported, g.ok = true, false
 			continue
@@ -159,8 +171,8 @@ func listHint(v cty.Value, name string) string {
 	return ""
 }
 
-// member decodes one reference.
-func (d *decoder) member(g attrValue, v cty.Value, path string, e *eval.Expression, allowed []Kind) (Address, bool) {
+// member decodes one reference, to an object of one of the blocks that the expression names.
+func (d *decoder) member(g attrValue, v cty.Value, path string, named map[Address]bool, allowed []Kind) (Address, bool) {
 	addr, ok := objectRef(v)
 	if !ok {
 		hint := ""
@@ -172,11 +184,7 @@ func (d *decoder) member(g attrValue, v cty.Value, path string, e *eval.Expressi
 		d.err(g.rng, "%s must be a reference to a %s, such as %s.NAME.%s", path, kindList(allowed), allowed[0], hint)
 		return addr, false
 	}
-	named := slices.ContainsFunc(d.s.p.objectReferences(e, d.inst.block), func(r eval.Reference) bool {
-		a, _ := r.Block()
-		return a == addr.Block()
-	})
-	if !named || d.s.p.instances[addr] == nil {
+	if !named[addr.Block()] || d.s.p.instances[addr] == nil {
 		d.err(g.rng, "%s must refer to an object by its name, such as %s.NAME.", path, allowed[0])
 		return addr, false
 	}
