@@ -258,11 +258,12 @@ func (l *lab) table(w io.Writer, b bench, contenders []contender, samples [][]sa
 			blob = fmt.Sprintf("%.1f", float64(size)/1e6)
 			sizeRatio = fmt.Sprintf("%.3f", float64(size0)/float64(size))
 		}
-		requests := ""
+		resident, requests := fmt.Sprintf("%.0f", float64(peak)/(1<<20)), ""
 		if b.registry {
+			resident = "" // a process begins with the peak of this one, which holds the registry
 			requests = fmt.Sprint(median(samples[i], func(s sample) int64 { return s.requests }))
 		}
-		fmt.Fprintf(t, "%s\t%.3f\t%.3f\t%.0f\t%s\t%.2f\t%s\t%s\t\n", c.name, wall.Seconds(), cpu.Seconds(), float64(peak)/(1<<20), blob, wall0.Seconds()/wall.Seconds(), sizeRatio, requests)
+		fmt.Fprintf(t, "%s\t%.3f\t%.3f\t%s\t%s\t%.2f\t%s\t%s\t\n", c.name, wall.Seconds(), cpu.Seconds(), resident, blob, wall0.Seconds()/wall.Seconds(), sizeRatio, requests)
 	}
 	return t.Flush()
 }
