@@ -28,7 +28,7 @@ type baseFlags struct {
 }
 
 // bases reads the bases of a spec. It opens each place once, and keeps it open until
-// close. Where the spec has none, nothing is opened, and nobody asked.
+// close. For a spec without bases it opens nothing and sends no request.
 type bases struct {
 	a     *app
 	flags *baseFlags

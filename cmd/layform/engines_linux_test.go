@@ -194,7 +194,7 @@ func helloExample(t *testing.T) (dir string) {
 	return dir
 }
 
-// greeting is what the image of the example says.
+// greeting is the output of a container of the example.
 const greeting = "Hello from an image that layform built."
 
 // says fails the test unless a command says the greeting, and skips it where nothing can

@@ -17,8 +17,8 @@ type layoutLsCmd struct {
 	Path string `arg:"" optional:"" name:"path" default:"/" help:"The file, or the directory to list with all below it."`
 }
 
-// Run lists the files that the layers make up together, once it has seen that all of
-// these are what their digests say: tables of contents outlive the blobs.
+// Run lists the files of the image, after it has verified the digest of each layer: a
+// table of contents may exist for a blob that is missing or torn.
 func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
 	img, err := c.open(ctx, a.json)
 	if err != nil {

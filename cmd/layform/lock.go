@@ -235,8 +235,8 @@ func (l *locking) selected(refs []string, upgrade bool) ([]string, error) {
 	return slices.Compact(keys), nil
 }
 
-// lockKey is the label of a pin that somebody means: alpine:3.20 and
-// docker://docker.io/library/alpine:3.20 are the same.
+// lockKey normalises a reference of the command line to the label of its pin:
+// alpine:3.20 and docker://docker.io/library/alpine:3.20 have the same.
 func lockKey(text string) (string, error) {
 	if r, err := ref.Parse(text); err == nil {
 		if r.Transport == ref.Registry {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,7 +73,7 @@ func (a *app) readLock(path string) (*lock.File, hcl.Diagnostics) {
 
 // writeLock writes a lock file.
 func writeLock(path string, file *lock.File) error {
-	root, err := os.OpenRoot(cmp.Or(filepath.Dir(path), "."))
+	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return err
 	}

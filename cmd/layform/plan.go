@@ -73,8 +73,8 @@ type planned struct {
 	// dir is the spec's directory, and bases reads the bases of the spec.
 	dir   string
 	bases *bases
-	// spec is what the plan was made from, and result what it is part of; nil for
-	// a plan that an earlier run made.
+	// spec and result are the spec and the planner's result; nil for a plan that an
+	// earlier run made.
 	spec   *spec.Spec
 	result *planner.Result
 	// cache remembers digests of sources and blobs; nil for no memory.

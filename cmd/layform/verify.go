@@ -24,7 +24,7 @@ type verifyCmd struct {
 	baseFlags
 }
 
-// Help says what is compared.
+// Help is the long help text.
 func (c *verifyCmd) Help() string {
 	return `Every blob of the spec is hashed, and every entry of index.json compared, with what the last apply left: it fails where something is missing, torn or moved. That the layout is what the sources give now is for plan to say, which believes what was remembered of them, and for --rebuild, which believes nothing.`
 }

@@ -81,7 +81,7 @@ type Document struct {
 	Transfer *Transfer `json:"transfer,omitempty"`
 	// Export is the tar that layout export wrote.
 	Export *Export `json:"export,omitempty"`
-	// Lock is what lock and outdated found.
+	// Lock is the result of lock and outdated.
 	Lock *Lock `json:"lock,omitempty"`
 	// Version is the result of version.
 	Version *Version `json:"version,omitempty"`

@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Lock is what lock did to the lock file, or found in it, and what outdated found.
+// Lock is the result of lock or outdated: the pins of a lock file, each with what changed.
 type Lock struct {
 	File string `json:"file"`
 	// Pins are the references of bases, sorted, and Outputs the addresses of images
