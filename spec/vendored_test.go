@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -93,9 +94,27 @@ type vendored struct {
 func (v *vendored) Resolve(ctx context.Context, requests []spec.BaseRequest) (map[spec.Address]*spec.BaseImage, hcl.Diagnostics) {
 	r := base.Resolver{Open: func(_ context.Context, r ref.Reference) (base.Source, error) {
 		reader, err := v.open(r)
-		return base.Layout{Reader: reader}, err
+		return soleEntry{reader}, err
 	}}
 	return r.Resolve(ctx, requests)
+}
+
+// soleEntry is a layout whose only entry needs no name.
+type soleEntry struct{ *layout.Reader }
+
+func (l soleEntry) Resolve(ctx context.Context, reference string) (ocispec.Descriptor, error) {
+	if reference != "" {
+		return l.Reader.Resolve(ctx, reference)
+	}
+	index, err := l.Index(ctx)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	entries := index.Descriptors()
+	if len(entries) != 1 {
+		return ocispec.Descriptor{}, fmt.Errorf("index.json has %d entries", len(entries))
+	}
+	return entries[0], nil
 }
 
 func (v *vendored) open(r ref.Reference) (*layout.Reader, error) {

@@ -199,18 +199,9 @@ func TestUmociAndRuncOnABase(t *testing.T) {
 	if diff := cmp.Diff(want, unpackedTree(t, filepath.Join(dir, "bundle", "rootfs"))); diff != "" {
 		t.Errorf("the image unpacked (-want +got):\n%s", diff)
 	}
-	runnable(t, filepath.Join(dir, "bundle"))
-	cmd := exec.Command("runc", "--root", filepath.Join(dir, "runc"), "run", "--bundle", filepath.Join(dir, "bundle"), fmt.Sprintf("layform-base-%d", os.Getpid()))
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if reason := noContainers(stderr.String()); reason != "" {
-			t.Skipf("runc cannot run containers here: %s", reason)
-		}
-		t.Fatalf("runc: %v\n%s%s", err, stdout.Bytes(), stderr.Bytes())
-	}
-	if want := "hello on a base\ndrwxr-x--- hi 1000 /etc [\"x\"]\n"; stdout.String() != want {
-		t.Errorf("the container says %q, want %q", stdout.String(), want)
+	stdout := runBundle(t, dir, "layform-base")
+	if want := "hello on a base\ndrwxr-x--- hi 1000 /etc [\"x\"]\n"; stdout != want {
+		t.Errorf("the container says %q, want %q", stdout, want)
 	}
 }
 

@@ -198,19 +198,10 @@ func TestUmociAndRunc(t *testing.T) {
 	if program != "usr/local/bin/hello\n" {
 		t.Errorf("umoci unpacks the link to %q", program)
 	}
-	runnable(t, filepath.Join(dir, "bundle"))
-	cmd := exec.Command("runc", "--root", filepath.Join(dir, "runc"), "run", "--bundle", filepath.Join(dir, "bundle"), fmt.Sprintf("layform-test-%d", os.Getpid()))
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if reason := noContainers(stderr.String()); reason != "" {
-			t.Skipf("runc cannot run containers here: %s", reason)
-		}
-		t.Fatalf("runc: %v\n%s%s", err, stdout.Bytes(), stderr.Bytes())
-	}
+	stdout := runBundle(t, dir, "layform-test")
 	want := "hello from a layer\ndrwxr-x--- hi 1000 /etc [\"a\" \"b\"]\n"
-	if stdout.String() != want {
-		t.Errorf("the container says %q, want %q", stdout.String(), want)
+	if stdout != want {
+		t.Errorf("the container says %q, want %q", stdout, want)
 	}
 }
 
@@ -223,6 +214,23 @@ func noContainers(stderr string) string {
 		}
 	}
 	return ""
+}
+
+// runBundle runs the container of the bundle in dir, and returns what it prints. The test is
+// skipped where runc cannot run containers.
+func runBundle(t *testing.T, dir, name string) string {
+	t.Helper()
+	runnable(t, filepath.Join(dir, "bundle"))
+	cmd := exec.Command("runc", "--root", filepath.Join(dir, "runc"), "run", "--bundle", filepath.Join(dir, "bundle"), fmt.Sprintf("%s-%d", name, os.Getpid()))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if reason := noContainers(stderr.String()); reason != "" {
+			t.Skipf("runc cannot run containers here: %s", reason)
+		}
+		t.Fatalf("runc: %v\n%s%s", err, stdout.Bytes(), stderr.Bytes())
+	}
+	return stdout.String()
 }
 
 // runnable edits the bundle's config.json so that the container needs no terminal.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout/ref"
-	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/base"
 	"github.com/layform/layform/spec"
 	"github.com/layform/layform/spec/lock"
@@ -119,11 +118,8 @@ func (c *lockCmd) outputs(ctx context.Context, a *app, l *locking) (map[string]l
 		return nil, err
 	}
 	defer store.Close()
-	st, _, err := stage.Load(ctx, store, l.spec.Name)
+	st, err := stageOf(ctx, store, l.spec)
 	if err != nil {
-		return nil, err
-	}
-	if err := st.CheckPlace(store, l.spec.Dir, l.spec.File); err != nil {
 		return nil, err
 	}
 	tagged := map[digest.Digest]bool{}

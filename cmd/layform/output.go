@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/spec"
 )
 
 // outputCmd prints output values of the last apply.
@@ -57,6 +59,12 @@ func (a *app) stage(ctx context.Context, f specFlags, v valueFlags) (*stage.Stag
 		return nil, err
 	}
 	defer store.Close()
+	return stageOf(ctx, store, sp)
+}
+
+// stageOf reads the staging state of a spec in its layout. A state of the same name
+// from another directory is an error.
+func stageOf(ctx context.Context, store *layout.Store, sp *spec.Spec) (*stage.Stage, error) {
 	st, _, err := stage.Load(ctx, store, sp.Name)
 	if err != nil {
 		return nil, err

@@ -41,11 +41,8 @@ func (c *pushCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	st, _, err := stage.Load(ctx, s.src.store, sp.Name)
+	st, err := stageOf(ctx, s.src.store, sp)
 	if err != nil {
-		return err
-	}
-	if err := st.CheckPlace(s.src.store, sp.Dir, sp.File); err != nil {
 		return err
 	}
 	what := ""

@@ -54,11 +54,8 @@ func (a *app) state(ctx context.Context, f specFlags, v valueFlags, check bool) 
 	if err != nil {
 		return nil, err
 	}
-	st, _, err := stage.Load(ctx, store, sp.Name)
+	st, err := stageOf(ctx, store, sp)
 	if err != nil {
-		return nil, err
-	}
-	if err := st.CheckPlace(store, sp.Dir, sp.File); err != nil {
 		return nil, err
 	}
 	out := &view.State{

@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -34,32 +33,6 @@ type Source interface {
 	// Fetch reads content. The reader gives io.EOF only after exactly the bytes that
 	// the descriptor names.
 	Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadCloser, error)
-}
-
-// Layout is a layout as a Source.
-type Layout struct{ *layout.Reader }
-
-// Resolve finds an entry of index.json by its ref name, or anything that one reaches
-// by its digest.
-func (l Layout) Resolve(ctx context.Context, reference string) (ocispec.Descriptor, error) {
-	if reference != "" {
-		return l.Reader.Resolve(ctx, reference)
-	}
-	index, err := l.Index(ctx)
-	if err != nil {
-		return ocispec.Descriptor{}, err
-	}
-	entries := index.Descriptors()
-	if len(entries) != 1 {
-		var names []string
-		for _, e := range entries {
-			if name := layout.RefName(e); name != "" {
-				names = append(names, name)
-			}
-		}
-		return ocispec.Descriptor{}, fmt.Errorf("its index.json has %d entries: write one of their names behind a colon: %s", len(entries), strings.Join(names, ", "))
-	}
-	return entries[0], nil
 }
 
 // image reads the image of a descriptor, for a platform where there is one.
