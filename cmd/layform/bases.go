@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
@@ -81,9 +82,39 @@ func (b *bases) open(ctx context.Context, r ref.Reference) (base.Source, error) 
 		b.cache = b.a.openCache()
 	}
 	if b.cache == nil {
-		return repo, nil
+		return registryBase{repo}, nil
 	}
-	return base.Cached{Source: repo, Root: b.cache}, nil
+	return base.Cached{Source: registryBase{repo}, Root: b.cache}, nil
+}
+
+// registryBase is a repository in which the manifest of a name is read with the request
+// that finds it.
+type registryBase struct{ *remote.Repository }
+
+// Resolve finds the manifest or index of a tag or a digest, with its content.
+func (r registryBase) Resolve(ctx context.Context, reference string) (ocispec.Descriptor, error) {
+	desc, data, err := r.FetchReference(ctx, reference)
+	desc.Data = data
+	return desc, err
+}
+
+// find finds the digest that a reference leads to now: in a registry with a HEAD, which
+// registries that count downloads count as none.
+func (b *bases) find(ctx context.Context, r ref.Reference) (digest.Digest, error) {
+	if r.Transport != ref.Registry {
+		l, err := b.layout(ctx, r)
+		if err != nil {
+			return "", err
+		}
+		desc, err := localBase{l.Reader, r}.Resolve(ctx, "")
+		return desc.Digest, err
+	}
+	repo, err := b.repository(r)
+	if err != nil {
+		return "", err
+	}
+	desc, err := repo.Resolve(ctx, base.Name(r))
+	return desc.Digest, err
 }
 
 // localBase is a layout or an archive, in which a reference names an image as it does

@@ -13,7 +13,6 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout/ref"
-	"github.com/layform/layform/planner/base"
 	"github.com/layform/layform/spec"
 	"github.com/layform/layform/spec/lock"
 )
@@ -255,14 +254,7 @@ func (l *locking) resolve(ctx context.Context, keys []string) (map[string]digest
 	group.SetLimit(lookups)
 	for i, key := range keys {
 		group.Go(func() error {
-			from := l.wanted[key].From
-			src, err := l.bases.open(ctx, from)
-			if err != nil {
-				errs[i] = err
-				return nil
-			}
-			desc, err := src.Resolve(ctx, base.Name(from))
-			found[i], errs[i] = desc.Digest, err
+			found[i], errs[i] = l.bases.find(ctx, l.wanted[key].From)
 			return nil
 		})
 	}

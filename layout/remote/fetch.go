@@ -66,6 +66,16 @@ func (r *Repository) FetchManifest(ctx context.Context, desc ocispec.Descriptor)
 	return data, nil
 }
 
+// FetchReference reads and verifies the manifest of a tag or of a digest whole: with one
+// GET it does what Resolve and FetchManifest do. The error is a NotFoundError when there
+// is nothing.
+func (r *Repository) FetchReference(ctx context.Context, reference string) (ocispec.Descriptor, []byte, error) {
+	if err := checkReference(reference); err != nil {
+		return ocispec.Descriptor{}, nil, fmt.Errorf("%s: %w", r.Name(), err)
+	}
+	return r.manifest(ctx, reference, "")
+}
+
 // download is the content of a blob on its way: verified, and resumed when cut.
 type download struct {
 	ctx      context.Context

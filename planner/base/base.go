@@ -28,7 +28,7 @@ import (
 // Source is where images are read.
 type Source interface {
 	// Resolve finds the descriptor of a name or a digest. An empty name is the only
-	// image that there is.
+	// image that there is. Where the content came along, it is the descriptor's data.
 	Resolve(ctx context.Context, reference string) (ocispec.Descriptor, error)
 	// Fetch reads content. The reader gives io.EOF only after exactly the bytes that
 	// the descriptor names.
@@ -37,7 +37,7 @@ type Source interface {
 
 // image reads the image of a descriptor, for a platform where there is one.
 func image(ctx context.Context, src Source, root ocispec.Descriptor, platform *ocispec.Platform) (*spec.BaseImage, error) {
-	r := &reading{ctx: ctx, src: src, seen: map[digest.Digest]bool{}}
+	r := &reading{ctx: ctx, src: src, seen: map[digest.Digest]bool{}, kept: map[digest.Digest][]byte{}}
 	b := &spec.BaseImage{}
 	desc := root
 	if platform != nil && imagespec.IsIndex(root.MediaType) {
@@ -91,23 +91,46 @@ type reading struct {
 	blobs []ocispec.Descriptor
 	// size is how many bytes the documents among blobs have together.
 	size int64
+	// kept are documents that were read, and keptSize is the sum of their sizes, of which
+	// maxDocuments are kept: choosing an image reads some that it consists of.
+	kept     map[digest.Digest][]byte
+	keptSize int64
 }
 
 // maxDocuments is how many bytes all documents of one image or index may have: they are
 // kept as long as the plan is made.
 const maxDocuments = 16 * imagespec.MaxDocument
 
-// data reads a document whole.
+// data reads a document whole. What its descriptor has embedded is not asked for.
 func (r *reading) data(desc ocispec.Descriptor) ([]byte, error) {
 	if desc.Size > imagespec.MaxDocument {
 		return nil, fmt.Errorf("%s has %d bytes, and a document of an image has at most %d", desc.Digest, desc.Size, imagespec.MaxDocument)
+	}
+	if len(desc.Data) > 0 {
+		if err := imagespec.CheckDigest(desc.Digest); err != nil {
+			return nil, fmt.Errorf("the digest %q: %w", desc.Digest, err)
+		}
+		if int64(len(desc.Data)) != desc.Size || desc.Digest.Algorithm().FromBytes(desc.Data) != desc.Digest {
+			return nil, fmt.Errorf("the data in the descriptor of %s is other content", desc.Digest)
+		}
+		return desc.Data, nil
+	}
+	if data, ok := r.kept[desc.Digest]; ok && int64(len(data)) == desc.Size {
+		return data, nil
 	}
 	in, err := r.src.Fetch(r.ctx, desc)
 	if err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(in, imagespec.MaxDocument+1))
-	return data, errors.Join(err, in.Close())
+	if err = errors.Join(err, in.Close()); err != nil {
+		return nil, err
+	}
+	if r.keptSize+int64(len(data)) <= maxDocuments {
+		r.kept[desc.Digest] = data
+		r.keptSize += int64(len(data))
+	}
+	return data, nil
 }
 
 // read is data as layout.ChooseImage wants it.

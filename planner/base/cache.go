@@ -27,14 +27,17 @@ type Cached struct {
 // Resolve finds the descriptor of a name or a digest.
 func (c Cached) Resolve(ctx context.Context, reference string) (ocispec.Descriptor, error) {
 	dgst := digest.Digest(reference)
-	if imagespec.CheckDigest(dgst) != nil {
-		return c.Source.Resolve(ctx, reference)
+	if imagespec.CheckDigest(dgst) == nil {
+		data, ok := c.read(dgst)
+		if mediaType := documentType(data); ok && mediaType != "" {
+			return ocispec.Descriptor{MediaType: mediaType, Digest: dgst, Size: int64(len(data)), Data: data}, nil
+		}
 	}
-	data, ok := c.read(dgst)
-	if mediaType := documentType(data); ok && mediaType != "" {
-		return ocispec.Descriptor{MediaType: mediaType, Digest: dgst, Size: int64(len(data))}, nil
+	desc, err := c.Source.Resolve(ctx, reference)
+	if err == nil && len(desc.Data) > 0 {
+		c.keep(desc.Digest, desc.Data)
 	}
-	return c.Source.Resolve(ctx, reference)
+	return desc, err
 }
 
 // documentType is the media type that a manifest or index has by its own words; empty
@@ -64,11 +67,16 @@ func (c Cached) Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadClos
 		if err = errors.Join(err, in.Close()); err != nil {
 			return nil, err
 		}
-		if imagespec.CheckDigest(desc.Digest) == nil && desc.Digest.Algorithm().FromBytes(data) == desc.Digest {
-			_ = durable.WriteFile(c.Root, fileName(desc.Digest), data, 0o644) // which costs a request another time
-		}
+		c.keep(desc.Digest, data)
 	}
 	return io.NopCloser(bytes.NewReader(data)), nil
+}
+
+// keep writes a document to the directory, if it is what it should be.
+func (c Cached) keep(dgst digest.Digest, data []byte) {
+	if imagespec.CheckDigest(dgst) == nil && dgst.Algorithm().FromBytes(data) == dgst {
+		_ = durable.WriteFile(c.Root, fileName(dgst), data, 0o644) // which costs a request another time
+	}
 }
 
 // fileName is the name of a document in the directory.
