@@ -34,9 +34,9 @@ type ArchiveChange struct {
 	Stays bool `json:"stays,omitempty"`
 }
 
-// SeenArchive is what Refresh saw of the layout's archive: the one that the spec asks for
+// ObservedArchive is the state of the layout's archive: the one that the spec asks for
 // and, where it is another one, that of the last apply.
-type SeenArchive struct {
+type ObservedArchive struct {
 	// Path is as the spec writes it, empty where it asks for none, and Range where.
 	Path  string
 	Range hcl.Range
@@ -79,12 +79,12 @@ func (p *Prior) readArchive(ctx context.Context, g *Graph, store *layout.Store, 
 				former = ""
 			}
 		}
-		if err := seen.look(ctx, file, digests); err != nil {
+		if err := seen.observe(ctx, file, digests); err != nil {
 			return err
 		}
 		if seen.Is != "" && !(seen.Ours && seen.Is == was.Digest) {
 			var err error
-			if seen.Equal, err = holds(ctx, store, seen.Is); err != nil {
+			if seen.Equal, err = holdsLayout(ctx, store, seen.Is); err != nil {
 				return err
 			}
 		}
@@ -104,21 +104,21 @@ func (p *Prior) readArchive(ctx context.Context, g *Graph, store *layout.Store, 
 		return err
 	}
 	seen.Former = filepath.ToSlash(rel)
-	seen.FormerIs, _, err = digestOf(ctx, former, digests)
+	seen.FormerIs, _, err = fileDigest(ctx, former, digests)
 	return err
 }
 
-// look looks at the file of the archive.
-func (seen *SeenArchive) look(ctx context.Context, file string, digests source.Digester) (err error) {
-	if seen.Is, seen.Odd, err = digestOf(ctx, file, digests); err != nil {
+// observe reads the digest of the archive's file.
+func (seen *ObservedArchive) observe(ctx context.Context, file string, digests source.Digester) (err error) {
+	if seen.Is, seen.Odd, err = fileDigest(ctx, file, digests); err != nil {
 		return fmt.Errorf("the archive of the layout cannot be looked at: %w", err)
 	}
 	return nil
 }
 
-// holds reports whether a tar with the digest holds the layout as it is. A layout that
-// cannot be exported is in no tar.
-func holds(ctx context.Context, store *layout.Store, dgst digest.Digest) (bool, error) {
+// holdsLayout reports whether a tar with the digest holds the layout as it is; false for
+// a layout that cannot be exported.
+func holdsLayout(ctx context.Context, store *layout.Store, dgst digest.Digest) (bool, error) {
 	sum, err := archive.SumOf(ctx, store.Reader, archive.WriteOptions{})
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -129,13 +129,13 @@ func holds(ctx context.Context, store *layout.Store, dgst digest.Digest) (bool, 
 // ArchiveDigest is the digest of the archive in a file; empty where there is no regular
 // file.
 func ArchiveDigest(ctx context.Context, file string) (digest.Digest, error) {
-	dgst, _, err := digestOf(ctx, file, nil)
+	dgst, _, err := fileDigest(ctx, file, nil)
 	return dgst, err
 }
 
-// digestOf is the digest of a file, from memory where that knows; empty where there is
-// none. What is no regular file has none either: odd says what it is.
-func digestOf(ctx context.Context, name string, digests source.Digester) (dgst digest.Digest, odd string, err error) {
+// fileDigest is the digest of a file, remembered by digests where it was read before; empty
+// where there is none. What is no regular file has none either: odd says what it is.
+func fileDigest(ctx context.Context, name string, digests source.Digester) (dgst digest.Digest, odd string, err error) {
 	info, err := os.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -167,7 +167,7 @@ func digestOf(ctx context.Context, name string, digests source.Digester) (dgst d
 func (d *differ) diffArchive() error {
 	seen, was := d.prior.Archive, d.prior.Stage.Archive
 	if seen.Former != "" || was != nil && (d.opts.Destroy || seen.Path == "") {
-		d.archiveGoes(seen, was)
+		d.removeArchive(seen, was)
 	}
 	if seen.Path == "" || d.opts.Destroy {
 		return nil
@@ -181,13 +181,13 @@ func (d *differ) diffArchive() error {
 	case seen.Is == "":
 		c.Action = Create
 		if seen.Ours {
-			d.drift(Drift{Kind: DriftArchiveGone, Path: seen.Path, Was: was.Digest})
+			d.addDrift(Drift{Kind: DriftArchiveGone, Path: seen.Path, Was: was.Digest})
 		}
 	case intact && !changed && was.Index == d.prior.Index:
 		c.Action = NoOp
 	case intact, seen.Equal: // it is the spec's, by what was remembered or by what it holds
 	case seen.Ours:
-		d.drift(Drift{Kind: DriftArchiveChanged, Path: seen.Path, Was: was.Digest, Is: seen.Is})
+		d.addDrift(Drift{Kind: DriftArchiveChanged, Path: seen.Path, Was: was.Digest, Is: seen.Is})
 	case d.opts.Adopt:
 		c.Adopted = true
 	default:
@@ -200,9 +200,9 @@ func (d *differ) diffArchive() error {
 	return nil
 }
 
-// archiveGoes plans the removal of the archive that the last apply wrote. One that
+// removeArchive plans the removal of the archive that the last apply wrote. One that
 // somebody changed is no longer the spec's, and stays.
-func (d *differ) archiveGoes(seen SeenArchive, was *stage.Archive) {
+func (d *differ) removeArchive(seen ObservedArchive, was *stage.Archive) {
 	c := ArchiveChange{Path: seen.Path, Action: Delete, Before: seen.Is}
 	if seen.Former != "" {
 		c.Path, c.Before = seen.Former, seen.FormerIs

@@ -13,7 +13,7 @@ import (
 // archived has an archive that the last apply wrote, of the layout as it is.
 func archived(s *scene) {
 	s.prior.Stage.Archive = &stage.Archive{Path: "../x.tar", Digest: "sha256:tar", Index: s.prior.Index}
-	s.prior.Archive = SeenArchive{Path: "x.tar", Is: "sha256:tar", Ours: true}
+	s.prior.Archive = ObservedArchive{Path: "x.tar", Is: "sha256:tar", Ours: true}
 }
 
 // TestDiffArchive holds what becomes of the layout's archive in each situation.
@@ -44,9 +44,11 @@ func TestDiffArchive(t *testing.T) {
 			s.prior.Stage.Archive, s.prior.Archive.Ours, s.opts.Adopt = nil, false, true
 		}}, "update x.tar tar→ adopted"},
 		"no file":   {[]func(*scene){archived, func(s *scene) { s.prior.Archive.Odd = "a directory" }}, "error: is a directory"},
-		"not asked": {[]func(*scene){archived, func(s *scene) { s.prior.Archive = SeenArchive{Former: "x.tar", FormerIs: "sha256:tar"} }}, "delete x.tar tar→"},
-		"moved":     {[]func(*scene){archived, func(s *scene) { s.prior.Archive = SeenArchive{Path: "y.tar", Former: "x.tar", FormerIs: "sha256:tar"} }}, "delete x.tar tar→; create y.tar →"},
-		"not asked, theirs": {[]func(*scene){archived, func(s *scene) { s.prior.Archive = SeenArchive{Former: "x.tar", FormerIs: "sha256:other"} }},
+		"not asked": {[]func(*scene){archived, func(s *scene) { s.prior.Archive = ObservedArchive{Former: "x.tar", FormerIs: "sha256:tar"} }}, "delete x.tar tar→"},
+		"moved": {[]func(*scene){archived, func(s *scene) {
+			s.prior.Archive = ObservedArchive{Path: "y.tar", Former: "x.tar", FormerIs: "sha256:tar"}
+		}}, "delete x.tar tar→; create y.tar →"},
+		"not asked, theirs": {[]func(*scene){archived, func(s *scene) { s.prior.Archive = ObservedArchive{Former: "x.tar", FormerIs: "sha256:other"} }},
 			"delete x.tar other→ stays"},
 		"destroy":              {[]func(*scene){archived, func(s *scene) { s.opts.Destroy = true }}, "delete x.tar tar→"},
 		"destroy, theirs":      {[]func(*scene){archived, func(s *scene) { s.opts.Destroy, s.prior.Archive.Is = true, "sha256:other" }}, "delete x.tar other→ stays"},

@@ -38,7 +38,7 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 		chosen:      g.chosen(opts.Targets),
 		actions:     map[string]Action{},
 		redescribed: map[string]bool{},
-		owned:       ownedBy(prior.Stage),
+		owned:       ownedEntriesOf(prior.Stage),
 		entries:     map[layout.EntryName][]ocispec.Descriptor{},
 		plan: &Plan{
 			FormatVersion: FormatVersion,
@@ -56,13 +56,13 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 		d.entries[name] = append(d.entries[name], e)
 	}
 	d.plan.Bases = g.baseRecords()
-	if prior.Unmarked {
-		d.drift(Drift{Kind: DriftNoLayout})
+	if prior.NoLayoutFile {
+		d.addDrift(Drift{Kind: DriftNoLayout})
 	}
 	if !opts.Destroy {
 		d.diffSteps()
 	}
-	d.deletions(staged)
+	d.diffDeletions(staged)
 	if err := d.diffTags(); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 	}
 	d.diffOutputs()
 	d.plan.Warnings = append(d.plan.Warnings, prior.Warnings...)
-	d.sweep()
+	d.planSweep()
 	d.summarise()
 	return d.plan, nil
 }
@@ -89,7 +89,7 @@ type differ struct {
 	// redescribed are the steps of which values change that stand in descriptors.
 	redescribed map[string]bool
 	// owned are the entries of index.json that the last apply left to the spec.
-	owned owned
+	owned ownedEntries
 	// entries are those of index.json by name.
 	entries map[layout.EntryName][]ocispec.Descriptor
 }
@@ -115,17 +115,17 @@ func (d *differ) diffStep(s Step, now Evaluated) Change {
 		Address: s.Address.String(),
 		Kind:    s.Address.Kind,
 		Action:  NoOp,
-		Place:   place(now.Object.Range),
+		Place:   location(now.Object.Range),
 		Needs:   s.Needs,
 	}
 	if !s.Use.IsZero() {
 		change.Use = s.Use.String()
 	}
 	var entries []source.Entry
-	change.After, entries = d.after(s, now)
+	change.After, entries = d.stateAfter(s, now)
 	was, staged := d.prior.Stage.Objects[s.Key]
 	if staged {
-		change.Before = before(was)
+		change.Before = stateBefore(was)
 	}
 	if staged && was.Fingerprint == now.Fingerprint {
 		change.After.FileBytes = 0 // the entries of a tree that is as it was may be left out
@@ -140,23 +140,23 @@ func (d *differ) diffStep(s Step, now Evaluated) Change {
 	change.Write = change.Action != NoOp &&
 		(!now.Known || d.opts.replaces(s) || d.prior.Blobs[now.Built.Descriptor.Digest] != layout.Intact)
 	for _, f := range change.Fields {
-		if schema.Decides(s.Address.Kind, head(f.Path))&schema.Descriptor != 0 {
+		if schema.Decides(s.Address.Kind, attributeName(f.Path))&schema.Descriptor != 0 {
 			d.redescribed[s.Key] = true
 		}
 	}
 	return change
 }
 
-// place writes the file and line of a block.
-func place(r hcl.Range) string {
+// location is the file and line of a block.
+func location(r hcl.Range) string {
 	if r.Filename == "" {
 		return ""
 	}
 	return r.Filename + ":" + strconv.Itoa(r.Start.Line)
 }
 
-// before is the state that the last apply left.
-func before(o stage.Object) *State {
+// stateBefore is the state that the last apply left.
+func stateBefore(o stage.Object) *State {
 	s := &State{
 		MediaType:   o.Descriptor.MediaType,
 		Digest:      o.Descriptor.Digest,
@@ -175,9 +175,9 @@ func before(o stage.Object) *State {
 	return s
 }
 
-// withheld are fields without the digests of sensitive values: a short value could
+// redacted are fields without the digests of sensitive values: a short value could
 // be guessed by its digest.
-func withheld(fields []spec.Field) []spec.Field {
+func redacted(fields []spec.Field) []spec.Field {
 	out := slices.Clone(fields)
 	for i := range out {
 		if out[i].Sensitive {
@@ -209,8 +209,8 @@ func formOf(l *spec.Layer, seen *source.Observed) Form {
 	return FormConverted
 }
 
-// bytesOf is the number of bytes in the files of a tree.
-func bytesOf(entries []source.Entry) (n int64) {
+// fileBytes is the number of bytes in the files of a tree.
+func fileBytes(entries []source.Entry) (n int64) {
 	for i := range entries {
 		if entries[i].Type == layer.Regular {
 			n += entries[i].Size
@@ -219,10 +219,10 @@ func bytesOf(entries []source.Entry) (n int64) {
 	return n
 }
 
-// after is the state of a step after the plan and, of a layer that is a tree, its
+// stateAfter is the state of a step after the plan and, of a layer that is a tree, its
 // entries; these may be left out of one that is as it was.
-func (d *differ) after(s Step, now Evaluated) (*State, []source.Entry) {
-	out := &State{Fingerprint: now.Fingerprint, Fields: withheld(now.Object.Fields)}
+func (d *differ) stateAfter(s Step, now Evaluated) (*State, []source.Entry) {
+	out := &State{Fingerprint: now.Fingerprint, Fields: redacted(now.Object.Fields)}
 	if now.Known {
 		out.Digest, out.Size, out.DiffID = now.Built.Descriptor.Digest, now.Built.Descriptor.Size, now.Built.DiffID
 	}
@@ -245,7 +245,7 @@ func (d *differ) after(s Step, now Evaluated) (*State, []source.Entry) {
 		out.Content, out.Entries = was.Content, was.Entries
 	default:
 		out.Content, out.Entries = seen.Tree.TarSize(), len(seen.Tree.Entries)
-		out.FileBytes = bytesOf(seen.Tree.Entries)
+		out.FileBytes = fileBytes(seen.Tree.Entries)
 		return out, seen.Tree.Entries
 	}
 	return out, nil

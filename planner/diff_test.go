@@ -189,7 +189,7 @@ entry delete "latest"
 	{"an object goes that another spec has as well", func(s *scene) {
 		s.remove("manifest.u")
 		s.prior.Shared[blob("manifest.u", "").Digest] = true
-		s.prior.Held[blob("manifest.u", "").Digest] = true
+		s.prior.InUse[blob("manifest.u", "").Digest] = true
 	}, `
 delete manifest.u (gone)
 entry forget ""
@@ -213,7 +213,7 @@ entry delete ""
 `},
 	{"an object goes that an entry of others reaches", func(s *scene) {
 		s.remove("manifest.u")
-		s.prior.Held[ocispec.DescriptorEmptyJSON.Digest] = true
+		s.prior.InUse[ocispec.DescriptorEmptyJSON.Digest] = true
 	}, `
 delete manifest.u (gone)
 entry delete ""
@@ -268,7 +268,7 @@ output delete o
 +0 ~0 -6, writes 0, deletes 7
 `},
 	{"destroy where others use a blob", func(s *scene) {
-		s.prior.Held[blob("layer.a", "").Digest] = true
+		s.prior.InUse[blob("layer.a", "").Digest] = true
 		s.destroy()
 	}, allGone + `entry delete "latest"
 entry delete ""
@@ -356,7 +356,7 @@ empty
 	{"an output is gone", func(s *scene) { s.prior.Outputs = nil }, `output delete o`},
 	{"an output is known after apply", func(s *scene) { s.prior.Outputs[0] = spec.Output{Name: "o", Unknown: true} }, `output update o`},
 	{"an output became sensitive", func(s *scene) { s.prior.Outputs[0].Sensitive = true }, `output update o`},
-	{"the file oci-layout is gone", func(s *scene) { s.prior.Unmarked = true }, `drift no-layout`},
+	{"the file oci-layout is gone", func(s *scene) { s.prior.NoLayoutFile = true }, `drift no-layout`},
 	{"the spec was taken over", func(s *scene) { s.prior.TakenOver = "../elsewhere" }, ``},
 	{"an apply was interrupted", func(s *scene) { s.prior.Interrupted = true }, `
 finishes earlier work

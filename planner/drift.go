@@ -44,8 +44,8 @@ type Drift struct {
 	Is  digest.Digest `json:"is,omitempty"`
 }
 
-// drift records a drift.
-func (d *differ) drift(drift Drift) { d.plan.Drift = append(d.plan.Drift, drift) }
+// addDrift records a drift.
+func (d *differ) addDrift(drift Drift) { d.plan.Drift = append(d.plan.Drift, drift) }
 
 // EntryDrift compares was, an entry of index.json that the last apply left, as the
 // staging state keeps it, with those of its name that are there now: of its ref name

@@ -76,12 +76,12 @@ func (p *Prior) evaluate(ctx context.Context, g *Graph, store *layout.Store, opt
 	if diags := e.stacks.observe(ctx); diags.HasErrors() {
 		return diags
 	}
-	if err := e.stacks.place(ctx); err != nil {
+	if err := e.stacks.placeAll(ctx); err != nil {
 		return err
 	}
 	var diags hcl.Diagnostics
 	for _, s := range g.Steps {
-		o, more := g.Evaluate(s.Address, p.known)
+		o, more := g.Evaluate(s.Address, p.knownBuilt)
 		diags = diags.Extend(more)
 		if more.HasErrors() {
 			continue
@@ -99,7 +99,7 @@ func (p *Prior) evaluate(ctx context.Context, g *Graph, store *layout.Store, opt
 		return diags
 	}
 	var more hcl.Diagnostics
-	if p.Outputs, more = g.spec.Outputs(p.known); more.HasErrors() {
+	if p.Outputs, more = g.spec.Outputs(p.knownBuilt); more.HasErrors() {
 		return more
 	}
 	p.Inputs = g.spec.Inputs()
@@ -135,7 +135,7 @@ func (e *evaluator) step(ctx context.Context, s Step, o spec.Object) (Evaluated,
 func (e *evaluator) layer(ctx context.Context, s Step, l *spec.Layer, at hcl.Range, now *Evaluated) hcl.Diagnostics {
 	on := e.stacks.layers[s.Address]
 	if on == nil || on.seen.Tree == nil && !on.object.Known() {
-		seen, diags := e.observe(ctx, s, l, at, e.settled(s, &e.opts.Plan))
+		seen, diags := e.observe(ctx, s, l, at, e.unchangedFingerprint(s, &e.opts.Plan))
 		if diags.HasErrors() {
 			return diags
 		}
@@ -145,19 +145,19 @@ func (e *evaluator) layer(ctx context.Context, s Step, l *spec.Layer, at hcl.Ran
 		return diags
 	}
 	e.warn(on.warnings)
-	e.Warnings = append(e.Warnings, on.said...)
-	seen := on.result()
+	e.Warnings = append(e.Warnings, on.notes...)
+	seen := on.toBuild()
 	if seen.Tree != nil && !on.object.Known() { // its content may be known now
 		seen = &source.Observed{Tree: seen.Tree.Fill(l)}
 	}
 	e.Observed[s.Address] = seen
-	if on.over && seen.Tree != nil {
+	if on.hasBelow && seen.Tree != nil {
 		now.Raw, now.Below = on.raw, on.below
 	}
 	switch {
 	case on.unplaced:
 		e.Unplaced[s.Address] = true
-	case on.settled:
+	case on.unchanged:
 		now.Fingerprint = e.Stage.Objects[s.Key].Fingerprint
 	default:
 		now.Fingerprint, _ = seen.Fingerprint(l)
@@ -171,7 +171,7 @@ func (e *evaluator) observe(ctx context.Context, s Step, l *spec.Layer, at hcl.R
 	return source.Observe(ctx, e.root, l, source.Options{
 		Epoch:       Seconds(e.opts.Epoch),
 		Parallelism: e.opts.Parallelism,
-		Hash:        !e.opts.Lazy || e.knows(s.Key),
+		Hash:        !e.opts.Lazy || e.mayMatch(s.Key),
 		Digests:     e.opts.Digests,
 		Known:       known,
 		Range:       at,
@@ -182,7 +182,7 @@ func (e *evaluator) observe(ctx context.Context, s Step, l *spec.Layer, at hcl.R
 // recipes maps what objects were built from to what was built.
 func (p *Prior) recipes(g *Graph) (map[recipe]spec.Built, error) {
 	built := map[recipe]spec.Built{}
-	for _, r := range p.Finished {
+	for _, r := range p.Journalled {
 		id, err := addr.ParseID(r.Key)
 		if err != nil {
 			continue // of a journal that is not believed, all is built again
@@ -215,21 +215,21 @@ func BuiltOf(o stage.Object) spec.Built {
 	return spec.Built{Descriptor: o.Descriptor, DiffID: o.DiffID}
 }
 
-// known answers for spec.Evaluate. A config of several uses has no digest of its own.
-func (p *Prior) known(a spec.Address) (spec.Built, bool) {
+// knownBuilt is the spec.Known of a Prior. A config of several uses has no digest of its own.
+func (p *Prior) knownBuilt(a spec.Address) (spec.Built, bool) {
 	e := p.Evaluated[a.String()]
 	return e.Built, e.Known
 }
 
-// knows reports whether the fingerprint of a layer could be met again.
-func (p *Prior) knows(key string) bool {
+// mayMatch reports whether an earlier apply may have built a layer of an equal fingerprint.
+func (p *Prior) mayMatch(key string) bool {
 	_, staged := p.Stage.Objects[key]
-	return staged || len(p.Finished) > 0
+	return staged || len(p.Journalled) > 0
 }
 
-// settled is the fingerprint with which nothing is to be done for a layer, so
+// unchangedFingerprint is the fingerprint with which nothing is to be done for a layer, so
 // that nobody will ask for its entries; empty where there is none.
-func (p *Prior) settled(s Step, opts *Options) digest.Digest {
+func (p *Prior) unchangedFingerprint(s Step, opts *Options) digest.Digest {
 	was := p.Stage.Objects[s.Key]
 	if was.Entries == 0 || p.Blobs[was.Descriptor.Digest] != layout.Intact || opts.replaces(s) {
 		return ""

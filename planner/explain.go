@@ -25,14 +25,14 @@ func (d *differ) explain(change *Change, s Step, was stage.Object, staged bool, 
 		change.Reasons = []Reason{{Kind: ReasonNew, Text: "the layout does not hold it yet"}}
 		change.Fields = diffFields(stage.Object{}, o.Fields, d.prior.Stage.Seal)
 		change.Files = diffFiles(nil, entries)
-		d.implied(change, s, nil)
+		d.diffImplied(change, s, nil)
 		return
 	}
 	if drift, ok := blobDrift(s.Key, was.Descriptor.Digest, d.prior.Blobs[was.Descriptor.Digest]); ok {
 		d.plan.Drift = append(d.plan.Drift, drift)
 		change.add(ReasonDrift, "", driftText(drift.Kind))
 	}
-	d.implied(change, s, func(blob digest.Digest) bool {
+	d.diffImplied(change, s, func(blob digest.Digest) bool {
 		return was.Fingerprint == now.Fingerprint || slices.ContainsFunc(was.Implied, func(i ocispec.Descriptor) bool { return i.Digest == blob })
 	})
 	if change.Fields = diffFields(was, o.Fields, d.prior.Stage.Seal); len(change.Fields) > 0 {
@@ -71,7 +71,7 @@ func (d *differ) explainLayer(change *Change, was stage.Object, now Evaluated, e
 	}
 	layer, _ := now.Object.Body.(*spec.Layer)
 	if layer == nil || len(layer.Tree) == 0 {
-		change.add(ReasonFiles, "", fileOf(layer)+" changed")
+		change.add(ReasonFiles, "", sourceOf(layer)+" changed")
 		return
 	}
 	toc := d.prior.Contents[was.Descriptor.Digest]
@@ -83,7 +83,7 @@ func (d *differ) explainLayer(change *Change, was stage.Object, now Evaluated, e
 	}
 	change.Files = diffFiles(toc.Entries, entries)
 	if was.ContentSensitive || layer.ContentSensitive() {
-		withholdDigests(change.Files)
+		redactDigests(change.Files)
 	}
 	if len(change.Files) > 0 {
 		change.add(ReasonFiles, "", countOf(len(change.Files), "file")+" changed")
@@ -93,9 +93,9 @@ func (d *differ) explainLayer(change *Change, was stage.Object, now Evaluated, e
 	}
 }
 
-// withholdDigests removes the digests of files: the content of one is a sensitive
+// redactDigests removes the digests of files: the content of one is a sensitive
 // value, and a short one could be guessed by its digest.
-func withholdDigests(files []FileChange) {
+func redactDigests(files []FileChange) {
 	for i := range files {
 		for _, side := range []*layer.Properties{files[i].Before, files[i].After} {
 			if side != nil {
@@ -105,8 +105,8 @@ func withholdDigests(files []FileChange) {
 	}
 }
 
-// fileOf is the one file that a layer is made of.
-func fileOf(l *spec.Layer) string {
+// sourceOf is the one file that a layer is made of.
+func sourceOf(l *spec.Layer) string {
 	switch {
 	case l == nil:
 		return "its source"

@@ -12,9 +12,9 @@ import (
 	"github.com/layform/layform/spec/schema"
 )
 
-// documents names the rule that turns values into the JSON of configs,
+// documentRule names the rule that turns values into the JSON of configs,
 // manifests and indexes. Change it whenever executor/image changes bytes.
-const documents = "documents/1"
+const documentRule = "documents/1"
 
 // Dependency is an object that another one is built from.
 type Dependency struct {
@@ -53,7 +53,7 @@ func Fingerprint(o spec.Object, dependencies []Dependency, epoch int64) (digest.
 		Fields []spec.Field `json:"fields"`
 		Parts  []part       `json:"parts"`
 		Epoch  *int64       `json:"epoch,omitempty"`
-	}{Rule: documents, Kind: o.Address.Kind}
+	}{Rule: documentRule, Kind: o.Address.Kind}
 	for _, f := range o.Fields {
 		if !decidesBlob(o.Address.Kind, f.Path) {
 			continue
@@ -104,8 +104,8 @@ func hashJSON(v any) digest.Digest {
 	return digest.FromBytes(data)
 }
 
-// head is the first step of an attribute path: labels of labels["version"].
-func head(path string) string {
+// attributeName is the attribute of a path: labels of labels["version"].
+func attributeName(path string) string {
 	if i := strings.IndexAny(path, ".["); i >= 0 {
 		return path[:i]
 	}
@@ -115,13 +115,13 @@ func head(path string) string {
 // decidesBlob reports whether a value of an object goes into its own blob. The
 // others stand in descriptors that lead to it, or in the history of configs.
 func decidesBlob(kind spec.Kind, path string) bool {
-	return schema.Decides(kind, head(path))&schema.Blob != 0
+	return schema.Decides(kind, attributeName(path))&schema.Blob != 0
 }
 
 // refers reports whether a value of an object is the address of another one. What is
 // built from that does not depend on how it is called: see Dependencies.
 func refers(kind spec.Kind, path string) bool {
-	a := schema.Of(kind).Attribute(head(path))
+	a := schema.Of(kind).Attribute(attributeName(path))
 	return a != nil && len(a.Refers) > 0
 }
 
@@ -129,7 +129,7 @@ func refers(kind spec.Kind, path string) bool {
 // object, of the given kind, that needs it: into the history of a config, or a
 // descriptor in a manifest or index.
 func passedOn(kind spec.Kind, role Role, needed spec.Kind, path string) bool {
-	decides := schema.Decides(needed, head(path))
+	decides := schema.Decides(needed, attributeName(path))
 	switch {
 	case kind == spec.KindConfig && role == RoleLayer:
 		return decides&schema.History != 0

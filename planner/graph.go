@@ -31,8 +31,8 @@ type Graph struct {
 	// objects are the objects as they are with nothing built.
 	objects map[spec.Address]spec.Object
 	mu      sync.Mutex
-	// later are the last evaluations with something built.
-	later map[spec.Address]evaluation
+	// reevaluated are the last evaluations with something built.
+	reevaluated map[spec.Address]evaluation
 }
 
 // Step is one thing to build: an object of the spec or, for a config, one use
@@ -67,13 +67,13 @@ type evaluation struct {
 // NewGraph resolves which steps a loaded spec has. The error is hcl.Diagnostics.
 func NewGraph(sp *spec.Spec) (*Graph, error) {
 	g := &Graph{
-		LayoutPath: sp.LayoutPath,
-		Spec:       record(sp),
-		Indexed:    map[spec.Address]bool{},
-		Bases:      map[spec.Address]spec.Object{},
-		spec:       sp,
-		objects:    map[spec.Address]spec.Object{},
-		later:      map[spec.Address]evaluation{},
+		LayoutPath:  sp.LayoutPath,
+		Spec:        recordOf(sp),
+		Indexed:     map[spec.Address]bool{},
+		Bases:       map[spec.Address]spec.Object{},
+		spec:        sp,
+		objects:     map[spec.Address]spec.Object{},
+		reevaluated: map[spec.Address]evaluation{},
 	}
 	addresses := sp.Addresses()
 	bases, _ := sp.Bases()
@@ -104,8 +104,8 @@ func NewGraph(sp *spec.Spec) (*Graph, error) {
 	return g, nil
 }
 
-// record is what a plan keeps of a spec; what it read is known later.
-func record(sp *spec.Spec) Record {
+// recordOf is the Record of a spec, without what is read later.
+func recordOf(sp *spec.Spec) Record {
 	r := Record{Name: sp.Name, Dir: sp.Dir, File: sp.File, Sources: sp.Sources, Variables: sp.Variables}
 	if sp.Dir == "." {
 		r.Dir = ""
@@ -116,15 +116,15 @@ func record(sp *spec.Spec) Record {
 // addUse adds a manifest's base and layers to the uses of its config, once.
 func addUse(uses []Step, config, manifest spec.Address, m *spec.Manifest) []Step {
 	for _, use := range uses {
-		if use.over(m) {
+		if use.builtOver(m) {
 			return uses
 		}
 	}
 	return append(uses, Step{ID: addr.ID{Address: config, Use: manifest}, Layers: m.Layers, Base: spec.BaseOf(m)})
 }
 
-// over reports whether a config is built over what a manifest has.
-func (s *Step) over(m *spec.Manifest) bool {
+// builtOver reports whether a config is built over the base and layers of a manifest.
+func (s *Step) builtOver(m *spec.Manifest) bool {
 	return slices.Equal(s.Layers, m.Layers) && s.Base == spec.BaseOf(m)
 }
 
@@ -141,7 +141,7 @@ func (g *Graph) addSteps(addresses []spec.Address, uses map[spec.Address][]Step)
 				mine[i].Use = addr.Address{}
 			}
 			mine[i].Key = mine[i].ID.String()
-			mine[i].depend(g.objects[a], steps)
+			mine[i].addNeeds(g.objects[a], steps)
 			mine[i].Implied = g.impliedBy(g.objects[a])
 		}
 		steps[a] = mine
@@ -149,13 +149,13 @@ func (g *Graph) addSteps(addresses []spec.Address, uses map[spec.Address][]Step)
 	}
 }
 
-// depend notes what a step is built from; steps are those that come before it.
-func (s *Step) depend(o spec.Object, steps map[spec.Address][]Step) {
+// addNeeds sets the Needs of a step; steps are those that come before it.
+func (s *Step) addNeeds(o spec.Object, steps map[spec.Address][]Step) {
 	manifest, _ := o.Body.(*spec.Manifest)
 	for _, ref := range o.Refs {
 		for _, needed := range steps[ref] {
 			if manifest != nil && manifest.Config != nil && ref == *manifest.Config {
-				if len(steps[ref]) > 1 && !needed.over(manifest) {
+				if len(steps[ref]) > 1 && !needed.builtOver(manifest) {
 					continue
 				}
 				s.Config = needed.Key
@@ -191,13 +191,13 @@ func (g *Graph) Evaluate(a spec.Address, known spec.Known) (spec.Object, hcl.Dia
 		return g.spec.Evaluate(a, nil)
 	}
 	g.mu.Lock()
-	last, ok := g.later[a]
+	last, ok := g.reevaluated[a]
 	g.mu.Unlock()
 	if !ok || !slices.EqualFunc(last.known, state, sameBuilt) {
 		last = evaluation{known: state}
 		last.object, last.diags = g.spec.Evaluate(a, known)
 		g.mu.Lock()
-		g.later[a] = last
+		g.reevaluated[a] = last
 		g.mu.Unlock()
 	}
 	return last.object, slices.Clone(last.diags)

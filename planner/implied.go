@@ -50,10 +50,10 @@ func (g *Graph) impliedBy(o spec.Object) []ocispec.Descriptor {
 	return all
 }
 
-// implied compares the implied blobs of a step with those in the layout: what is
+// diffImplied compares the implied blobs of a step with those in the layout: what is
 // not intact is written, and is drift where an earlier apply put it there, as had
 // reports; nil for a step that none carried out.
-func (d *differ) implied(change *Change, s Step, had func(digest.Digest) bool) {
+func (d *differ) diffImplied(change *Change, s Step, had func(digest.Digest) bool) {
 	for _, desc := range s.Implied {
 		state := d.prior.Blobs[desc.Digest]
 		if state == layout.Intact {

@@ -192,12 +192,12 @@ func TestSettled(t *testing.T) {
 	} {
 		was := stage.Object{Fingerprint: fingerprint, Descriptor: ocispec.Descriptor{Digest: blob}, Entries: c.entries}
 		p := &Prior{Stage: &stage.Stage{Objects: map[string]stage.Object{"layer.a": was}}, Blobs: map[digest.Digest]layout.BlobState{blob: c.state}}
-		if got := p.settled(Step{ID: addr.ID{Address: a}, Key: "layer.a"}, &Options{Replace: c.replace}); got != c.want {
+		if got := p.unchangedFingerprint(Step{ID: addr.ID{Address: a}, Key: "layer.a"}, &Options{Replace: c.replace}); got != c.want {
 			t.Errorf("%s: known as %q", name, got)
 		}
 	}
 	p := &Prior{Stage: &stage.Stage{}}
-	if got := p.settled(Step{ID: addr.ID{Address: a}, Key: "layer.a"}, &Options{}); got != "" {
+	if got := p.unchangedFingerprint(Step{ID: addr.ID{Address: a}, Key: "layer.a"}, &Options{}); got != "" {
 		t.Errorf("new: known as %q", got)
 	}
 }

@@ -42,9 +42,9 @@ func (p *Prior) unvouched(store *layout.Store) []string {
 	return keys
 }
 
-// prove holds what the staging state says of these trees against the tables of
+// checkStaged holds what the staging state says of these trees against the tables of
 // contents of their blobs, as far as these are there and sound.
-func (p *Prior) prove(ctx context.Context, store *layout.Store, keys []string) error {
+func (p *Prior) checkStaged(ctx context.Context, store *layout.Store, keys []string) error {
 	for _, key := range keys {
 		o := p.Stage.Objects[key]
 		if p.Blobs[o.Descriptor.Digest] != layout.Intact || !strings.HasPrefix(o.Encoding, layer.Encoding+" ") {

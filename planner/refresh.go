@@ -55,12 +55,12 @@ type Prior struct {
 	StageDigest digest.Digest
 	// TakenOver is the Dir of the staging state when it is that of another place.
 	TakenOver string
-	// Unmarked is set when the directory holds what the spec put there, but the
+	// NoLayoutFile is set when the directory holds what the spec put there, but the
 	// file oci-layout is gone.
-	Unmarked bool
-	// Finished is what an interrupted apply had built, and Interrupted is set
+	NoLayoutFile bool
+	// Journalled is what an interrupted apply had built, and Interrupted is set
 	// when there was one.
-	Finished    []stage.Record
+	Journalled  []stage.Record
 	Interrupted bool
 	// Owners maps ref names to the other specs that own them.
 	Owners map[string]string
@@ -85,9 +85,9 @@ type Prior struct {
 	// Contents are the files of earlier layers, by blob, as far as they are
 	// needed to say what changes.
 	Contents map[digest.Digest]*layer.TOC
-	// Held are the blobs that stay when the spec goes: what index.json reaches
+	// InUse are the blobs that stay when the spec goes: what index.json reaches
 	// from entries that are not the spec's, and what other specs own.
-	Held map[digest.Digest]bool
+	InUse map[digest.Digest]bool
 	// Unclear is set when a document that index.json reaches is lost or damaged: the
 	// blobs that it needs are not known, so that none may be swept.
 	Unclear bool
@@ -98,7 +98,7 @@ type Prior struct {
 	// of the entry, where these are more than those of its objects.
 	Reached map[digest.Digest][]digest.Digest
 	// Archive is what was seen of the layout's archive.
-	Archive SeenArchive
+	Archive ObservedArchive
 	// Epoch is SOURCE_DATE_EPOCH.
 	Epoch *int64
 }
@@ -120,7 +120,7 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 		Blobs:     map[digest.Digest]layout.BlobState{},
 		Contents:  map[digest.Digest]*layer.TOC{},
 		Unplaced:  map[spec.Address]bool{},
-		Held:      map[digest.Digest]bool{},
+		InUse:     map[digest.Digest]bool{},
 		Owned:     map[digest.Digest]int64{},
 		Reached:   map[digest.Digest][]digest.Digest{},
 	}
@@ -134,7 +134,7 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 		}
 		p.TakenOver = p.Stage.Dir
 	}
-	if err := p.readHeld(ctx, store); err != nil {
+	if err := p.readInUse(ctx, store); err != nil {
 		return nil, err
 	}
 	if err := p.readArchive(ctx, g, store, opts.Digests); err != nil {
@@ -153,7 +153,7 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 	if err := p.readOwned(ctx, store, opts.Plan); err != nil {
 		return nil, err
 	}
-	if err := p.prove(ctx, store, unvouched); err != nil {
+	if err := p.checkStaged(ctx, store, unvouched); err != nil {
 		return nil, err
 	}
 	if err := p.evaluate(ctx, g, store, opts); err != nil {
@@ -180,8 +180,8 @@ func (p *Prior) readLayout(ctx context.Context, name, from string, store *layout
 	if err != nil {
 		return err
 	}
-	p.Stage, p.StageDigest, p.Finished, p.Interrupted = claim.Stage, claim.Digest, claim.Records, claim.Interrupted
-	p.Unmarked = len(p.Stage.Objects) > 0 && !store.Initialised()
+	p.Stage, p.StageDigest, p.Journalled, p.Interrupted = claim.Stage, claim.Digest, claim.Records, claim.Interrupted
+	p.NoLayoutFile = len(p.Stage.Objects) > 0 && !store.Initialised()
 	all, err := stage.All(ctx, store)
 	if err != nil {
 		return err
@@ -198,11 +198,11 @@ func (p *Prior) readLayout(ctx context.Context, name, from string, store *layout
 		}
 		for _, o := range other.Objects {
 			for _, desc := range stagedBlobs(o) {
-				p.Held[desc.Digest] = true
+				p.InUse[desc.Digest] = true
 			}
 		}
 		for _, blob := range other.Blobs {
-			p.Held[blob] = true
+			p.InUse[blob] = true
 		}
 	}
 	return nil
@@ -221,7 +221,7 @@ func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, g *Graph, p
 		o := p.Stage.Objects[key]
 		known[o.Descriptor.Digest] = o.Descriptor
 	}
-	for _, r := range p.Finished {
+	for _, r := range p.Journalled {
 		known[r.Descriptor.Digest] = r.Descriptor
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -244,7 +244,7 @@ func TestOthersInTheLayout(t *testing.T) {
 	if !p.Shared[ours.Digest] || len(p.Entries) != 3 {
 		t.Errorf("shared are %v of %d entries", p.Shared, len(p.Entries))
 	}
-	held := slices.Sorted(maps.Keys(p.Held))
+	held := slices.Sorted(maps.Keys(p.InUse))
 	want := []digest.Digest{ours.Digest, theirs.Digest, foreign.Digest}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, held); diff != "" {

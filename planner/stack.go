@@ -16,10 +16,10 @@ import (
 // stack is what one manifest lays over each other: a base, if any, and layers, bottom
 // first.
 type stack struct {
-	manifest spec.Object
-	base     *spec.BaseImage
-	on       spec.Object // the base
-	layers   []*stackLayer
+	manifest   spec.Object
+	base       *spec.BaseImage
+	baseObject spec.Object // the base
+	layers     []*stackLayer
 	// below identify what lies below each layer; empty where that is not known.
 	below []digest.Digest
 }
@@ -36,19 +36,19 @@ type stackLayer struct {
 	warnings hcl.Diagnostics
 	// below identifies what lies below it in all its stacks; empty where that is not known
 	// or nothing does.
-	below digest.Digest
-	uses  []digest.Digest
-	// over is set where something lies below, and settled where the layer is as it was
-	// over the same.
-	over, settled bool
+	below       digest.Digest
+	belowOfUses []digest.Digest
+	// hasBelow is set where something lies below, and unchanged where the layer is as it
+	// was on the same.
+	hasBelow, unchanged bool
 	// bottom is the first manifest that has nothing below the layer; zero for none.
 	bottom spec.Address
-	// placed is the tree on what lies below it, first by the manifest by; unplaced is
+	// placed is the tree on what lies below it, first by the manifest placedBy; unplaced is
 	// set where what lies below is not there to be read.
 	placed   *source.Tree
-	by       spec.Address
+	placedBy spec.Address
 	unplaced bool
-	said     []string
+	notes    []string
 }
 
 // stacks places the trees of layers on what lies below them.
@@ -57,12 +57,12 @@ type stacks struct {
 	store  *layout.Store
 	all    []*stack
 	layers map[spec.Address]*stackLayer
-	tables map[digest.Digest]*table
+	tocs   map[digest.Digest]*cachedTOC
 }
 
 // newStacks lists the stacks that a plan has to look at.
 func newStacks(e *evaluator, store *layout.Store, chosen map[string]bool) *stacks {
-	s := &stacks{e: e, store: store, layers: map[spec.Address]*stackLayer{}, tables: map[digest.Digest]*table{}}
+	s := &stacks{e: e, store: store, layers: map[spec.Address]*stackLayer{}, tocs: map[digest.Digest]*cachedTOC{}}
 	for _, step := range e.graph.Steps {
 		o := e.graph.objects[step.Address]
 		m, ok := o.Body.(*spec.Manifest)
@@ -72,24 +72,24 @@ func newStacks(e *evaluator, store *layout.Store, chosen map[string]bool) *stack
 		if chosen != nil && !slices.ContainsFunc(m.Layers, func(a spec.Address) bool { return chosen[a.String()] }) {
 			continue
 		}
-		k := &stack{manifest: o, base: e.graph.Image(spec.BaseOf(m)), on: e.graph.Bases[spec.BaseOf(m)]}
+		k := &stack{manifest: o, base: e.graph.Image(spec.BaseOf(m)), baseObject: e.graph.Bases[spec.BaseOf(m)]}
 		for i, a := range m.Layers {
 			l := s.layers[a]
 			if l == nil {
 				l = &stackLayer{key: a.String()}
 				s.layers[a] = l
 			}
-			l.over = l.over || i > 0 || k.base != nil
+			l.hasBelow = l.hasBelow || i > 0 || k.base != nil
 			k.layers = append(k.layers, l)
 		}
 		s.all = append(s.all, k)
 	}
-	s.bottoms()
+	s.findBottoms()
 	return s
 }
 
-// bottoms finds the layers that also are the lowest of a manifest without a base.
-func (s *stacks) bottoms() {
+// findBottoms finds the layers that also are the lowest of a manifest without a base.
+func (s *stacks) findBottoms() {
 	for _, step := range s.e.graph.Steps {
 		m, ok := s.e.graph.objects[step.Address].Body.(*spec.Manifest)
 		if !ok || m.Base != nil || len(m.Layers) == 0 {
@@ -110,13 +110,13 @@ func (s *stacks) observe(ctx context.Context) hcl.Diagnostics {
 		if l == nil {
 			continue
 		}
-		object, more := s.e.graph.Evaluate(step.Address, s.e.known)
+		object, more := s.e.graph.Evaluate(step.Address, s.e.knownBuilt)
 		diags = diags.Extend(more)
 		if more.HasErrors() {
 			continue
 		}
 		l.object, l.layer = object, object.Body.(*spec.Layer)
-		l.seen, more = s.e.observe(ctx, step, l.layer, object.Range, s.e.knownBefore(step, l.over))
+		l.seen, more = s.e.observe(ctx, step, l.layer, object.Range, s.e.fingerprintBefore(step, l.hasBelow))
 		if more.HasErrors() {
 			diags = diags.Extend(more)
 			continue
@@ -127,15 +127,15 @@ func (s *stacks) observe(ctx context.Context) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	s.identify()
+	s.identifyBelow()
 	for _, step := range s.e.graph.Steps {
 		l := s.layers[step.Address]
-		if l == nil || l.seen.Tree == nil || !l.over {
+		if l == nil || l.seen.Tree == nil || !l.hasBelow {
 			continue
 		}
 		was := s.e.Stage.Objects[l.key]
 		same := was.Below != "" && was.Below == l.below && was.Raw == l.raw
-		if l.settled = same && l.seen.Tree.Unchanged; !l.settled && l.seen.Tree.Unchanged {
+		if l.unchanged = same && l.seen.Tree.Unchanged; !l.unchanged && l.seen.Tree.Unchanged {
 			var more hcl.Diagnostics
 			l.seen, more = s.e.observe(ctx, step, l.layer, l.object.Range, "")
 			diags = diags.Extend(more)
@@ -144,8 +144,8 @@ func (s *stacks) observe(ctx context.Context) hcl.Diagnostics {
 	return diags
 }
 
-// identify finds what lies below each layer.
-func (s *stacks) identify() {
+// identifyBelow finds what lies below each layer.
+func (s *stacks) identifyBelow() {
 	for _, k := range s.all {
 		id := digest.Digest("")
 		if k.base != nil {
@@ -162,41 +162,41 @@ func (s *stacks) identify() {
 				if known {
 					k.below[i] = id
 				}
-				l.uses = append(l.uses, k.below[i])
+				l.belowOfUses = append(l.belowOfUses, k.below[i])
 			}
 			known = known && l.raw != ""
 			id = hashJSON([]string{"layer", id.String(), l.raw.String()})
 		}
 	}
 	for _, l := range s.layers {
-		if len(l.uses) == 0 || slices.Contains(l.uses, "") {
+		if len(l.belowOfUses) == 0 || slices.Contains(l.belowOfUses, "") {
 			continue
 		}
-		slices.Sort(l.uses)
+		slices.Sort(l.belowOfUses)
 		if !l.bottom.IsZero() {
-			l.uses = append(l.uses, "bottom")
+			l.belowOfUses = append(l.belowOfUses, "bottom")
 		}
-		l.below = hashJSON([]any{"below", l.layer.OnSymlinkParent, slices.Compact(l.uses)})
+		l.below = hashJSON([]any{"below", l.layer.OnSymlinkParent, slices.Compact(l.belowOfUses)})
 	}
 }
 
-// needs reports whether a layer has to be placed.
-func (l *stackLayer) needs() bool {
-	return l.over && !l.settled && l.seen.Tree != nil && !l.seen.Tree.Unchanged
+// needsPlacing reports whether a layer has to be placed.
+func (l *stackLayer) needsPlacing() bool {
+	return l.hasBelow && !l.unchanged && l.seen.Tree != nil && !l.seen.Tree.Unchanged
 }
 
-// result gives a layer of a stack as it is to be built.
-func (l *stackLayer) result() *source.Observed {
+// toBuild is a layer of a stack in the form in which it is built.
+func (l *stackLayer) toBuild() *source.Observed {
 	if l.placed == nil {
 		return l.seen
 	}
 	return &source.Observed{Tree: l.placed}
 }
 
-// knownBefore is the fingerprint that the sources of a layer, over others or not, had
+// fingerprintBefore is the fingerprint that the sources of a layer, over others or not, had
 // when nothing is to be done for it; empty where there is none.
-func (e *evaluator) knownBefore(s Step, over bool) digest.Digest {
-	settled := e.settled(s, &e.opts.Plan)
+func (e *evaluator) fingerprintBefore(s Step, over bool) digest.Digest {
+	settled := e.unchangedFingerprint(s, &e.opts.Plan)
 	if was := e.Stage.Objects[s.Key]; over && settled != "" && was.Below != "" {
 		return was.Raw
 	}
@@ -213,17 +213,17 @@ func (p *Prior) PlaceLayers(ctx context.Context, g *Graph, store *layout.Store, 
 		now := p.Evaluated[l.key]
 		l.object, l.seen, l.raw, l.below = now.Object, p.Observed[a], now.Raw, now.Below
 		l.layer, _ = l.object.Body.(*spec.Layer)
-		l.settled = !p.Unplaced[a]                        // the others are as they will be
+		l.unchanged = !p.Unplaced[a]                      // the others are as they will be
 		if was := p.Stage.Objects[l.key]; l.seen == nil { // targets left it out
 			l.seen, l.raw = &source.Observed{}, was.Fingerprint
 		}
 	}
-	if err := s.place(ctx); err != nil {
+	if err := s.placeAll(ctx); err != nil {
 		return err
 	}
 	for a, l := range s.layers {
 		if p.Unplaced[a] {
-			p.Observed[a] = l.result()
+			p.Observed[a] = l.toBuild()
 			now := p.Evaluated[l.key]
 			now.Raw = l.raw
 			p.Evaluated[l.key] = now

@@ -21,19 +21,19 @@ type SweptBlob struct {
 	Size int64 `json:"size"`
 }
 
-// sweep plans the deletion of the blobs that the spec owns and that nothing needs any
+// planSweep plans the deletion of the blobs that the spec owns and that nothing needs any
 // more: no object that it has afterwards, no entry of index.json that stays, and
 // nobody else. What an earlier apply left to be swept is swept even where nothing
 // else changes. While the prior is unclear all of it stays, owned as it is.
-func (d *differ) sweep() {
-	kept, staged, empty := d.needed(), map[digest.Digest]bool{}, d.plan.Empty()
+func (d *differ) planSweep() {
+	kept, staged, empty := d.neededBlobs(), map[digest.Digest]bool{}, d.plan.Empty()
 	for _, o := range d.prior.Stage.Objects {
 		for _, desc := range stagedBlobs(o) {
 			staged[desc.Digest] = true
 		}
 	}
 	for _, dgst := range slices.Sorted(maps.Keys(d.prior.Owned)) {
-		if kept[dgst] || d.prior.Held[dgst] {
+		if kept[dgst] || d.prior.InUse[dgst] {
 			continue
 		}
 		if d.prior.Unclear {
@@ -45,9 +45,9 @@ func (d *differ) sweep() {
 	}
 }
 
-// needed are the blobs of the objects that the spec has after the plan, as far as
+// neededBlobs are the blobs of the objects that the spec has after the plan, as far as
 // they are known, and those that its entries of index.json reach which stay.
-func (d *differ) needed() map[digest.Digest]bool {
+func (d *differ) neededBlobs() map[digest.Digest]bool {
 	kept, planned := map[digest.Digest]bool{}, map[string]bool{}
 	for _, c := range d.plan.Changes {
 		if planned[c.Key()] = true; c.After != nil {
@@ -106,7 +106,7 @@ func (p *Prior) readOwned(ctx context.Context, store *layout.Store, opts Options
 			sizes[desc.Digest] = desc.Size
 		}
 	}
-	for _, r := range p.Finished {
+	for _, r := range p.Journalled {
 		if r.Created {
 			owned = append(owned, r.Descriptor.Digest)
 		}
@@ -135,14 +135,14 @@ func (p *Prior) readOwned(ctx context.Context, store *layout.Store, opts Options
 // readReached finds what the spec's entries of index.json reach: more than its
 // objects where targets leave some of these as they are, now or in an earlier apply.
 func (p *Prior) readReached(ctx context.Context, store *layout.Store) error {
-	owned := ownedBy(p.Stage)
+	owned := ownedEntriesOf(p.Stage)
 	for i, e := range p.Entries {
 		if !owned.has(e) || p.Reached[e.Digest] != nil {
 			continue
 		}
 		for desc, err := range store.Reachable(ctx, []ocispec.Descriptor{e}) {
-			// As in readHeld; but what is missing of ours is built again.
-			if err != nil && !leadsSomewhere(err) && !errors.Is(err, fs.ErrNotExist) {
+			// As in readInUse; but what is missing of ours is built again.
+			if err != nil && !isOnlyOdd(err) && !errors.Is(err, fs.ErrNotExist) {
 				if !layout.IsDamaged(err) {
 					return err
 				}

@@ -89,7 +89,7 @@ func (d *differ) diffTag(key string, now Evaluated, w IndexEntry) (TagChange, hc
 	drift, drifted := EntryDrift(d.prior.Stage, was, there)
 	if owned && drifted {
 		drift.Key = key
-		d.drift(drift)
+		d.addDrift(drift)
 	}
 	if len(there) == 0 {
 		return t, nil
@@ -138,12 +138,12 @@ func refuseTwins(there []ocispec.Descriptor) *hcl.Diagnostic {
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Entry stands twice in index.json", Detail: err.Error() + "."}
 }
 
-// owned are the entries of index.json that the last apply left to a spec.
-type owned map[layout.EntryName]ocispec.Descriptor
+// ownedEntries are the entries of index.json that the last apply left to a spec.
+type ownedEntries map[layout.EntryName]ocispec.Descriptor
 
-// ownedBy are those of a staging state.
-func ownedBy(st *stage.Stage) owned {
-	o := make(owned, len(st.Tags)+len(st.Untagged))
+// ownedEntriesOf are the owned entries of a staging state.
+func ownedEntriesOf(st *stage.Stage) ownedEntries {
+	o := make(ownedEntries, len(st.Tags)+len(st.Untagged))
 	for ref, was := range st.Tags {
 		o[layout.NameOf(ref, "")] = was
 	}
@@ -154,14 +154,14 @@ func ownedBy(st *stage.Stage) owned {
 }
 
 // entry is the one for a ref name or, where that is empty, for a digest.
-func (o owned) entry(ref string, dgst digest.Digest) (ocispec.Descriptor, bool) {
+func (o ownedEntries) entry(ref string, dgst digest.Digest) (ocispec.Descriptor, bool) {
 	was, ok := o[layout.NameOf(ref, dgst)]
 	return was, ok
 }
 
 // has reports whether an entry of index.json leads where the last apply of the spec
 // has led it.
-func (o owned) has(e ocispec.Descriptor) bool {
+func (o ownedEntries) has(e ocispec.Descriptor) bool {
 	was, ok := o.entry(layout.RefName(e), e.Digest)
 	return ok && was.Digest == e.Digest
 }
@@ -189,7 +189,7 @@ func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest
 			if e.Digest == was.Digest {
 				t.Action = Delete
 			} else {
-				d.drift(Drift{Kind: DriftTagMoved, Ref: ref, Was: was.Digest, Is: e.Digest})
+				d.addDrift(Drift{Kind: DriftTagMoved, Ref: ref, Was: was.Digest, Is: e.Digest})
 			}
 		}
 		deletion(t, there)

@@ -14,7 +14,7 @@ func warningTexts(diags hcl.Diagnostics) []string {
 		}
 		text := d.Detail
 		if d.Subject != nil {
-			text = place(*d.Subject) + ": " + text
+			text = location(*d.Subject) + ": " + text
 		}
 		texts = append(texts, text)
 	}

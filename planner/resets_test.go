@@ -12,16 +12,16 @@ import (
 	"github.com/layform/layform/spec/addr"
 )
 
-// resetWarnings are the warnings about the layers of a pile, bottom first.
-func resetWarnings(layers []stacked) []string {
-	var p pile
+// resetWarnings are the warnings about the layers of a stack, bottom first.
+func resetWarnings(layers []layerContents) []string {
+	var p overlayBuilder
 	var warnings []string
 	for i := range layers {
-		p.hide(&layers[i])
+		p.addWhiteouts(&layers[i])
 		if text := p.resets(&layers[i]); text != "" {
 			warnings = append(warnings, text)
 		}
-		p.rest(&layers[i])
+		p.addRemaining(&layers[i])
 	}
 	return warnings
 }
@@ -45,7 +45,7 @@ func TestResetWarnings(t *testing.T) {
 			{Kind: spec.NodeCopy, Range: at(line + 5), DirMode: &mode, UID: &id, GID: &id},
 		}}}
 	}
-	rootfs := stacked{object: object("rootfs", 10), toc: &layer.TOC{Entries: []layer.Entry{
+	rootfs := layerContents{object: object("rootfs", 10), toc: &layer.TOC{Entries: []layer.Entry{
 		{Path: "tmp", Type: layer.Directory, Mode: 0o1777}, {Path: "home/app", Type: layer.Directory, Mode: 0o700, UID: 1000, GID: 1000},
 		{Path: "bin", Type: layer.Symlink, Mode: 0o777, Linkname: "usr/bin"}, {Path: "usr", Type: layer.Directory, Mode: 0o755}, {Path: "usr/file", Type: layer.Regular},
 	}}}
@@ -75,27 +75,27 @@ func TestResetWarnings(t *testing.T) {
 		{"an opaque root", []source.Entry{file(".wh..wh..opq"), dir("tmp", -1)}, ""},
 		{"an opaque directory itself", []source.Entry{dir("tmp", -1), file("tmp/.wh..wh..opq")}, "1777"},
 	} {
-		got := strings.Join(resetWarnings([]stacked{rootfs, {object: object("app", 20), entries: c.entries}}), "\n")
+		got := strings.Join(resetWarnings([]layerContents{rootfs, {object: object("app", 20), entries: c.entries}}), "\n")
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) || strings.Contains(got, "\n") {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
 	// Through a symlink below, a directory is what the link leads to.
-	linked := stacked{object: object("rootfs", 10), toc: &layer.TOC{Entries: []layer.Entry{
+	linked := layerContents{object: object("rootfs", 10), toc: &layer.TOC{Entries: []layer.Entry{
 		{Path: "lib", Type: layer.Symlink, Linkname: "usr/lib"}, {Path: "usr/lib", Type: layer.Directory, Mode: 0o755}, {Path: "usr/lib/x", Type: layer.Directory, Mode: 0o700},
 	}}}
-	through := resetWarnings([]stacked{linked, {object: object("app", 20), entries: []source.Entry{dir("lib/x", -1)}}})
+	through := resetWarnings([]layerContents{linked, {object: object("app", 20), entries: []source.Entry{dir("lib/x", -1)}}})
 	if len(through) != 1 || !strings.Contains(through[0], `"/lib/x" 0755 0:0 where layer.rootfs (l.hcl:10) has 0700`) {
 		t.Errorf("through a link: %q", through)
 	}
-	replaced := resetWarnings([]stacked{linked, {object: object("app", 20), entries: []source.Entry{dir("lib", -1), dir("lib/x", -1)}}})
+	replaced := resetWarnings([]layerContents{linked, {object: object("app", 20), entries: []source.Entry{dir("lib", -1), dir("lib/x", -1)}}})
 	if len(replaced) != 1 || strings.Contains(replaced[0], "more path") {
 		t.Errorf("in place of a link: %q", replaced)
 	}
 	// What a layer in between left is what counts.
-	middle := stacked{object: object("middle", 30), entries: []source.Entry{file(".wh.bin"), file("tmp")}}
-	top := stacked{object: object("app", 20), entries: []source.Entry{dir("bin", -1), dir("tmp", -1)}}
-	if got := resetWarnings([]stacked{rootfs, middle, top}); len(got) != 0 {
+	middle := layerContents{object: object("middle", 30), entries: []source.Entry{file(".wh.bin"), file("tmp")}}
+	top := layerContents{object: object("app", 20), entries: []source.Entry{dir("bin", -1), dir("tmp", -1)}}
+	if got := resetWarnings([]layerContents{rootfs, middle, top}); len(got) != 0 {
 		t.Errorf("a layer in between: %q", got)
 	}
 }
@@ -106,10 +106,10 @@ func TestDifferenceOfXattrs(t *testing.T) {
 	form := func(value string) []source.Entry {
 		return []source.Entry{{Entry: layer.Entry{Path: "d", Type: layer.Directory, Xattrs: map[string]string{"user.a": value}}}}
 	}
-	if at, _, _ := difference(form("1"), form("2")); at != "d" {
+	if at, _, _ := firstDifference(form("1"), form("2")); at != "d" {
 		t.Errorf("the difference is at %q", at)
 	}
-	if at, _, _ := difference(form("1"), form("1")); at != "" {
+	if at, _, _ := firstDifference(form("1"), form("1")); at != "" {
 		t.Errorf("equal forms differ at %q", at)
 	}
 }

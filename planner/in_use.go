@@ -11,15 +11,15 @@ import (
 	"github.com/layform/layform/layout"
 )
 
-// namedUnclear is how many lost or damaged documents a plan warns of one by one.
-const namedUnclear = 10
+// maxUnclearWarnings is how many lost or damaged documents a plan warns of one by one.
+const maxUnclearWarnings = 10
 
-// readHeld marks all that entries of others reach. A document of theirs that is lost
+// readInUse marks all that entries of others reach. A document of theirs that is lost
 // or damaged is a warning, and makes the plan unclear.
-func (p *Prior) readHeld(ctx context.Context, store *layout.Store) error {
+func (p *Prior) readInUse(ctx context.Context, store *layout.Store) error {
 	var foreign []ocispec.Descriptor
 	var places []int
-	owned := ownedBy(p.Stage)
+	owned := ownedEntriesOf(p.Stage)
 	for i, d := range p.Entries {
 		if !owned.has(d) {
 			foreign, places = append(foreign, d), append(places, i)
@@ -27,25 +27,25 @@ func (p *Prior) readHeld(ctx context.Context, store *layout.Store) error {
 	}
 	unclear := 0
 	for at, err := range store.ReachableFrom(ctx, foreign) {
-		if err != nil && !leadsSomewhere(err) && (at.IsRoot || !errors.Is(err, fs.ErrNotExist)) {
+		if err != nil && !isOnlyOdd(err) && (at.IsRoot || !errors.Is(err, fs.ErrNotExist)) {
 			if !layout.IsDamaged(err) {
 				return err
 			}
-			if unclear++; unclear <= namedUnclear {
+			if unclear++; unclear <= maxUnclearWarnings {
 				p.warnUnclear(store, places[at.Root], err)
 			}
 		}
-		p.Held[at.Digest] = true
+		p.InUse[at.Digest] = true
 	}
-	if unclear > namedUnclear {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("%d more documents that index.json leads to are lost or damaged: layform layout validate %s lists them", unclear-namedUnclear, store.Dir()))
+	if unclear > maxUnclearWarnings {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%d more documents that index.json leads to are lost or damaged: layform layout validate %s lists them", unclear-maxUnclearWarnings, store.Dir()))
 	}
 	return nil
 }
 
-// leadsSomewhere reports whether a walk has found all that a document could mean,
-// although it is odd.
-func leadsSomewhere(err error) bool { return errors.Is(err, layout.ErrOdd) }
+// isOnlyOdd reports whether an error of a walk is about a document that is odd, all of
+// whose possible meanings the walk has followed.
+func isOnlyOdd(err error) bool { return errors.Is(err, layout.ErrOdd) }
 
 // warnUnclear warns of a document that is lost or damaged, by the entry of index.json
 // that leads to it.

@@ -11,8 +11,8 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// stacked is one layer of a manifest with what it holds.
-type stacked struct {
+// layerContents are the entries of one layer of a manifest.
+type layerContents struct {
 	object spec.Object
 	// entries are those of a tree that was observed; toc is what is known of any
 	// other layer. Either may be nil.
@@ -32,7 +32,7 @@ type reset struct {
 const partsOfLayer = 2
 
 // each passes all entries of a layer to visit.
-func (l *stacked) each(visit func(*layer.Entry) error) error {
+func (l *layerContents) each(visit func(*layer.Entry) error) error {
 	for i := range l.entries {
 		if err := visit(&l.entries[i].Entry); err != nil {
 			return err
@@ -53,15 +53,15 @@ func (l *stacked) each(visit func(*layer.Entry) error) error {
 // below leave, empty for none: directories that a block declares, or that a copy
 // preserves, without saying mode and owner. What a block sets explicitly is meant, and
 // whatever is not declared was placed.
-func (p *pile) resets(l *stacked) string {
-	if all := resetsOf(l, &p.below, p.from); len(all) > 0 {
+func (p *overlayBuilder) resets(l *layerContents) string {
+	if all := resetsOf(l, &p.overlay, p.origins); len(all) > 0 {
 		return resetWarning(l, all)
 	}
 	return ""
 }
 
 // resetsOf lists the directories of a layer that reset what the layers below leave.
-func resetsOf(l *stacked, below *layer.Overlay, from []spec.Object) []reset {
+func resetsOf(l *layerContents, below *layer.Overlay, from []spec.Object) []reset {
 	body, _ := l.object.Body.(*spec.Layer)
 	var out []reset
 	replaced := "" // the symlink that a directory of the layer has just replaced
@@ -101,36 +101,36 @@ func resetsMode(n *spec.Node, e *source.Entry, was *layer.Entry) bool {
 }
 
 // resetWarning says which directories a layer resets, with both places.
-func resetWarning(l *stacked, resets []reset) string {
-	slices.SortStableFunc(resets, func(a, b reset) int { return cmp.Compare(weight(a), weight(b)) })
+func resetWarning(l *layerContents, resets []reset) string {
+	slices.SortStableFunc(resets, func(a, b reset) int { return cmp.Compare(resetRank(a), resetRank(b)) })
 	r := resets[0]
 	at := l.object.Range
 	if body, ok := l.object.Body.(*spec.Layer); ok && r.entry.Node >= 0 {
 		at = body.Tree[r.entry.Node].Range
 	}
 	what := fmt.Sprintf("%04o %d:%d where %s (%s) has %04o %d:%d", r.entry.Mode, r.entry.UID, r.entry.GID,
-		r.from.Address, place(r.from.Range), r.was.Mode, r.was.UID, r.was.GID)
+		r.from.Address, location(r.from.Range), r.was.Mode, r.was.UID, r.was.GID)
 	advice := "Declare it with a directory block that says its mode, uid and gid."
 	if r.was.Type == layer.Symlink {
-		what = fmt.Sprintf("a directory where %s (%s) has a symlink to %q, which it replaces", r.from.Address, place(r.from.Range), r.was.Linkname)
+		what = fmt.Sprintf("a directory where %s (%s) has a symlink to %q, which it replaces", r.from.Address, location(r.from.Range), r.was.Linkname)
 		advice = "Write to the path that the symlink leads to."
 	}
 	more := ""
 	if n := len(resets) - 1; n > 0 {
 		more = fmt.Sprintf(" The same goes for %s.", countOf(n, "more path"))
 	}
-	return fmt.Sprintf("%s: %s makes %s %s. %s%s", place(at), l.object.Address, quoted(r.entry.Path), what, advice, more)
+	return fmt.Sprintf("%s: %s makes %s %s. %s%s", location(at), l.object.Address, quotedPath(r.entry.Path), what, advice, more)
 }
 
-// weight puts what breaks most first: symlinks that are replaced.
-func weight(r reset) int {
+// resetRank is the order of warnings: symlinks that are replaced, which break most, first.
+func resetRank(r reset) int {
 	if r.was.Type == layer.Symlink {
 		return 0
 	}
 	return 1
 }
 
-func quoted(p string) string {
+func quotedPath(p string) string {
 	if p == "." {
 		return `"/"`
 	}
