@@ -9,7 +9,6 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/executor/image"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/layer"
 	"github.com/layform/layform/layout/stage"
@@ -150,7 +149,7 @@ func (r *run) document(ctx context.Context, u planner.Step, object spec.Object) 
 	if !ok {
 		return stage.Record{}, errors.New("what it is built from is not known; this is a bug in layform")
 	}
-	data, err := r.encode(u, object)
+	data, err := r.graph.Document(u, object, planner.Seconds(r.plan.Spec.Epoch), r.dependency)
 	if err != nil {
 		return stage.Record{}, err
 	}
@@ -167,96 +166,9 @@ func (r *run) dependency(key string) planner.Evaluated {
 	return planner.Evaluated{Object: m.object, Built: m.built(), Known: ok}
 }
 
-// encode makes the JSON of a config, manifest or index.
-func (r *run) encode(u planner.Step, object spec.Object) ([]byte, error) {
-	switch b := object.Body.(type) {
-	case *spec.Config:
-		return image.Config(b, r.graph.Image(u.Base), r.layers(u.Layers), planner.Seconds(r.plan.Spec.Epoch))
-	case *spec.Manifest:
-		return r.encodeManifest(u, b)
-	case *spec.Index:
-		subject, err := r.subject(b.Subject)
-		if err != nil {
-			return nil, err
-		}
-		var members []ocispec.Descriptor
-		for _, a := range b.Manifests {
-			m, ok := r.get(a.String())
-			if !ok {
-				return nil, fmt.Errorf("%s has not been built; leave out --target, or name it as well", a)
-			}
-			members = append(members, r.entry(m))
-		}
-		return image.Index(b, members, subject)
-	}
-	return nil, fmt.Errorf("a %s has no document", object.Address.Kind)
-}
-
-// encodeManifest makes the JSON of a manifest.
-func (r *run) encodeManifest(u planner.Step, b *spec.Manifest) ([]byte, error) {
-	subject, err := r.subject(b.Subject)
-	if err != nil {
-		return nil, err
-	}
-	var config *ocispec.Descriptor
-	if m, ok := r.get(u.Config); ok {
-		if c, ok := m.object.Body.(*spec.Config); ok {
-			d := image.ConfigDescriptor(c, m.built())
-			config = &d
-		}
-	}
-	var layers []ocispec.Descriptor
-	for _, l := range r.layers(b.Layers) {
-		layers = append(layers, image.LayerDescriptor(l))
-	}
-	return image.Manifest(b, r.graph.Image(u.Base), config, layers, subject)
-}
-
-// layers are built layers with what the spec says of them.
-func (r *run) layers(addresses []spec.Address) []image.Layer {
-	var out []image.Layer
-	for _, a := range addresses {
-		m, _ := r.get(a.String())
-		if l, ok := m.object.Body.(*spec.Layer); ok {
-			out = append(out, image.Layer{Spec: l, Built: m.built()})
-		}
-	}
-	return out
-}
-
-// subject is the descriptor of what an object refers to; nil for none.
-func (r *run) subject(a *spec.Address) (*ocispec.Descriptor, error) {
-	if a == nil {
-		return nil, nil
-	}
-	m, ok := r.get(a.String())
-	if !ok {
-		return nil, fmt.Errorf("its subject %s has not been built", a)
-	}
-	d := image.SubjectDescriptor(m.built())
-	return &d, nil
-}
-
-// entry is the descriptor of a built manifest or index in an index.
+// entry is the descriptor of a built manifest or index in index.json.
 func (r *run) entry(m made) ocispec.Descriptor {
-	switch b := m.object.Body.(type) {
-	case *spec.Manifest:
-		var platform *ocispec.Platform
-		if base := r.graph.Image(m.step.Base); base != nil {
-			platform = base.Descriptor.Platform
-		}
-		if config, ok := r.get(m.step.Config); ok {
-			if c, ok := config.object.Body.(*spec.Config); ok && c.Image != nil && c.Image.Platform != nil {
-				platform = c.Image.Platform
-			}
-		}
-		return image.EntryDescriptor(m.built(), b.Entry, platform, b.ArtifactType)
-	case *spec.Index:
-		return image.EntryDescriptor(m.built(), b.Entry, nil, b.ArtifactType)
-	case *spec.Base:
-		return image.EntryDescriptor(m.built(), spec.Entry{}, m.staged.Descriptor.Platform, m.staged.Descriptor.ArtifactType)
-	}
-	return m.staged.Descriptor
+	return r.graph.Entry(planner.Evaluated{Object: m.object, Built: m.built(), Known: true}, r.dependency)
 }
 
 // announce makes the blob of an object known to the journal as ours before it is

@@ -8,10 +8,10 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/executor/image"
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner"
+	"github.com/layform/layform/planner/image"
 	"github.com/layform/layform/spec"
 )
 

@@ -13,7 +13,7 @@ import (
 )
 
 // documentRule names the rule that turns values into the JSON of configs,
-// manifests and indexes. Change it whenever executor/image changes bytes.
+// manifests and indexes. Change it whenever planner/image changes bytes.
 const documentRule = "documents/1"
 
 // Dependency is an object that another one is built from.

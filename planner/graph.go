@@ -28,6 +28,8 @@ type Graph struct {
 	Bases map[spec.Address]spec.Object
 
 	spec *spec.Spec
+	// configs are the keys of the steps of the configs that manifests use.
+	configs map[spec.Address]string
 	// objects are the objects as they are with nothing built.
 	objects map[spec.Address]spec.Object
 	mu      sync.Mutex
@@ -72,6 +74,7 @@ func NewGraph(sp *spec.Spec) (*Graph, error) {
 		Indexed:     map[spec.Address]bool{},
 		Bases:       map[spec.Address]spec.Object{},
 		spec:        sp,
+		configs:     map[spec.Address]string{},
 		objects:     map[spec.Address]spec.Object{},
 		reevaluated: map[spec.Address]evaluation{},
 	}
@@ -143,6 +146,9 @@ func (g *Graph) addSteps(addresses []spec.Address, uses map[spec.Address][]Step)
 			mine[i].Key = mine[i].ID.String()
 			mine[i].addNeeds(g.objects[a], steps)
 			mine[i].Implied = g.impliedBy(g.objects[a])
+			if mine[i].Config != "" {
+				g.configs[a] = mine[i].Config
+			}
 		}
 		steps[a] = mine
 		g.Steps = append(g.Steps, mine...)

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/layform/layform/executor/image"
+	"github.com/layform/layform/planner/image"
 	"github.com/layform/layform/spec"
 )
 
