@@ -15,27 +15,37 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// ConflictError says that a tag that the spec asks for belongs to somebody else.
+// ConflictError says that an entry of index.json that the spec asks for belongs to
+// somebody else, and does not say what the spec says.
 type ConflictError struct {
+	// Ref is the tag; empty for an entry without a ref name.
 	Ref string
-	// Is is what the tag leads to, empty where another spec has it that did not put
-	// it there yet, and Want what the spec builds.
+	// Is is what the entry leads to, empty where another spec has the tag that did not
+	// put it there yet, and Want what the spec builds. They are equal where the entry
+	// differs in something else.
 	Is, Want digest.Digest
-	// Owner is the spec of this layout that the tag belongs to; empty for none.
+	// Owner is the spec of this layout that the entry belongs to; empty for none.
 	Owner string
 	// Moved is set when the tag is the spec's own, and somebody moved it during the apply.
 	Moved bool
 }
 
-// Error names the tag and what to do.
+// Error names the entry and what to do.
 func (e *ConflictError) Error() string {
+	const out = "or take this one over with `layform apply --adopt`, which makes a new plan"
 	switch {
+	case e.Ref == "" && e.Owner != "":
+		return fmt.Sprintf("the entry of index.json without a ref name for %s belongs to the spec named %q, and does not say what this spec says of it: give the object a tag", e.Want, e.Owner)
+	case e.Ref == "":
+		return fmt.Sprintf("index.json has an entry without a ref name for %s, which this spec did not put there, and which does not say what the spec says of it: give the object a tag, %s", e.Want, out)
 	case e.Owner != "":
 		return fmt.Sprintf("tag %q belongs to the spec named %q: choose another tag", e.Ref, e.Owner)
 	case e.Moved:
 		return fmt.Sprintf("tag %q leads to %s now: somebody moved it during this apply. `layform plan` shows what follows from that", e.Ref, e.Is)
+	case e.Is == e.Want:
+		return fmt.Sprintf("tag %q leads to %s, as the spec has it, but this spec did not put it there, and its entry in index.json says other things of it: choose another tag, %s", e.Ref, e.Is, out)
 	}
-	return fmt.Sprintf("tag %q leads to %s, which this spec did not put there, and the spec builds %s: choose another tag, or take this one over with `layform apply --adopt`, which makes a new plan", e.Ref, e.Is, e.Want)
+	return fmt.Sprintf("tag %q leads to %s, which this spec did not put there, and the spec builds %s: choose another tag, %s", e.Ref, e.Is, e.Want, out)
 }
 
 // entry is an entry of index.json of the plan, with what was known after the build.
@@ -134,19 +144,14 @@ func hidesEntry(object spec.Object) bool {
 // edit makes the changes of the plan in index.json, and touches no entry that
 // belongs to somebody else, whatever happened since the plan was made.
 func (r *run) edit(x *layout.Index, others []*stage.Stage, entries []entry) error {
-	// An entry without a ref name may belong to several specs: it goes with the last one.
-	shared := map[digest.Digest]bool{}
-	for _, other := range others {
-		for _, d := range other.Untagged {
-			shared[d.Digest] = true
-		}
-	}
+	mine, theirs := entryOwners([]*stage.Stage{r.stage}), entryOwners(others)
 	for _, e := range entries {
 		is := x.Entries(e.name())
 		switch {
 		case e.Action == planner.Delete:
 			ours := func(d ocispec.Descriptor) bool { return d.Digest == e.Before }
-			if !slices.ContainsFunc(is, ours) || e.Ref == "" && shared[e.Before] {
+			// An entry without a ref name may belong to several specs: it goes with the last one.
+			if !slices.ContainsFunc(is, ours) || e.Ref == "" && theirs[e.name()] != "" {
 				continue
 			}
 			if err := layout.CheckTwins(is); err != nil {
@@ -156,7 +161,7 @@ func (r *run) edit(x *layout.Index, others []*stage.Stage, entries []entry) erro
 				x.RemoveUntagged(e.Before)
 			}
 		case e.written():
-			if err := r.checkOwner(x, others, e); err != nil {
+			if err := r.checkOwner(is, e, mine[e.name()] != "", theirs[e.name()]); err != nil {
 				return err
 			}
 			if err := x.Set(e.desc); err != nil {
@@ -167,26 +172,40 @@ func (r *run) edit(x *layout.Index, others []*stage.Stage, entries []entry) erro
 	return nil
 }
 
-// checkOwner refuses to take a tag from somebody else: one that the spec does
-// not own, or one of its own that was moved since the plan was made.
-func (r *run) checkOwner(x *layout.Index, others []*stage.Stage, e entry) error {
-	if e.Ref == "" {
-		return nil
+// checkOwner refuses to take there, the entries of a name, from somebody else: those
+// that the spec does not own, or a tag of its own that was moved since the plan was made.
+// What says the same is as good as its own. owner is another spec that has the name.
+func (r *run) checkOwner(there []ocispec.Descriptor, e entry, owned bool, owner string) error {
+	if owner != "" && e.Ref != "" {
+		return &ConflictError{Ref: e.Ref, Want: e.desc.Digest, Owner: owner}
 	}
-	for _, other := range others {
-		if _, ok := other.Tags[e.Ref]; ok {
-			return &ConflictError{Ref: e.Ref, Want: e.desc.Digest, Owner: other.Spec}
-		}
-	}
-	is := x.Resolve(e.Ref)
-	if err := layout.CheckTwins(is); err != nil {
+	if err := layout.CheckTwins(there); err != nil {
 		return err
 	}
-	_, owned := r.stage.Tags[e.Ref]
-	for _, is := range is {
-		if planned := is.Digest == e.Before && (owned || r.plan.Options.Adopt); !planned && is.Digest != e.desc.Digest {
-			return &ConflictError{Ref: e.Ref, Is: is.Digest, Want: e.desc.Digest, Moved: owned}
+	if len(there) == 0 || layout.SameEntry(there[0], e.desc) {
+		return nil
+	}
+	is := there[0].Digest
+	switch planned := is == e.Before || is == e.desc.Digest; {
+	case owned && planned, owner == "" && planned && r.plan.Options.Adopt:
+		return nil
+	case owned:
+		return &ConflictError{Ref: e.Ref, Is: is, Want: e.desc.Digest, Moved: true}
+	}
+	return &ConflictError{Ref: e.Ref, Is: is, Want: e.desc.Digest, Owner: owner}
+}
+
+// entryOwners maps the entries of index.json that staging states own to the names of
+// their specs.
+func entryOwners(states []*stage.Stage) map[layout.EntryName]string {
+	owners := map[layout.EntryName]string{}
+	for _, st := range states {
+		for ref := range st.Tags {
+			owners[layout.NameOf(ref, "")] = st.Spec
+		}
+		for _, d := range st.Untagged {
+			owners[layout.NameOf("", d.Digest)] = st.Spec
 		}
 	}
-	return nil
+	return owners
 }

@@ -188,7 +188,7 @@ entry delete "latest"
 `},
 	{"an object goes that another spec has as well", func(s *scene) {
 		s.remove("manifest.u")
-		s.prior.Shared[blob("manifest.u", "").Digest] = true
+		s.prior.Shared[blob("manifest.u", "").Digest] = "other"
 		s.prior.InUse[blob("manifest.u", "").Digest] = true
 	}, `
 delete manifest.u (gone)

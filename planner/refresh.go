@@ -64,8 +64,9 @@ type Prior struct {
 	Interrupted bool
 	// Owners maps ref names to the other specs that own them.
 	Owners map[string]string
-	// Shared are the entries without a ref name that other specs own as well.
-	Shared map[digest.Digest]bool
+	// Shared maps the digests of entries without a ref name to other specs that own
+	// them, too.
+	Shared map[digest.Digest]string
 	// Evaluated are the steps of the spec, by key, as far as they are known now, and
 	// Outputs its outputs; none with Options.Destroy.
 	Evaluated map[string]Evaluated
@@ -113,7 +114,7 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 	p := &Prior{
 		Epoch:     opts.Epoch,
 		Owners:    map[string]string{},
-		Shared:    map[digest.Digest]bool{},
+		Shared:    map[digest.Digest]string{},
 		Evaluated: map[string]Evaluated{},
 		Inputs:    g.spec.Inputs(),
 		Observed:  map[spec.Address]*source.Observed{},
@@ -194,7 +195,7 @@ func (p *Prior) readLayout(ctx context.Context, name, from string, store *layout
 			p.Owners[ref] = other.Spec
 		}
 		for _, entry := range other.Untagged {
-			p.Shared[entry.Digest] = true
+			p.Shared[entry.Digest] = other.Spec
 		}
 		for _, o := range other.Objects {
 			for _, desc := range stagedBlobs(o) {

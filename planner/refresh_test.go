@@ -241,7 +241,7 @@ func TestOthersInTheLayout(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"latest": "other"}, p.Owners); diff != "" {
 		t.Errorf("owners (-want +got):\n%s", diff)
 	}
-	if !p.Shared[ours.Digest] || len(p.Entries) != 3 {
+	if p.Shared[ours.Digest] != "other" || len(p.Entries) != 3 {
 		t.Errorf("shared are %v of %d entries", p.Shared, len(p.Entries))
 	}
 	held := slices.Sorted(maps.Keys(p.InUse))

@@ -33,7 +33,7 @@ func newScene() *scene {
 		prior: &Prior{
 			Index: "sha256:index", StageDigest: "sha256:stage",
 			Stage:  &stage.Stage{Spec: "default", Objects: map[string]stage.Object{}, Tags: map[string]ocispec.Descriptor{}, Outputs: map[string]stage.Output{"o": {Value: `"was"`}}},
-			Owners: map[string]string{}, Shared: map[digest.Digest]bool{}, Evaluated: map[string]Evaluated{},
+			Owners: map[string]string{}, Shared: map[digest.Digest]string{}, Evaluated: map[string]Evaluated{},
 			Observed: map[spec.Address]*source.Observed{}, Blobs: map[digest.Digest]layout.BlobState{}, Contents: map[digest.Digest]*layer.TOC{}, InUse: map[digest.Digest]bool{},
 			Reached: map[digest.Digest][]digest.Digest{},
 			Outputs: []spec.Output{{Name: "o", Value: `"was"`}},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
+	"github.com/layform/layform/planner/image"
 )
 
 // TagChange is an entry of index.json that the spec asks for or has asked for, and
@@ -33,8 +34,8 @@ type TagChange struct {
 	Before digest.Digest `json:"before,omitempty"`
 	After  digest.Digest `json:"after,omitempty"`
 	// Adopted is set when the entry is in the layout without belonging to the spec.
-	// Without Options.Adopt it is taken only when its digest is the one that comes
-	// out, and refused otherwise: by Diff where that digest is known.
+	// Without Options.Adopt it is taken only when it says what the spec says, and
+	// refused otherwise: by Diff where that is known.
 	Adopted bool `json:"adopted,omitempty"`
 }
 
@@ -58,7 +59,7 @@ func (d *differ) diffTags() error {
 			if d.chosen != nil && !d.chosen[s.Key] {
 				continue
 			}
-			change, more := d.diffTag(s.Key, now, w)
+			change, more := d.diffTag(s, now, w)
 			diags = diags.Extend(more)
 			d.plan.Tags = append(d.plan.Tags, change)
 		}
@@ -73,7 +74,7 @@ func (d *differ) diffTags() error {
 }
 
 // diffTag compares one entry that the spec asks for with what is there.
-func (d *differ) diffTag(key string, now Evaluated, w IndexEntry) (TagChange, hcl.Diagnostics) {
+func (d *differ) diffTag(s Step, now Evaluated, w IndexEntry) (TagChange, hcl.Diagnostics) {
 	t := TagChange{Ref: w.Ref, Unknown: w.Unknown, Address: w.Address.String(), Action: Create}
 	if now.Known {
 		t.After = now.Built.Descriptor.Digest
@@ -82,13 +83,14 @@ func (d *differ) diffTag(key string, now Evaluated, w IndexEntry) (TagChange, hc
 		return t, nil // what has the name now is known once the name is
 	}
 	there := d.entries[layout.NameOf(w.Ref, t.After)]
-	if diag := d.refuseTag(now, w.Ref, t.After, there); diag != nil {
+	if diag := d.refuseEntry(now, w.Ref, there); diag != nil {
+		diag.Subject = now.Object.Range.Ptr()
 		return t, hcl.Diagnostics{diag}
 	}
 	was, owned := d.owned.entry(w.Ref, t.After)
 	drift, drifted := EntryDrift(d.prior.Stage, was, there)
 	if owned && drifted {
-		drift.Key = key
+		drift.Key = s.Key
 		d.addDrift(drift)
 	}
 	if len(there) == 0 {
@@ -98,35 +100,61 @@ func (d *differ) diffTag(key string, now Evaluated, w IndexEntry) (TagChange, hc
 	switch {
 	case !owned:
 		t.Adopted = true
-	case !drifted && t.Before == t.After && !d.redescribed[key]:
+	case !drifted && t.Before == t.After && !d.redescribed[s.Key]:
 		t.Action = NoOp
 	}
 	return t, nil
 }
 
-// refuseTag says why an object cannot have a tag, which has the entries there; nil
-// where it can, as far as that is known.
-func (d *differ) refuseTag(now Evaluated, ref string, after digest.Digest, there []ocispec.Descriptor) *hcl.Diagnostic {
+// refuseEntry says why an object cannot have the entries of a ref name, or of its digest
+// without one, that are there; nil where it can, as far as that is known.
+func (d *differ) refuseEntry(now Evaluated, ref string, there []ocispec.Descriptor) *hcl.Diagnostic {
 	if diag := refuseTwins(there); diag != nil {
-		diag.Subject = now.Object.Range.Ptr()
 		return diag
 	}
-	if ref == "" {
+	if owner, ok := d.prior.Owners[ref]; ok && ref != "" {
+		return &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Tag belongs to another spec",
+			Detail: fmt.Sprintf("The tag %[1]q in this layout belongs to the spec named %[2]q. Choose another tag, or remove it there and apply that spec first. If it is this spec under an earlier name, plan and apply once with --take-over=%[2]s.", ref, owner),
+		}
+	}
+	if len(there) == 0 || !now.Known {
 		return nil
 	}
-	diag := &hcl.Diagnostic{Severity: hcl.DiagError, Subject: now.Object.Range.Ptr()}
-	_, owned := d.prior.Stage.Tags[ref]
-	if owner, ok := d.prior.Owners[ref]; ok {
-		diag.Summary = "Tag belongs to another spec"
-		diag.Detail = fmt.Sprintf("The tag %[1]q in this layout belongs to the spec named %[2]q. Choose another tag, or remove it there and apply that spec first. If it is this spec under an earlier name, plan and apply once with --take-over=%[2]s.", ref, owner)
-		return diag
+	wanted := d.graph.Entry(now, func(key string) Evaluated { return d.prior.Evaluated[key] })
+	if ref != "" {
+		wanted = image.Tagged(wanted, ref)
 	}
-	if len(there) > 0 && !owned && !d.opts.Adopt && after != "" && there[0].Digest != after {
-		diag.Summary = "Tag belongs to somebody else"
-		diag.Detail = fmt.Sprintf("The tag %q in this layout leads to %s, which this spec did not put there, and the spec has %s for it. Choose another tag, or take this one over: `layform apply --adopt`.", ref, there[0].Digest, after)
-		return diag
+	if _, owned := d.owned.entry(ref, wanted.Digest); owned || layout.SameEntry(there[0], wanted) {
+		return nil
 	}
-	return nil
+	if owner, ok := d.prior.Shared[wanted.Digest]; ok && ref == "" {
+		return &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Entry belongs to another spec",
+			Detail: fmt.Sprintf("The entry of index.json without a ref name for %s belongs to the spec named %q, and does not say what this spec says of it. Give the object a tag.", wanted.Digest, owner),
+		}
+	}
+	if d.opts.Adopt {
+		return nil
+	}
+	return refuseForeign(ref, there[0], wanted)
+}
+
+// refuseForeign says that is, an entry of index.json that no spec owns, does not say what
+// the spec wants in its place.
+func refuseForeign(ref string, is, wanted ocispec.Descriptor) *hcl.Diagnostic {
+	diag := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Tag belongs to somebody else"}
+	const out = "Choose another tag, or take this one over: `layform apply --adopt`."
+	switch {
+	case ref == "":
+		diag.Summary = "Entry belongs to somebody else"
+		diag.Detail = fmt.Sprintf("index.json has an entry without a ref name for %s, which this spec did not put there, and which does not say what the spec says of it. Give the object a tag, or take this entry over: `layform apply --adopt`.", is.Digest)
+	case is.Digest == wanted.Digest:
+		diag.Detail = fmt.Sprintf("The tag %q in this layout leads to %s, as the spec has it, but this spec did not put it there, and its entry in index.json says other things of it, which would be lost. %s", ref, is.Digest, out)
+	default:
+		diag.Detail = fmt.Sprintf("The tag %q in this layout leads to %s, which this spec did not put there, and the spec has %s for it. %s", ref, is.Digest, wanted.Digest, out)
+	}
+	return diag
 }
 
 // refuseTwins says that entries of one name do not say the same; nil where they do.
@@ -199,7 +227,7 @@ func (d *differ) tagDeletions(wanted map[string]bool, untagged map[digest.Digest
 			continue
 		}
 		t, there := TagChange{Action: Forget, Before: was.Digest}, d.entries[layout.NameOf("", was.Digest)]
-		if !d.prior.Shared[was.Digest] && len(there) > 0 {
+		if d.prior.Shared[was.Digest] == "" && len(there) > 0 {
 			t.Action = Delete
 		}
 		deletion(t, there)

@@ -204,7 +204,7 @@ func tagDelta(t planner.TagChange) Delta {
 
 // adopted is the text about an entry of index.json that belongs to no spec.
 func adopted(asked bool) Span {
-	text := "(stands there already; refused unless it leads to the same digest, or with --adopt)"
+	text := "(stands there already; refused unless it says the same, or with --adopt)"
 	if asked {
 		text = "(stands there already; taken over)"
 	}
