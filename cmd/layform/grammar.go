@@ -88,7 +88,7 @@ type valueFlags struct {
 type shapeFlags struct {
 	Target   []string `name:"target" sep:"none" placeholder:"ADDRESS" help:"Only this object and what it needs. Repeatable."`
 	Replace  []string `name:"replace" sep:"none" placeholder:"ADDRESS" help:"Build this object again even if nothing changed. Repeatable."`
-	Adopt    bool     `name:"adopt" help:"Take over tags of the spec that stand in the layout and belong to no spec."`
+	Adopt    bool     `name:"adopt" help:"Take over entries of index.json that the spec asks for and that belong to no spec."`
 	TakeOver takeOver `name:"take-over" help:"Take over what a spec of the same name put into the layout from another directory or file, as when the spec moved; --take-over=NAME takes over what the spec of that name has there, as when the name changed."`
 	NoCache  bool     `name:"no-stat-cache" help:"Read every source file, even those whose size and times did not change."`
 }
