@@ -219,3 +219,44 @@ func TestWrongBases(t *testing.T) {
 		})
 	}
 }
+
+// TestTextsOfBasesAreBytes: text of a base that a string would change is no value of
+// anything, and stops nothing that does not use it.
+func TestTextsOfBasesAreBytes(t *testing.T) {
+	image := found()
+	image.Config.Image.Labels = map[string]string{"plain": "x", "accent": "cafe\u0301"}
+	image.Config.Image.Volumes = map[string]struct{}{"/e\u0301": {}}
+	image.Annotations = map[string]string{"e\u0301": "x"}
+	sp, diags, _ := loadBased(t, onBase+`
+locals { all = [base.alpine] }
+output "plain" { value = local.all[0].config.labels.plain }
+output "name" { value = base.alpine.name }
+`, image)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	if o, diags := sp.Evaluate(spec.Address{Kind: spec.KindConfig, Name: "c"}, nil); diags.HasErrors() {
+		t.Errorf("%+v, %v", o, diags)
+	}
+	const inConfig, inAnnotations = "text of the config of base.alpine with a letter and its accent as two characters", "text of the annotations of base.alpine with"
+	for use, want := range map[string]string{
+		`config "d" {
+  platform = "linux/amd64"
+  labels   = { copy = upper(base.alpine.config.labels.accent) }
+}`: inConfig,
+		`config "d" {
+  platform = "linux/amd64"
+  volumes  = base.alpine.config.volumes
+}`: inConfig,
+		`config "d" {
+  platform = "linux/amd64"
+  labels   = nonsensitive(base.alpine.annotations)
+}`: inAnnotations,
+		`output "all" { value = base.alpine.config }`:                                            inConfig,
+		`output "some" { value = [for k, v in base.alpine.config.labels : v if k == "accent"] }`: inConfig,
+	} {
+		if _, diags, _ := loadBased(t, onBase+use, image); !diags.HasErrors() || !strings.Contains(texts(diags), want) {
+			t.Errorf("%s: %s", use, texts(diags))
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/spec/eval"
 )
 
 // The attributes of a base in expressions, beside those that other objects have.
@@ -54,10 +55,10 @@ func baseValue(addr Address, image *BaseImage) cty.Value {
 		values[attrPlatform] = cty.StringVal(imagespec.PlatformText(ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant}))
 	}
 	values[attrLayers] = layersValue(image.Layers, image.DiffIDs)
-	values[attrAnnotations] = mapValue(image.Annotations)
+	values[attrAnnotations] = eval.ExactMap(image.Annotations, "the annotations of "+addr.String())
 	values[attrConfig] = cty.NullVal(baseConfigType)
 	if image.Config != nil {
-		values[attrConfig] = configValue(image.Config.Image)
+		values[attrConfig] = configValue(image.Config.Image, "the config of "+addr.String())
 	}
 	return cty.ObjectVal(values)
 }
@@ -87,8 +88,9 @@ func layersValue(layers []ocispec.Descriptor, diffIDs []digest.Digest) cty.Value
 	return cty.ListVal(list)
 }
 
-// configValue is the value of a base's config: the fields of the container.
-func configValue(i *Image) cty.Value {
+// configValue is the value of a base's config: the fields of the container. from names
+// the config.
+func configValue(i *Image, from string) cty.Value {
 	env := map[string]string{}
 	for _, variable := range i.Env {
 		name, value, _ := strings.Cut(variable, "=")
@@ -98,36 +100,14 @@ func configValue(i *Image) cty.Value {
 		if s == nil {
 			return cty.NullVal(cty.String)
 		}
-		return cty.StringVal(*s)
+		return eval.ExactText(*s, from)
 	}
 	return cty.ObjectVal(map[string]cty.Value{
 		"author": text(i.Author), "user": text(i.User), "working_dir": text(i.WorkingDir), "stop_signal": text(i.StopSignal),
-		"env": mapValue(env), "labels": mapValue(i.Labels),
-		"entrypoint": listValue(i.Entrypoint), "cmd": listValue(i.Cmd),
-		"exposed_ports": listValue(keysOf(i.ExposedPorts)), "volumes": listValue(keysOf(i.Volumes)),
+		"env": eval.ExactMap(env, from), "labels": eval.ExactMap(i.Labels, from),
+		"entrypoint": eval.ExactList(i.Entrypoint, from), "cmd": eval.ExactList(i.Cmd, from),
+		"exposed_ports": eval.ExactList(keysOf(i.ExposedPorts), from), "volumes": eval.ExactList(keysOf(i.Volumes), from),
 	})
-}
-
-func mapValue(m map[string]string) cty.Value {
-	if len(m) == 0 {
-		return cty.MapValEmpty(cty.String)
-	}
-	values := map[string]cty.Value{}
-	for key, text := range m {
-		values[key] = cty.StringVal(text)
-	}
-	return cty.MapVal(values)
-}
-
-func listValue(list []string) cty.Value {
-	if len(list) == 0 {
-		return cty.ListValEmpty(cty.String)
-	}
-	values := make([]cty.Value, len(list))
-	for i, text := range list {
-		values[i] = cty.StringVal(text)
-	}
-	return cty.ListVal(values)
 }
 
 // textOrNull is a string, and null where it is empty.

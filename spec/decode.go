@@ -141,6 +141,11 @@ func (d *decoder) convert(g attrValue, t cty.Type) attrValue {
 		g.reported = true
 		return g
 	}
+	if from := eval.InexactText(g.value); from != "" {
+		d.err(g.rng, "%s %s", g.name, inexactProblem(from))
+		g.reported = true
+		return g
+	}
 	g.value, _ = v.UnmarkDeep()
 	if !d.silent && !isEmpty(g.value) {
 		d.fields = appendFields(d.fields, g.name, v)
@@ -150,6 +155,12 @@ func (d *decoder) convert(g attrValue, t cty.Type) attrValue {
 	}
 	g.ok = g.value.IsWhollyKnown()
 	return g
+}
+
+// inexactProblem says why text of a base is not taken over.
+func inexactProblem(from string) string {
+	return "has text of " + from + " with a letter and its accent as two characters. A string would make one of them, which are other bytes: " +
+		"write the text itself. What a config inherits keeps its bytes."
 }
 
 // refuseSensitive reports a sensitive value where it would be shown: addresses, paths,

@@ -210,6 +210,10 @@ func (s *session) outputs() ([]Output, []dependency, hcl.Diagnostics) {
 			diags = append(diags, eval.Errorf(a.expr.Range().Ptr(), "Sensitive output", "The value comes from something sensitive. Add sensitive = true to the output, which keeps it from being shown."))
 			continue
 		}
+		if from := eval.InexactText(v); from != "" {
+			diags = append(diags, eval.Errorf(a.expr.Range().Ptr(), "Text with combining characters", "The value of the output %s", inexactProblem(from)))
+			continue
+		}
 		list = append(list, o.value(v))
 	}
 	return list, dependencies, diags

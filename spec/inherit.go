@@ -99,7 +99,20 @@ func (c *Config) has(u Unset) bool {
 	case "config_extra":
 		names = keysOf(c.ConfigExtra)
 	}
-	return u.Key == "" && len(names) > 0 || slices.Contains(names, u.Key)
+	same := func(name string) bool { return sameElement(u.Name, name, u.Key) }
+	return u.Key == "" && len(names) > 0 || slices.ContainsFunc(names, same)
+}
+
+// sameElement reports whether two names mean one element of an attribute: 80 is 80/tcp,
+// and readers may ignore the case of members of a document, as extra and config_extra are.
+func sameElement(attribute, a, b string) bool {
+	switch attribute {
+	case "exposed_ports":
+		return imagespec.NormalPort(a) == imagespec.NormalPort(b)
+	case "extra", "config_extra":
+		return strings.EqualFold(a, b)
+	}
+	return a == b
 }
 
 // variableName is the name of an environment variable, NAME=VALUE.
@@ -157,7 +170,9 @@ type merger struct {
 
 // unset reports whether the base's value is not to be taken over.
 func (m *merger) unset(name, key string) bool {
-	return slices.Contains(m.config.Unset, Unset{Name: name}) || key != "" && slices.Contains(m.config.Unset, Unset{name, key})
+	return slices.ContainsFunc(m.config.Unset, func(u Unset) bool {
+		return u.Name == name && (u.Key == "" || key != "" && sameElement(name, u.Key, key))
+	})
 }
 
 // field notes an inherited value. One that has no JSON form is shown as text.
@@ -222,13 +237,11 @@ func (m *merger) env(own, under []string) []string {
 	return merged
 }
 
-// mergeByName merges elements by name. Readers may ignore the case of members of a
-// document, as extra and config_extra are.
+// mergeByName merges elements by name.
 func mergeByName[V any](m *merger, name string, own, under map[string]V) map[string]V {
 	merged := maps.Clone(own)
-	members := name == "extra" || name == "config_extra"
 	for _, key := range keysOf(under) {
-		taken := func(k string) bool { return k == key || members && strings.EqualFold(k, key) }
+		taken := func(k string) bool { return sameElement(name, k, key) }
 		if m.unset(name, key) || slices.ContainsFunc(keysOf(own), taken) {
 			continue
 		}

@@ -83,6 +83,14 @@ func TestOver(t *testing.T) {
 			}},
 			want: &spec.Image{Platform: base.Image.Platform, Env: []string{"PATH=/bin", "A=1"}}, inherited: "platform", gone: `env["B"]`,
 		},
+		"one port in two forms": {
+			over: spec.Config{Image: &spec.Image{ExposedPorts: map[string]struct{}{"80": {}, "80/udp": {}}}},
+			want: whole(func(i *spec.Image) { i.ExposedPorts = map[string]struct{}{"80": {}, "80/udp": {}} }), gone: `exposed_ports["80/tcp"]`,
+		},
+		"unset of a port in another form": {
+			over: spec.Config{Image: &spec.Image{}, Unset: []spec.Unset{{Name: "exposed_ports", Key: "80"}}},
+			want: whole(func(i *spec.Image) { i.ExposedPorts = nil }), gone: `exposed_ports["80/tcp"]`,
+		},
 		"another platform": {
 			over: spec.Config{Image: &spec.Image{Platform: &ocispec.Platform{OS: "linux", Architecture: "arm64"}}},
 			want: whole(func(i *spec.Image) { i.Platform = &ocispec.Platform{OS: "linux", Architecture: "arm64"} }), gone: "platform",

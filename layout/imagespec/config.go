@@ -43,3 +43,17 @@ func CheckPort(s string) error {
 	}
 	return nil
 }
+
+// NormalPort is a key of ExposedPorts in the one form of those that mean the same: 80/tcp
+// of 80. What is no port stays as it is. It serves comparison: what is written keeps its
+// form.
+func NormalPort(s string) string {
+	if CheckPort(s) != nil {
+		return s
+	}
+	number, protocol, _ := strings.Cut(s, "/")
+	if protocol == "" {
+		protocol = "tcp"
+	}
+	return strings.TrimLeft(number, "0") + "/" + protocol
+}

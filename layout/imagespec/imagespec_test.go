@@ -250,3 +250,11 @@ func TestOCILayer(t *testing.T) {
 		}
 	}
 }
+
+func TestNormalPort(t *testing.T) {
+	for port, want := range map[string]string{"80": "80/tcp", "80/tcp": "80/tcp", "080": "80/tcp", "80/udp": "80/udp", "x": "x", "80/sctp": "80/sctp", "": ""} {
+		if got := imagespec.NormalPort(port); got != want {
+			t.Errorf("%q: %q, want %q", port, got, want)
+		}
+	}
+}

@@ -11,6 +11,7 @@
 package base
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func image(ctx context.Context, src Source, root ocispec.Descriptor, platform *o
 		if err := r.config(b, doc); err != nil {
 			return nil, err
 		}
-		if err := suits(b, platform); err != nil {
+		if err := suits(b, platform, desc.Platform); err != nil {
 			return nil, err
 		}
 		b.Descriptor.Platform = b.Config.Image.Platform
@@ -69,18 +70,27 @@ func image(ctx context.Context, src Source, root ocispec.Descriptor, platform *o
 	return b, nil
 }
 
-// suits checks that an image is for the platform that is wanted, if one is.
-func suits(b *spec.BaseImage, want *ocispec.Platform) error {
+// suits checks that an image is for the platform that is wanted, if one is. What its
+// config leaves open of the platform is as the entry of the index says, nil for none.
+func suits(b *spec.BaseImage, want, entry *ocispec.Platform) error {
 	is := b.Config.Image.Platform
 	switch {
 	case want == nil:
 		return nil
 	case is == nil:
 		return &layout.PlatformError{Digest: b.Descriptor.Digest, Want: *want}
-	case imagespec.ChoosePlatform(*want, []ocispec.Platform{*is}) == nil:
-		return &layout.PlatformError{Digest: b.Descriptor.Digest, Want: *want, Have: []string{imagespec.PlatformText(*is)}}
+	case imagespec.ChoosePlatform(*want, []ocispec.Platform{*is}) != nil:
+		return nil
 	}
-	return nil
+	if entry != nil && entry.OS == is.OS && entry.Architecture == is.Architecture {
+		whole := *is
+		whole.Variant, whole.OSVersion = cmp.Or(is.Variant, entry.Variant), cmp.Or(is.OSVersion, entry.OSVersion)
+		if imagespec.ChoosePlatform(*want, []ocispec.Platform{whole}) != nil {
+			b.Config.Image.Platform = &whole
+			return nil
+		}
+	}
+	return &layout.PlatformError{Digest: b.Descriptor.Digest, Want: *want, Have: []string{imagespec.PlatformText(*is)}}
 }
 
 // reading reads one image.

@@ -324,6 +324,34 @@ func TestPinnedLayouts(t *testing.T) {
 	}
 }
 
+// TestPlatformOfTheEntry: what a config leaves open of its platform is as the entry of the
+// index says, where that is what makes the image suit.
+func TestPlatformOfTheEntry(t *testing.T) {
+	for name, c := range map[string]struct {
+		config, variant, want string
+		// is is the platform of the image, or wrong what is wrong.
+		is, wrong string
+	}{
+		"a variant":             {`"arm"`, "v6", "linux/arm/v6", "linux/arm/v6", ""},
+		"one that goes without": {`"arm64"`, "v8", "linux/arm64", "linux/arm64", ""},
+		"another architecture":  {`"amd64"`, "v6", "linux/arm/v6", "", "it has linux/amd64"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf()
+			d := s.image(strings.Replace(plainConfig, `"arm64","os":"linux","variant":"v8"`, c.config+`,"os":"linux"`, 1))
+			want := strings.Split(c.want, "/")
+			s.roots["1"] = s.index(on(d, want[0], want[1], c.variant))
+			got, diags := resolve(t, s, "oci:dir:1", c.want)
+			if diags.HasErrors() != (c.wrong != "") || !strings.Contains(fmt.Sprint(diags), c.wrong) {
+				t.Fatalf("%v", diags)
+			}
+			if c.wrong == "" && (imagespec.PlatformText(*got.Config.Image.Platform) != c.is || imagespec.PlatformText(*got.Descriptor.Platform) != c.is) {
+				t.Errorf("%+v", got.Config.Image.Platform)
+			}
+		})
+	}
+}
+
 // TestEmbeddedData: what a descriptor has embedded is not asked for, and has to be the
 // content that it describes.
 func TestEmbeddedData(t *testing.T) {

@@ -20,8 +20,9 @@ func sensitiveFunc() function.Function {
 // and leaves those of its members.
 func nonsensitiveFunc() function.Function {
 	return marking(func(v cty.Value) cty.Value {
-		v, _ = v.Unmark()
-		return v
+		v, marks := v.Unmark()
+		delete(marks, Sensitive{})
+		return v.WithMarks(marks)
 	})
 }
 
