@@ -250,7 +250,7 @@ func (s *scene) survived(t *testing.T, dir, where string) {
 	if d, err := store.Resolve(ctx, "foreign"); !s.bare && (err != nil || d.Digest != digest.FromString(foreignManifest)) {
 		t.Errorf("%s: the foreign entry is lost: %v", where, err)
 	}
-	finished, err := stage.Built(store, "default")
+	finished, err := stage.Journalled(store, "default")
 	if err != nil {
 		t.Fatalf("%s: %v", where, err)
 	}

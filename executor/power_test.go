@@ -133,7 +133,7 @@ func claimed(t *testing.T, dir, where string, before map[string]bool) (n int) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	held, err := stage.Holds(t.Context(), store)
+	held, err := stage.OwnedContent(t.Context(), store)
 	if err != nil {
 		t.Fatalf("%s: %v", where, err)
 	}

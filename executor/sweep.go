@@ -74,7 +74,7 @@ func (r *run) forgetMissing(ctx context.Context, next *stage.Stage) error {
 	if !r.plan.Recover && !slices.ContainsFunc(next.Blobs, func(b digest.Digest) bool { return !needed[b] }) {
 		return nil
 	}
-	there, err := r.store.Present(ctx)
+	there, err := r.store.BlobDigests(ctx)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (c *collection) mark(ctx context.Context) error {
 	if err != nil {
 		return c.unclear(err)
 	}
-	roots, err := c.s.Roots(x)
+	roots, err := c.s.Entries(x)
 	if err != nil {
 		return c.unclear(err)
 	}

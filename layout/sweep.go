@@ -95,7 +95,7 @@ func (w *watch) mark(ctx context.Context, keep []ocispec.Descriptor) (map[digest
 	if err != nil {
 		return nil, err
 	}
-	roots, err := w.s.Roots(x)
+	roots, err := w.s.Entries(x)
 	if err != nil {
 		return nil, err
 	}

@@ -145,10 +145,10 @@ func (r *Reader) Document(ctx context.Context, desc ocispec.Descriptor) (*Docume
 	return doc, nil
 }
 
-// Roots are the entries of index.json, as the roots of a walk through all that
-// is in use. The error names a manifest or index among them that cannot be
-// followed, for its digest is of an algorithm that is not known.
-func (r *Reader) Roots(x *Index) ([]ocispec.Descriptor, error) {
+// Entries are the descriptors of index.json, as the roots of a walk through all that is in
+// use. The error names a manifest or index among them that cannot be followed, for its
+// digest is of an unknown algorithm.
+func (r *Reader) Entries(x *Index) ([]ocispec.Descriptor, error) {
 	entries := x.Descriptors()
 	for i, desc := range entries {
 		if err := r.unknownAlgorithm(desc, "manifests["+strconv.Itoa(i)+"] of index.json"); err != nil {
@@ -313,8 +313,8 @@ func (r *Reader) Describe(ctx context.Context, dgst digest.Digest) (ocispec.Desc
 	return desc, nil
 }
 
-// Present lists the digests of the blobs in the layout, as Blobs does.
-func (r *Reader) Present(ctx context.Context) (map[digest.Digest]bool, error) {
+// BlobDigests is the set of the digests that Blobs lists.
+func (r *Reader) BlobDigests(ctx context.Context) (map[digest.Digest]bool, error) {
 	there := map[digest.Digest]bool{}
 	for blob, err := range r.Blobs(ctx) {
 		if err != nil {

@@ -221,7 +221,7 @@ entry delete ""
 `},
 	{"the name of a layer changed", func(s *scene) {
 		s.remove("layer.a")
-		s.add("layer.c", &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeFile}}}, nil)
+		s.add("layer.c", &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpFile}}}, nil)
 		s.forget("layer.c")
 		s.evaluated("layer.c", func(e *Evaluated) { e.Built.Descriptor = blob("layer.a", "") })
 	}, `

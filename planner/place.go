@@ -72,7 +72,7 @@ func (s *stacks) placeStack(ctx context.Context, k *stack) (hcl.Diagnostics, err
 	for i, l := range k.layers {
 		if l.needsPlacing() && (i > 0 || k.base != nil) {
 			top = i
-			whiteouts = whiteouts || slices.ContainsFunc(l.layer.Tree, func(n spec.Node) bool { return n.Kind == spec.NodeWhiteout })
+			whiteouts = whiteouts || slices.ContainsFunc(l.layer.Tree, func(n spec.FileOp) bool { return n.Kind == spec.OpWhiteout })
 		}
 	}
 	if top < 0 {

@@ -260,7 +260,7 @@ func TestDigestsOfSensitiveFilesAreWithheld(t *testing.T) {
 		{"plain", func(*scene) {}, false},
 		{"sensitive now", func(s *scene) {
 			s.evaluated("layer.b", func(e *Evaluated) {
-				e.Object.Body = &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeFile, To: "g"}, {Kind: spec.NodeFile, To: "f", ContentSensitive: true}}}
+				e.Object.Body = &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpFile, To: "g"}, {Kind: spec.OpFile, To: "f", ContentSensitive: true}}}
 			})
 		}, true},
 		{"sensitive before", func(s *scene) {

@@ -174,7 +174,7 @@ func (p *Prior) readLayout(ctx context.Context, name, from string, store *layout
 		return err
 	}
 	p.Index = index.Digest()
-	if p.Entries, err = store.Roots(index); err != nil {
+	if p.Entries, err = store.Entries(index); err != nil {
 		return err
 	}
 	claim, err := stage.Claimed(ctx, store, name, from)

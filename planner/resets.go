@@ -74,17 +74,17 @@ func resetsOf(l *layerContents, below *layer.Overlay, from []spec.Object) []rese
 		if err != nil || was.Layer < 0 {
 			continue
 		}
-		var node spec.Node
-		if e.Node >= 0 && body != nil {
-			node = body.Tree[e.Node]
+		var op spec.FileOp
+		if e.Op >= 0 && body != nil {
+			op = body.Tree[e.Op]
 		}
 		switch {
 		case was.Type == layer.Symlink:
 			replaced = e.Path
-			if body != nil && body.OnSymlinkParent == spec.SymlinkReplace && node.Kind != spec.NodeDirectory {
+			if body != nil && body.OnSymlinkParent == spec.SymlinkReplace && op.Kind != spec.OpDirectory {
 				continue // as the layer says
 			}
-		case was.Type != layer.Directory, !resetsMode(&node, e, &was.Entry) && (node.UID != nil || e.UID == was.UID) && (node.GID != nil || e.GID == was.GID):
+		case was.Type != layer.Directory, !resetsMode(&op, e, &was.Entry) && (op.UID != nil || e.UID == was.UID) && (op.GID != nil || e.GID == was.GID):
 			continue
 		}
 		out = append(out, reset{e, was.Entry, &from[was.Layer/partsOfLayer]})
@@ -92,9 +92,9 @@ func resetsOf(l *layerContents, below *layer.Overlay, from []spec.Object) []rese
 	return out
 }
 
-func resetsMode(n *spec.Node, e *source.Entry, was *layer.Entry) bool {
+func resetsMode(n *spec.FileOp, e *source.Entry, was *layer.Entry) bool {
 	explicit := n.Mode
-	if n.Kind == spec.NodeCopy {
+	if n.Kind == spec.OpCopy {
 		explicit = n.DirMode
 	}
 	return explicit == nil && n.Metadata != spec.Preserve && e.Mode != was.Mode
@@ -105,8 +105,8 @@ func resetWarning(l *layerContents, resets []reset) string {
 	slices.SortStableFunc(resets, func(a, b reset) int { return cmp.Compare(resetRank(a), resetRank(b)) })
 	r := resets[0]
 	at := l.object.Range
-	if body, ok := l.object.Body.(*spec.Layer); ok && r.entry.Node >= 0 {
-		at = body.Tree[r.entry.Node].Range
+	if body, ok := l.object.Body.(*spec.Layer); ok && r.entry.Op >= 0 {
+		at = body.Tree[r.entry.Op].Range
 	}
 	what := fmt.Sprintf("%04o %d:%d where %s (%s) has %04o %d:%d", r.entry.Mode, r.entry.UID, r.entry.GID,
 		r.from.Address, location(r.from.Range), r.was.Mode, r.was.UID, r.was.GID)

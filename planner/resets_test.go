@@ -37,12 +37,12 @@ func TestResetWarnings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return spec.Object{Address: a, Range: at(line), Body: &spec.Layer{Tree: []spec.Node{
-			{Kind: spec.NodeDirectory, Range: at(line + 1)},
-			{Kind: spec.NodeDirectory, Range: at(line + 2), Mode: &mode, UID: &id, GID: &id},
-			{Kind: spec.NodeCopy, Range: at(line + 3)},
-			{Kind: spec.NodeCopy, Range: at(line + 4), Metadata: spec.Preserve},
-			{Kind: spec.NodeCopy, Range: at(line + 5), DirMode: &mode, UID: &id, GID: &id},
+		return spec.Object{Address: a, Range: at(line), Body: &spec.Layer{Tree: []spec.FileOp{
+			{Kind: spec.OpDirectory, Range: at(line + 1)},
+			{Kind: spec.OpDirectory, Range: at(line + 2), Mode: &mode, UID: &id, GID: &id},
+			{Kind: spec.OpCopy, Range: at(line + 3)},
+			{Kind: spec.OpCopy, Range: at(line + 4), Metadata: spec.Preserve},
+			{Kind: spec.OpCopy, Range: at(line + 5), DirMode: &mode, UID: &id, GID: &id},
 		}}}
 	}
 	rootfs := layerContents{object: object("rootfs", 10), toc: &layer.TOC{Entries: []layer.Entry{
@@ -50,10 +50,10 @@ func TestResetWarnings(t *testing.T) {
 		{Path: "bin", Type: layer.Symlink, Mode: 0o777, Linkname: "usr/bin"}, {Path: "usr", Type: layer.Directory, Mode: 0o755}, {Path: "usr/file", Type: layer.Regular},
 	}}}
 	dir := func(path string, node int) source.Entry {
-		return source.Entry{Node: int32(node), Entry: layer.Entry{Path: path, Type: layer.Directory, Mode: 0o755}}
+		return source.Entry{Op: int32(node), Entry: layer.Entry{Path: path, Type: layer.Directory, Mode: 0o755}}
 	}
 	file := func(path string) source.Entry {
-		return source.Entry{Node: 0, Entry: layer.Entry{Path: path, Type: layer.Regular}}
+		return source.Entry{Op: 0, Entry: layer.Entry{Path: path, Type: layer.Regular}}
 	}
 	for _, c := range []struct {
 		name    string

@@ -40,7 +40,7 @@ func newScene() *scene {
 		},
 	}
 	for _, name := range []string{"layer.a", "layer.b"} {
-		s.add(name, &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeFile, To: "f"}}}, nil)
+		s.add(name, &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpFile, To: "f"}}}, nil)
 	}
 	s.add("config.a", &spec.Config{Image: &spec.Image{}}, []string{"layer.a", "layer.b"}, spec.Field{Path: `labels["x"]`, Value: `"1"`})
 	s.add("manifest.a", &spec.Manifest{}, []string{"config.a", "layer.a", "layer.b"})

@@ -70,11 +70,11 @@ func (p *module) archiveEnclosed(l *Layer) hcl.Diagnostics {
 	}
 	var diags hcl.Diagnostics
 	for _, n := range l.Tree {
-		if n.Kind != NodeCopy || !n.holds(archive) {
+		if n.Kind != OpCopy || !n.takes(archive) {
 			continue
 		}
 		hint := "Copy from a directory that it is not in."
-		if rel := n.below(archive); rel != "" {
+		if rel := n.relative(archive); rel != "" {
 			hint = fmt.Sprintf("Exclude it: exclude = [%q].", rel)
 		}
 		diags = append(diags, eval.Errorf(n.Range.Ptr(), "Copy of the archive", "The copy takes along the archive %q of the layout, which every apply writes. %s", p.archivePath, hint))

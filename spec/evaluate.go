@@ -115,9 +115,9 @@ func forEachProblem(v cty.Value) string {
 // schedule is the nodes of the reference graph in the order in which they are
 // evaluated.
 type schedule struct {
-	order []node
+	order []vertex
 	// wrong are the nodes of cycles, and late those that are made from bases.
-	invalid, late map[node]bool
+	invalid, late map[vertex]bool
 	// s is the session of all locals, which share one bound on what they produce.
 	s *session
 }
@@ -126,7 +126,7 @@ type schedule struct {
 func (p *module) schedule() (*schedule, hcl.Diagnostics) {
 	g := p.graph()
 	order, invalid, diags := g.sort()
-	late := map[node]bool{}
+	late := map[vertex]bool{}
 	for _, n := range order {
 		if n.block.Kind != KindBase && slices.ContainsFunc(g.edges[n], func(e edge) bool { return e.to.block.Kind == KindBase || late[e.to] }) {
 			late[n] = true

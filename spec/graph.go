@@ -11,15 +11,15 @@ import (
 	"github.com/layform/layform/spec/eval"
 )
 
-// node is a variable, a local or a block in the reference graph: one of its
+// vertex is a variable, a local or a block in the reference graph: one of its
 // fields is set.
-type node struct {
+type vertex struct {
 	variable string
 	local    string
 	block    Address
 }
 
-func (n node) String() string {
+func (n vertex) String() string {
 	switch {
 	case n.variable != "":
 		return "var." + n.variable
@@ -30,7 +30,7 @@ func (n node) String() string {
 }
 
 // rank orders variables before locals before blocks.
-func (n node) rank() int {
+func (n vertex) rank() int {
 	switch {
 	case n.variable != "":
 		return 0
@@ -40,17 +40,17 @@ func (n node) rank() int {
 	return 2
 }
 
-// edge is one dependency of a node.
+// edge is one dependency of a vertex.
 type edge struct {
-	to  node
+	to  vertex
 	rng hcl.Range
-	// why explains a dependency that no expression of the node shows.
+	// why explains a dependency that no expression of the vertex shows.
 	why string
 }
 
 // compareVertices puts variables before locals before blocks, and orders each by
 // name.
-func compareVertices(a, b node) int {
+func compareVertices(a, b vertex) int {
 	return cmp.Or(
 		cmp.Compare(a.rank(), b.rank()),
 		strings.Compare(a.variable, b.variable),
@@ -82,41 +82,41 @@ func (b *block) expressions() []*eval.Expression {
 	return list
 }
 
-// graph holds the edges of all nodes.
+// graph holds the edges of all vertices.
 type graph struct {
-	nodes []node
-	edges map[node][]edge
+	vertices []vertex
+	edges    map[vertex][]edge
 }
 
 // graph builds the reference graph over variables, locals and blocks.
 func (p *module) graph() *graph {
-	g := &graph{nodes: make([]node, 0, len(p.variables)+len(p.locals)+len(p.blocks)), edges: map[node][]edge{}}
+	g := &graph{vertices: make([]vertex, 0, len(p.variables)+len(p.locals)+len(p.blocks)), edges: map[vertex][]edge{}}
 	for _, name := range keysOf(p.variables) {
-		n := node{variable: name}
-		g.nodes = append(g.nodes, n)
+		n := vertex{variable: name}
+		g.vertices = append(g.vertices, n)
 		if v := p.variables[name]; v.defaultExpr != nil && v.usesDefault() {
 			g.add(n, p.edges(v.defaultExpr))
 		}
 	}
 	for _, name := range keysOf(p.locals) {
-		n := node{local: name}
-		g.nodes = append(g.nodes, n)
+		n := vertex{local: name}
+		g.vertices = append(g.vertices, n)
 		g.add(n, p.edges(p.locals[name].expr))
 	}
 	for addr, b := range p.blocks {
-		n := node{block: addr}
-		g.nodes = append(g.nodes, n)
+		n := vertex{block: addr}
+		g.vertices = append(g.vertices, n)
 		for _, e := range b.expressions() {
 			g.add(n, p.edges(e))
 		}
 	}
-	slices.SortFunc(g.nodes, compareVertices)
+	slices.SortFunc(g.vertices, compareVertices)
 	p.configEdges(g)
 	return g
 }
 
-// add adds edges of a node; one that has none takes no room.
-func (g *graph) add(n node, edges []edge) {
+// add adds edges of a vertex; one that has none takes no room.
+func (g *graph) add(n vertex, edges []edge) {
 	if len(edges) > 0 {
 		g.edges[n] = append(g.edges[n], edges...)
 	}
@@ -128,13 +128,13 @@ func (p *module) edges(e *eval.Expression) []edge {
 	for _, r := range e.References {
 		name, _, _ := r.Name()
 		if r.Root() == rootVar && p.variables[name] != nil {
-			edges = append(edges, edge{to: node{variable: name}, rng: r.Range()})
+			edges = append(edges, edge{to: vertex{variable: name}, rng: r.Range()})
 		}
 		if r.Root() == rootLocal && p.locals[name] != nil {
-			edges = append(edges, edge{to: node{local: name}, rng: r.Range()})
+			edges = append(edges, edge{to: vertex{local: name}, rng: r.Range()})
 		}
 		if addr, ok := r.Block(); ok && p.blocks[addr] != nil {
-			edges = append(edges, edge{to: node{block: addr}, rng: r.Range()})
+			edges = append(edges, edge{to: vertex{block: addr}, rng: r.Range()})
 		}
 	}
 	return edges
@@ -143,7 +143,7 @@ func (p *module) edges(e *eval.Expression) []edge {
 // configEdges adds edges from a config to the layers of the manifests that use it: it
 // holds their diffIDs and history.
 func (p *module) configEdges(g *graph) {
-	for _, n := range g.nodes {
+	for _, n := range g.vertices {
 		if n.block.Kind != KindManifest {
 			continue
 		}
@@ -151,7 +151,7 @@ func (p *module) configEdges(g *graph) {
 		configs := p.reachable(g, b.attrs["config"], KindConfig)
 		layers := p.reachable(g, b.attrs["layers"], KindLayer)
 		for _, c := range configs {
-			from := node{block: c.to.block}
+			from := vertex{block: c.to.block}
 			for _, l := range layers {
 				why := fmt.Sprintf("%s is built after the layers of %s, for their digests stand in it.", c.to, n)
 				g.edges[from] = append(g.edges[from], edge{to: l.to, rng: l.rng, why: why})
@@ -167,7 +167,7 @@ func (p *module) reachable(g *graph, a *attribute, kind Kind) []edge {
 		return nil
 	}
 	var found []edge
-	seen := map[node]bool{}
+	seen := map[vertex]bool{}
 	var follow func(edges []edge, at *hcl.Range)
 	follow = func(edges []edge, at *hcl.Range) {
 		for _, e := range edges {
@@ -190,19 +190,19 @@ func (p *module) reachable(g *graph, a *attribute, kind Kind) []edge {
 	return found
 }
 
-// sort orders the nodes, each after what it refers to, and reports cycles. The
-// nodes of a cycle are in wrong.
-func (g *graph) sort() (order []node, invalid map[node]bool, diags hcl.Diagnostics) {
+// sort orders the vertices, each after what it refers to, and reports cycles. The
+// vertices of a cycle are in invalid.
+func (g *graph) sort() (order []vertex, invalid map[vertex]bool, diags hcl.Diagnostics) {
 	const (
 		fresh = iota
 		open
 		done
 	)
-	state := map[node]int{}
-	invalid = map[node]bool{}
-	var path []node
-	var visit func(n node)
-	visit = func(n node) {
+	state := map[vertex]int{}
+	invalid = map[vertex]bool{}
+	var path []vertex
+	var visit func(n vertex)
+	visit = func(n vertex) {
 		state[n] = open
 		path = append(path, n)
 		for _, e := range g.edges[n] {
@@ -211,7 +211,7 @@ func (g *graph) sort() (order []node, invalid map[node]bool, diags hcl.Diagnosti
 				visit(e.to)
 			case open:
 				cycle := append(slices.Clone(path[slices.Index(path, e.to):]), e.to)
-				if !slices.ContainsFunc(cycle, func(n node) bool { return invalid[n] }) {
+				if !slices.ContainsFunc(cycle, func(n vertex) bool { return invalid[n] }) {
 					diags = append(diags, cycleProblem(cycle, e, g))
 				}
 				for _, n := range cycle {
@@ -223,7 +223,7 @@ func (g *graph) sort() (order []node, invalid map[node]bool, diags hcl.Diagnosti
 		state[n] = done
 		order = append(order, n)
 	}
-	for _, n := range g.nodes {
+	for _, n := range g.vertices {
 		if state[n] == fresh {
 			visit(n)
 		}
@@ -231,7 +231,7 @@ func (g *graph) sort() (order []node, invalid map[node]bool, diags hcl.Diagnosti
 	return order, invalid, diags
 }
 
-func cycleProblem(cycle []node, last edge, g *graph) *hcl.Diagnostic {
+func cycleProblem(cycle []vertex, last edge, g *graph) *hcl.Diagnostic {
 	names := make([]string, len(cycle))
 	var whys []string
 	for i, n := range cycle {

@@ -171,7 +171,7 @@ func sensitiveAttributes() (texts []string) {
 				case "dynamic":
 					continue // below
 				case "compression":
-				case string(NodeCopy):
+				case string(OpCopy):
 					usual = `from = "a"`
 				default:
 					head += ` "/a"`

@@ -9,7 +9,7 @@ import (
 
 // ignoreFile decodes ignore_file, and reads the file: its lines are an input of
 // the spec like all that functions read.
-func (d *decoder) ignoreFile(b *nestedBlock, n *Node) {
+func (d *decoder) ignoreFile(b *nestedBlock, n *FileOp) {
 	name, g := d.sourcePath(b.attrs, "ignore_file")
 	if !g.ok || name == "" {
 		return
@@ -25,7 +25,7 @@ func (d *decoder) ignoreFile(b *nestedBlock, n *Node) {
 		return
 	}
 	n.IgnoreFile, n.Ignore = name, lines
-	if _, err := NewSelection(&Node{Ignore: lines}); err != nil {
+	if _, err := NewSelection(&FileOp{Ignore: lines}); err != nil {
 		d.err(g.rng, "ignore_file: in %q, %s.", name, err)
 		n.Ignore = nil
 	}

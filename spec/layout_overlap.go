@@ -31,11 +31,11 @@ func (p *module) enclosed(l *Layer) hcl.Diagnostics {
 		return diags
 	}
 	for _, n := range l.Tree {
-		if n.Kind != NodeCopy || !n.takes(layout) {
+		if n.Kind != OpCopy || !n.takesLayout(layout) {
 			continue
 		}
 		hint := "Copy from a directory that is not part of it."
-		if rel := n.below(layout); rel != "" && layout != "." {
+		if rel := n.relative(layout); rel != "" && layout != "." {
 			hint = fmt.Sprintf("Exclude it: exclude = [%q].", rel)
 		}
 		diags = append(diags, eval.Errorf(n.Range.Ptr(), "Copy of the layout", "The copy takes along the layout %q, and with it what every apply writes. %s", p.layoutPath, hint))
@@ -81,21 +81,21 @@ func (p *module) inside(text string) (string, bool) {
 	return path.Clean(filepath.ToSlash(at)), text != "" && filepath.IsLocal(at)
 }
 
-// takes reports whether a copy holds anything of a layout at that path.
-func (n Node) takes(layout string) bool {
+// takesLayout reports whether a copy holds anything of a layout at that path.
+func (n FileOp) takesLayout(layout string) bool {
 	return slices.ContainsFunc(slices.Concat(layoutFolders, layoutFiles), func(name string) bool {
 		if name == "." && layout == "." {
 			return false // the spec's directory is the layout: only what an apply writes counts
 		}
 		file := path.Join(layout, name)
-		return n.holds(file) || name != "." && strings.HasPrefix(n.From, file+"/")
+		return n.takes(file) || name != "." && strings.HasPrefix(n.From, file+"/")
 	})
 }
 
-// holds reports whether a copy takes the file or directory at a path of the spec's
+// takes reports whether a copy takes the file or directory at a path of the spec's
 // tree.
-func (n Node) holds(file string) bool {
-	rel := n.below(file)
+func (n FileOp) takes(file string) bool {
+	rel := n.relative(file)
 	if n.From == file || rel == "" {
 		return n.From == file
 	}
@@ -108,8 +108,8 @@ func (n Node) holds(file string) bool {
 	return included
 }
 
-// below is a path of the spec's tree relative to From; empty where it is not below it.
-func (n Node) below(file string) string {
+// relative is a path of the spec's tree relative to From; empty where it is not below it.
+func (n FileOp) relative(file string) string {
 	if n.From == "." {
 		return file
 	}

@@ -357,12 +357,12 @@ output "o" { value = [for l in values(layer.a) : l.address] }
 	if diff := cmp.Diff(x, y); diff != "" || x[0].Value != `["layer.a[\"a\"]","layer.a[\"b\"]"]` {
 		t.Errorf("outputs %v:\n%s", x, diff)
 	}
-	nodes := object(t, jsonSpec, `layer.a["a"]`, nil).Body.(*Layer).Tree
-	if len(nodes) != 2 {
-		t.Fatalf("%d nodes", len(nodes))
+	ops := object(t, jsonSpec, `layer.a["a"]`, nil).Body.(*Layer).Tree
+	if len(ops) != 2 {
+		t.Fatalf("%d ops", len(ops))
 	}
-	for _, n := range nodes {
-		if n.Kind == NodeFile && n.Content != "a X ${y}" {
+	for _, n := range ops {
+		if n.Kind == OpFile && n.Content != "a X ${y}" {
 			t.Errorf("content %q", n.Content)
 		}
 	}

@@ -78,7 +78,7 @@ type Layer struct {
 	// Both are relative to the spec's directory, with slashes.
 	Archive, Blob string
 	// Tree are the blocks that the layer's tar is made of, in the order of the spec.
-	Tree []Node
+	Tree []FileOp
 	// Compression is the compression of a plain tar or a tree.
 	Compression imagespec.Compression
 	// Convert is set where an archive must come out with Compression, though it is
@@ -105,7 +105,7 @@ type Layer struct {
 
 // ContentSensitive reports whether a file of the layer has sensitive content.
 func (l *Layer) ContentSensitive() bool {
-	return slices.ContainsFunc(l.Tree, func(n Node) bool { return n.ContentSensitive })
+	return slices.ContainsFunc(l.Tree, func(n FileOp) bool { return n.ContentSensitive })
 }
 
 // Duplicates says which of several entries for one path counts.
@@ -130,17 +130,17 @@ const (
 	SymlinkError   SymlinkParent = "error"
 )
 
-// NodeKind is the block type of a Node.
-type NodeKind string
+// OpKind is the block type of a FileOp.
+type OpKind string
 
 // The blocks that a layer's tree is made of.
 const (
-	NodeCopy      NodeKind = "copy"
-	NodeFile      NodeKind = "file"
-	NodeDirectory NodeKind = "directory"
-	NodeSymlink   NodeKind = "symlink"
-	NodeHardlink  NodeKind = "hardlink"
-	NodeWhiteout  NodeKind = "whiteout"
+	OpCopy      OpKind = "copy"
+	OpFile      OpKind = "file"
+	OpDirectory OpKind = "directory"
+	OpSymlink   OpKind = "symlink"
+	OpHardlink  OpKind = "hardlink"
+	OpWhiteout  OpKind = "whiteout"
 )
 
 // Metadata chooses the metadata that a copy preserves from the file system.
@@ -154,9 +154,9 @@ const (
 	Preserve  Metadata = "preserve"
 )
 
-// Node is one block of a layer's tree.
-type Node struct {
-	Kind NodeKind
+// FileOp is one operation that makes entries of a layer: a block of its tree.
+type FileOp struct {
+	Kind OpKind
 	// Range is the place of the block, for messages.
 	Range hcl.Range
 	// To is the path in the image: cleaned, without a leading slash. "" is the root.

@@ -50,7 +50,7 @@ type rule struct {
 
 // NewSelection prepares the patterns of a copy. The error names a pattern that is
 // none.
-func NewSelection(n *Node) (*Selection, error) {
+func NewSelection(n *FileOp) (*Selection, error) {
 	s := &Selection{}
 	for _, line := range n.Ignore {
 		r := newRule(line)
@@ -100,7 +100,7 @@ func newRule(text string) rule {
 
 // ignoredBase is the path of what n copies, as the lines of its ignore file see
 // it: below the directory of that file where it lies there, else the root.
-func ignoredBase(n *Node) string {
+func ignoredBase(n *FileOp) string {
 	dir := path.Dir(n.IgnoreFile)
 	switch {
 	case n.From == dir || n.From == ".":

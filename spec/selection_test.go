@@ -13,7 +13,7 @@ import (
 
 // chosen gives the files that a selection takes of a tree, walking it as a copy
 // does: nothing below a directory is looked at unless the selection says so.
-func chosen(t *testing.T, n Node, files []string) []string {
+func chosen(t *testing.T, n FileOp, files []string) []string {
 	t.Helper()
 	s, err := NewSelection(&n)
 	if err != nil {
@@ -78,7 +78,7 @@ func TestSelection(t *testing.T) {
 		{"braces with slashes", []string{"{pkg/sub,vendor/x/keep}/*"}, nil, "pkg/sub/c.txt vendor/x/keep/k.txt"},
 		{"one level alone is a directory too", []string{"vendor/*"}, nil, "vendor/x/keep/k.txt vendor/x/y.txt"},
 	} {
-		if got := strings.Join(chosen(t, Node{From: "src", Include: c.include, Exclude: c.exclude}, files), " "); got != c.want {
+		if got := strings.Join(chosen(t, FileOp{From: "src", Include: c.include, Exclude: c.exclude}, files), " "); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -87,7 +87,7 @@ func TestSelection(t *testing.T) {
 // TestSelectionWritten: what leads to the layout, or to its archive, is taken for what
 // else is in it alone.
 func TestSelectionWritten(t *testing.T) {
-	s, err := NewSelection(&Node{From: ".", Exclude: []string{"dist/site", "*.log"}, Written: []string{"dist/site", "out/a/b.tar"}})
+	s, err := NewSelection(&FileOp{From: ".", Exclude: []string{"dist/site", "*.log"}, Written: []string{"dist/site", "out/a/b.tar"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestSelectionWritten(t *testing.T) {
 }
 
 func TestSelectionUnused(t *testing.T) {
-	n := Node{From: "src", Exclude: []string{"*.log", ".evn", "!gone"}, Include: []string{"*", "other/**"}}
+	n := FileOp{From: "src", Exclude: []string{"*.log", ".evn", "!gone"}, Include: []string{"*", "other/**"}}
 	s, err := NewSelection(&n)
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +121,7 @@ func TestSelectionUnused(t *testing.T) {
 	if diff := cmp.Diff([][]string{{".evn", "!gone"}, {"other/**"}}, [][]string{exclude, include}); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := NewSelection(&Node{Exclude: []string{"!["}}); err == nil {
+	if _, err := NewSelection(&FileOp{Exclude: []string{"!["}}); err == nil {
 		t.Error("a pattern that is none is taken")
 	}
 }
@@ -153,7 +153,7 @@ func TestIgnoreFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		left := chosen(t, Node{From: ".", IgnoreFile: ".dockerignore", Ignore: lines}, files)
+		left := chosen(t, FileOp{From: ".", IgnoreFile: ".dockerignore", Ignore: lines}, files)
 		matcher, err := patternmatcher.New(lines)
 		if err != nil {
 			t.Fatal(err)
@@ -197,7 +197,7 @@ func TestIgnoreFileBase(t *testing.T) {
 		{".", ".dockerignore", []string{"dist"}, []string{"!dist/a"}, "dist/a x"},
 		{"src", ".dockerignore", []string{"src/dist"}, []string{"!dist/b", "x"}, "dist/b"},
 	} {
-		n := Node{From: c.from, IgnoreFile: c.file, Ignore: c.lines, Exclude: c.exclude}
+		n := FileOp{From: c.from, IgnoreFile: c.file, Ignore: c.lines, Exclude: c.exclude}
 		if got := strings.Join(chosen(t, n, files), " "); got != c.want {
 			t.Errorf("%+v: got %q, want %q", c, got, c.want)
 		}
@@ -207,7 +207,7 @@ func TestIgnoreFileBase(t *testing.T) {
 func TestSelectionSeesComposedNames(t *testing.T) {
 	const composed, decomposed = "caf\u00e9", "cafe\u0301"
 	for pattern, misread := range map[string]string{composed: decomposed, "caf?": "", "caf*": "", "other": "", composed + "/x": ""} {
-		s, err := NewSelection(&Node{From: ".", Exclude: []string{pattern}})
+		s, err := NewSelection(&FileOp{From: ".", Exclude: []string{pattern}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +217,7 @@ func TestSelectionSeesComposedNames(t *testing.T) {
 			t.Errorf("%q: misread %q, want %q", pattern, got, misread)
 		}
 	}
-	s, _ := NewSelection(&Node{From: ".", Include: []string{composed + "/x"}})
+	s, _ := NewSelection(&FileOp{From: ".", Include: []string{composed + "/x"}})
 	s.Folder(decomposed).Take("x")
 	if got := s.Misread(); got != decomposed+"/x" {
 		t.Errorf("misread %q", got)
@@ -227,29 +227,29 @@ func TestSelectionSeesComposedNames(t *testing.T) {
 // TestSelectionNames: where paths alone are included, no other name is looked at.
 func TestSelectionNames(t *testing.T) {
 	for _, c := range []struct {
-		node Node
+		op   FileOp
 		rel  string
 		want []string
 		only bool
 	}{
-		{Node{}, "", nil, false},
-		{Node{Include: []string{"a", "b/c", "b/d/e"}}, "", []string{"a", "b", "b"}, true},
-		{Node{Include: []string{"a", "b/c", "b/d/e"}}, "b", []string{"c", "d"}, true},
-		{Node{Include: []string{"a", "b/c"}}, "a", nil, false}, // all below it is taken
-		{Node{Include: []string{"a", "b/c"}}, "b/c/d", nil, false},
-		{Node{Include: []string{"a", "bb/c"}}, "b", nil, true},
-		{Node{Include: []string{"a", "b*"}}, "", nil, false},
-		{Node{Include: []string{"a", "!b"}}, "", nil, false},
-		{Node{Include: []string{"a"}, Exclude: []string{"b"}}, "", nil, false},
-		{Node{Include: []string{"a"}, Ignore: []string{"b"}}, "", nil, false},
-		{Node{Include: []string{"ä"}}, "", nil, false}, // names in another form are reported
+		{FileOp{}, "", nil, false},
+		{FileOp{Include: []string{"a", "b/c", "b/d/e"}}, "", []string{"a", "b", "b"}, true},
+		{FileOp{Include: []string{"a", "b/c", "b/d/e"}}, "b", []string{"c", "d"}, true},
+		{FileOp{Include: []string{"a", "b/c"}}, "a", nil, false}, // all below it is taken
+		{FileOp{Include: []string{"a", "b/c"}}, "b/c/d", nil, false},
+		{FileOp{Include: []string{"a", "bb/c"}}, "b", nil, true},
+		{FileOp{Include: []string{"a", "b*"}}, "", nil, false},
+		{FileOp{Include: []string{"a", "!b"}}, "", nil, false},
+		{FileOp{Include: []string{"a"}, Exclude: []string{"b"}}, "", nil, false},
+		{FileOp{Include: []string{"a"}, Ignore: []string{"b"}}, "", nil, false},
+		{FileOp{Include: []string{"ä"}}, "", nil, false}, // names in another form are reported
 	} {
-		s, err := NewSelection(&c.node)
+		s, err := NewSelection(&c.op)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got, only := s.Folder(c.rel).Names(); only != c.only || only && !slices.Equal(got, c.want) {
-			t.Errorf("%v in %q: %v, %v", c.node.Include, c.rel, got, only)
+			t.Errorf("%v in %q: %v, %v", c.op.Include, c.rel, got, only)
 		}
 	}
 }

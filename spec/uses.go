@@ -26,7 +26,7 @@ func (s *Spec) Uses(file string) string {
 			return fmt.Sprintf("%s (%s:%d)", addr, o.Range.Filename, o.Range.Start.Line)
 		}
 		for _, n := range layer.Tree {
-			if n.Source == file || n.Kind == NodeCopy && n.holds(file) {
+			if n.Source == file || n.Kind == OpCopy && n.takes(file) {
 				return fmt.Sprintf("a %s of %s (%s:%d)", n.Kind, addr, n.Range.Filename, n.Range.Start.Line)
 			}
 		}
@@ -42,6 +42,6 @@ func (s *Spec) Uses(file string) string {
 // lists reports whether an input is a list of names that the file at a path of the
 // spec's tree would be in.
 func lists(in Input, file string) bool {
-	rel := Node{From: in.Path}.below(file)
+	rel := FileOp{From: in.Path}.relative(file)
 	return in.Function == "fileset" && rel != "" && doublestar.MatchUnvalidated(path.Clean(in.Pattern), rel)
 }

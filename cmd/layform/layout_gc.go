@@ -51,7 +51,7 @@ func (c *layoutGCCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	if !c.DryRun {
 		// All of them: a run that was killed may have left some.
-		there, err := store.Present(ctx)
+		there, err := store.BlobDigests(ctx)
 		if err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func (c *layoutGCCmd) options(ctx context.Context, store *layout.Store) (layout.
 	case c.MinAge == 0:
 		opts.MinAge = -1
 	}
-	held, err := stage.Holds(ctx, store)
+	held, err := stage.OwnedContent(ctx, store)
 	if err != nil {
 		return opts, err
 	}

@@ -33,7 +33,7 @@ func benchTree(b *testing.B, c imagespec.Compression) (*os.Root, *spec.Layer) {
 		b.Skipf("no tree to measure on: %v", err)
 	}
 	b.Cleanup(func() { _ = root.Close() })
-	return root, &spec.Layer{Compression: c, Tree: []spec.Node{{Kind: spec.NodeCopy, From: ".", To: "tree"}}}
+	return root, &spec.Layer{Compression: c, Tree: []spec.FileOp{{Kind: spec.OpCopy, From: ".", To: "tree"}}}
 }
 
 func benchCompressions() []imagespec.Compression {

@@ -37,7 +37,7 @@ func TestHoles(t *testing.T) {
 		put(t, filepath.Join(dir, "full/f"), string(content))
 		for _, c := range []imagespec.Compression{{Algorithm: imagespec.Gzip}, {Algorithm: imagespec.Zstd}, {Algorithm: imagespec.Uncompressed}} {
 			layerOf := func(from string) *spec.Layer {
-				return &spec.Layer{Compression: c, Tree: []spec.Node{{Kind: spec.NodeCopy, From: from}}}
+				return &spec.Layer{Compression: c, Tree: []spec.FileOp{{Kind: spec.OpCopy, From: from}}}
 			}
 			want, _ := build(t, root, layerOf("full"), Options{})
 			if got, _ := build(t, root, layerOf("sparse"), Options{}); !bytes.Equal(got, want) {

@@ -111,7 +111,7 @@ func TestWriteErrors(t *testing.T) {
 			t.Errorf("%v is taken", c)
 		}
 	}
-	unknown := &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeFile, To: "f", ContentUnknown: true}}}
+	unknown := &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpFile, To: "f", ContentUnknown: true}}}
 	tree := observe(t, root, unknown, source.Options{}).Tree
 	if _, err := Write(context.Background(), io.Discard, root, tree, Options{}); err == nil || !strings.Contains(err.Error(), "not known yet") {
 		t.Errorf("unknown content gives %v", err)

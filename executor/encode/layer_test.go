@@ -41,7 +41,7 @@ func put(t testing.TB, name, content string) {
 
 // copyOf is a layer that copies the whole root.
 func copyOf(c imagespec.Compression) *spec.Layer {
-	return &spec.Layer{Compression: c, Tree: []spec.Node{{Kind: spec.NodeCopy, From: "."}}}
+	return &spec.Layer{Compression: c, Tree: []spec.FileOp{{Kind: spec.OpCopy, From: "."}}}
 }
 
 func observe(t testing.TB, root *os.Root, l *spec.Layer, opts source.Options) *source.Observed {

@@ -122,7 +122,7 @@ func TestCoveredUp(t *testing.T) {
 	const size = 3 << 20
 	layers := map[string]*spec.Layer{
 		"copy":    copyOf(imagespec.Compression{Algorithm: imagespec.Uncompressed}),
-		"file":    {Compression: imagespec.Compression{Algorithm: imagespec.Uncompressed}, Tree: []spec.Node{{Kind: spec.NodeFile, To: "f", Source: "d/a"}}},
+		"file":    {Compression: imagespec.Compression{Algorithm: imagespec.Uncompressed}, Tree: []spec.FileOp{{Kind: spec.OpFile, To: "f", Source: "d/a"}}},
 		"blob":    {Blob: "d/a", MediaType: "application/x"},
 		"archive": {Archive: "d/t.tar"},
 	}

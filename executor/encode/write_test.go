@@ -51,15 +51,15 @@ func goldenTree(t testing.TB) (*os.Root, func(imagespec.Compression) *spec.Layer
 	number := func(n int) *int { return &n }
 	mode := func(m uint32) *uint32 { return &m }
 	return root, func(c imagespec.Compression) *spec.Layer {
-		return &spec.Layer{Compression: c, Tree: []spec.Node{
-			{Kind: spec.NodeCopy, From: "tree", To: "opt/app"},
-			{Kind: spec.NodeCopy, From: "tree/many/003", To: "usr/bin", Mode: mode(0o4755), UID: number(3000000), GID: number(12), Capabilities: "net_bind_service=+ep"},
-			{Kind: spec.NodeFile, To: "etc/motd", HasContent: true, Content: "hello\n", Xattrs: map[string]string{"user.note": "a\x00b=c\n", "user.b": ""}},
-			{Kind: spec.NodeDirectory, To: "tmp", Mode: mode(0o1777)},
-			{Kind: spec.NodeSymlink, To: "app", Target: "opt/app/" + strings.Repeat("x", 120)},
-			{Kind: spec.NodeHardlink, To: "a-link", Target: "etc/motd"},
-			{Kind: spec.NodeWhiteout, To: "etc/old"},
-			{Kind: spec.NodeWhiteout, To: "srv", Opaque: true},
+		return &spec.Layer{Compression: c, Tree: []spec.FileOp{
+			{Kind: spec.OpCopy, From: "tree", To: "opt/app"},
+			{Kind: spec.OpCopy, From: "tree/many/003", To: "usr/bin", Mode: mode(0o4755), UID: number(3000000), GID: number(12), Capabilities: "net_bind_service=+ep"},
+			{Kind: spec.OpFile, To: "etc/motd", HasContent: true, Content: "hello\n", Xattrs: map[string]string{"user.note": "a\x00b=c\n", "user.b": ""}},
+			{Kind: spec.OpDirectory, To: "tmp", Mode: mode(0o1777)},
+			{Kind: spec.OpSymlink, To: "app", Target: "opt/app/" + strings.Repeat("x", 120)},
+			{Kind: spec.OpHardlink, To: "a-link", Target: "etc/motd"},
+			{Kind: spec.OpWhiteout, To: "etc/old"},
+			{Kind: spec.OpWhiteout, To: "srv", Opaque: true},
 		}}
 	}
 }

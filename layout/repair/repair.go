@@ -44,7 +44,7 @@ func Layout(ctx context.Context, store *layout.Store, opts Options) ([]Mended, e
 	}
 	// A staging state that cannot be read makes nothing ours; it is reported below, and
 	// a damaged one, which may be as large as any, is not read again for that.
-	held, err := stage.Holds(ctx, store)
+	held, err := stage.OwnedContent(ctx, store)
 	var damaged *stage.FileError
 	errors.As(err, &damaged)
 	for _, dgst := range held.Blobs {
@@ -53,7 +53,7 @@ func Layout(ctx context.Context, store *layout.Store, opts Options) ([]Mended, e
 	if err := files.run(ctx); err != nil {
 		return rep.lines, raw.Explain(err)
 	}
-	there, err := store.Present(ctx)
+	there, err := store.BlobDigests(ctx)
 	if err != nil {
 		return rep.lines, rep.unreadable(".", err)
 	}

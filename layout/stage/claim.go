@@ -70,7 +70,7 @@ func claimed(ctx context.Context, store *layout.Store, name string) (*Claim, err
 		return nil, err
 	}
 	c.Interrupted = c.Interrupted || c.Stage.From != ""
-	if c.Records, err = Built(store, name); err != nil {
+	if c.Records, err = Journalled(store, name); err != nil {
 		return nil, err
 	}
 	if _, err = store.ReadState(stateFile(name, ".journal"), limit); errors.Is(err, fs.ErrNotExist) {

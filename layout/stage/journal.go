@@ -99,11 +99,11 @@ func (j *Journal) append(r Record) error {
 // Close closes the file and keeps it: see ClearJournal.
 func (j *Journal) Close() error { return j.w.Close() }
 
-// Built returns the records in the journal of the spec name, in the order in
+// Journalled returns the records in the journal of the spec name, in the order in
 // which they were written; none when there is no journal. Lines that are torn
 // or make no sense are left out: their objects are built again. A blob that was
 // only announced is Created when it stands there as the announced file.
-func Built(store *layout.Store, name string) ([]Record, error) {
+func Journalled(store *layout.Store, name string) ([]Record, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func TestAnnounce(t *testing.T) {
 	blob := filepath.Join(s.Dir(), "blobs", "sha256", want.Digest.Encoded())
 	check := func(when string, created bool) {
 		t.Helper()
-		records, err := stage.Built(s, "web")
+		records, err := stage.Journalled(s, "web")
 		if err != nil {
 			t.Fatal(err)
 		}

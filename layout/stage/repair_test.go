@@ -269,7 +269,7 @@ func TestHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	junk := put(t, s, "junk")
-	got, err := stage.Holds(t.Context(), s)
+	got, err := stage.OwnedContent(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func TestHolds(t *testing.T) {
 		t.Errorf("%+v, %v", result, err)
 	}
 	write(t, s, "stage/web.json", "{")
-	if held, err := stage.Holds(t.Context(), s); err == nil {
+	if held, err := stage.OwnedContent(t.Context(), s); err == nil {
 		t.Errorf("%+v", held)
 	}
 }
@@ -310,7 +310,7 @@ func TestPruneTOCs(t *testing.T) {
 	if err := stage.SaveTOC(t.Context(), s, toc, layer.ListOf(toc.Entries)); err != nil {
 		t.Fatal(err)
 	}
-	there, err := s.Present(t.Context())
+	there, err := s.BlobDigests(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

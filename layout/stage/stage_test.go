@@ -232,7 +232,7 @@ func TestNames(t *testing.T) {
 	s := open(t, t.TempDir())
 	for _, name := range []string{"", "..", "../x", "a/b", "A", ".a", "-a", "a\n", "é", "a\x00", strings.Repeat("a", 65)} {
 		_, _, loadErr := stage.Load(t.Context(), s, name)
-		_, builtErr := stage.Built(s, name)
+		_, builtErr := stage.Journalled(s, name)
 		_, openErr := stage.OpenJournal(s, name)
 		for i, err := range []error{
 			loadErr, builtErr, openErr,
@@ -253,7 +253,7 @@ func TestNames(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	s := open(t, t.TempDir())
-	if got, err := stage.Built(s, "web"); err != nil || len(got) != 0 {
+	if got, err := stage.Journalled(s, "web"); err != nil || len(got) != 0 {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	records := []stage.Record{
@@ -284,7 +284,7 @@ func TestJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := stage.Built(s, "web")
+	got, err := stage.Journalled(s, "web")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +298,7 @@ func TestJournal(t *testing.T) {
 		if err := os.WriteFile(file, []byte(bad), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := stage.Built(s, "web"); err != nil || len(got) != 0 {
+		if got, err := stage.Journalled(s, "web"); err != nil || len(got) != 0 {
 			t.Errorf("%q gives %v, %v", bad, got, err)
 		}
 	}

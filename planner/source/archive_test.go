@@ -82,7 +82,7 @@ func TestArchiveKnown(t *testing.T) {
 	}
 	for _, name := range []string{"cut", "good", "twice"} {
 		must(t, observe(spec.Layer{Blob: name}))
-		must(t, observe(*at(spec.Node{Kind: spec.NodeCopy, From: name})))
+		must(t, observe(*at(spec.FileOp{Kind: spec.OpCopy, From: name})))
 	}
 	for range 2 {
 		if err := observe(spec.Layer{Archive: "cut"}); err == nil || !strings.Contains(err.Error(), "without its two zero blocks") {

@@ -35,7 +35,7 @@ func benchTree(b *testing.B) *os.Root {
 // BenchmarkObserve walks a tree; with hashing, reads all of it, or nothing
 // where a cache knows every file.
 func BenchmarkObserve(b *testing.B) {
-	l := &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeCopy, From: ".", To: "tree"}}}
+	l := &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpCopy, From: ".", To: "tree"}}}
 	for _, c := range []struct {
 		name string
 		opts Options
@@ -63,7 +63,7 @@ func BenchmarkFingerprint(b *testing.B) {
 		files[fmt.Sprintf("d%d/f%d", i%50, i)] = ""
 	}
 	_, root := folder(b, files)
-	tree := &Tree{Entries: observeTree(b, root, &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeCopy, From: "."}}}, Options{Hash: true})}
+	tree := &Tree{Entries: observeTree(b, root, &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpCopy, From: "."}}}, Options{Hash: true})}
 	for b.Loop() {
 		if _, ok := tree.Fingerprint(); !ok {
 			b.Fatal("no fingerprint")

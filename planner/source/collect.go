@@ -26,7 +26,7 @@ func entryPath(to string) string {
 }
 
 // whiteoutPath is the path of the marker file of a whiteout block.
-func whiteoutPath(n *spec.Node) (string, bool) {
+func whiteoutPath(n *spec.FileOp) (string, bool) {
 	if n.Opaque {
 		return imagespec.OpaquePath(n.To), true
 	}
@@ -176,10 +176,10 @@ func (o *observer) origin(e *Entry) string {
 	if e.File != "" {
 		text += " from " + e.File
 	}
-	if e.Node < 0 {
+	if e.Op < 0 {
 		return text
 	}
-	return fmt.Sprintf("%s (%s at %s)", text, o.layer.Tree[e.Node].Kind, place(o.layer.Tree[e.Node].Range))
+	return fmt.Sprintf("%s (%s at %s)", text, o.layer.Tree[e.Op].Kind, place(o.layer.Tree[e.Op].Range))
 }
 
 func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
@@ -193,7 +193,7 @@ func quotePath(p string) string {
 
 // parent is the entry of an implied directory: one that no block declares.
 func (o *observer) parent() Entry {
-	return Entry{Node: -1, Entry: layer.Entry{Type: layer.Directory, Mode: 0o755, Mtime: o.opts.Epoch}}
+	return Entry{Op: -1, Entry: layer.Entry{Type: layer.Directory, Mode: 0o755, Mtime: o.opts.Epoch}}
 }
 
 // tie gives hard links the metadata of their targets, for both are one inode.
@@ -217,13 +217,13 @@ func (o *observer) tie(entries []Entry) {
 			if at := slices.IndexFunc(entries, func(other Entry) bool { return composedTwin(other.Path, e.Linkname) }); at >= 0 {
 				hint = fmt.Sprintf("It has %+q, which is written with combining characters, while text in a spec is composed: rename the file.", "/"+entries[at].Path)
 			}
-			o.report(int(e.Node), "No such hard link target", "The layer has no entry %q for %q to share. %s", "/"+e.Linkname, "/"+e.Path, hint)
+			o.report(int(e.Op), "No such hard link target", "The layer has no entry %q for %q to share. %s", "/"+e.Linkname, "/"+e.Path, hint)
 			continue
 		case entries[at].Type == layer.Directory:
-			o.report(int(e.Node), "Invalid hard link target", "%q is a directory, which cannot be hard-linked.", "/"+e.Linkname)
+			o.report(int(e.Op), "Invalid hard link target", "%q is a directory, which cannot be hard-linked.", "/"+e.Linkname)
 			continue
 		case entries[at].Type == layer.Hardlink:
-			o.report(int(e.Node), "Invalid hard link target", "%q is itself a hard link: name its target %q instead.", "/"+e.Linkname, "/"+entries[at].Linkname)
+			o.report(int(e.Op), "Invalid hard link target", "%q is itself a hard link: name its target %q instead.", "/"+e.Linkname, "/"+entries[at].Linkname)
 			continue
 		}
 		target := &entries[at]

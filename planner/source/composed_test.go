@@ -20,27 +20,27 @@ func TestDecomposedNames(t *testing.T) {
 		t.Skipf("the file system of %s composes names", dir)
 	}
 	for name, l := range map[string]*spec.Layer{
-		"from":            at(spec.Node{Kind: spec.NodeCopy, From: "d/" + composed, To: "x"}),
-		"from, deeper":    at(spec.Node{Kind: spec.NodeCopy, From: "d/" + composed + "/f", To: "x"}),
-		"source":          at(spec.Node{Kind: spec.NodeFile, To: "x", Source: "d/" + composed + "/f"}),
+		"from":            at(spec.FileOp{Kind: spec.OpCopy, From: "d/" + composed, To: "x"}),
+		"from, deeper":    at(spec.FileOp{Kind: spec.OpCopy, From: "d/" + composed + "/f", To: "x"}),
+		"source":          at(spec.FileOp{Kind: spec.OpFile, To: "x", Source: "d/" + composed + "/f"}),
 		"archive":         {Archive: composed + ".tar"},
 		"blob":            {Blob: composed + ".tar"},
-		"include":         at(spec.Node{Kind: spec.NodeCopy, From: "d", Include: []string{composed}}),
-		"include, deeper": at(spec.Node{Kind: spec.NodeCopy, From: "d", Include: []string{"plain", composed + "/*"}}),
-		"exclude":         at(spec.Node{Kind: spec.NodeCopy, From: "d", Exclude: []string{composed}}),
-		"an exception":    at(spec.Node{Kind: spec.NodeCopy, From: "d", Exclude: []string{"*", "!" + composed}}),
-		"hard link":       at(spec.Node{Kind: spec.NodeCopy, From: "d"}, spec.Node{Kind: spec.NodeHardlink, To: "l", Target: composed + "/f"}),
+		"include":         at(spec.FileOp{Kind: spec.OpCopy, From: "d", Include: []string{composed}}),
+		"include, deeper": at(spec.FileOp{Kind: spec.OpCopy, From: "d", Include: []string{"plain", composed + "/*"}}),
+		"exclude":         at(spec.FileOp{Kind: spec.OpCopy, From: "d", Exclude: []string{composed}}),
+		"an exception":    at(spec.FileOp{Kind: spec.OpCopy, From: "d", Exclude: []string{"*", "!" + composed}}),
+		"hard link":       at(spec.FileOp{Kind: spec.OpCopy, From: "d"}, spec.FileOp{Kind: spec.OpHardlink, To: "l", Target: composed + "/f"}),
 	} {
 		o, diags := Observe(context.Background(), root, l, Options{Hash: true})
 		if o != nil || !diags.HasErrors() || !strings.Contains(diags.Error(), "combining characters") {
 			t.Errorf("%s: %v, %v", name, o, diags)
 		}
 	}
-	got := paths(observeTree(t, root, at(spec.Node{Kind: spec.NodeCopy, From: "d", Include: []string{"caf*"}}), Options{}))
+	got := paths(observeTree(t, root, at(spec.FileOp{Kind: spec.OpCopy, From: "d", Include: []string{"caf*"}}), Options{}))
 	if want := []string{decomposed, decomposed + "/f"}; !slices.Equal(got, want) {
 		t.Errorf("a wildcard gives %+q, want %+q", got, want)
 	}
-	both := at(spec.Node{Kind: spec.NodeCopy, From: "d"}, spec.Node{Kind: spec.NodeFile, To: composed, HasContent: true})
+	both := at(spec.FileOp{Kind: spec.OpCopy, From: "d"}, spec.FileOp{Kind: spec.OpFile, To: composed, HasContent: true})
 	if got := paths(observeTree(t, root, both, Options{})); !slices.Contains(got, composed) || !slices.Contains(got, decomposed) {
 		t.Errorf("two names of other bytes give %+q", got)
 	}

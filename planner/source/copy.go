@@ -14,8 +14,8 @@ import (
 // copied is the result of a copy block: a file, or a directory's tree.
 type copied struct {
 	o         *observer
-	node      int
-	n         *spec.Node
+	op        int
+	n         *spec.FileOp
 	from      string
 	selection *spec.Selection
 
@@ -36,7 +36,7 @@ type copied struct {
 // preserves metadata. From is a file: it becomes the file To, or goes under its
 // own name into To, where To is the root or Into is set. A link that From names
 // is followed inside the root; links found below it are copied as links.
-func (o *observer) copy(i int, n *spec.Node) *copied {
+func (o *observer) copy(i int, n *spec.FileOp) *copied {
 	from, info, err := resolve(o.root, n.From)
 	if err != nil {
 		o.report(i, "Unusable copy source", "Nothing can be copied from %q: %s.", n.From, err)
@@ -47,7 +47,7 @@ func (o *observer) copy(i int, n *spec.Node) *copied {
 		o.report(i, "Invalid pattern", "Nothing can be chosen from %q: %s.", n.From, err)
 		return nil
 	}
-	c := &copied{o: o, node: i, n: n, from: from, selection: selection, to: entryPath(n.To)}
+	c := &copied{o: o, op: i, n: n, from: from, selection: selection, to: entryPath(n.To)}
 	switch {
 	case info.IsDir():
 		c.bare = n.To == "" && n.Metadata != spec.Preserve
@@ -108,7 +108,7 @@ func (c *copied) prune() bool {
 
 // describe sets all of an entry but its paths and its digest.
 func (c *copied) describe(e *Entry, f *walk.Found) {
-	e.Node = int32(c.node)
+	e.Op = int32(c.op)
 	e.Type, e.Mode, e.Mtime, e.Size, e.State = f.Type(), f.Mode, c.o.opts.Epoch, f.Size, f.State
 	if f.Link != nil {
 		e.Linkname = *f.Link
@@ -117,7 +117,7 @@ func (c *copied) describe(e *Entry, f *walk.Found) {
 		e.UID, e.GID, e.Mtime, e.Xattrs = k.UID, k.GID, k.Mtime, k.Xattrs
 		e.Devmajor, e.Devminor = k.Devmajor, k.Devminor
 	}
-	c.o.explicit(c.node, c.n, e) // reports what is wrong
+	c.o.explicit(c.op, c.n, e) // reports what is wrong
 }
 
 // checkName reports names that no layer may hold.
@@ -126,7 +126,7 @@ func (c *copied) checkName(rel, name string) bool {
 	if plainName(name) && long <= imagespec.MaxPath {
 		return true
 	}
-	return c.o.checkPath(c.node, path.Join(c.n.To, rel, name))
+	return c.o.checkPath(c.op, path.Join(c.n.To, rel, name))
 }
 
 // plainName reports whether a name is of ASCII, short, and no whiteout.
@@ -156,5 +156,5 @@ func (c *copied) problem(rel string, err error) {
 	default:
 		err = fmt.Errorf("it is %s; exclude it, or set metadata = \"preserve\" to keep it", spec.FileType(unfit.Mode))
 	}
-	c.o.report(c.node, "Cannot copy", "%q cannot be copied: %s.", path.Join(c.from, rel), err)
+	c.o.report(c.op, "Cannot copy", "%q cannot be copied: %s.", path.Join(c.from, rel), err)
 }

@@ -34,9 +34,9 @@ type Entry struct {
 	State uint64
 	// Content is inline content.
 	Content string
-	// Node is the index in the layer's Tree of the block that the entry comes from, or
+	// Op is the index in the layer's Tree of the block that the entry comes from, or
 	// -1 for an implied parent directory.
-	Node int32
+	Op int32
 	// Unknown is set when the content depends on an object that is not built yet.
 	Unknown bool
 }

@@ -87,7 +87,7 @@ func TestDamagedNames(t *testing.T) {
 		cache.Folder("").SetNames(stage.Stat{
 			Size: st.Size, Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano(), Inode: st.Ino, Device: uint64(st.Dev),
 		}, names)
-		l := &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeCopy, From: ".", To: "x", Exclude: []string{"../in", "../out"}}}}
+		l := &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpCopy, From: ".", To: "x", Exclude: []string{"../in", "../out"}}}}
 		o, diags := source.Observe(t.Context(), root, l, source.Options{Hash: true, Digests: cache})
 		if !strings.Contains(diags.Error(), "damaged") {
 			t.Errorf("%q: the walk went on: %v, %+v", names, diags, o)

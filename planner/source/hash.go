@@ -75,7 +75,7 @@ type hasher struct {
 func (w *hasher) hash(e *Entry) {
 	sum, err := w.digestFile(w.files, e.File, e.Size, w.buf)
 	if err != nil {
-		w.report(int(e.Node), "Cannot read file", "%q cannot be read: %s.", e.File, err)
+		w.report(int(e.Op), "Cannot read file", "%q cannot be read: %s.", e.File, err)
 		return
 	}
 	e.Digest, e.State = sum.DigestIn(&w.texts), 0

@@ -19,34 +19,34 @@ func TestKnown(t *testing.T) {
 	_, root := folder(t, map[string]string{
 		"app/bin/run": "#!", "app/etc/a.conf": "a", "app/etc/x/y/z": "z", "app/lib/": "", "app/link": "->etc", "conf/b": "b", "conf/x/w": "w", "one": "1",
 	})
-	copyOf := func(from, to string) spec.Node { return spec.Node{Kind: spec.NodeCopy, From: from, To: to} }
-	file := func(to string) spec.Node {
-		return spec.Node{Kind: spec.NodeFile, To: to, HasContent: true, Content: to}
+	copyOf := func(from, to string) spec.FileOp { return spec.FileOp{Kind: spec.OpCopy, From: from, To: to} }
+	file := func(to string) spec.FileOp {
+		return spec.FileOp{Kind: spec.OpFile, To: to, HasContent: true, Content: to}
 	}
-	directory := func(to string) spec.Node {
-		return spec.Node{Kind: spec.NodeDirectory, To: to, Mode: ptr(uint32(0o700))}
+	directory := func(to string) spec.FileOp {
+		return spec.FileOp{Kind: spec.OpDirectory, To: to, Mode: ptr(uint32(0o700))}
 	}
-	opaque := func(to string) spec.Node { return spec.Node{Kind: spec.NodeWhiteout, To: to, Opaque: true} }
+	opaque := func(to string) spec.FileOp { return spec.FileOp{Kind: spec.OpWhiteout, To: to, Opaque: true} }
 	for name, c := range map[string]struct {
-		nodes []spec.Node
+		ops   []spec.FileOp
 		quick bool
 	}{
-		"an empty copy":               {[]spec.Node{copyOf("app/lib", "")}, true},
-		"no copy":                     {[]spec.Node{file("b/c"), file("a"), directory("b"), opaque("b"), directory("")}, true},
-		"beside a copy":               {[]spec.Node{file("etc/z"), copyOf("app", "srv"), file("tmp/a"), file("srv.d/f")}, true},
-		"inside a copy":               {[]spec.Node{copyOf("app", "srv"), file("srv/etc/b"), file("srv/etc/x/a"), file("srv/new/f"), file("srv/zz"), file("srv/a")}, true},
-		"in the root":                 {[]spec.Node{copyOf("app", ""), file("etc/b"), directory(""), file("zz")}, true},
-		"a directory of a copy":       {[]spec.Node{directory("srv/etc"), copyOf("app", "srv"), directory("srv"), directory("srv/etc/x/y")}, true},
-		"whiteouts":                   {[]spec.Node{copyOf("app", "srv"), opaque("srv/etc"), {Kind: spec.NodeWhiteout, To: "srv/etc/old"}, opaque("")}, true},
-		"a source":                    {[]spec.Node{copyOf("app", "srv"), {Kind: spec.NodeFile, To: "srv/one", Source: "one"}}, true},
-		"a copy in a copy":            {[]spec.Node{copyOf("conf", "srv/etc/conf"), copyOf("app", "srv"), copyOf("one", "srv/bin/uno"), copyOf("one", "srv/uno")}, true},
-		"copies side by side":         {[]spec.Node{copyOf("app", "srv/c"), copyOf("conf", "srv/a"), copyOf("conf", "srv")}, true},
-		"copies of one directory":     {[]spec.Node{copyOf("app/etc", "etc"), copyOf("conf", "etc"), file("etc/x/f")}, true},
-		"a copy over one's directory": {[]spec.Node{copyOf("app", "srv"), copyOf("conf", "srv/etc")}, true},
-		"copies to the root":          {[]spec.Node{copyOf("app", ""), copyOf("conf", ""), copyOf("conf", "etc")}, true},
-		"a hard link":                 {[]spec.Node{copyOf("app", "srv"), {Kind: spec.NodeHardlink, To: "srv/h", Target: "srv/bin/run"}}, false},
+		"an empty copy":               {[]spec.FileOp{copyOf("app/lib", "")}, true},
+		"no copy":                     {[]spec.FileOp{file("b/c"), file("a"), directory("b"), opaque("b"), directory("")}, true},
+		"beside a copy":               {[]spec.FileOp{file("etc/z"), copyOf("app", "srv"), file("tmp/a"), file("srv.d/f")}, true},
+		"inside a copy":               {[]spec.FileOp{copyOf("app", "srv"), file("srv/etc/b"), file("srv/etc/x/a"), file("srv/new/f"), file("srv/zz"), file("srv/a")}, true},
+		"in the root":                 {[]spec.FileOp{copyOf("app", ""), file("etc/b"), directory(""), file("zz")}, true},
+		"a directory of a copy":       {[]spec.FileOp{directory("srv/etc"), copyOf("app", "srv"), directory("srv"), directory("srv/etc/x/y")}, true},
+		"whiteouts":                   {[]spec.FileOp{copyOf("app", "srv"), opaque("srv/etc"), {Kind: spec.OpWhiteout, To: "srv/etc/old"}, opaque("")}, true},
+		"a source":                    {[]spec.FileOp{copyOf("app", "srv"), {Kind: spec.OpFile, To: "srv/one", Source: "one"}}, true},
+		"a copy in a copy":            {[]spec.FileOp{copyOf("conf", "srv/etc/conf"), copyOf("app", "srv"), copyOf("one", "srv/bin/uno"), copyOf("one", "srv/uno")}, true},
+		"copies side by side":         {[]spec.FileOp{copyOf("app", "srv/c"), copyOf("conf", "srv/a"), copyOf("conf", "srv")}, true},
+		"copies of one directory":     {[]spec.FileOp{copyOf("app/etc", "etc"), copyOf("conf", "etc"), file("etc/x/f")}, true},
+		"a copy over one's directory": {[]spec.FileOp{copyOf("app", "srv"), copyOf("conf", "srv/etc")}, true},
+		"copies to the root":          {[]spec.FileOp{copyOf("app", ""), copyOf("conf", ""), copyOf("conf", "etc")}, true},
+		"a hard link":                 {[]spec.FileOp{copyOf("app", "srv"), {Kind: spec.OpHardlink, To: "srv/h", Target: "srv/bin/run"}}, false},
 	} {
-		t.Run(name, func(t *testing.T) { checkKnown(t, root, at(c.nodes...), c.quick) })
+		t.Run(name, func(t *testing.T) { checkKnown(t, root, at(c.ops...), c.quick) })
 	}
 }
 
@@ -90,17 +90,17 @@ func TestKnownAtRandom(t *testing.T) {
 	pick := func(from ...string) string { return from[random.IntN(len(from))] }
 	unchanged := 0
 	for range 500 {
-		var nodes []spec.Node
+		var ops []spec.FileOp
 		for range 1 + random.IntN(5) {
 			to := path.Join(pick("", "a", "g", "s"), pick("", "a", "b"), pick("", "c", "x"))
-			nodes = append(nodes, []spec.Node{
-				{Kind: spec.NodeCopy, From: pick("p", "q", "p/a", "q/a", "r"), To: to, Exclude: []string{pick("none", "a", "**/b")}},
-				{Kind: spec.NodeDirectory, To: to},
-				{Kind: spec.NodeFile, To: to + "f", HasContent: true, Content: to},
-				{Kind: spec.NodeWhiteout, To: to, Opaque: true},
+			ops = append(ops, []spec.FileOp{
+				{Kind: spec.OpCopy, From: pick("p", "q", "p/a", "q/a", "r"), To: to, Exclude: []string{pick("none", "a", "**/b")}},
+				{Kind: spec.OpDirectory, To: to},
+				{Kind: spec.OpFile, To: to + "f", HasContent: true, Content: to},
+				{Kind: spec.OpWhiteout, To: to, Opaque: true},
 			}[random.IntN(4)])
 		}
-		l, opts := at(nodes...), Options{Hash: true, Digests: &memory{known: map[string]digest.Digest{}}}
+		l, opts := at(ops...), Options{Hash: true, Digests: &memory{known: map[string]digest.Digest{}}}
 		first, diags := Observe(context.Background(), root, l, opts)
 		if diags.HasErrors() {
 			continue
@@ -108,10 +108,10 @@ func TestKnownAtRandom(t *testing.T) {
 		opts.Known, _ = first.Fingerprint(l)
 		again, diags := Observe(context.Background(), root, l, opts)
 		if diags.HasErrors() {
-			t.Fatalf("%+v: %v", nodes, diags)
+			t.Fatalf("%+v: %v", ops, diags)
 		}
 		if sum, _ := again.Fingerprint(l); sum != opts.Known {
-			t.Errorf("%+v: another fingerprint once it is known", nodes)
+			t.Errorf("%+v: another fingerprint once it is known", ops)
 		}
 		if again.Tree.Unchanged {
 			unchanged++
@@ -126,7 +126,7 @@ func TestKnownAtRandom(t *testing.T) {
 // earlier layer was looked for first.
 func TestProblemsOnce(t *testing.T) {
 	dir, root := folder(t, map[string]string{"d/a": "a", "d/b": "b"})
-	l := at(spec.Node{Kind: spec.NodeCopy, From: "d"})
+	l := at(spec.FileOp{Kind: spec.OpCopy, From: "d"})
 	opts := Options{Hash: true, Digests: &memory{known: map[string]digest.Digest{}}, Known: digest.FromString("another")}
 	observeTree(t, root, l, opts)
 	l.Tree[0].Capabilities = "cap_no_such=+ep"

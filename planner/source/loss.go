@@ -22,7 +22,7 @@ func (w *copied) warnOfLoss() {
 		c.listing(w.tree.Top.Below, w.from)
 	}
 	if c.count > 0 {
-		w.o.warnOfLoss(w.node, c.count, c.first, c.text)
+		w.o.warnOfLoss(w.op, c.count, c.first, c.text)
 	}
 }
 
@@ -60,16 +60,16 @@ func (c *lossCount) add(f *walk.Found, path string) {
 	}
 }
 
-func (o *observer) warnOfLoss(node, count int, first, text string) {
+func (o *observer) warnOfLoss(op, count int, first, text string) {
 	advice := "Say what they should have with mode, dir_mode or capabilities, keep it with metadata = \"preserve\", or exclude them."
-	if o.layer.Tree[node].Kind == spec.NodeFile {
+	if o.layer.Tree[op].Kind == spec.OpFile {
 		advice = "Say what it should have with mode or capabilities."
 	}
 	if count == 1 {
-		o.warn(node, "Other rights than the source", "Normalising changes the rights of %q: %s. %s", first, text, advice)
+		o.warn(op, "Other rights than the source", "Normalising changes the rights of %q: %s. %s", first, text, advice)
 		return
 	}
-	o.warn(node, "Other rights than the source", "Normalising changes the rights of %d files or directories, first of %q: %s. %s", count, first, text, advice)
+	o.warn(op, "Other rights than the source", "Normalising changes the rights of %d files or directories, first of %q: %s. %s", count, first, text, advice)
 }
 
 // lossText describes the metadata that is lost.

@@ -35,26 +35,26 @@ func TestLoss(t *testing.T) {
 	mode := ptr(uint32(0o600))
 	for _, c := range []struct {
 		name string
-		node spec.Node
+		node spec.FileOp
 		want string
 	}{
-		{"nothing", spec.Node{Kind: spec.NodeCopy, From: "plain", To: "x"}, ""},
-		{"three", spec.Node{Kind: spec.NodeCopy, From: "keys", To: "x"}, `of 3 files or directories, first of "keys/id_rsa": 0600 becomes 0644.`},
-		{"files with a mode", spec.Node{Kind: spec.NodeCopy, From: "keys", To: "x", Mode: mode}, `of "keys/other": 0700 becomes 0755.`},
-		{"all with a mode", spec.Node{Kind: spec.NodeCopy, From: "keys", To: "x", Mode: mode, DirMode: mode}, ""},
-		{"excluded", spec.Node{Kind: spec.NodeCopy, From: "keys", To: "x", Exclude: []string{"id_rsa", "other"}}, ""},
-		{"preserved", spec.Node{Kind: spec.NodeCopy, From: "keys", To: "x", Metadata: spec.Preserve}, ""},
-		{"sticky", spec.Node{Kind: spec.NodeCopy, From: "tmp", To: "tmp"}, `of "tmp": 1777 becomes 0755.`},
-		{"a directory that is dropped", spec.Node{Kind: spec.NodeCopy, From: "keys", To: "x", Include: []string{"other/x", "*.pub"}, Exclude: []string{"other/x"}}, ""},
-		{"no entry of the root", spec.Node{Kind: spec.NodeCopy, From: "priv"}, ""},
-		{"the directory itself", spec.Node{Kind: spec.NodeCopy, From: "priv", To: "x"}, `of "priv": 0700 becomes 0755.`},
-		{"setuid of one file", spec.Node{Kind: spec.NodeCopy, From: "bin/su", To: "su"}, `of "bin/su": 4755 becomes 0755.`},
-		{"links have no mode", spec.Node{Kind: spec.NodeCopy, From: "link"}, ""},
-		{"a file block", spec.Node{Kind: spec.NodeFile, To: "k", Source: "keys/id_rsa"}, `of "keys/id_rsa": 0600 becomes 0644. Say what it should have with mode`},
-		{"a file block with a mode", spec.Node{Kind: spec.NodeFile, To: "k", Source: "keys/id_rsa", Mode: mode}, ""},
-		{"capabilities", spec.Node{Kind: spec.NodeCopy, From: "bin", Exclude: []string{"su"}}, `of "bin/ping": its capabilities are dropped.`},
-		{"capabilities of one file", spec.Node{Kind: spec.NodeCopy, From: "bin/ping"}, `of "bin/ping": its capabilities are dropped.`},
-		{"capabilities that are set", spec.Node{Kind: spec.NodeCopy, From: "bin/ping", Capabilities: "net_raw=+p"}, ""},
+		{"nothing", spec.FileOp{Kind: spec.OpCopy, From: "plain", To: "x"}, ""},
+		{"three", spec.FileOp{Kind: spec.OpCopy, From: "keys", To: "x"}, `of 3 files or directories, first of "keys/id_rsa": 0600 becomes 0644.`},
+		{"files with a mode", spec.FileOp{Kind: spec.OpCopy, From: "keys", To: "x", Mode: mode}, `of "keys/other": 0700 becomes 0755.`},
+		{"all with a mode", spec.FileOp{Kind: spec.OpCopy, From: "keys", To: "x", Mode: mode, DirMode: mode}, ""},
+		{"excluded", spec.FileOp{Kind: spec.OpCopy, From: "keys", To: "x", Exclude: []string{"id_rsa", "other"}}, ""},
+		{"preserved", spec.FileOp{Kind: spec.OpCopy, From: "keys", To: "x", Metadata: spec.Preserve}, ""},
+		{"sticky", spec.FileOp{Kind: spec.OpCopy, From: "tmp", To: "tmp"}, `of "tmp": 1777 becomes 0755.`},
+		{"a directory that is dropped", spec.FileOp{Kind: spec.OpCopy, From: "keys", To: "x", Include: []string{"other/x", "*.pub"}, Exclude: []string{"other/x"}}, ""},
+		{"no entry of the root", spec.FileOp{Kind: spec.OpCopy, From: "priv"}, ""},
+		{"the directory itself", spec.FileOp{Kind: spec.OpCopy, From: "priv", To: "x"}, `of "priv": 0700 becomes 0755.`},
+		{"setuid of one file", spec.FileOp{Kind: spec.OpCopy, From: "bin/su", To: "su"}, `of "bin/su": 4755 becomes 0755.`},
+		{"links have no mode", spec.FileOp{Kind: spec.OpCopy, From: "link"}, ""},
+		{"a file block", spec.FileOp{Kind: spec.OpFile, To: "k", Source: "keys/id_rsa"}, `of "keys/id_rsa": 0600 becomes 0644. Say what it should have with mode`},
+		{"a file block with a mode", spec.FileOp{Kind: spec.OpFile, To: "k", Source: "keys/id_rsa", Mode: mode}, ""},
+		{"capabilities", spec.FileOp{Kind: spec.OpCopy, From: "bin", Exclude: []string{"su"}}, `of "bin/ping": its capabilities are dropped.`},
+		{"capabilities of one file", spec.FileOp{Kind: spec.OpCopy, From: "bin/ping"}, `of "bin/ping": its capabilities are dropped.`},
+		{"capabilities that are set", spec.FileOp{Kind: spec.OpCopy, From: "bin/ping", Capabilities: "net_raw=+p"}, ""},
 	} {
 		if strings.HasPrefix(c.name, "capabilities") && !capable {
 			continue

@@ -30,8 +30,8 @@ func (tamper) Store(string, fs.FileInfo, digest.Digest) {}
 // walk and the reading is reported, and nothing waits for it or follows it.
 func TestMovingSources(t *testing.T) {
 	layers := map[string]func() *spec.Layer{
-		"copy":    func() *spec.Layer { return at(spec.Node{Kind: spec.NodeCopy, From: "d"}) },
-		"file":    func() *spec.Layer { return at(spec.Node{Kind: spec.NodeFile, To: "f", Source: "d/z"}) },
+		"copy":    func() *spec.Layer { return at(spec.FileOp{Kind: spec.OpCopy, From: "d"}) },
+		"file":    func() *spec.Layer { return at(spec.FileOp{Kind: spec.OpFile, To: "f", Source: "d/z"}) },
 		"archive": func() *spec.Layer { return &spec.Layer{Archive: "d/z"} },
 		"blob":    func() *spec.Layer { return &spec.Layer{Blob: "d/z"} },
 	}
@@ -93,7 +93,7 @@ func TestMovingDirectory(t *testing.T) {
 			t.Error(err)
 		}
 	})}
-	if diags := observed(t, root, at(spec.Node{Kind: spec.NodeCopy, From: "d"}), opts); !strings.Contains(diags.Error(), `"d/a" cannot be copied: not a directory`) {
+	if diags := observed(t, root, at(spec.FileOp{Kind: spec.OpCopy, From: "d"}), opts); !strings.Contains(diags.Error(), `"d/a" cannot be copied: not a directory`) {
 		t.Errorf("the diagnostics are %v", diags)
 	}
 }

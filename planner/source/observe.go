@@ -62,27 +62,27 @@ type observer struct {
 }
 
 // report adds an error that belongs to a block of the layer's tree, or to the
-// layer itself for node -1.
-func (o *observer) report(node int, summary, format string, args ...any) {
-	o.add(hcl.DiagError, node, summary, format, args...)
+// layer itself for op -1.
+func (o *observer) report(op int, summary, format string, args ...any) {
+	o.add(hcl.DiagError, op, summary, format, args...)
 }
 
 // warn adds a warning, as report adds an error.
-func (o *observer) warn(node int, summary, format string, args ...any) {
-	o.add(hcl.DiagWarning, node, summary, format, args...)
+func (o *observer) warn(op int, summary, format string, args ...any) {
+	o.add(hcl.DiagWarning, op, summary, format, args...)
 }
 
-func (o *observer) add(severity hcl.DiagnosticSeverity, node int, summary, format string, args ...any) {
+func (o *observer) add(severity hcl.DiagnosticSeverity, op int, summary, format string, args ...any) {
 	subject := o.opts.Range
-	if node >= 0 {
-		subject = o.layer.Tree[node].Range
+	if op >= 0 {
+		subject = o.layer.Tree[op].Range
 	}
 	detail := fmt.Sprintf(format, args...)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if severity == hcl.DiagError {
-		o.counts[node]++
-		if n := o.counts[node]; n > maxProblems {
+		o.counts[op]++
+		if n := o.counts[op]; n > maxProblems {
 			return
 		} else if n == maxProblems {
 			detail += " There are more problems of this block; they are left out."
@@ -105,7 +105,7 @@ func (o *observer) tree() *Tree {
 			return nil
 		}
 		n := &o.layer.Tree[i]
-		if n.Kind == spec.NodeCopy {
+		if n.Kind == spec.OpCopy {
 			if c := o.copy(i, n); c != nil {
 				blocks = append(blocks, block{copied: c})
 				ready = ready && !c.tree.Unread
@@ -140,22 +140,22 @@ func (o *observer) hashed(entries []Entry) *Tree {
 }
 
 // single makes the one entry of a block that is not a copy.
-func (o *observer) single(i int, n *spec.Node) (Entry, bool) {
-	e := Entry{Node: int32(i)}
+func (o *observer) single(i int, n *spec.FileOp) (Entry, bool) {
+	e := Entry{Op: int32(i)}
 	e.Path = entryPath(n.To)
 	e.Mtime = o.opts.Epoch
 	ok := true
 	switch n.Kind {
-	case spec.NodeFile:
+	case spec.OpFile:
 		e.Type, e.Mode = layer.Regular, 0o644
 		ok = o.content(i, n, &e)
-	case spec.NodeDirectory:
+	case spec.OpDirectory:
 		e.Type, e.Mode = layer.Directory, 0o755
-	case spec.NodeSymlink:
+	case spec.OpSymlink:
 		e.Type, e.Mode, e.Linkname = layer.Symlink, 0o777, n.Target
-	case spec.NodeHardlink:
+	case spec.OpHardlink:
 		e.Type, e.Linkname = layer.Hardlink, entryPath(n.Target)
-	case spec.NodeWhiteout:
+	case spec.OpWhiteout:
 		e.Type, e.Mode = layer.Regular, 0o644
 		e.setContent("")
 		e.Path, ok = whiteoutPath(n)
@@ -163,14 +163,14 @@ func (o *observer) single(i int, n *spec.Node) (Entry, bool) {
 			o.report(i, "Whiteout of the root", "A whiteout cannot hide the root directory itself. Set opaque = true to hide all that lower layers have in it.")
 		}
 	}
-	if ok && n.Kind != spec.NodeWhiteout {
+	if ok && n.Kind != spec.OpWhiteout {
 		ok = o.checkPath(i, e.Path)
 	}
 	return e, ok && o.explicit(i, n, &e)
 }
 
 // content sets what a file block's entry holds.
-func (o *observer) content(i int, n *spec.Node, e *Entry) bool {
+func (o *observer) content(i int, n *spec.FileOp, e *Entry) bool {
 	switch {
 	case n.ContentUnknown:
 		e.Unknown = true
@@ -200,9 +200,9 @@ func (o *observer) content(i int, n *spec.Node, e *Entry) bool {
 
 // explicit sets the attributes that the block sets for its entry, or for every
 // entry of a copy. It reports false after an error.
-func (o *observer) explicit(i int, n *spec.Node, e *Entry) bool {
+func (o *observer) explicit(i int, n *spec.FileOp, e *Entry) bool {
 	mode := n.Mode
-	if n.Kind == spec.NodeCopy && e.Type == layer.Directory {
+	if n.Kind == spec.OpCopy && e.Type == layer.Directory {
 		mode = n.DirMode
 	}
 	if mode != nil && e.Type != layer.Symlink {
@@ -218,7 +218,7 @@ func (o *observer) explicit(i int, n *spec.Node, e *Entry) bool {
 		e.Mtime = n.Mtime.Unix()
 	}
 	regular := e.Type == layer.Regular
-	if !regular && n.Kind == spec.NodeCopy {
+	if !regular && n.Kind == spec.OpCopy {
 		return true
 	}
 	for name, value := range n.Xattrs {

@@ -62,7 +62,7 @@ func must(t testing.TB, err error) {
 func ptr[T any](v T) *T { return &v }
 
 // at gives nodes ranges of their own: the line is the index plus one.
-func at(nodes ...spec.Node) *spec.Layer {
+func at(nodes ...spec.FileOp) *spec.Layer {
 	for i := range nodes {
 		nodes[i].Range = hcl.Range{Filename: "layform.hcl", Start: hcl.Pos{Line: i + 1}}
 	}
@@ -92,7 +92,7 @@ func lines(entries []Entry) []string {
 		if e.Linkname != "" {
 			s += " -> " + e.Linkname
 		}
-		if e.Node < 0 {
+		if e.Op < 0 {
 			s += " implicit"
 		}
 		out = append(out, s)
@@ -105,50 +105,50 @@ func TestObserve(t *testing.T) {
 		"app/bin/run": "#!", "app/etc/a.conf": "a", "app/etc/b.txt": "b", "app/lib/": "", "app/link": "->../../outside",
 		"app/.git/config": "x", "app/z": "z", "one": "1", "current": "->app", "other/etc/a.conf": "o",
 	}
-	copyApp := spec.Node{Kind: spec.NodeCopy, From: "app", To: "srv"}
+	copyApp := spec.FileOp{Kind: spec.OpCopy, From: "app", To: "srv"}
 	for _, c := range []struct {
 		name  string
-		nodes []spec.Node
+		nodes []spec.FileOp
 		want  []string
 	}{
-		{"copy", []spec.Node{copyApp}, []string{
+		{"copy", []spec.FileOp{copyApp}, []string{
 			"srv directory 755", "srv/.git directory 755", "srv/.git/config file 644", "srv/bin directory 755", "srv/bin/run file 755",
 			"srv/etc directory 755", "srv/etc/a.conf file 644", "srv/etc/b.txt file 644", "srv/lib directory 755",
 			"srv/link symlink 777 -> ../../outside", "srv/z file 644",
 		}},
-		{"to the root", []spec.Node{{Kind: spec.NodeCopy, From: "app/etc"}}, []string{"a.conf file 644", "b.txt file 644"}},
-		{"through a link", []spec.Node{{Kind: spec.NodeCopy, From: "current/etc", To: "e"}}, []string{"e directory 755", "e/a.conf file 644", "e/b.txt file 644"}},
-		{"include", []spec.Node{{Kind: spec.NodeCopy, From: "app", To: "srv", Include: []string{"**/*.conf", "bin/*"}}}, []string{
+		{"to the root", []spec.FileOp{{Kind: spec.OpCopy, From: "app/etc"}}, []string{"a.conf file 644", "b.txt file 644"}},
+		{"through a link", []spec.FileOp{{Kind: spec.OpCopy, From: "current/etc", To: "e"}}, []string{"e directory 755", "e/a.conf file 644", "e/b.txt file 644"}},
+		{"include", []spec.FileOp{{Kind: spec.OpCopy, From: "app", To: "srv", Include: []string{"**/*.conf", "bin/*"}}}, []string{
 			"srv directory 755", "srv/bin directory 755", "srv/bin/run file 755", "srv/etc directory 755", "srv/etc/a.conf file 644",
 		}},
-		{"include a directory alone", []spec.Node{{Kind: spec.NodeCopy, From: "app", Include: []string{"lib"}}}, []string{"lib directory 755"}},
-		{"exclude wins", []spec.Node{{Kind: spec.NodeCopy, From: "app", Include: []string{"etc/*"}, Exclude: []string{"**/b.*", ".git"}}}, []string{
+		{"include a directory alone", []spec.FileOp{{Kind: spec.OpCopy, From: "app", Include: []string{"lib"}}}, []string{"lib directory 755"}},
+		{"exclude wins", []spec.FileOp{{Kind: spec.OpCopy, From: "app", Include: []string{"etc/*"}, Exclude: []string{"**/b.*", ".git"}}}, []string{
 			"etc directory 755", "etc/a.conf file 644",
 		}},
-		{"attributes", []spec.Node{{
-			Kind: spec.NodeCopy, From: "app", To: "srv", Include: []string{"etc/a.conf", "link"}, Mode: ptr(uint32(0o600)), DirMode: ptr(uint32(0o700)),
+		{"attributes", []spec.FileOp{{
+			Kind: spec.OpCopy, From: "app", To: "srv", Include: []string{"etc/a.conf", "link"}, Mode: ptr(uint32(0o600)), DirMode: ptr(uint32(0o700)),
 			UID: ptr(7), GID: ptr(8), Mtime: ptr(time.Unix(99, 5)),
 		}}, []string{
 			"srv directory 700 7:8 @99", "srv/etc directory 700 7:8 @99", "srv/etc/a.conf file 600 7:8 @99", "srv/link symlink 777 7:8 @99 -> ../../outside",
 		}},
-		{"a file to a path", []spec.Node{{Kind: spec.NodeCopy, From: "one", To: "usr/bin/uno"}}, []string{"usr directory 755 implicit", "usr/bin directory 755 implicit", "usr/bin/uno file 644"}},
-		{"a file into a directory", []spec.Node{{Kind: spec.NodeCopy, From: "one", To: "usr", Into: true}}, []string{"usr directory 755 implicit", "usr/one file 644"}},
-		{"a file into the root", []spec.Node{{Kind: spec.NodeCopy, From: "one"}}, []string{"one file 644"}},
-		{"a directory block wins", []spec.Node{copyApp, {Kind: spec.NodeDirectory, To: "srv/etc", Mode: ptr(uint32(0o750)), UID: ptr(5)}, {Kind: spec.NodeCopy, From: "other/etc", To: "srv/etc", Include: []string{"none*", "*"}, Exclude: []string{"a.conf"}}}, nil},
-		{"copies merge", []spec.Node{{Kind: spec.NodeCopy, From: "app/etc", To: "etc"}, {Kind: spec.NodeCopy, From: "app/bin", To: "etc"}}, []string{
+		{"a file to a path", []spec.FileOp{{Kind: spec.OpCopy, From: "one", To: "usr/bin/uno"}}, []string{"usr directory 755 implicit", "usr/bin directory 755 implicit", "usr/bin/uno file 644"}},
+		{"a file into a directory", []spec.FileOp{{Kind: spec.OpCopy, From: "one", To: "usr", Into: true}}, []string{"usr directory 755 implicit", "usr/one file 644"}},
+		{"a file into the root", []spec.FileOp{{Kind: spec.OpCopy, From: "one"}}, []string{"one file 644"}},
+		{"a directory block wins", []spec.FileOp{copyApp, {Kind: spec.OpDirectory, To: "srv/etc", Mode: ptr(uint32(0o750)), UID: ptr(5)}, {Kind: spec.OpCopy, From: "other/etc", To: "srv/etc", Include: []string{"none*", "*"}, Exclude: []string{"a.conf"}}}, nil},
+		{"copies merge", []spec.FileOp{{Kind: spec.OpCopy, From: "app/etc", To: "etc"}, {Kind: spec.OpCopy, From: "app/bin", To: "etc"}}, []string{
 			"etc directory 755", "etc/a.conf file 644", "etc/b.txt file 644", "etc/run file 755",
 		}},
-		{"single entries", []spec.Node{
-			{Kind: spec.NodeFile, To: "f", HasContent: true, Content: "x", Mode: ptr(uint32(0o4755))},
-			{Kind: spec.NodeFile, To: "e/g", Source: "app/z"},
-			{Kind: spec.NodeFile, To: "e/run", Source: "app/bin/run"},
-			{Kind: spec.NodeFile, To: "e/set", Source: "app/bin/run", Mode: ptr(uint32(0o640))},
-			{Kind: spec.NodeDirectory, To: "", Mode: ptr(uint32(0o700))},
-			{Kind: spec.NodeSymlink, To: "s", Target: "../f"},
-			{Kind: spec.NodeHardlink, To: "a", Target: "f"},
-			{Kind: spec.NodeHardlink, To: "z", Target: "f"},
-			{Kind: spec.NodeWhiteout, To: "e/old"},
-			{Kind: spec.NodeWhiteout, To: "e/dir", Opaque: true},
+		{"single entries", []spec.FileOp{
+			{Kind: spec.OpFile, To: "f", HasContent: true, Content: "x", Mode: ptr(uint32(0o4755))},
+			{Kind: spec.OpFile, To: "e/g", Source: "app/z"},
+			{Kind: spec.OpFile, To: "e/run", Source: "app/bin/run"},
+			{Kind: spec.OpFile, To: "e/set", Source: "app/bin/run", Mode: ptr(uint32(0o640))},
+			{Kind: spec.OpDirectory, To: "", Mode: ptr(uint32(0o700))},
+			{Kind: spec.OpSymlink, To: "s", Target: "../f"},
+			{Kind: spec.OpHardlink, To: "a", Target: "f"},
+			{Kind: spec.OpHardlink, To: "z", Target: "f"},
+			{Kind: spec.OpWhiteout, To: "e/old"},
+			{Kind: spec.OpWhiteout, To: "e/dir", Opaque: true},
 		}, []string{
 			". directory 700", "e directory 755 implicit", "e/.wh.old file 644", "e/dir directory 755 implicit", "e/dir/.wh..wh..opq file 644",
 			"e/g file 644", "e/run file 755", "e/set file 640", "f file 4755", "a hardlink 4755 -> f", "s symlink 777 -> ../f", "z hardlink 4755 -> f",
@@ -182,40 +182,40 @@ func TestObserveProblems(t *testing.T) {
 		"d/a": "a", "d/sub/b": "b", "wh/.wh.x": "", "utf/a\xff": "", "out": "->../elsewhere", "abs": "->/etc", "loop": "->loop", "dangling": "->nothing",
 		"e/sub/b": "other", "plain": "text", "d2/sub": "->x",
 	}
-	file := func(to string) spec.Node {
-		return spec.Node{Kind: spec.NodeFile, To: to, HasContent: true}
+	file := func(to string) spec.FileOp {
+		return spec.FileOp{Kind: spec.OpFile, To: to, HasContent: true}
 	}
 	for _, c := range []struct {
 		name string
 		// line is the line of the block that the diagnostic names.
 		line  int
 		want  string
-		nodes []spec.Node
+		nodes []spec.FileOp
 	}{
-		{"missing", 1, `Nothing can be copied from "nothing": no such file or directory.`, []spec.Node{{Kind: spec.NodeCopy, From: "nothing", To: "x"}}},
-		{"dangling", 1, "no such file", []spec.Node{{Kind: spec.NodeCopy, From: "dangling", To: "x"}}},
-		{"link out", 1, "it leads out of the spec's directory", []spec.Node{{Kind: spec.NodeCopy, From: "out", To: "x"}}},
-		{"absolute link", 1, "leads out of the spec's directory", []spec.Node{{Kind: spec.NodeFile, To: "x", Source: "abs"}}},
-		{"parent", 1, "leads out of the spec's directory", []spec.Node{{Kind: spec.NodeCopy, From: "../x", To: "x"}}},
-		{"loop", 1, "it leads through too many symlinks", []spec.Node{{Kind: spec.NodeCopy, From: "loop", To: "x"}}},
-		{"source is a directory", 1, "cannot be read: it is a directory, not a regular file", []spec.Node{{Kind: spec.NodeFile, To: "x", Source: "d"}}},
-		{"no match", 2, `"*.go" matches nothing`, []spec.Node{file("f"), {Kind: spec.NodeCopy, From: "d", Include: []string{"*.go"}}}},
-		{"bad pattern", 1, `"[" is not a valid glob`, []spec.Node{{Kind: spec.NodeCopy, From: "d", Exclude: []string{"["}}}},
-		{"patterns for a file", 1, "include, exclude and ignore_file choose", []spec.Node{{Kind: spec.NodeCopy, From: "plain", Include: []string{"*"}}}},
-		{"whiteout name", 1, ".wh.", []spec.Node{{Kind: spec.NodeCopy, From: "wh"}}},
-		{"invalid name", 1, "not valid UTF-8", []spec.Node{{Kind: spec.NodeCopy, From: "utf"}}},
-		{"long name", 1, "longer than Linux allows", []spec.Node{file(strings.Repeat("x", 256))}},
-		{"two files", 2, `"/d/a" is a file (file at layform.hcl:2), and a file from d/a (copy at layform.hcl:1) as well`, []spec.Node{{Kind: spec.NodeCopy, From: "d", To: "d"}, file("d/a")}},
-		{"two directories", 2, `"/x" is a directory (directory at layform.hcl:2), and a directory (directory at layform.hcl:1)`, []spec.Node{{Kind: spec.NodeDirectory, To: "x"}, {Kind: spec.NodeDirectory, To: "x"}}},
-		{"file over directory", 2, "and a directory", []spec.Node{{Kind: spec.NodeCopy, From: "d", To: "x"}, file("x/sub")}},
-		{"copies disagree", 2, "declare it with a directory block", []spec.Node{{Kind: spec.NodeCopy, From: "d", To: "x", Exclude: []string{"sub/b"}}, {Kind: spec.NodeCopy, From: "e", To: "x", UID: ptr(3)}}},
-		{"below a file", 2, `"/f/g" lies below "/f", which is a file (file at layform.hcl:1)`, []spec.Node{file("f"), file("f/g")}},
-		{"below a symlink", 2, `lies below "/d/sub", which is a symlink`, []spec.Node{{Kind: spec.NodeCopy, From: "d2", To: "d"}, file("d/sub/q")}},
-		{"no link target", 1, `no entry "/t" for "/l"`, []spec.Node{{Kind: spec.NodeHardlink, To: "l", Target: "t"}}},
-		{"link to directory", 2, "cannot be hard-linked", []spec.Node{{Kind: spec.NodeDirectory, To: "t"}, {Kind: spec.NodeHardlink, To: "l", Target: "t"}}},
-		{"link to link", 3, "name its target", []spec.Node{file("f"), {Kind: spec.NodeHardlink, To: "t", Target: "f"}, {Kind: spec.NodeHardlink, To: "l", Target: "t"}}},
-		{"whiteout of the root", 1, "cannot hide the root", []spec.Node{{Kind: spec.NodeWhiteout}}},
-		{"capabilities", 1, `The capabilities "net_bind=+ep" cannot be set: in "net_bind=+ep", the capability "net_bind" does not exist.`, []spec.Node{{Kind: spec.NodeFile, To: "f", HasContent: true, Capabilities: "net_bind=+ep"}}},
+		{"missing", 1, `Nothing can be copied from "nothing": no such file or directory.`, []spec.FileOp{{Kind: spec.OpCopy, From: "nothing", To: "x"}}},
+		{"dangling", 1, "no such file", []spec.FileOp{{Kind: spec.OpCopy, From: "dangling", To: "x"}}},
+		{"link out", 1, "it leads out of the spec's directory", []spec.FileOp{{Kind: spec.OpCopy, From: "out", To: "x"}}},
+		{"absolute link", 1, "leads out of the spec's directory", []spec.FileOp{{Kind: spec.OpFile, To: "x", Source: "abs"}}},
+		{"parent", 1, "leads out of the spec's directory", []spec.FileOp{{Kind: spec.OpCopy, From: "../x", To: "x"}}},
+		{"loop", 1, "it leads through too many symlinks", []spec.FileOp{{Kind: spec.OpCopy, From: "loop", To: "x"}}},
+		{"source is a directory", 1, "cannot be read: it is a directory, not a regular file", []spec.FileOp{{Kind: spec.OpFile, To: "x", Source: "d"}}},
+		{"no match", 2, `"*.go" matches nothing`, []spec.FileOp{file("f"), {Kind: spec.OpCopy, From: "d", Include: []string{"*.go"}}}},
+		{"bad pattern", 1, `"[" is not a valid glob`, []spec.FileOp{{Kind: spec.OpCopy, From: "d", Exclude: []string{"["}}}},
+		{"patterns for a file", 1, "include, exclude and ignore_file choose", []spec.FileOp{{Kind: spec.OpCopy, From: "plain", Include: []string{"*"}}}},
+		{"whiteout name", 1, ".wh.", []spec.FileOp{{Kind: spec.OpCopy, From: "wh"}}},
+		{"invalid name", 1, "not valid UTF-8", []spec.FileOp{{Kind: spec.OpCopy, From: "utf"}}},
+		{"long name", 1, "longer than Linux allows", []spec.FileOp{file(strings.Repeat("x", 256))}},
+		{"two files", 2, `"/d/a" is a file (file at layform.hcl:2), and a file from d/a (copy at layform.hcl:1) as well`, []spec.FileOp{{Kind: spec.OpCopy, From: "d", To: "d"}, file("d/a")}},
+		{"two directories", 2, `"/x" is a directory (directory at layform.hcl:2), and a directory (directory at layform.hcl:1)`, []spec.FileOp{{Kind: spec.OpDirectory, To: "x"}, {Kind: spec.OpDirectory, To: "x"}}},
+		{"file over directory", 2, "and a directory", []spec.FileOp{{Kind: spec.OpCopy, From: "d", To: "x"}, file("x/sub")}},
+		{"copies disagree", 2, "declare it with a directory block", []spec.FileOp{{Kind: spec.OpCopy, From: "d", To: "x", Exclude: []string{"sub/b"}}, {Kind: spec.OpCopy, From: "e", To: "x", UID: ptr(3)}}},
+		{"below a file", 2, `"/f/g" lies below "/f", which is a file (file at layform.hcl:1)`, []spec.FileOp{file("f"), file("f/g")}},
+		{"below a symlink", 2, `lies below "/d/sub", which is a symlink`, []spec.FileOp{{Kind: spec.OpCopy, From: "d2", To: "d"}, file("d/sub/q")}},
+		{"no link target", 1, `no entry "/t" for "/l"`, []spec.FileOp{{Kind: spec.OpHardlink, To: "l", Target: "t"}}},
+		{"link to directory", 2, "cannot be hard-linked", []spec.FileOp{{Kind: spec.OpDirectory, To: "t"}, {Kind: spec.OpHardlink, To: "l", Target: "t"}}},
+		{"link to link", 3, "name its target", []spec.FileOp{file("f"), {Kind: spec.OpHardlink, To: "t", Target: "f"}, {Kind: spec.OpHardlink, To: "l", Target: "t"}}},
+		{"whiteout of the root", 1, "cannot hide the root", []spec.FileOp{{Kind: spec.OpWhiteout}}},
+		{"capabilities", 1, `The capabilities "net_bind=+ep" cannot be set: in "net_bind=+ep", the capability "net_bind" does not exist.`, []spec.FileOp{{Kind: spec.OpFile, To: "f", HasContent: true, Capabilities: "net_bind=+ep"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, root := folder(t, files)
@@ -241,7 +241,7 @@ func TestManyProblems(t *testing.T) {
 		files[fmt.Sprintf("d/.wh.%d", i)] = ""
 	}
 	_, root := folder(t, files)
-	l := at(spec.Node{Kind: spec.NodeCopy, From: "d"}, spec.Node{Kind: spec.NodeCopy, From: "nothing"})
+	l := at(spec.FileOp{Kind: spec.OpCopy, From: "d"}, spec.FileOp{Kind: spec.OpCopy, From: "nothing"})
 	_, diags := Observe(context.Background(), root, l, Options{})
 	if len(diags) != maxProblems+1 {
 		t.Errorf("%d diagnostics", len(diags))
@@ -254,7 +254,7 @@ func TestUnreadable(t *testing.T) {
 	}
 	dir, root := folder(t, map[string]string{"d/a": "a"})
 	must(t, os.Chmod(filepath.Join(dir, "d/a"), 0))
-	_, diags := Observe(context.Background(), root, at(spec.Node{Kind: spec.NodeCopy, From: "d"}), Options{Hash: true})
+	_, diags := Observe(context.Background(), root, at(spec.FileOp{Kind: spec.OpCopy, From: "d"}), Options{Hash: true})
 	if !strings.Contains(diags.Error(), "permission denied") {
 		t.Errorf("the diagnostics are %v", diags)
 	}
@@ -264,7 +264,7 @@ func TestCancelled(t *testing.T) {
 	_, root := folder(t, map[string]string{"d/a": "a"})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if o, diags := Observe(ctx, root, at(spec.Node{Kind: spec.NodeCopy, From: "d"}), Options{}); o != nil || !diags.HasErrors() {
+	if o, diags := Observe(ctx, root, at(spec.FileOp{Kind: spec.OpCopy, From: "d"}), Options{}); o != nil || !diags.HasErrors() {
 		t.Errorf("a cancelled observation gives %v, %v", o, diags)
 	}
 }
@@ -285,7 +285,7 @@ func TestEnvironment(t *testing.T) {
 			put(t, dir, n, n)
 			must(t, os.Chtimes(filepath.Join(dir, n), time.Now(), time.Unix(int64(len(n)+workers), 0)))
 		}
-		o, diags := Observe(context.Background(), root, at(spec.Node{Kind: spec.NodeCopy, From: "t"}), Options{Hash: true, Parallelism: workers, Epoch: 17})
+		o, diags := Observe(context.Background(), root, at(spec.FileOp{Kind: spec.OpCopy, From: "t"}), Options{Hash: true, Parallelism: workers, Epoch: 17})
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}
@@ -334,7 +334,7 @@ func TestDigests(t *testing.T) {
 	dir, root := folder(t, map[string]string{"d/a": "a", "d/b": "b", "x.bin": "blob"})
 	m := &memory{known: map[string]digest.Digest{}}
 	opts := Options{Hash: true, Digests: m}
-	l := at(spec.Node{Kind: spec.NodeCopy, From: "d"})
+	l := at(spec.FileOp{Kind: spec.OpCopy, From: "d"})
 	for _, e := range observeTree(t, root, l, opts) {
 		if want := digest.FromString(e.Path); e.Digest != want {
 			t.Errorf("%s has digest %s", e.Path, e.Digest)
@@ -364,7 +364,7 @@ func TestDigests(t *testing.T) {
 
 func TestFill(t *testing.T) {
 	_, root := folder(t, nil)
-	l := at(spec.Node{Kind: spec.NodeFile, To: "f", ContentUnknown: true}, spec.Node{Kind: spec.NodeFile, To: "g", HasContent: true, Content: "g"})
+	l := at(spec.FileOp{Kind: spec.OpFile, To: "f", ContentUnknown: true}, spec.FileOp{Kind: spec.OpFile, To: "g", HasContent: true, Content: "g"})
 	o, diags := Observe(context.Background(), root, l, Options{Hash: true})
 	if diags.HasErrors() {
 		t.Fatal(diags)
@@ -375,7 +375,7 @@ func TestFill(t *testing.T) {
 	if still := o.Tree.Fill(l); !still.Entries[0].Unknown {
 		t.Error("content became known from nothing")
 	}
-	known := at(spec.Node{Kind: spec.NodeFile, To: "f", HasContent: true, Content: "now known"}, l.Tree[1])
+	known := at(spec.FileOp{Kind: spec.OpFile, To: "f", HasContent: true, Content: "now known"}, l.Tree[1])
 	filled := o.Tree.Fill(known)
 	want, diags := Observe(context.Background(), root, known, Options{Hash: true})
 	if diags.HasErrors() {

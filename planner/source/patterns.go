@@ -13,19 +13,19 @@ func (w *copied) checkPatterns() {
 		return
 	}
 	if name := w.selection.Misread(); name != "" {
-		w.o.report(w.node, "Name in another Unicode form",
+		w.o.report(w.op, "Name in another Unicode form",
 			"%q is written with combining characters. Patterns are in composed form, for HCL composes all text, and choose otherwise when only their letters are compared. Rename the file, or match these characters with * or ?.",
 			path.Join(w.from, name))
 		return
 	}
 	exclude, include := w.selection.Unused()
 	for _, pattern := range include {
-		w.o.report(w.node, "Pattern matches nothing", "The include pattern %q matches nothing below %q that is not excluded.", pattern, w.n.From)
+		w.o.report(w.op, "Pattern matches nothing", "The include pattern %q matches nothing below %q that is not excluded.", pattern, w.n.From)
 	}
 	for _, pattern := range exclude {
-		w.o.warn(w.node, "Pattern matches nothing", "The exclude pattern %q matches nothing below %q.", pattern, w.n.From)
+		w.o.warn(w.op, "Pattern matches nothing", "The exclude pattern %q matches nothing below %q.", pattern, w.n.From)
 	}
 	if len(include) == 0 && w.tree.Top.Below != nil && w.tree.Top.Below.Count == 0 {
-		w.o.warn(w.node, "Empty copy", "The patterns leave nothing of %q.", w.n.From)
+		w.o.warn(w.op, "Empty copy", "The patterns leave nothing of %q.", w.n.From)
 	}
 }

@@ -101,7 +101,7 @@ func (p *placer) directory(e *Entry, at string) (string, bool) {
 		return at, true
 	}
 	n := p.node(e)
-	undeclared := n == nil || n.Kind == spec.NodeCopy && n.Metadata != spec.Preserve
+	undeclared := n == nil || n.Kind == spec.OpCopy && n.Metadata != spec.Preserve
 	switch {
 	case !undeclared:
 	case was.Type == layer.Directory:
@@ -113,15 +113,15 @@ func (p *placer) directory(e *Entry, at string) (string, bool) {
 }
 
 // node is the block that an entry comes from; nil for a parent that nobody declared.
-func (p *placer) node(e *Entry) *spec.Node {
-	if e.Node < 0 || int(e.Node) >= len(p.o.layer.Tree) {
+func (p *placer) node(e *Entry) *spec.FileOp {
+	if e.Op < 0 || int(e.Op) >= len(p.o.layer.Tree) {
 		return nil
 	}
-	return &p.o.layer.Tree[e.Node]
+	return &p.o.layer.Tree[e.Op]
 }
 
 // takeOver gives a directory what the one below has and its block does not say.
-func takeOver(e *Entry, was *layer.Entry, n *spec.Node) {
+func takeOver(e *Entry, was *layer.Entry, n *spec.FileOp) {
 	if n == nil || n.DirMode == nil {
 		e.Mode = was.Mode
 	}
@@ -142,13 +142,13 @@ func (p *placer) link(e *Entry, at string, was *layer.Entry) (string, bool) {
 	case spec.SymlinkReplace:
 		return at, true
 	case spec.SymlinkError:
-		p.o.report(int(e.Node), "Parent is a symlink", "%s is a directory here, and below this layer a symlink to %q. "+
+		p.o.report(int(e.Op), "Parent is a symlink", "%s is a directory here, and below this layer a symlink to %q. "+
 			"Write to the path that it leads to, or set on_symlink_parent to follow or replace it.", quotePath(at), was.Linkname)
 		return at, true
 	}
 	to, err := p.below.Resolve(at)
 	if err != nil {
-		p.o.report(int(e.Node), "Parent is a symlink", "%s is a directory here, and below this layer a symlink to %q, which cannot be followed: %s. "+
+		p.o.report(int(e.Op), "Parent is a symlink", "%s is a directory here, and below this layer a symlink to %q, which cannot be followed: %s. "+
 			"Set on_symlink_parent to replace it.", quotePath(at), was.Linkname, err)
 		return at, true
 	}
@@ -206,7 +206,7 @@ func Whiteouts(t *Tree, l *spec.Layer, below *layer.Overlay, opts Options) hcl.D
 			continue
 		}
 		if _, err := below.Lookup(path.Join(path.Clean(dir), hidden), false); err != nil {
-			o.warn(int(e.Node), "Nothing to white out", "There is no %s in the layers below: the whiteout hides nothing.", quotePath(path.Join(path.Clean(dir), hidden)))
+			o.warn(int(e.Op), "Nothing to white out", "There is no %s in the layers below: the whiteout hides nothing.", quotePath(path.Join(path.Clean(dir), hidden)))
 		}
 	}
 	return o.diags

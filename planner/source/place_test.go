@@ -40,22 +40,22 @@ func underneath(t *testing.T) *layer.Overlay {
 // TestPlace places trees on the same image below.
 func TestPlace(t *testing.T) {
 	mode, id := uint32(0o711), 5
-	tree := []spec.Node{
-		{Kind: spec.NodeFile}, {Kind: spec.NodeDirectory}, {Kind: spec.NodeCopy, Metadata: spec.Normalize}, {Kind: spec.NodeCopy, Metadata: spec.Preserve},
-		{Kind: spec.NodeCopy, DirMode: &mode, UID: &id},
+	tree := []spec.FileOp{
+		{Kind: spec.OpFile}, {Kind: spec.OpDirectory}, {Kind: spec.OpCopy, Metadata: spec.Normalize}, {Kind: spec.OpCopy, Metadata: spec.Preserve},
+		{Kind: spec.OpCopy, DirMode: &mode, UID: &id},
 	}
 	for i := range tree {
 		tree[i].Range = hcl.Range{Filename: "x.hcl", Start: hcl.Pos{Line: i + 1}}
 	}
 	const implied, file, declared, copied, preserved, explicit = -1, 0, 1, 2, 3, 4
 	dir := func(p string, node int32) source.Entry {
-		return source.Entry{Node: node, Entry: layer.Entry{Path: p, Type: layer.Directory, Mode: 0o755}}
+		return source.Entry{Op: node, Entry: layer.Entry{Path: p, Type: layer.Directory, Mode: 0o755}}
 	}
 	regular := func(p string, node int32) source.Entry {
-		return source.Entry{Node: node, File: "src/" + p, Entry: layer.Entry{Path: p, Type: layer.Regular, Mode: 0o644}}
+		return source.Entry{Op: node, File: "src/" + p, Entry: layer.Entry{Path: p, Type: layer.Regular, Mode: 0o644}}
 	}
 	hard := func(p, to string) source.Entry {
-		return source.Entry{Node: file, Entry: layer.Entry{Path: p, Type: layer.Hardlink, Linkname: to, Mode: 0o644}}
+		return source.Entry{Op: file, Entry: layer.Entry{Path: p, Type: layer.Hardlink, Linkname: to, Mode: 0o644}}
 	}
 	for name, c := range map[string]struct {
 		entries []source.Entry
@@ -150,7 +150,7 @@ func sorted(text string) map[string]bool {
 
 // TestWhiteouts warns about those that hide nothing, through links too.
 func TestWhiteouts(t *testing.T) {
-	l := &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeWhiteout, Range: hcl.Range{Filename: "x.hcl", Start: hcl.Pos{Line: 3}}}}}
+	l := &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpWhiteout, Range: hcl.Range{Filename: "x.hcl", Start: hcl.Pos{Line: 3}}}}}
 	var entries []source.Entry
 	for _, p := range []string{"home/.wh.app", ".wh.nothing", "bin/.wh.nothing", "tmp/.wh..wh..opq", "opt/.wh..wh..opq", ".wh..wh..opq", "var/.wh.run"} {
 		entries = append(entries, source.Entry{Entry: layer.Entry{Path: p, Type: layer.Regular}})

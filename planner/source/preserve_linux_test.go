@@ -18,8 +18,8 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-func preserved(to string) spec.Node {
-	return spec.Node{Kind: spec.NodeCopy, From: "t", To: to, Metadata: spec.Preserve}
+func preserved(to string) spec.FileOp {
+	return spec.FileOp{Kind: spec.OpCopy, From: "t", To: to, Metadata: spec.Preserve}
 }
 
 func TestPreserve(t *testing.T) {
@@ -146,7 +146,7 @@ func TestSpecial(t *testing.T) {
 		}
 	}
 	fails(`"t/fifo" cannot be copied: it is a FIFO`, at(normal))
-	fails("is a FIFO", at(spec.Node{Kind: spec.NodeFile, To: "f", Source: "t/fifo"}))
+	fails("is a FIFO", at(spec.FileOp{Kind: spec.OpFile, To: "f", Source: "t/fifo"}))
 	fails("is a FIFO", &spec.Layer{Archive: "t/fifo"})
 	fails("is a FIFO", &spec.Layer{Blob: "t/fifo"})
 	fails("is a directory", &spec.Layer{Blob: "t"})

@@ -83,7 +83,7 @@ func replaceLink(name, target string) error {
 	return os.Symlink(target, name)
 }
 
-var copied = &spec.Layer{Tree: []spec.Node{{Kind: spec.NodeCopy, From: "tree", To: "usr/x", Include: []string{"d?/**", "link"}, Exclude: []string{"d0/e1", "**/*9"}}}}
+var copied = &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpCopy, From: "tree", To: "usr/x", Include: []string{"d?/**", "link"}, Exclude: []string{"d0/e1", "**/*9"}}}}
 
 func fingerprint(t *testing.T, tree *source.Tree) digest.Digest {
 	t.Helper()

@@ -40,10 +40,10 @@ func (t *Tree) Fill(l *spec.Layer) *Tree {
 	var out *Tree
 	for i := range t.Entries {
 		e := &t.Entries[i]
-		if !e.Unknown || e.Node < 0 || int(e.Node) >= len(l.Tree) {
+		if !e.Unknown || e.Op < 0 || int(e.Op) >= len(l.Tree) {
 			continue
 		}
-		if n := &l.Tree[e.Node]; n.HasContent && !n.ContentUnknown {
+		if n := &l.Tree[e.Op]; n.HasContent && !n.ContentUnknown {
 			if out == nil {
 				out = &Tree{Entries: slices.Clone(t.Entries)}
 			}

@@ -151,7 +151,7 @@ func TestFingerprint(t *testing.T) {
 	if print(tree(func(*Entry) {}), imagespec.Compression{Algorithm: imagespec.Gzip, Level: layer.DefaultGzipLevel}) != base {
 		t.Error("the default level, written out, changes the fingerprint")
 	}
-	if print(tree(func(e *Entry) { e.Node, e.File = 3, "elsewhere" }), imagespec.Compression{}) != base {
+	if print(tree(func(e *Entry) { e.Op, e.File = 3, "elsewhere" }), imagespec.Compression{}) != base {
 		t.Error("where content comes from changes the fingerprint")
 	}
 	if _, ok := tree(func(e *Entry) { e.Digest = "" }).Fingerprint(&spec.Layer{}); ok {

@@ -27,9 +27,9 @@ type given struct {
 // node is the index of the block.
 func (g given) node() int {
 	if g.copied != nil {
-		return g.copied.node
+		return g.copied.op
 	}
-	return int(g.entry.Node)
+	return int(g.entry.Op)
 }
 
 // node is a path at which blocks of a layer may meet: the path of a block, or a
@@ -179,7 +179,7 @@ func (v *visitor) tree(t tree, dir []byte, over *Entry) {
 // give gives the entry v.e.
 func (v *visitor) give(path []byte, g given, over *Entry) {
 	if over != nil {
-		v.o.report(int(v.e.Node), "Parent is not a directory", "%q lies below %q, which is %s.", "/"+string(path), "/"+over.Path, v.o.origin(over))
+		v.o.report(int(v.e.Op), "Parent is not a directory", "%q lies below %q, which is %s.", "/"+string(path), "/"+over.Path, v.o.origin(over))
 	}
 	v.yield(path, g, &v.e)
 }
@@ -254,8 +254,8 @@ func (o *observer) choose(all []Entry) int {
 }
 
 // declared reports whether a directory block declares e.
-func (o *observer) declared(e *Entry) bool { return o.layer.Tree[e.Node].Kind == spec.NodeDirectory }
+func (o *observer) declared(e *Entry) bool { return o.layer.Tree[e.Op].Kind == spec.OpDirectory }
 
 func (o *observer) conflict(summary string, a, b *Entry, advice string) {
-	o.report(int(b.Node), summary, "%s is %s, and %s as well. %s", quotePath(b.Path), o.origin(b), o.origin(a), advice)
+	o.report(int(b.Op), summary, "%s is %s, and %s as well. %s", quotePath(b.Path), o.origin(b), o.origin(a), advice)
 }

@@ -13,7 +13,7 @@ import (
 // readers disagree on which of the two wins. The entries are in canonical order
 // and complete.
 func (o *observer) checkWhiteouts(all []Entry) {
-	if !slices.ContainsFunc(o.layer.Tree, func(n spec.Node) bool { return n.Kind == spec.NodeWhiteout }) {
+	if !slices.ContainsFunc(o.layer.Tree, func(n spec.FileOp) bool { return n.Kind == spec.OpWhiteout }) {
 		return
 	}
 	for i := range all {
@@ -31,10 +31,10 @@ func (o *observer) checkWhiteouts(all []Entry) {
 			continue
 		}
 		// A parent that nobody declared is there for the entry behind it.
-		for all[at].Node < 0 && at+1 < len(all) {
+		for all[at].Op < 0 && at+1 < len(all) {
 			at++
 		}
-		o.report(int(w.Node), "Whiteout of the layer's own path", "%s is whited out, and there is %s at %s as well. "+
+		o.report(int(w.Op), "Whiteout of the layer's own path", "%s is whited out, and there is %s at %s as well. "+
 			"A whiteout hides lower layers alone, and what a layer has at a path replaces what they have: remove the whiteout. "+
 			"To hide what lower layers have in a directory, set opaque = true.",
 			quotePath(dir+hidden), o.origin(&all[at]), quotePath(all[at].Path))

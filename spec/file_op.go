@@ -23,41 +23,41 @@ func literalSyntax(v cty.Value, rng hcl.Range) hclsyntax.Expression {
 }
 
 // tree decodes the blocks that a layer's tar is made of.
-func (d *decoder) tree() []Node {
+func (d *decoder) tree() []FileOp {
 	silent := d.silent
 	d.silent, d.inTree = true, true
 	defer func() { d.silent, d.inTree = silent, false }()
-	var nodes []Node
+	var ops []FileOp
 	for _, n := range d.inst.block.nested {
 		if n.kind == "compression" {
 			continue
 		}
 		if n.dynamic == nil {
-			nodes = append(nodes, d.node(n, n.labels))
+			ops = append(ops, d.fileOp(n, n.labels))
 			continue
 		}
-		nodes = append(nodes, d.repeat(n)...)
+		ops = append(ops, d.dynamicOps(n)...)
 	}
-	d.checkWhiteouts(nodes)
-	return nodes
+	d.checkWhiteouts(ops)
+	return ops
 }
 
 // checkWhiteouts reports whiteouts of paths at or below which another block has
 // an entry. What copies find is known to the plan alone, which checks it as well.
-func (d *decoder) checkWhiteouts(nodes []Node) {
-	hidden := map[string]*Node{}
-	for i, n := range nodes {
-		if n.Kind == NodeWhiteout && !n.Opaque && n.To != "" {
-			hidden[n.To] = &nodes[i]
+func (d *decoder) checkWhiteouts(ops []FileOp) {
+	hidden := map[string]*FileOp{}
+	for i, n := range ops {
+		if n.Kind == OpWhiteout && !n.Opaque && n.To != "" {
+			hidden[n.To] = &ops[i]
 		}
 	}
 	if len(hidden) == 0 {
 		return
 	}
-	for _, n := range nodes {
+	for _, n := range ops {
 		for p := n.To; p != "" && p != "."; p = path.Dir(p) {
 			w := hidden[p]
-			if w == nil || n.Kind == NodeCopy || n.Kind == NodeWhiteout && !n.Opaque && n.To == p {
+			if w == nil || n.Kind == OpCopy || n.Kind == OpWhiteout && !n.Opaque && n.To == p {
 				continue
 			}
 			d.err(w.Range, "The path %s is whited out here, and at %s there is a %s block for %s. "+
@@ -68,8 +68,8 @@ func (d *decoder) checkWhiteouts(nodes []Node) {
 	}
 }
 
-// repeat decodes a dynamic block, once for each element.
-func (d *decoder) repeat(n *nestedBlock) []Node {
+// dynamicOps decodes a dynamic block, once for each element.
+func (d *decoder) dynamicOps(n *nestedBlock) []FileOp {
 	g := d.raw(map[string]*attribute{"for_each": {name: "for_each", expr: n.dynamic.forEach}}, "for_each")
 	if g.reported {
 		return nil
@@ -86,7 +86,7 @@ func (d *decoder) repeat(n *nestedBlock) []Node {
 	}
 	outer := d.in
 	defer func() { d.in = outer }()
-	var nodes []Node
+	var ops []FileOp
 	for it := v.ElementIterator(); it.Next(); {
 		key, value := it.Element()
 		if v.Type().IsSetType() {
@@ -98,16 +98,16 @@ func (d *decoder) repeat(n *nestedBlock) []Node {
 		d.in = &inner
 		labels, ok := d.dynamicLabels(n)
 		if ok {
-			nodes = append(nodes, d.node(n, labels))
+			ops = append(ops, d.fileOp(n, labels))
 		}
 	}
-	return nodes
+	return ops
 }
 
 // dynamicLabels evaluates the labels of a dynamic block for one element.
 func (d *decoder) dynamicLabels(n *nestedBlock) ([]string, bool) {
 	wanted := 1
-	if n.kind == string(NodeCopy) {
+	if n.kind == string(OpCopy) {
 		wanted = 0
 	}
 	var labels []string
@@ -129,30 +129,30 @@ func (d *decoder) dynamicLabels(n *nestedBlock) ([]string, bool) {
 	return labels, true
 }
 
-// node decodes one block.
-func (d *decoder) node(b *nestedBlock, labels []string) Node {
-	n := Node{Kind: NodeKind(b.kind), Range: b.rng}
+// fileOp decodes one block.
+func (d *decoder) fileOp(b *nestedBlock, labels []string) FileOp {
+	n := FileOp{Kind: OpKind(b.kind), Range: b.rng}
 	if len(labels) > 0 {
-		rootAllowed := n.Kind == NodeDirectory || n.Kind == NodeWhiteout
+		rootAllowed := n.Kind == OpDirectory || n.Kind == OpWhiteout
 		n.To, _ = d.imagePath(labels[0], b.labelRng, rootAllowed)
 	}
 	d.owner(b, &n)
 	n.Mode = d.mode(b.attrs, "mode")
 	switch n.Kind {
-	case NodeCopy:
-		d.copyNode(b, &n)
-	case NodeFile:
-		d.fileNode(b, &n)
-	case NodeSymlink:
-		d.symlinkNode(b, &n)
-	case NodeHardlink:
+	case OpCopy:
+		d.copyOp(b, &n)
+	case OpFile:
+		d.contentOp(b, &n)
+	case OpSymlink:
+		d.symlinkOp(b, &n)
+	case OpHardlink:
 		target, g := d.plannedText(b.attrs, "target")
 		if !g.set {
 			d.reportMissing(b.incomplete, b.rng, "A hardlink needs a target: the path of a file in this layer.")
 		} else if g.ok {
 			n.Target, _ = d.imagePath(target, g.rng, false)
 		}
-	case NodeWhiteout:
+	case OpWhiteout:
 		n.Opaque = d.flag(b.attrs, "opaque")
 		if n.To == "" && !n.Opaque {
 			d.err(b.labelRng, "The root cannot be whited out. opaque = true hides all that is in it.")
@@ -162,7 +162,7 @@ func (d *decoder) node(b *nestedBlock, labels []string) Node {
 }
 
 // owner decodes what most blocks have: owner, time, xattrs and capabilities.
-func (d *decoder) owner(b *nestedBlock, n *Node) {
+func (d *decoder) owner(b *nestedBlock, n *FileOp) {
 	const most = 1<<32 - 2
 	n.UID = d.integer(b.attrs, "uid", 0, most)
 	n.GID = d.integer(b.attrs, "gid", 0, most)
@@ -184,15 +184,15 @@ func (d *decoder) owner(b *nestedBlock, n *Node) {
 
 var capabilityPattern = eval.Pattern(`^(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+(?:\s+(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+)*$`)
 
-func (d *decoder) copyNode(b *nestedBlock, n *Node) {
+func (d *decoder) copyOp(b *nestedBlock, n *FileOp) {
 	var g attrValue
 	n.From, g = d.sourcePath(b.attrs, "from")
 	if !g.set {
 		d.reportMissing(b.incomplete, b.rng, "A copy needs from: what it copies.")
 	}
 	for _, file := range []string{d.s.p.layoutPath, d.s.p.archivePath} {
-		if file, ok := d.s.p.inside(file); ok && g.ok && n.below(file) != "" {
-			n.Written = append(n.Written, n.below(file))
+		if file, ok := d.s.p.inside(file); ok && g.ok && n.relative(file) != "" {
+			n.Written = append(n.Written, n.relative(file))
 		}
 	}
 	n.Into = true
@@ -236,7 +236,7 @@ func (d *decoder) globs(attrs map[string]*attribute, name string, follows bool) 
 	return list
 }
 
-func (d *decoder) fileNode(b *nestedBlock, n *Node) {
+func (d *decoder) contentOp(b *nestedBlock, n *FileOp) {
 	content, g := d.text(b.attrs, "content")
 	source, src := d.sourcePath(b.attrs, "source")
 	switch {
@@ -252,7 +252,7 @@ func (d *decoder) fileNode(b *nestedBlock, n *Node) {
 	n.Content = content
 }
 
-func (d *decoder) symlinkNode(b *nestedBlock, n *Node) {
+func (d *decoder) symlinkOp(b *nestedBlock, n *FileOp) {
 	target, g := d.plannedText(b.attrs, "target")
 	switch {
 	case !g.set:
