@@ -62,33 +62,33 @@ func (o *observer) observeFile(name string, sniff func([]byte) (imagespec.Algori
 		f.State = StateOf(info)
 		return f, nil
 	}
-	f.Digest = o.remembered(resolved, info)
+	f.Digest = o.cachedDigest(resolved, info)
 	if o.layer.Archive == "" {
-		return o.digested(opener, f)
+		return o.withDigest(opener, f)
 	}
 	// An archive that cannot be used is found now. Its digest may be known of a block
 	// that takes it for any file, so that it is remembered apart that it is good.
-	good := resolved + goodArchive + string(o.layer.OnDuplicate)
-	if f.Digest != "" && o.remembered(good, info) == f.Digest {
+	good := resolved + checkedArchiveKey + string(o.layer.OnDuplicate)
+	if f.Digest != "" && o.cachedDigest(good, info) == f.Digest {
 		return f, nil
 	}
 	checked, err := o.checkArchive(opener, f, info)
 	if err != nil {
 		return nil, err
 	}
-	if f, err = o.digested(opener, f); err == nil && checked && o.opts.Digests != nil {
+	if f, err = o.withDigest(opener, f); err == nil && checked && o.opts.Digests != nil {
 		o.opts.Digests.Store(good, info, f.Digest)
 	}
 	return f, err
 }
 
-// goodArchive makes of the path of an archive the one under which a Digester
+// checkedArchiveKey makes of the path of an archive the one under which a Digester
 // remembers the digest of one that was checked. No file has such a name. The number
 // goes up when package layer refuses more than before.
-const goodArchive = "\x00archive 1 "
+const checkedArchiveKey = "\x00archive 1 "
 
-// digested gives f with its digest.
-func (o *observer) digested(opener *Files, f *File) (*File, error) {
+// withDigest sets the digest of f where it is empty, by reading the file.
+func (o *observer) withDigest(opener *Files, f *File) (*File, error) {
 	if f.Digest != "" {
 		return f, nil
 	}

@@ -53,32 +53,32 @@ func (o *observer) checkPath(node int, p string) bool {
 // entries. It answers false where it takes more to tell: while content is unknown or
 // unread, and for hard links.
 func (o *observer) fingerprint(blocks []block) (digest.Digest, bool) {
-	r, known := newRecords(), true
-	o.visit(blocks, func(path []byte, g given, e *Entry) {
+	r, known := newTreeHasher(), true
+	o.visit(blocks, func(path []byte, g contribution, e *Entry) {
 		switch {
-		case e.Unknown || e.Type == layer.Hardlink || g.shared():
+		case e.Unknown || e.Type == layer.Hardlink || g.isShared():
 			known = false
 		case e.Type != layer.Regular:
-			cover(r, path, &e.Entry, nil)
+			addEntry(r, path, &e.Entry, nil)
 		case g.found != nil && g.found.Sum != nil:
-			cover(r, path, &e.Entry, g.found.Sum)
+			addEntry(r, path, &e.Entry, g.found.Sum)
 		default:
 			sum, ok := layer.SumOf(e.Digest)
 			known = known && ok
-			cover(r, path, &e.Entry, &sum)
+			addEntry(r, path, &e.Entry, &sum)
 		}
 	})
 	return r.fingerprint(), known
 }
 
-// shared reports whether a file has several names, all of which a copy that
+// isShared reports whether a file has several names, all of which a copy that
 // preserves metadata makes links of one file.
-func (g given) shared() bool { return g.found != nil && g.found.Shared() }
+func (g contribution) isShared() bool { return g.found != nil && g.found.Shared() }
 
 // entries lists the entries of a layer in canonical order, hard links behind
 // their targets. The list is of no use once something was reported.
 func (o *observer) entries(blocks []block) []Entry {
-	count := 0 // at most, with the parents that nobody declared
+	count := 0 // at most, with the parents that no block declares
 	for _, b := range blocks {
 		if b.copied != nil {
 			count += b.copied.count + strings.Count(b.copied.to, "/")
@@ -86,11 +86,11 @@ func (o *observer) entries(blocks []block) []Entry {
 			count += 1 + strings.Count(b.entry.Path, "/")
 		}
 	}
-	c := &collector{entries: make([]Entry, 0, count), first: map[*copied]map[walk.Inode]string{}}
+	c := &collector{entries: make([]Entry, 0, count), first: map[*copyResult]map[walk.Inode]string{}}
 	c.texts.Block = min(count*textLength, layer.TextBlock)
 	o.visit(blocks, c.add)
 	o.checkWhiteouts(c.entries)
-	o.tie(c.entries)
+	o.shareMetadata(c.entries)
 	if o.diags.HasErrors() {
 		return nil
 	}
@@ -103,23 +103,23 @@ type collector struct {
 	texts   layer.Texts
 	file    []byte
 	// first is the path of the first name of each shared inode that a copy found.
-	first map[*copied]map[walk.Inode]string
+	first map[*copyResult]map[walk.Inode]string
 }
 
-func (c *collector) add(path []byte, g given, e *Entry) {
-	c.file = g.file(c.file[:0], path)
-	e.Path, e.File = c.both(path, c.file)
+func (c *collector) add(path []byte, g contribution, e *Entry) {
+	c.file = g.appendFile(c.file[:0], path)
+	e.Path, e.File = c.pathPair(path, c.file)
 	if f := g.found; f != nil && f.Sum != nil {
 		e.Digest = f.Sum.Digest()
 	}
-	if g.shared() {
-		c.link(g, e)
+	if g.isShared() {
+		c.makeLink(g, e)
 	}
 	c.entries = append(c.entries, *e)
 }
 
-// link makes a hard link of a name whose inode has a name before it.
-func (c *collector) link(g given, e *Entry) {
+// makeLink turns an entry into a hard link where its inode has an earlier name.
+func (c *collector) makeLink(g contribution, e *Entry) {
 	first := c.first[g.copied]
 	if first == nil {
 		first = map[walk.Inode]string{}
@@ -134,9 +134,9 @@ func (c *collector) link(g given, e *Entry) {
 	e.File, e.State, e.Size, e.Digest, e.Xattrs = "", 0, 0, "", nil
 }
 
-// file appends the path of the file that holds the content of the entry at path,
+// appendFile appends the path of the file that holds the content of the entry at path,
 // relative to the spec's directory: nothing where there is none.
-func (g given) file(dst, path []byte) []byte {
+func (g contribution) appendFile(dst, path []byte) []byte {
 	switch {
 	case g.entry != nil:
 		return append(dst, g.entry.File...)
@@ -157,8 +157,9 @@ func (g given) file(dst, path []byte) []byte {
 // textLength is the length of a usual path.
 const textLength = 32
 
-// both makes two strings, of which one is often the end of the other.
-func (c *collector) both(a, b []byte) (string, string) {
+// pathPair makes strings of a and b. Where one is the end of the other, which is usual,
+// they share memory.
+func (c *collector) pathPair(a, b []byte) (string, string) {
 	switch {
 	case bytes.HasSuffix(a, b):
 		text := c.texts.Text(a)
@@ -179,10 +180,10 @@ func (o *observer) origin(e *Entry) string {
 	if e.Op < 0 {
 		return text
 	}
-	return fmt.Sprintf("%s (%s at %s)", text, o.layer.Tree[e.Op].Kind, place(o.layer.Tree[e.Op].Range))
+	return fmt.Sprintf("%s (%s at %s)", text, o.layer.Tree[e.Op].Kind, location(o.layer.Tree[e.Op].Range))
 }
 
-func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
+func location(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
 
 func quotePath(p string) string {
 	if p == "." {
@@ -191,13 +192,13 @@ func quotePath(p string) string {
 	return fmt.Sprintf("%q", "/"+p)
 }
 
-// parent is the entry of an implied directory: one that no block declares.
-func (o *observer) parent() Entry {
+// impliedParent is the entry of an implied directory: one that no block declares.
+func (o *observer) impliedParent() Entry {
 	return Entry{Op: -1, Entry: layer.Entry{Type: layer.Directory, Mode: 0o755, Mtime: o.opts.Epoch}}
 }
 
-// tie gives hard links the metadata of their targets, for both are one inode.
-func (o *observer) tie(entries []Entry) {
+// shareMetadata gives hard links the metadata of their targets, for both are one inode.
+func (o *observer) shareMetadata(entries []Entry) {
 	if !slices.ContainsFunc(entries, func(e Entry) bool { return e.Type == layer.Hardlink }) {
 		return
 	}

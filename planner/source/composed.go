@@ -11,10 +11,10 @@ import (
 	"github.com/layform/layform/planner/source/walk"
 )
 
-// missing explains the error of looking for a name in a directory below root.
+// explainMissing explains the error of looking for a name in a directory below root.
 // Names of a spec are in composed form, for HCL composes all text, but compared
 // as bytes: one that differs from a file's in that alone is named.
-func missing(root *os.Root, dir, name string, err error) error {
+func explainMissing(root *os.Root, dir, name string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

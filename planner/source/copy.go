@@ -11,18 +11,18 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// copied is the result of a copy block: a file, or a directory's tree.
-type copied struct {
+// copyResult is the result of a copy block: a file, or a directory's tree.
+type copyResult struct {
 	o         *observer
-	op        int
-	n         *spec.FileOp
+	index     int
+	op        *spec.FileOp
 	from      string
 	selection *spec.Selection
 
 	// tree is nil after an error.
 	tree *walk.Tree
-	// bare is set where the top has no entry of its own.
-	bare bool
+	// noTopEntry is set where the top has no entry of its own.
+	noTopEntry bool
 	// to is the path of the entry of the top.
 	to string
 	// count is the number of entries.
@@ -36,7 +36,7 @@ type copied struct {
 // preserves metadata. From is a file: it becomes the file To, or goes under its
 // own name into To, where To is the root or Into is set. A link that From names
 // is followed inside the root; links found below it are copied as links.
-func (o *observer) copy(i int, n *spec.FileOp) *copied {
+func (o *observer) copy(i int, n *spec.FileOp) *copyResult {
 	from, info, err := resolve(o.root, n.From)
 	if err != nil {
 		o.report(i, "Unusable copy source", "Nothing can be copied from %q: %s.", n.From, err)
@@ -47,10 +47,10 @@ func (o *observer) copy(i int, n *spec.FileOp) *copied {
 		o.report(i, "Invalid pattern", "Nothing can be chosen from %q: %s.", n.From, err)
 		return nil
 	}
-	c := &copied{o: o, op: i, n: n, from: from, selection: selection, to: entryPath(n.To)}
+	c := &copyResult{o: o, index: i, op: n, from: from, selection: selection, to: entryPath(n.To)}
 	switch {
 	case info.IsDir():
-		c.bare = n.To == "" && n.Metadata != spec.Preserve
+		c.noTopEntry = n.To == "" && n.Metadata != spec.Preserve
 	case !selection.Everything():
 		o.report(i, "Patterns without a directory", "%q is %s: include, exclude and ignore_file choose among what a directory holds. Remove them.", n.From, spec.FileType(info.Mode()))
 		return nil
@@ -60,37 +60,37 @@ func (o *observer) copy(i int, n *spec.FileOp) *copied {
 	if !o.checkPath(i, c.to) {
 		return nil
 	}
-	c.read(info)
+	c.readTree(info)
 	kept := c.prune()
 	c.checkPatterns()
-	c.warnOfLoss()
+	c.warnOfLosses()
 	if !kept {
 		return nil
 	}
 	return c
 }
 
-// read walks the tree, or the file, that From names.
-func (c *copied) read(info fs.FileInfo) {
+// readTree walks the tree, or the file, that From names.
+func (c *copyResult) readTree(info fs.FileInfo) {
 	opts := walk.Options{
-		Keep:        c.n.Metadata == spec.Preserve,
+		Keep:        c.op.Metadata == spec.Preserve,
 		Parallelism: c.o.opts.Parallelism,
 		Folder:      func(rel string) walk.Folder { return c.selection.Folder(rel) },
 		Check:       c.checkName,
-		Problem:     c.problem,
+		Problem:     c.reportProblem,
 		Directories: c.o.opts.Directories,
 	}
 	if c.o.opts.Hash {
 		opts.Digests = c.o.opts.Digests
 	}
 	if c.tree = walk.Read(c.o.ctx, c.o.root, c.from, info, opts); c.tree != nil {
-		c.tree.Top.Included = len(c.n.Include) == 0
+		c.tree.Top.Included = len(c.op.Include) == 0
 	}
 }
 
 // prune drops the directories that nothing needs, and reports whether anything
 // is left.
-func (c *copied) prune() bool {
+func (c *copyResult) prune() bool {
 	if c.tree == nil {
 		return false
 	}
@@ -100,15 +100,15 @@ func (c *copied) prune() bool {
 			return false
 		}
 	}
-	if !c.bare {
+	if !c.noTopEntry {
 		c.count++
 	}
 	return true
 }
 
 // describe sets all of an entry but its paths and its digest.
-func (c *copied) describe(e *Entry, f *walk.Found) {
-	e.Op = int32(c.op)
+func (c *copyResult) describe(e *Entry, f *walk.Found) {
+	e.Op = int32(c.index)
 	e.Type, e.Mode, e.Mtime, e.Size, e.State = f.Type(), f.Mode, c.o.opts.Epoch, f.Size, f.State
 	if f.Link != nil {
 		e.Linkname = *f.Link
@@ -117,16 +117,16 @@ func (c *copied) describe(e *Entry, f *walk.Found) {
 		e.UID, e.GID, e.Mtime, e.Xattrs = k.UID, k.GID, k.Mtime, k.Xattrs
 		e.Devmajor, e.Devminor = k.Devmajor, k.Devminor
 	}
-	c.o.explicit(c.op, c.n, e) // reports what is wrong
+	c.o.setExplicit(c.index, c.op, e) // reports what is wrong
 }
 
 // checkName reports names that no layer may hold.
-func (c *copied) checkName(rel, name string) bool {
-	long := len(c.n.To) + len(rel) + len(name) + 2
+func (c *copyResult) checkName(rel, name string) bool {
+	long := len(c.op.To) + len(rel) + len(name) + 2
 	if plainName(name) && long <= imagespec.MaxPath {
 		return true
 	}
-	return c.o.checkPath(c.op, path.Join(c.n.To, rel, name))
+	return c.o.checkPath(c.index, path.Join(c.op.To, rel, name))
 }
 
 // plainName reports whether a name is of ASCII, short, and no whiteout.
@@ -142,8 +142,8 @@ func plainName(name string) bool {
 	return true
 }
 
-// problem reports what is wrong at a path below From.
-func (c *copied) problem(rel string, err error) {
+// reportProblem reports what is wrong at a path below From.
+func (c *copyResult) reportProblem(rel string, err error) {
 	var unfit *walk.TypeError
 	switch {
 	case errors.Is(err, walk.ErrKeep):
@@ -151,10 +151,10 @@ func (c *copied) problem(rel string, err error) {
 	case !errors.As(err, &unfit):
 	case unfit.Mode&fs.ModeSocket != 0:
 		err = errors.New("it is a socket, which no layer can hold; exclude it")
-	case c.n.Metadata == spec.Preserve:
+	case c.op.Metadata == spec.Preserve:
 		err = fmt.Errorf("it is %s, which no layer can hold; exclude it", spec.FileType(unfit.Mode))
 	default:
 		err = fmt.Errorf("it is %s; exclude it, or set metadata = \"preserve\" to keep it", spec.FileType(unfit.Mode))
 	}
-	c.o.report(c.op, "Cannot copy", "%q cannot be copied: %s.", path.Join(c.from, rel), err)
+	c.o.report(c.index, "Cannot copy", "%q cannot be copied: %s.", path.Join(c.from, rel), err)
 }

@@ -36,11 +36,13 @@ type Difference struct {
 // does when a tar is unpacked. Content is compared by digest and size; a file
 // without a digest on either side differs, for nobody can tell.
 func Diff(before, after []*layer.Entry) iter.Seq[Difference] {
-	return func(yield func(Difference) bool) { merge(ordered(before), ordered(after), yield) }
+	return func(yield func(Difference) bool) {
+		mergeEntries(inCanonicalOrder(before), inCanonicalOrder(after), yield)
+	}
 }
 
-// merge yields the differences of two lists in canonical order.
-func merge(olds, news []*layer.Entry, yield func(Difference) bool) {
+// mergeEntries yields the differences of two lists in canonical order.
+func mergeEntries(olds, news []*layer.Entry, yield func(Difference) bool) {
 	more := true
 	for more && (len(olds) > 0 || len(news) > 0) {
 		order := 0
@@ -60,7 +62,7 @@ func merge(olds, news []*layer.Entry, yield func(Difference) bool) {
 			more = yield(Difference{Path: news[0].Path, Kind: Added, New: news[0]})
 			news = news[1:]
 		default:
-			if what := properties(olds[0], news[0]); len(what) > 0 {
+			if what := differingProperties(olds[0], news[0]); len(what) > 0 {
 				more = yield(Difference{Path: news[0].Path, Kind: Changed, What: what, Old: olds[0], New: news[0]})
 			}
 			olds, news = olds[1:], news[1:]
@@ -68,8 +70,8 @@ func merge(olds, news []*layer.Entry, yield func(Difference) bool) {
 	}
 }
 
-// ordered gives the entries in canonical order, the last one of each path.
-func ordered(entries []*layer.Entry) []*layer.Entry {
+// inCanonicalOrder gives the entries in canonical order, the last one of each path.
+func inCanonicalOrder(entries []*layer.Entry) []*layer.Entry {
 	sorted := true
 	for i := 1; sorted && i < len(entries); i++ {
 		sorted = layer.Compare(entries[i-1].Path, entries[i].Path) < 0
@@ -88,8 +90,8 @@ func ordered(entries []*layer.Entry) []*layer.Entry {
 	return last
 }
 
-// properties lists in which properties two entries differ.
-func properties(a, b *layer.Entry) []layer.Property {
+// differingProperties lists in which properties two entries differ.
+func differingProperties(a, b *layer.Entry) []layer.Property {
 	var what []layer.Property
 	add := func(differs bool, p layer.Property) {
 		if differs {

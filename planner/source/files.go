@@ -87,7 +87,7 @@ func (f *Files) directory(dir string) (*os.Root, error) {
 // known, if not nil, reports whether stat tells the content that is expected. One
 // stat after reading is proof enough then; where it is not, the file is read again.
 func (f *Files) Read(name string, buf []byte, at, size int64, known func(fs.FileInfo) bool) (info fs.FileInfo, err error) {
-	file, err := f.raw(name)
+	file, err := f.openRaw(name)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
 		}
 		next := path.Join(done, part)
 		if info, err = root.Lstat(next); err != nil {
-			return "", nil, missing(root, done, part, walk.Cause(err))
+			return "", nil, explainMissing(root, done, part, walk.Cause(err))
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			done = next

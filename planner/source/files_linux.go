@@ -27,11 +27,11 @@ func (q *quickFiles) close() error {
 	if q.root != nil {
 		err, q.root = q.root.Close(), nil
 	}
-	return errors.Join(err, q.leave())
+	return errors.Join(err, q.closeDir())
 }
 
-// leave closes the directory of the last file.
-func (q *quickFiles) leave() error {
+// closeDir closes the directory of the last file.
+func (q *quickFiles) closeDir() error {
 	if !q.open {
 		return nil
 	}
@@ -39,14 +39,14 @@ func (q *quickFiles) leave() error {
 	return unix.Close(q.fd)
 }
 
-// enter opens the directory that a file lies in, unless it is open.
-func (f *Files) enter(name string) (fd int, base string, err error) {
+// openParent opens the directory that a file lies in, unless it is open.
+func (f *Files) openParent(name string) (fd int, base string, err error) {
 	dir, base := path.Split(name)
 	q := &f.quick
 	if q.open && q.dir == dir {
 		return q.fd, base, nil
 	}
-	if err := q.leave(); err != nil {
+	if err := q.closeDir(); err != nil {
 		return 0, "", err
 	}
 	if fd, err = f.openDir(path.Clean(dir)); err != nil {
@@ -59,7 +59,7 @@ func (f *Files) enter(name string) (fd int, base string, err error) {
 // Stat gives the stat of what the path name leads to, which may be anything. It
 // keeps the promises of Open and opens nothing but the directory.
 func (f *Files) Stat(name string) (fs.FileInfo, error) {
-	dir, base, err := f.enter(name)
+	dir, base, err := f.openParent(name)
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +74,10 @@ func (f *Files) Stat(name string) (fs.FileInfo, error) {
 	}}, nil
 }
 
-// raw opens a file for Read. The name is a single component of an open
+// openRaw opens a file for Read. The name is a single component of an open
 // directory, and no link is followed. A FIFO does not block.
-func (f *Files) raw(name string) (rawFile, error) {
-	dir, base, err := f.enter(name)
+func (f *Files) openRaw(name string) (rawFile, error) {
+	dir, base, err := f.openParent(name)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (q *quickFile) Stat() (fs.FileInfo, error) {
 
 // ReadAt is that of an io.ReaderAt. What lies in a hole is not read.
 func (q *quickFile) ReadAt(p []byte, at int64) (int, error) {
-	if len(p) >= leastHole {
+	if len(p) >= minHole {
 		var st syscall.Stat_t
 		if syscall.Fstat(q.fd, &st) == nil && hasHoles(&quickInfo{stat: st}) && inHole(q.fd, at, int64(len(p))) {
 			clear(p)
@@ -161,13 +161,13 @@ func (q *quickFile) ReadAt(p []byte, at int64) (int, error) {
 	return done, nil
 }
 
-// leastHole is the length from which it is worth asking for a hole.
-const leastHole = 64 << 10
+// minHole is the length from which it is worth asking for a hole.
+const minHole = 64 << 10
 
 // hasHoles reports whether a file has fewer blocks than its size takes.
 func hasHoles(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && st.Size >= leastHole && st.Blocks < st.Size/512
+	return ok && st.Size >= minHole && st.Blocks < st.Size/512
 }
 
 // inHole reports whether n bytes at a place in an open file lie in one hole, as

@@ -15,8 +15,8 @@ type quickFiles struct{}
 
 func (quickFiles) close() error { return nil }
 
-// raw opens a file for Read.
-func (f *Files) raw(name string) (rawFile, error) {
+// openRaw opens a file for Read.
+func (f *Files) openRaw(name string) (rawFile, error) {
 	file, _, err := f.Open(name)
 	return file, err
 }

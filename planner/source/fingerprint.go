@@ -21,9 +21,9 @@ func (t *Tree) Fingerprint() (digest.Digest, bool) {
 	if t.Sum != "" {
 		return t.Sum, true
 	}
-	r := newRecords()
+	r := newTreeHasher()
 	for i := range t.Entries {
-		if t.Entries[i].Unknown || !r.entry(&t.Entries[i].Entry, nil) {
+		if t.Entries[i].Unknown || !r.add(&t.Entries[i].Entry, nil) {
 			return "", false
 		}
 	}
@@ -39,9 +39,9 @@ func (t *Tree) LayerFingerprint(c imagespec.Compression) digest.Digest {
 // FingerprintTree is the fingerprint of the layer of a tree with these entries,
 // the one that Observed.Fingerprint gives for it where EncodingOf gives encoding.
 func FingerprintTree(entries layer.EntryList, encoding string) (digest.Digest, bool) {
-	r := newRecords()
+	r := newTreeHasher()
 	for e, sum := range entries.All {
-		if !r.entry(e, sum) {
+		if !r.add(e, sum) {
 			return "", false
 		}
 	}
@@ -52,22 +52,22 @@ func treeLayer(tree digest.Digest, encoding string) digest.Digest {
 	if tree == "" {
 		return ""
 	}
-	return digest.FromBytes(record(nil, "tree layer", encoding, string(tree)))
+	return digest.FromBytes(appendFields(nil, "tree layer", encoding, string(tree)))
 }
 
-// records covers the entries of a tree one after the other.
-type records struct {
+// treeHasher hashes the records of the entries of a tree, one after the other.
+type treeHasher struct {
 	hash hash.Hash
 	buf  []byte
 }
 
-func newRecords() *records { return &records{sha256.New(), record(nil, "tree")} }
+func newTreeHasher() *treeHasher { return &treeHasher{sha256.New(), appendFields(nil, "tree")} }
 
-// entry covers an entry, and reports whether its content is known, if it has any: by
-// sum or, where that is nil, by its digest.
-func (r *records) entry(e *layer.Entry, sum *layer.Sum) bool {
+// add hashes the record of an entry. Its content is that of sum or, where that is nil, of
+// its digest; it answers false where a file has neither.
+func (r *treeHasher) add(e *layer.Entry, sum *layer.Sum) bool {
 	if e.Type != layer.Regular {
-		cover(r, e.Path, e, nil)
+		addEntry(r, e.Path, e, nil)
 		return true
 	}
 	if sum == nil {
@@ -77,19 +77,19 @@ func (r *records) entry(e *layer.Entry, sum *layer.Sum) bool {
 		}
 		sum = &known
 	}
-	cover(r, e.Path, e, sum)
+	addEntry(r, e.Path, e, sum)
 	return true
 }
 
 // fingerprint is that of the tree.
-func (r *records) fingerprint() digest.Digest {
+func (r *treeHasher) fingerprint() digest.Digest {
 	r.hash.Write(r.buf)
 	r.buf = r.buf[:0]
 	return digest.NewDigest(digest.SHA256, r.hash)
 }
 
-// recordBuffer is how many bytes of records are hashed at once.
-const recordBuffer = 8 << 10
+// hashedAtOnce is the number of bytes of records that are hashed at once.
+const hashedAtOnce = 8 << 10
 
 // Fingerprint covers everything that decides the bytes of the layer l: what
 // was observed, and the Encoding, algorithm and level where the compression is
@@ -106,7 +106,7 @@ func (o *Observed) Fingerprint(l *spec.Layer) (digest.Digest, bool) {
 	case l.Archive != "":
 		buf = o.File.archiveRecord(buf, l)
 	default:
-		buf = record(buf, "file layer", string(o.File.Digest))
+		buf = appendFields(buf, "file layer", string(o.File.Digest))
 	}
 	return digest.FromBytes(buf), true
 }
@@ -117,16 +117,16 @@ func (f *File) archiveRecord(buf []byte, l *spec.Layer) []byte {
 	c, asItIs := f.Output(l)
 	switch {
 	case asItIs && f.Compression != imagespec.Uncompressed:
-		return record(buf, "archive file layer", string(f.Digest))
+		return appendFields(buf, "archive file layer", string(f.Digest))
 	case l.OnDuplicate != "":
-		return record(buf, "archive layer", layer.EncodingOf(c), string(f.Digest), string(l.OnDuplicate))
+		return appendFields(buf, "archive layer", layer.EncodingOf(c), string(f.Digest), string(l.OnDuplicate))
 	}
-	return record(buf, "archive layer", layer.EncodingOf(c), string(f.Digest))
+	return appendFields(buf, "archive layer", layer.EncodingOf(c), string(f.Digest))
 }
 
-// record appends texts, each with its length before it, so that no two lists
+// appendFields appends texts, each with its length before it, so that no two lists
 // give the same bytes.
-func record[T string | []byte](dst []byte, fields ...T) []byte {
+func appendFields[T string | []byte](dst []byte, fields ...T) []byte {
 	for _, s := range fields {
 		dst = binary.AppendUvarint(dst, uint64(len(s)))
 		dst = append(dst, s...)
@@ -134,24 +134,24 @@ func record[T string | []byte](dst []byte, fields ...T) []byte {
 	return dst
 }
 
-// cover covers all that an entry gives to a layer. Its path is given apart, and
-// the sum of its content, nil for what has none.
-func cover[T string | []byte](r *records, path T, e *layer.Entry, content *layer.Sum) {
-	r.buf = record(r.buf, path)
-	r.buf = record(r.buf, string(e.Type), e.Linkname)
+// addEntry hashes the record of an entry: all of it that decides the bytes of a layer.
+// Its path and the sum of its content, nil for none, are parameters of their own.
+func addEntry[T string | []byte](r *treeHasher, path T, e *layer.Entry, content *layer.Sum) {
+	r.buf = appendFields(r.buf, path)
+	r.buf = appendFields(r.buf, string(e.Type), e.Linkname)
 	if content == nil {
-		r.buf = record(r.buf, "")
+		r.buf = appendFields(r.buf, "")
 	} else {
-		r.buf = record(r.buf, content[:])
+		r.buf = appendFields(r.buf, content[:])
 	}
-	if r.buf = recordNumbers(r.buf, e); len(r.buf) > recordBuffer {
+	if r.buf = appendNumbers(r.buf, e); len(r.buf) > hashedAtOnce {
 		r.hash.Write(r.buf)
 		r.buf = r.buf[:0]
 	}
 }
 
-// recordNumbers appends the numbers of an entry, and its xattrs after theirs.
-func recordNumbers(dst []byte, e *layer.Entry) []byte {
+// appendNumbers appends the numbers of an entry, and its xattrs after theirs.
+func appendNumbers(dst []byte, e *layer.Entry) []byte {
 	for _, n := range [...]int64{int64(e.Mode), int64(e.UID), int64(e.GID), e.Mtime, e.Size, e.Devmajor, e.Devminor, int64(len(e.Xattrs))} {
 		dst = binary.AppendVarint(dst, n)
 	}
@@ -159,7 +159,7 @@ func recordNumbers(dst []byte, e *layer.Entry) []byte {
 		return dst
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.Xattrs)) {
-		dst = record(dst, key, e.Xattrs[key])
+		dst = appendFields(dst, key, e.Xattrs[key])
 	}
 	return dst
 }

@@ -26,11 +26,11 @@ const hashBuffer = 256 << 10
 // zeros is the content of holes, for hashing.
 var zeros [hashBuffer]byte
 
-var errMoved = errors.New("it changed while it was read")
+var errChanged = errors.New("it changed while it was read")
 
-// hash sets the digest of every file among entries, from the cache where it
+// hashFiles sets the digest of every file among entries, from the cache where it
 // knows, by reading otherwise.
-func (o *observer) hash(entries []Entry) {
+func (o *observer) hashFiles(entries []Entry) {
 	var files []*Entry
 	for i := range entries {
 		if e := &entries[i]; e.Type == layer.Regular && e.File != "" && e.Digest == "" {
@@ -41,7 +41,7 @@ func (o *observer) hash(entries []Entry) {
 	var g errgroup.Group
 	for range min(o.opts.Parallelism, (len(files)+hashBatch-1)/hashBatch) {
 		g.Go(func() error {
-			w := &hasher{observer: o, files: NewFiles(o.root), buf: make([]byte, hashBuffer)}
+			w := &fileHasher{observer: o, files: NewFiles(o.root), buf: make([]byte, hashBuffer)}
 			if len(files) > hashBatch {
 				w.texts.Block = layer.TextBlock
 			}
@@ -64,15 +64,15 @@ func (o *observer) hash(entries []Entry) {
 	_ = g.Wait() // problems are reported through the observer
 }
 
-// hasher hashes files, one after the other.
-type hasher struct {
+// fileHasher reads files and sets their digests, one after the other.
+type fileHasher struct {
 	*observer
 	files *Files
 	buf   []byte
 	texts layer.Texts
 }
 
-func (w *hasher) hash(e *Entry) {
+func (w *fileHasher) hash(e *Entry) {
 	sum, err := w.digestFile(w.files, e.File, e.Size, w.buf)
 	if err != nil {
 		w.report(int(e.Op), "Cannot read file", "%q cannot be read: %s.", e.File, err)
@@ -81,9 +81,9 @@ func (w *hasher) hash(e *Entry) {
 	e.Digest, e.State = sum.DigestIn(&w.texts), 0
 }
 
-// remembered is the cached digest of a file, "" where there is none, or no digests are
+// cachedDigest is the cached digest of a file, "" where there is none, or no digests are
 // wanted.
-func (o *observer) remembered(name string, info fs.FileInfo) digest.Digest {
+func (o *observer) cachedDigest(name string, info fs.FileInfo) digest.Digest {
 	if !o.opts.Hash || o.opts.Digests == nil {
 		return ""
 	}
@@ -109,7 +109,7 @@ func (o *observer) digestFile(opener *Files, name string, size int64, buf []byte
 
 func (o *observer) digestOpen(file *os.File, info fs.FileInfo, size int64, buf []byte) (sum layer.Sum, err error) {
 	if info.Size() != size {
-		return sum, fmt.Errorf("%w: size %d, was %d", errMoved, info.Size(), size)
+		return sum, fmt.Errorf("%w: size %d, was %d", errChanged, info.Size(), size)
 	}
 	h, sparse := sha256.New(), hasHoles(info)
 	var n int64
@@ -137,10 +137,10 @@ func (o *observer) digestOpen(file *os.File, info fs.FileInfo, size int64, buf [
 		return sum, walk.Cause(err)
 	}
 	if what := StatChanged(info, after); what != "" {
-		return sum, fmt.Errorf("%w: %s", errMoved, what)
+		return sum, fmt.Errorf("%w: %s", errChanged, what)
 	}
 	if n != info.Size() {
-		return sum, fmt.Errorf("%w: %d bytes were read of %d", errMoved, n, info.Size())
+		return sum, fmt.Errorf("%w: %d bytes were read of %d", errChanged, n, info.Size())
 	}
 	return layer.Sum(h.Sum(nil)), nil
 }

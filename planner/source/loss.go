@@ -9,26 +9,26 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// warnOfLoss warns once of all that a copy loses.
-func (w *copied) warnOfLoss() {
-	if w.tree == nil || w.n.Metadata == spec.Preserve || !w.tree.Lossy {
+// warnOfLosses adds one warning about all metadata that a copy loses.
+func (w *copyResult) warnOfLosses() {
+	if w.tree == nil || w.op.Metadata == spec.Preserve || !w.tree.Lossy {
 		return
 	}
 	c := &lossCount{w: w}
-	if !w.bare {
+	if !w.noTopEntry {
 		c.add(w.tree.Top, w.from)
 	}
 	if w.tree.Top.Below != nil {
 		c.listing(w.tree.Top.Below, w.from)
 	}
 	if c.count > 0 {
-		w.o.warnOfLoss(w.op, c.count, c.first, c.text)
+		w.o.warnOfLoss(w.index, c.count, c.first, c.text)
 	}
 }
 
 // lossCount counts losses in canonical order.
 type lossCount struct {
-	w           *copied
+	w           *copyResult
 	count       int
 	first, text string
 }
@@ -48,11 +48,11 @@ func (c *lossCount) listing(l *walk.Listing, dir string) {
 
 // add counts an entry, unless the block says which mode it has.
 func (c *lossCount) add(f *walk.Found, path string) {
-	explicit := c.w.n.Mode
+	explicit := c.w.op.Mode
 	if f.Type() == layer.Directory {
-		explicit = c.w.n.DirMode
+		explicit = c.w.op.DirMode
 	}
-	if f.Loss == 0 || explicit != nil || f.Loss.Capability() && c.w.n.Capabilities != "" {
+	if f.Loss == 0 || explicit != nil || f.Loss.Capability() && c.w.op.Capabilities != "" {
 		return
 	}
 	if c.count++; c.count == 1 {

@@ -110,7 +110,7 @@ func (o *observer) tree() *Tree {
 				blocks = append(blocks, block{copied: c})
 				ready = ready && !c.tree.Unread
 			}
-		} else if e, ok := o.single(i, n); ok {
+		} else if e, ok := o.singleEntry(i, n); ok {
 			blocks = append(blocks, block{entry: &e})
 			ready = ready && !e.Unknown && e.Type != layer.Hardlink
 		}
@@ -124,14 +124,14 @@ func (o *observer) tree() *Tree {
 			return nil // which another visit would report again
 		}
 	}
-	return o.hashed(o.entries(blocks))
+	return o.hashedTree(o.entries(blocks))
 }
 
-// hashed gives the tree of entries, with digests where they are asked for.
-func (o *observer) hashed(entries []Entry) *Tree {
+// hashedTree is the tree of entries, with digests where Options.Hash asks for them.
+func (o *observer) hashedTree(entries []Entry) *Tree {
 	t := &Tree{Entries: entries}
 	if o.opts.Hash && !o.diags.HasErrors() {
-		o.hash(t.Entries)
+		o.hashFiles(t.Entries)
 	}
 	if o.opts.Hash && !o.diags.HasErrors() && o.ctx.Err() == nil {
 		t.Sum, _ = t.Fingerprint()
@@ -139,8 +139,8 @@ func (o *observer) hashed(entries []Entry) *Tree {
 	return t
 }
 
-// single makes the one entry of a block that is not a copy.
-func (o *observer) single(i int, n *spec.FileOp) (Entry, bool) {
+// singleEntry makes the one entry of a block that is not a copy.
+func (o *observer) singleEntry(i int, n *spec.FileOp) (Entry, bool) {
 	e := Entry{Op: int32(i)}
 	e.Path = entryPath(n.To)
 	e.Mtime = o.opts.Epoch
@@ -148,7 +148,7 @@ func (o *observer) single(i int, n *spec.FileOp) (Entry, bool) {
 	switch n.Kind {
 	case spec.OpFile:
 		e.Type, e.Mode = layer.Regular, 0o644
-		ok = o.content(i, n, &e)
+		ok = o.setFileContent(i, n, &e)
 	case spec.OpDirectory:
 		e.Type, e.Mode = layer.Directory, 0o755
 	case spec.OpSymlink:
@@ -166,11 +166,11 @@ func (o *observer) single(i int, n *spec.FileOp) (Entry, bool) {
 	if ok && n.Kind != spec.OpWhiteout {
 		ok = o.checkPath(i, e.Path)
 	}
-	return e, ok && o.explicit(i, n, &e)
+	return e, ok && o.setExplicit(i, n, &e)
 }
 
-// content sets what a file block's entry holds.
-func (o *observer) content(i int, n *spec.FileOp, e *Entry) bool {
+// setFileContent sets the content of a file block's entry.
+func (o *observer) setFileContent(i int, n *spec.FileOp, e *Entry) bool {
 	switch {
 	case n.ContentUnknown:
 		e.Unknown = true
@@ -191,16 +191,16 @@ func (o *observer) content(i int, n *spec.FileOp, e *Entry) bool {
 	if l := walk.LossIn(o.root, name, info, e.Mode); l != 0 && n.Mode == nil && (!l.Capability() || n.Capabilities == "") {
 		o.warnOfLoss(i, 1, name, lossText(l, e.Mode))
 	}
-	e.File, e.Size, e.Digest = name, info.Size(), o.remembered(name, info)
+	e.File, e.Size, e.Digest = name, info.Size(), o.cachedDigest(name, info)
 	if e.Digest == "" {
 		e.State = StateOf(info)
 	}
 	return true
 }
 
-// explicit sets the attributes that the block sets for its entry, or for every
+// setExplicit sets the attributes that the block sets for its entry, or for every
 // entry of a copy. It reports false after an error.
-func (o *observer) explicit(i int, n *spec.FileOp, e *Entry) bool {
+func (o *observer) setExplicit(i int, n *spec.FileOp, e *Entry) bool {
 	mode := n.Mode
 	if n.Kind == spec.OpCopy && e.Type == layer.Directory {
 		mode = n.DirMode

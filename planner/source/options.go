@@ -23,9 +23,9 @@ type Options struct {
 	Hash bool
 	// Digests remembers digests of files; nil remembers nothing.
 	Digests Digester
-	// Known is a fingerprint that the layer had. A tree that still has it may come
-	// Unchanged, without entries: where all digests are known, and blocks do not
-	// meet in a way that takes more to settle. Leave it empty to have the entries.
+	// Known is the fingerprint of the last apply. If the tree still has it, Observe may
+	// return an Unchanged Tree without entries: when every file's digest is cached and
+	// no content is unknown and no hard link involved. Leave it empty to have the entries.
 	Known digest.Digest
 	// Range is the place of the layer's block: the subject of diagnostics about no
 	// block of its tree.

@@ -13,7 +13,7 @@ import (
 )
 
 // Place puts the tree of the layer l on what lies below it in an image. Directories
-// that nobody declared, and those that a copy brings without saying their mode or
+// that no block declares, and those that a copy brings without saying their mode or
 // owner, take these over from the directory below; a symbolic link below that stands in
 // the place of such a directory is followed, replaced or an error, as l says. The
 // result is t itself where nothing differs, and has no Sum otherwise; t stays as it is.
@@ -24,7 +24,7 @@ func Place(t *Tree, l *spec.Layer, below *layer.Overlay, opts Options) (*Tree, h
 		below: below, moved: map[string]string{},
 	}
 	for i := range t.Entries {
-		p.entry(t, i)
+		p.placeEntry(t, i)
 	}
 	if p.out == nil || p.o.diags.HasErrors() {
 		return t, p.o.diags
@@ -33,7 +33,7 @@ func Place(t *Tree, l *spec.Layer, below *layer.Overlay, opts Options) (*Tree, h
 	if len(p.moved) > 0 {
 		placed.Entries = p.merged()
 		p.o.checkWhiteouts(placed.Entries)
-		p.o.tie(placed.Entries)
+		p.o.shareMetadata(placed.Entries)
 		placed.Entries = linksLast(placed.Entries)
 	}
 	return placed, p.o.diags
@@ -49,16 +49,16 @@ type placer struct {
 	out []Entry
 }
 
-// entry places the entry i of a tree.
-func (p *placer) entry(t *Tree, i int) {
+// placeEntry places the entry i of a tree.
+func (p *placer) placeEntry(t *Tree, i int) {
 	e := t.Entries[i]
-	at := p.at(e.Path)
+	at := p.placedPath(e.Path)
 	keep := true
 	if e.Type == layer.Directory {
-		at, keep = p.directory(&e, at)
+		at, keep = p.placeDirectory(&e, at)
 	}
 	if e.Type == layer.Hardlink {
-		e.Linkname = p.at(e.Linkname)
+		e.Linkname = p.placedPath(e.Linkname)
 	}
 	if at != e.Path && e.Type == layer.Directory {
 		p.moved[e.Path] = at
@@ -83,8 +83,8 @@ func sameEntry(a, b *Entry) bool {
 	return a.Path == b.Path && a.Linkname == b.Linkname && a.Mode == b.Mode && a.UID == b.UID && a.GID == b.GID && len(a.Xattrs) == len(b.Xattrs)
 }
 
-// at is the path at which an entry comes to lie, for its parent may have moved.
-func (p *placer) at(name string) string {
+// placedPath is the path at which an entry comes to lie, for its parent may have moved.
+func (p *placer) placedPath(name string) string {
 	if len(p.moved) == 0 || name == "." {
 		return name
 	}
@@ -94,26 +94,26 @@ func (p *placer) at(name string) string {
 	return name
 }
 
-// directory places a directory. It reports false for one that is somewhere else.
-func (p *placer) directory(e *Entry, at string) (string, bool) {
+// placeDirectory places a directory. It reports false for one that is somewhere else.
+func (p *placer) placeDirectory(e *Entry, at string) (string, bool) {
 	was, err := p.below.Lookup(at, false)
 	if err != nil || was.Layer < 0 {
 		return at, true
 	}
-	n := p.node(e)
+	n := p.op(e)
 	undeclared := n == nil || n.Kind == spec.OpCopy && n.Metadata != spec.Preserve
 	switch {
 	case !undeclared:
 	case was.Type == layer.Directory:
 		takeOver(e, &was.Entry, n)
 	case was.Type == layer.Symlink && (n == nil || n.DirMode == nil):
-		return p.link(e, at, &was.Entry)
+		return p.placeOnLink(e, at, &was.Entry)
 	}
 	return at, true
 }
 
-// node is the block that an entry comes from; nil for a parent that nobody declared.
-func (p *placer) node(e *Entry) *spec.FileOp {
+// op is the block that an entry comes from; nil for a parent that no block declares.
+func (p *placer) op(e *Entry) *spec.FileOp {
 	if e.Op < 0 || int(e.Op) >= len(p.o.layer.Tree) {
 		return nil
 	}
@@ -136,8 +136,8 @@ func takeOver(e *Entry, was *layer.Entry, n *spec.FileOp) {
 	}
 }
 
-// link places a directory in whose place a symbolic link lies below.
-func (p *placer) link(e *Entry, at string, was *layer.Entry) (string, bool) {
+// placeOnLink places a directory in whose place a symbolic link lies below.
+func (p *placer) placeOnLink(e *Entry, at string, was *layer.Entry) (string, bool) {
 	switch p.o.layer.OnSymlinkParent {
 	case spec.SymlinkReplace:
 		return at, true
@@ -167,8 +167,8 @@ func (p *placer) merged() []Entry {
 			all[e.Path] = len(out)
 			out = append(out, e)
 		case out[i].Type != layer.Directory || e.Type != layer.Directory:
-			p.o.conflict("Two entries for one path", &out[i], &e, "One of them comes to lie there through a symlink below the layer: remove or exclude it.")
-		case p.node(&out[i]) == nil:
+			p.o.reportConflict("Two entries for one path", &out[i], &e, "One of them comes to lie there through a symlink below the layer: remove or exclude it.")
+		case p.op(&out[i]) == nil:
 			out[i] = e
 		}
 	}
@@ -180,7 +180,7 @@ func (p *placer) merged() []Entry {
 			if _, ok := all[dir]; ok {
 				break
 			}
-			e := p.o.parent()
+			e := p.o.impliedParent()
 			e.Path = dir
 			if was, err := p.below.Lookup(dir, false); err == nil && was.Layer >= 0 && was.Type == layer.Directory {
 				takeOver(&e, &was.Entry, nil)

@@ -83,11 +83,11 @@ func replaceLink(name, target string) error {
 	return os.Symlink(target, name)
 }
 
-var copied = &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpCopy, From: "tree", To: "usr/x", Include: []string{"d?/**", "link"}, Exclude: []string{"d0/e1", "**/*9"}}}}
+var copyResult = &spec.Layer{Tree: []spec.FileOp{{Kind: spec.OpCopy, From: "tree", To: "usr/x", Include: []string{"d?/**", "link"}, Exclude: []string{"d0/e1", "**/*9"}}}}
 
 func fingerprint(t *testing.T, tree *source.Tree) digest.Digest {
 	t.Helper()
-	sum, ok := (&source.Observed{Tree: tree}).Fingerprint(copied)
+	sum, ok := (&source.Observed{Tree: tree}).Fingerprint(copyResult)
 	if !ok {
 		t.Fatal("no fingerprint although all is hashed")
 	}
@@ -100,7 +100,7 @@ func observe(t *testing.T, root *os.Root, cache *stage.Cache, known digest.Diges
 	if cache != nil {
 		opts.Digests = cache
 	}
-	o, diags := source.Observe(context.Background(), root, copied, opts)
+	o, diags := source.Observe(context.Background(), root, copyResult, opts)
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}

@@ -12,7 +12,7 @@ import (
 func linksLast(entries []Entry) []Entry {
 	early := map[string][]Entry{}
 	for i := range entries {
-		if e := &entries[i]; isEarly(e) {
+		if e := &entries[i]; precedesTarget(e) {
 			early[e.Linkname] = append(early[e.Linkname], *e)
 		}
 	}
@@ -21,7 +21,7 @@ func linksLast(entries []Entry) []Entry {
 	}
 	out := make([]Entry, 0, len(entries))
 	for i := range entries {
-		if e := &entries[i]; !isEarly(e) {
+		if e := &entries[i]; !precedesTarget(e) {
 			out = append(out, *e)
 			out = append(out, early[e.Path]...)
 		}
@@ -29,7 +29,7 @@ func linksLast(entries []Entry) []Entry {
 	return out
 }
 
-func isEarly(e *Entry) bool {
+func precedesTarget(e *Entry) bool {
 	return e.Type == layer.Hardlink && layer.Compare(e.Path, e.Linkname) < 0
 }
 

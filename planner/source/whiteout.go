@@ -30,7 +30,7 @@ func (o *observer) checkWhiteouts(all []Entry) {
 		if !found {
 			continue
 		}
-		// A parent that nobody declared is there for the entry behind it.
+		// A parent that no block declares is there for the entry behind it.
 		for all[at].Op < 0 && at+1 < len(all) {
 			at++
 		}

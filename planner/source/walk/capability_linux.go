@@ -20,8 +20,9 @@ func hasCapability(dir *os.Root, name string) bool {
 	return err == nil && n > 0
 }
 
-// capable is hasCapability for a name in the directory: without opening the file.
-func (d *quick) capable(name string) bool {
+// hasCapability reports whether a file in the directory has capabilities, without opening
+// it.
+func (d *quick) hasCapability(name string) bool {
 	n, err := unix.Lgetxattr("/proc/self/fd/"+strconv.Itoa(d.fd)+"/"+name, CapabilityXattr, nil)
 	return err == nil && n > 0
 }

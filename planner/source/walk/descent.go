@@ -9,32 +9,32 @@ import (
 // that are still to be read. What is on top is read first, so that few
 // directories are open at once, however deep or wide the tree is.
 type descent struct {
-	w    *walker
-	mu   sync.Mutex
-	more sync.Cond
-	todo []pending
+	w     *walker
+	mu    sync.Mutex
+	more  sync.Cond
+	stack []pendingDir
 	// busy goroutines may add to the stack, idle ones wait for that.
 	busy, idle int
 }
 
-// pending is a directory that is still to be read: found in parent, or top.
-type pending struct {
-	parent *opened
+// pendingDir is a directory that is still to be read: found in parent, or top.
+type pendingDir struct {
+	parent *openDir
 	top    directory
 	rel    string
 	found  *Found
 }
 
-// opened is a directory that is open for those below it.
-type opened struct {
+// openDir is a directory that stays open until all directories in it were opened.
+type openDir struct {
 	directory
-	// left is the number of directories that are still to be opened in it.
-	left atomic.Int32
+	// unopened is the number of directories that are still to be opened in it.
+	unopened atomic.Int32
 }
 
 // descend reads the tree of found, several directories at once. It closes top.
 func (w *walker) descend(top directory, found *Found) {
-	d := &descent{w: w, todo: []pending{{top: top, found: found}}}
+	d := &descent{w: w, stack: []pendingDir{{top: top, found: found}}}
 	d.more.L = &d.mu
 	var g sync.WaitGroup
 	for range w.opts.Parallelism - 1 {
@@ -48,38 +48,38 @@ func (d *descent) work() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
-		for len(d.todo) == 0 && d.busy > 0 {
+		for len(d.stack) == 0 && d.busy > 0 {
 			d.idle++
 			d.more.Wait()
 			d.idle--
 		}
-		if len(d.todo) == 0 {
+		if len(d.stack) == 0 {
 			d.more.Broadcast()
 			return
 		}
-		last := len(d.todo) - 1
-		p := d.todo[last]
-		d.todo[last] = pending{}
-		d.todo = d.todo[:last]
+		last := len(d.stack) - 1
+		p := d.stack[last]
+		d.stack[last] = pendingDir{}
+		d.stack = d.stack[:last]
 		d.busy++
 		d.mu.Unlock()
 		below := d.read(p)
 		d.mu.Lock()
 		d.busy--
-		d.todo = append(d.todo, below...)
-		if d.idle > 0 && (len(d.todo) > 1 || d.busy == 0) {
+		d.stack = append(d.stack, below...)
+		if d.idle > 0 && (len(d.stack) > 1 || d.busy == 0) {
 			d.more.Broadcast()
 		}
 	}
 }
 
 // read reads one directory and gives those below it, the first one last.
-func (d *descent) read(p pending) []pending {
+func (d *descent) read(p pendingDir) []pendingDir {
 	w, dir := d.w, p.top
 	if p.parent != nil {
 		var err error
 		dir, err = p.parent.open(w, p.found)
-		if p.parent.left.Add(-1) == 0 {
+		if p.parent.unopened.Add(-1) == 0 {
 			p.parent.close()
 		}
 		if err != nil {
@@ -96,14 +96,14 @@ func (d *descent) read(p pending) []pending {
 	if err != nil {
 		w.opts.Problem(p.rel, Cause(err))
 	}
-	o := &opened{directory: dir}
-	var below []pending
+	o := &openDir{directory: dir}
+	var below []pendingDir
 	for i := len(here) - 1; i >= 0; i-- {
 		if f := &here[i]; f.Below != nil {
-			below = append(below, pending{parent: o, rel: join(p.rel, f.Name), found: f})
+			below = append(below, pendingDir{parent: o, rel: join(p.rel, f.Name), found: f})
 		}
 	}
-	o.left.Store(int32(len(below)))
+	o.unopened.Store(int32(len(below)))
 	if len(below) == 0 {
 		dir.close()
 	}

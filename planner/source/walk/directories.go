@@ -14,14 +14,14 @@ import (
 type Directories struct {
 	lists, stats atomic.Int64
 
-	mu   sync.Mutex
-	held map[string][]dirent
-	room int
+	mu     sync.Mutex
+	cached map[string][]dirent
+	room   int
 }
 
-// heldNames bounds the names that are remembered, to some 40 MB. Directories beyond
+// maxNames bounds the names that are remembered, to some 40 MB. Directories beyond
 // are listed for each tree.
-const heldNames = 1 << 20
+const maxNames = 1 << 20
 
 // Counts is how many directories were listed and how many files stat'ed.
 func (d *Directories) Counts() (lists, stats int64) { return d.lists.Load(), d.stats.Load() }
@@ -33,7 +33,7 @@ func (d *Directories) names(path string, list func() ([]dirent, error)) ([]diren
 		return list()
 	}
 	d.mu.Lock()
-	all, ok := d.held[path]
+	all, ok := d.cached[path]
 	d.mu.Unlock()
 	if ok {
 		return all, nil
@@ -41,25 +41,25 @@ func (d *Directories) names(path string, list func() ([]dirent, error)) ([]diren
 	all, err := list()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err == nil && d.room+len(all) <= heldNames {
-		if d.held == nil {
-			d.held = map[string][]dirent{}
+	if err == nil && d.room+len(all) <= maxNames {
+		if d.cached == nil {
+			d.cached = map[string][]dirent{}
 		}
-		d.held[path] = slices.Clone(all)
+		d.cached[path] = slices.Clone(all)
 		d.room += len(all) + 1
 	}
 	return all, err
 }
 
-// listed counts a directory that was listed.
-func (d *Directories) listed() {
+// countListed counts a directory that was listed.
+func (d *Directories) countListed() {
 	if d != nil {
 		d.lists.Add(1)
 	}
 }
 
-// stated counts a file that was stat'ed.
-func (d *Directories) stated() {
+// countStat counts a file that was stat'ed.
+func (d *Directories) countStat() {
 	if d != nil {
 		d.stats.Add(1)
 	}
@@ -78,8 +78,8 @@ const (
 	typeOther     = 8
 )
 
-// pick appends those of the sorted names that are wanted, in their order.
-func pick(dst, names []dirent, wanted []string) []dirent {
+// selectNames appends the wanted ones of the sorted names, in their order.
+func selectNames(dst, names []dirent, wanted []string) []dirent {
 	wanted = slices.Compact(slices.Sorted(slices.Values(wanted)))
 	for _, name := range wanted {
 		at, ok := slices.BinarySearchFunc(names, name, func(n dirent, name string) int { return strings.Compare(n.name, name) })

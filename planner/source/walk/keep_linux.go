@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keep takes over what the file system says of name in dir: owner, mode,
+// keepMetadata takes over what the file system says of name in dir: owner, mode,
 // mtime in whole seconds, xattrs, and the inode.
-func keep(f *Found, dir *os.Root, name string, info fs.FileInfo) error {
+func keepMetadata(f *Found, dir *os.Root, name string, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return errors.New("the file system gives no owner, so metadata cannot be preserved")
@@ -33,8 +33,8 @@ func keep(f *Found, dir *os.Root, name string, info fs.FileInfo) error {
 	return err
 }
 
-// device makes f the device or FIFO that info describes.
-func device(f *Found, info fs.FileInfo) error {
+// setDevice makes f the device or FIFO that info describes.
+func setDevice(f *Found, info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return errors.New("the file system gives no device number")
@@ -70,7 +70,7 @@ func readXattrs(dir *os.Root, name string, info fs.FileInfo) (map[string]string,
 	if !os.SameFile(info, opened) {
 		return nil, errors.New("it was replaced while it was read")
 	}
-	list, err := sized(func(buf []byte) (int, error) { return unix.Flistxattr(int(file.Fd()), buf) })
+	list, err := readSized(func(buf []byte) (int, error) { return unix.Flistxattr(int(file.Fd()), buf) })
 	if errors.Is(err, unix.ENOTSUP) || err == nil && len(list) == 0 {
 		return nil, nil
 	}
@@ -82,7 +82,7 @@ func readXattrs(dir *os.Root, name string, info fs.FileInfo) (map[string]string,
 		if !portableXattr(key) {
 			continue
 		}
-		value, err := sized(func(buf []byte) (int, error) { return unix.Fgetxattr(int(file.Fd()), key, buf) })
+		value, err := readSized(func(buf []byte) (int, error) { return unix.Fgetxattr(int(file.Fd()), key, buf) })
 		if err != nil {
 			return nil, fmt.Errorf("its xattr %q cannot be read: %w", key, err)
 		}
@@ -96,9 +96,9 @@ func readXattrs(dir *os.Root, name string, info fs.FileInfo) (map[string]string,
 	return xattrs, nil
 }
 
-// sized calls read with a buffer of the size that read itself asks for, again
+// readSized calls read with a buffer of the size that read itself asks for, again
 // when the value grew in between.
-func sized(read func([]byte) (int, error)) ([]byte, error) {
+func readSized(read func([]byte) (int, error)) ([]byte, error) {
 	for {
 		n, err := read(nil)
 		if err != nil || n == 0 {

@@ -7,6 +7,6 @@ import (
 	"os"
 )
 
-func keep(*Found, *os.Root, string, fs.FileInfo) error { return ErrKeep }
+func keepMetadata(*Found, *os.Root, string, fs.FileInfo) error { return ErrKeep }
 
-func device(*Found, fs.FileInfo) error { return ErrKeep }
+func setDevice(*Found, fs.FileInfo) error { return ErrKeep }

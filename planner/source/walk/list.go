@@ -26,10 +26,10 @@ type directory interface {
 // scratch is the working memory of listing a directory.
 type scratch struct {
 	buffers
-	// known is the cache of the files in the directory; nil for none.
-	known *stage.Folder
-	// picked are the names that are looked at.
-	picked []dirent
+	// cached is the cache of the files in the directory; nil for none.
+	cached *stage.Folder
+	// selected are the names that are stat'ed.
+	selected []dirent
 }
 
 // list lists the selected names of a directory, sorted. rel is its path below the top.
@@ -40,9 +40,9 @@ func (w *walker) list(d directory, rel string) ([]Found, error) {
 	}
 	defer w.scratch.Put(s)
 	dir := path.Join(w.from, rel)
-	s.known = nil
+	s.cached = nil
 	if w.opts.Digests != nil {
-		s.known = w.opts.Digests.Folder(rootless(dir))
+		s.cached = w.opts.Digests.Folder(folderPath(dir))
 	}
 	names, err := w.opts.Directories.names(dir, func() ([]dirent, error) { return d.names(w, s) })
 	if err != nil {
@@ -50,8 +50,8 @@ func (w *walker) list(d directory, rel string) ([]Found, error) {
 	}
 	folder := w.opts.Folder(rel)
 	if wanted, only := folder.Names(); only {
-		s.picked = pick(s.picked[:0], names, wanted)
-		names = s.picked
+		s.selected = selectNames(s.selected[:0], names, wanted)
+		names = s.selected
 	}
 	here := make([]Found, 0, len(names))
 	for _, n := range names {
@@ -61,16 +61,16 @@ func (w *walker) list(d directory, rel string) ([]Found, error) {
 		}
 		// It is looked at in its place: a Found of its own would be garbage at once.
 		here = append(here, Found{Name: n.name, Included: included})
-		if !w.wanted(d, s, &here[len(here)-1], n.kind, rel, dir) {
+		if !w.visit(d, s, &here[len(here)-1], n.kind, rel, dir) {
 			here = here[:len(here)-1]
 		}
 	}
 	return here, nil
 }
 
-// wanted looks at a name in the directory at rel, whose path below the root is
-// full, and reports whether it is taken.
-func (w *walker) wanted(d directory, s *scratch, f *Found, kind byte, rel, full string) bool {
+// visit stats a name in the directory at rel, whose path below the root is full, and
+// reports whether it is taken.
+func (w *walker) visit(d directory, s *scratch, f *Found, kind byte, rel, full string) bool {
 	if err := d.look(w, s, f, kind, full); err != nil {
 		if _, unfit := errors.AsType[*TypeError](err); f.Included || !unfit {
 			w.opts.Problem(join(rel, f.Name), err)
@@ -86,8 +86,8 @@ func (w *walker) wanted(d directory, s *scratch, f *Found, kind byte, rel, full 
 	return true
 }
 
-// rootless is a path below the root as Digester.Folder takes it.
-func rootless(dir string) string {
+// folderPath is a path below the root as Digester.Folder takes it.
+func folderPath(dir string) string {
 	if dir == "." {
 		return ""
 	}
@@ -101,14 +101,14 @@ func (w *walker) stat(f *Found, dir *os.Root, name, full string, info fs.FileInf
 	}
 	if !w.opts.Keep {
 		if f.kind != kindSymlink {
-			w.lose(f, LossIn(dir, name, info, f.Mode))
+			w.setLoss(f, LossIn(dir, name, info, f.Mode))
 		}
 		return nil
 	}
 	if f.Kept == nil {
 		f.Kept = &Kept{}
 	}
-	return keep(f, dir, name, info)
+	return keepMetadata(f, dir, name, info)
 }
 
 // classify sets the type and the normalised mode, and what belongs to the type.
@@ -117,7 +117,7 @@ func (w *walker) classify(f *Found, dir *os.Root, name, full string, info fs.Fil
 	switch {
 	case mode.IsRegular():
 		f.kind, f.Mode, f.Size = kindRegular, FileMode(mode&0o100 != 0), info.Size()
-		w.know(f, full, info)
+		w.setDigest(f, full, info)
 		return nil
 	case mode.IsDir():
 		f.kind, f.Mode = kindDirectory, 0o755
@@ -128,13 +128,14 @@ func (w *walker) classify(f *Found, dir *os.Root, name, full string, info fs.Fil
 		return Cause(err)
 	case mode&fs.ModeSocket == 0 && w.opts.Keep:
 		f.Kept = &Kept{}
-		return device(f, info)
+		return setDevice(f, info)
 	}
 	return &TypeError{mode}
 }
 
-// know sets the digest of a file where it is known, its state otherwise.
-func (w *walker) know(f *Found, full string, info fs.FileInfo) {
+// setDigest sets the digest of a file from the cache, or its state where the cache has
+// none.
+func (w *walker) setDigest(f *Found, full string, info fs.FileInfo) {
 	if w.opts.Digests != nil {
 		if d, ok := w.opts.Digests.Lookup(full, info); ok {
 			if sum, ok := layer.SumOf(d); ok {
@@ -149,8 +150,8 @@ func (w *walker) know(f *Found, full string, info fs.FileInfo) {
 	w.unread.Store(true)
 }
 
-// lose sets the loss of what was found.
-func (w *walker) lose(f *Found, l Loss) {
+// setLoss sets the Loss of a file.
+func (w *walker) setLoss(f *Found, l Loss) {
 	if f.Loss = l; l != 0 && !w.lossy.Load() {
 		w.lossy.Store(true)
 	}

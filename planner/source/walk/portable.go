@@ -14,7 +14,7 @@ type portable struct{ root *os.Root }
 
 func (d portable) close() { _ = d.root.Close() }
 
-// lose has nothing to do: look stats directories as well.
+// open leaves the loss of f as it is: look has stat'ed directories as well.
 func (d portable) open(_ *walker, f *Found) (directory, error) {
 	sub, err := OpenDir(d.root, f.Name)
 	if err != nil {
@@ -24,7 +24,7 @@ func (d portable) open(_ *walker, f *Found) (directory, error) {
 }
 
 func (d portable) names(w *walker, _ *scratch) ([]dirent, error) {
-	w.opts.Directories.listed()
+	w.opts.Directories.countListed()
 	f, err := d.root.Open(".")
 	if err != nil {
 		return nil, Cause(err)
@@ -44,7 +44,7 @@ func (d portable) names(w *walker, _ *scratch) ([]dirent, error) {
 }
 
 func (d portable) look(w *walker, _ *scratch, f *Found, _ byte, dir string) error {
-	w.opts.Directories.stated()
+	w.opts.Directories.countStat()
 	info, err := d.root.Lstat(f.Name)
 	if err != nil {
 		return Cause(err)

@@ -18,7 +18,7 @@ import (
 // is normalised one stat of each file is needed and nothing of all else, without
 // the work that os.Root does for each name.
 func (w *walker) directory(dir *os.Root) (directory, error) {
-	knows := w.opts.Digests != nil && w.opts.Digests.Folder(rootless(w.from)) != nil
+	knows := w.opts.Digests != nil && w.opts.Digests.Folder(folderPath(w.from)) != nil
 	if w.opts.Keep || w.opts.Digests != nil && !knows {
 		return portable{dir}, nil
 	}
@@ -88,8 +88,8 @@ func (d *quick) open(w *walker, f *Found) (directory, error) {
 		return nil, err
 	}
 	sub.tracked, sub.device = d.tracked, d.device
-	w.opts.Directories.stated()
-	w.lose(f, lossOf(sub.mode, f.Mode, false))
+	w.opts.Directories.countStat()
+	w.setLoss(f, lossOf(sub.mode, f.Mode, false))
 	return sub, nil
 }
 
@@ -111,7 +111,7 @@ func (d *quick) look(w *walker, s *scratch, f *Found, kind byte, _ string) error
 		f.kind, f.Mode = kindDirectory, 0o755
 		return nil
 	}
-	w.opts.Directories.stated()
+	w.opts.Directories.countStat()
 	st := &s.stat
 	if _, err := Retry(func() (int, error) {
 		return 0, unix.Fstatat(d.fd, f.Name, st, unix.AT_SYMLINK_NOFOLLOW)
@@ -121,9 +121,9 @@ func (d *quick) look(w *walker, s *scratch, f *Found, kind byte, _ string) error
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		f.kind, f.Mode, f.Size = kindRegular, FileMode(st.Mode&0o100 != 0), st.Size
-		w.lose(f, lossOf(st.Mode, f.Mode, st.Mode&0o111 != 0 && d.capable(f.Name)))
-		if s.known != nil {
-			f.Sum = s.known.Lookup(f.Name, statOf(st))
+		w.setLoss(f, lossOf(st.Mode, f.Mode, st.Mode&0o111 != 0 && d.hasCapability(f.Name)))
+		if s.cached != nil {
+			f.Sum = s.cached.Lookup(f.Name, statOf(st))
 		}
 		if f.Sum == nil && f.Included {
 			f.State = statOf(st).Hash()
@@ -172,14 +172,14 @@ func statOf(st *unix.Stat_t) stage.Stat {
 
 // names comes from the cache where that knows them.
 func (d *quick) names(w *walker, s *scratch) ([]dirent, error) {
-	remember := s.known != nil && d.tracked && d.stat.Device == d.device
+	remember := s.cached != nil && d.tracked && d.stat.Device == d.device
 	if remember {
-		if text, ok := s.known.Names(d.stat); ok {
+		if text, ok := s.cached.Names(d.stat); ok {
 			err := s.split(text)
 			return s.all, err
 		}
 	}
-	w.opts.Directories.listed()
+	w.opts.Directories.countListed()
 	if err := s.read(d.fd); err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (d *quick) names(w *walker, s *scratch) ([]dirent, error) {
 		for _, n := range s.all {
 			s.text = append(append(append(s.text, n.kind), n.name...), '/')
 		}
-		s.known.SetNames(d.stat, string(s.text))
+		s.cached.SetNames(d.stat, string(s.text))
 	}
 	return s.all, nil
 }
