@@ -51,8 +51,19 @@ func (s *stacks) placeAll(ctx context.Context) error {
 // hasOtherPaths reports whether symlinks below a layer lead its entries to other paths, and a
 // manifest has nothing below it: it would have them there without the symlinks.
 func (l *stackLayer) hasOtherPaths() bool {
-	return !l.bottom.IsZero() && l.placed != nil &&
-		!slices.EqualFunc(l.seen.Tree.Entries, l.placed.Entries, func(a, b source.Entry) bool { return a.Path == b.Path })
+	return !l.bottom.IsZero() && l.placed != nil && !slices.Equal(filePaths(l.seen.Tree), filePaths(l.placed))
+}
+
+// filePaths are the paths of the entries of a tree without its whiteouts, which may be
+// opaque in one form of it and explicit in the other.
+func filePaths(t *source.Tree) []string {
+	var paths []string
+	for i := range t.Entries {
+		if p := t.Entries[i].Path; !imagespec.IsWhiteout(path.Base(p)) {
+			paths = append(paths, p)
+		}
+	}
+	return paths
 }
 
 // otherPathsError is the diagnostic of a layer whose paths differ so.
@@ -111,6 +122,7 @@ func (s *stacks) addBase(ctx context.Context, k *stack, below *overlayBuilder) e
 			return err
 		}
 		below.add(&layerContents{object: k.baseObject, toc: toc})
+		below.incomplete = below.incomplete || toc == nil
 	}
 	return nil
 }
@@ -174,6 +186,7 @@ func (s *stacks) addLayer(ctx context.Context, k *stack, below *overlayBuilder, 
 			return nil, fmt.Errorf("%s: %w", l.key, err)
 		}
 		below.add(&layerContents{object: l.object, toc: toc})
+		below.incomplete = below.incomplete || toc == nil
 	case place:
 		return s.addTree(ctx, k, below, l), nil
 	default:
@@ -188,13 +201,17 @@ func (s *stacks) addTree(ctx context.Context, k *stack, below *overlayBuilder, l
 		Epoch: Seconds(s.e.Epoch), Range: l.object.Range, Parallelism: s.e.opts.Parallelism, Hash: true, Digests: s.e.opts.Digests,
 	}
 	said := source.Whiteouts(tree, l.layer, &below.overlay, opts)
+	var lower *source.Lower
+	if source.Expands(l.layer) && !below.closed && !below.incomplete {
+		lower = source.FindLower(tree, l.layer, &below.overlay)
+	}
 	below.addWhiteouts(&layerContents{object: l.object, entries: tree.Entries})
 	if below.closed {
 		l.addNotes(said, fmt.Sprintf("%s: %s is not compared with what lies below it in %s, which is too much or cannot be unpacked.", location(l.object.Range), l.object.Address, k.manifest.Address))
 		return l.setPlaced(k, tree)
 	}
 	placed, diags := source.Place(tree, l.layer, &below.overlay, opts)
-	if placed != tree && l.raw == "" && !hasUnknown(tree) {
+	if (placed != tree || lower != nil) && l.raw == "" && !hasUnknown(tree) {
 		// Another plan can tell that the sources are the same by their content alone.
 		if l.seen, diags = source.Observe(ctx, s.e.root, l.layer, opts); !diags.HasErrors() {
 			l.raw, _ = l.seen.Fingerprint(l.layer)
@@ -204,8 +221,15 @@ func (s *stacks) addTree(ctx context.Context, k *stack, below *overlayBuilder, l
 	if diags.HasErrors() {
 		return diags
 	}
+	expanded := !source.Expands(l.layer)
+	if lower != nil {
+		placed, expanded = source.Expand(placed, l.layer, lower)
+	}
 	on := &layerContents{object: l.object, entries: placed.Entries}
 	l.addNotes(said, below.resets(on))
+	if !expanded {
+		l.addNotes(nil, fmt.Sprintf("%s: %s keeps its opaque whiteouts in %s: the names that lie below it cannot be told.", location(l.object.Range), l.object.Address, k.manifest.Address))
+	}
 	below.addRemaining(on)
 	return l.setPlaced(k, placed)
 }
@@ -317,6 +341,8 @@ type overlayBuilder struct {
 	// allFiles keeps all files, and not only those that matter to what lies above.
 	allFiles bool
 	closed   bool
+	// incomplete is set where it cannot be told what a layer holds.
+	incomplete bool
 }
 
 // add adds a layer to the overlay.

@@ -176,7 +176,11 @@ func (s *stacks) identifyBelow() {
 		if !l.bottom.IsZero() {
 			l.belowOfUses = append(l.belowOfUses, "bottom")
 		}
-		l.below = hashJSON([]any{"below", l.layer.OnSymlinkParent, slices.Compact(l.belowOfUses)})
+		parts := []any{"below", l.layer.OnSymlinkParent, slices.Compact(l.belowOfUses)}
+		if source.Expands(l.layer) {
+			parts = append(parts, "expand")
+		}
+		l.below = hashJSON(parts)
 	}
 }
 

@@ -153,7 +153,10 @@ func (d *decoder) fileOp(b *nestedBlock, labels []string) FileOp {
 			n.Target, _ = d.imagePath(target, g.rng, false)
 		}
 	case OpWhiteout:
-		n.Opaque = d.flag(b.attrs, "opaque")
+		n.Opaque, n.Expand = d.flag(b.attrs, "opaque"), d.flag(b.attrs, "expand")
+		if n.Expand && !n.Opaque {
+			d.err(b.attrs["expand"].expr.Range(), "expand is for opaque whiteouts: set opaque = true, or remove expand.")
+		}
 		if n.To == "" && !n.Opaque {
 			d.err(b.labelRng, "The root cannot be whited out. opaque = true hides all that is in it.")
 		}

@@ -197,8 +197,9 @@ type FileOp struct {
 	// Target is where a symlink points, verbatim, or the path of the entry that
 	// a hard link shares, cleaned like To.
 	Target string
-	// Opaque makes a whiteout hide all that lower layers have in the directory To.
-	Opaque bool
+	// Opaque makes a whiteout hide all that lower layers have in the directory To, and
+	// Expand an explicit whiteout of each of their names of that.
+	Opaque, Expand bool
 	// Xattrs are extended attributes by name, with raw values.
 	Xattrs map[string]string
 	// Capabilities are file capabilities in the text form of cap_from_text(3).

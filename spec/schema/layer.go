@@ -183,6 +183,7 @@ var whiteoutBlock = &Block{
 	Text: "Hides what lower layers have at an absolute path.",
 	Attributes: []Attribute{
 		{Name: "opaque", Type: cty.Bool, Default: "false", Example: "true", Section: "layer.md: opaque whiteout", Decides: Blob, Text: "Hides all that lower layers have in the directory, and not the directory itself."},
+		{Name: "expand", Type: cty.Bool, Default: "false", Example: "true", Section: "layer.md: whiteouts", Decides: Blob, Text: "Writes an opaque whiteout as one whiteout for each name that the layers below have in the directory, as the image spec recommends. It stays opaque, with a warning, where these names cannot be told."},
 	},
 	Example: `layer "base" {
   file "/usr/share/doc/a" { content = "a" }
