@@ -62,17 +62,21 @@ func (r *Reader) remembered() Cache {
 func cacheKey(name string) string { return "layout:" + name }
 
 // blobPath is the file of a blob. Only digests of known algorithms and exact
-// form give one, so that no digest can name another place.
+// form give one, so that no digest can name another place. One of another algorithm
+// gives a *BlobError.
 func blobPath(dgst digest.Digest) (string, error) {
-	if err := dgst.Validate(); err != nil {
-		return "", fmt.Errorf("%q is no digest of a blob: %w", string(dgst), err)
-	}
-	switch dgst.Algorithm() {
-	case digest.SHA256, digest.SHA512:
+	err := dgst.Validate()
+	switch {
+	case err == nil && isKnown(dgst.Algorithm()):
 		return imagespec.BlobPath(dgst), nil
+	case err == nil || errors.Is(err, digest.ErrDigestUnsupported):
+		return "", &BlobError{Digest: dgst, Problem: "cannot be read or checked: only sha256 and sha512 are known", Err: err}
 	}
-	return "", fmt.Errorf("%q is no digest of a blob: only sha256 and sha512 are known", string(dgst))
+	return "", fmt.Errorf("%q is no digest of a blob: %w", string(dgst), err)
 }
+
+// isKnown reports whether blobs have digests of an algorithm.
+func isKnown(a digest.Algorithm) bool { return a == digest.SHA256 || a == digest.SHA512 }
 
 // newHash gives the hash of an algorithm that blobPath knows.
 func newHash(a digest.Algorithm) hash.Hash {

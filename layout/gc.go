@@ -265,7 +265,7 @@ func (c *collection) foreign() ([]string, error) {
 	for _, e := range dirs {
 		dir := blobsDir + "/" + e.Name()
 		algorithm := digest.Algorithm(e.Name())
-		if !e.IsDir() || algorithm != digest.SHA256 && algorithm != digest.SHA512 {
+		if !e.IsDir() || !isKnown(algorithm) {
 			found = append(found, printable.Line(dir))
 			continue
 		}

@@ -2,13 +2,11 @@ package layout
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/opencontainers/go-digest"
@@ -151,30 +149,31 @@ func (r *Reader) Document(ctx context.Context, desc ocispec.Descriptor) (*Docume
 func (r *Reader) Entries(x *Index) ([]ocispec.Descriptor, error) {
 	entries := x.Descriptors()
 	for i, desc := range entries {
-		if err := r.unknownAlgorithm(desc, "manifests["+strconv.Itoa(i)+"] of index.json"); err != nil {
-			return nil, err
+		if err := unknownAlgorithm(desc); err != nil {
+			return nil, fmt.Errorf("manifests[%d] of index.json in %s: %w", i, r.name, err)
 		}
 	}
 	return entries, nil
 }
 
 // unknownAlgorithm is the error about a document that no blob can be found for, whatever
-// blobs there are; nil for all others. The descriptor was checked when it was
-// read, and stands in the given place.
-func (r *Reader) unknownAlgorithm(desc ocispec.Descriptor, place string) error {
-	a := desc.Digest.Algorithm()
-	if !imagespec.IsManifest(desc.MediaType) || a == digest.SHA256 || a == digest.SHA512 {
+// blobs there are; nil for all others. The descriptor was checked when it was read.
+func unknownAlgorithm(desc ocispec.Descriptor) error {
+	if !imagespec.IsManifest(desc.MediaType) || isKnown(desc.Digest.Algorithm()) {
 		return nil
 	}
 	_, err := blobPath(desc.Digest)
-	return fmt.Errorf("%s in %s: %w; what it leads to cannot be told: copy it again under sha256 or sha512, or remove this reference to it", place, r.name, err)
+	return &BlobError{
+		Digest: desc.Digest, Err: err,
+		Problem: "has a digest of an algorithm that is not known: copy it again under sha256 or sha512, or remove this reference to it",
+	}
 }
 
 // Reachable walks everything that roots lead to, roots included: through
 // indexes and manifests to configs, layers and subjects, breadth first, each
 // digest once, and once more for each media type of documents that it has
 // elsewhere: what is a mere blob to one manifest may be an index to another. A
-// document that is missing or torn comes with an error and leads nowhere, one that
+// document that is missing or torn, or whose digest is of an unknown algorithm, comes with an error and leads nowhere, one that
 // is ErrOdd leads to all that it could mean; the walk goes on, and the caller decides whether it
 // may. A missing one is errdef.ErrNotFound. A nesting or a number of
 // descriptors over the limits ends the walk with an error without a descriptor.
@@ -217,8 +216,10 @@ func (r *Reader) walk(ctx context.Context, roots []ocispec.Descriptor, visit fun
 		w.next = nil
 		for _, l := range level {
 			more, err := r.successors(ctx, l.desc)
-			if err != nil && l.from != "" {
-				err = cmp.Or(r.unknownAlgorithm(l.desc, "blob "+string(l.from)), err)
+			if unknown := unknownAlgorithm(l.desc); err != nil && unknown != nil {
+				if err = unknown; l.from != "" {
+					err = fmt.Errorf("blob %s in %s: %w", l.from, r.name, unknown)
+				}
 			}
 			if !visit(Reached{l.desc, l.root, l.from == ""}, more, err) {
 				return

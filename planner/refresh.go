@@ -174,9 +174,7 @@ func (p *Prior) readLayout(ctx context.Context, name, from string, store *layout
 		return err
 	}
 	p.Index = index.Digest()
-	if p.Entries, err = store.Entries(index); err != nil {
-		return err
-	}
+	p.Entries = index.Descriptors()
 	claim, err := stage.Claimed(ctx, store, name, from)
 	if err != nil {
 		return err

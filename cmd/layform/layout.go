@@ -115,7 +115,12 @@ func (t *tree) node(ctx context.Context, role view.Role, d ocispec.Descriptor, d
 	if t.nodes++; t.nodes > maxNodes {
 		return n, &failure{message: fmt.Sprintf("the layout has more than %d descriptors", maxNodes)}
 	}
+	var bad *layout.BlobError
 	there, err := t.store.Exists(ctx, d)
+	if errors.As(err, &bad) && !bad.Unread {
+		n.Problem = bad.Problem
+		return n, nil
+	}
 	if err != nil {
 		return n, err
 	}
@@ -128,7 +133,6 @@ func (t *tree) node(ctx context.Context, role view.Role, d ocispec.Descriptor, d
 	}
 	t.seen[d.Digest] = true
 	doc, err := t.store.Document(ctx, d)
-	var bad *layout.BlobError
 	if errors.As(err, &bad) {
 		n.Problem = bad.Problem
 		return n, nil
