@@ -13,6 +13,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,7 +21,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -68,7 +68,15 @@ func main() {
 	flag.IntVar(&l.runs, "runs", 5, "counted runs of each command")
 	flag.Float64Var(&l.scale, "scale", 1, "size of the generated trees")
 	oras := flag.Bool("oras", false, "push FILE into the layout DIR with oras-go: bench -oras DIR FILE")
+	asRegistry := flag.Bool("registry", false, "be the registry of the cases that copy images, until the standard input ends")
 	flag.Parse()
+	if *asRegistry {
+		if err := serve(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if *oras {
 		if err := orasPush(flag.Arg(0), flag.Arg(1)); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
@@ -161,7 +169,7 @@ type sample struct {
 }
 
 // run measures one case and prints its table.
-func (l *lab) run(b bench) error {
+func (l *lab) run(b bench) (err error) {
 	dir := filepath.Join(l.dir, b.name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -170,9 +178,11 @@ func (l *lab) run(b bench) error {
 	here.dir = dir
 	if b.registry {
 		here.server = &server{}
-		if err := here.server.start(); err != nil {
-			return err
+		stop, startErr := here.server.start()
+		if startErr != nil {
+			return startErr
 		}
+		defer func() { err = errors.Join(err, stop()) }()
 	}
 	if b.prepare != nil {
 		if err := b.prepare(&here); err != nil {
@@ -200,8 +210,9 @@ func (l *lab) run(b bench) error {
 // once runs a contender.
 func (l *lab) once(c contender) (sample, error) {
 	if c.fresh {
-		l.server.reset()
-		debug.FreeOSMemory()
+		if err := l.server.reset(); err != nil {
+			return sample{}, err
+		}
 	}
 	if c.before != "" {
 		if out, err := l.shell(c.before).CombinedOutput(); err != nil {
@@ -211,9 +222,9 @@ func (l *lab) once(c contender) (sample, error) {
 	cmd := l.shell(c.run)
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
-	var asked int64
-	if l.server != nil {
-		asked = l.server.requests.Load()
+	asked, err := l.asked()
+	if err != nil {
+		return sample{}, err
 	}
 	started := time.Now()
 	if err := cmd.Run(); err != nil {
@@ -223,10 +234,17 @@ func (l *lab) once(c contender) (sample, error) {
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		s.peak = usage.Maxrss * 1024
 	}
-	if l.server != nil {
-		s.requests = l.server.requests.Load() - asked
+	all, err := l.asked()
+	s.requests = all - asked
+	return s, err
+}
+
+// asked is the number of requests that the registry got, if there is one.
+func (l *lab) asked() (int64, error) {
+	if l.server == nil {
+		return 0, nil
 	}
-	return s, nil
+	return l.server.requests()
 }
 
 func (l *lab) shell(line string) *exec.Cmd {
@@ -260,7 +278,6 @@ func (l *lab) table(w io.Writer, b bench, contenders []contender, samples [][]sa
 		}
 		resident, requests := fmt.Sprintf("%.0f", float64(peak)/(1<<20)), ""
 		if b.registry {
-			resident = "" // a process begins with the peak of this one, which holds the registry
 			requests = fmt.Sprint(median(samples[i], func(s sample) int64 { return s.requests }))
 		}
 		fmt.Fprintf(t, "%s\t%.3f\t%.3f\t%s\t%s\t%.2f\t%s\t%s\t\n", c.name, wall.Seconds(), cpu.Seconds(), resident, blob, wall0.Seconds()/wall.Seconds(), sizeRatio, requests)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -8,34 +10,103 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
-// server is a registry on the loopback interface, in memory, whose content can be
-// dropped and whose requests are counted.
-type server struct {
-	handler  atomic.Pointer[http.Handler]
-	requests atomic.Int64
+// server is a registry on the loopback interface, in memory. It is a process of its own:
+// what a contender uses is apart from it.
+type server struct{ url string }
+
+// The paths of the registry that no client asks for: they drop what it holds, and tell
+// how many requests it got.
+const (
+	pathReset    = "/bench/reset"
+	pathRequests = "/bench/requests"
+)
+
+// serve is the process of the registry. It prints its address and ends with its input.
+func serve(in io.Reader, out io.Writer) error {
+	var handler atomic.Pointer[http.Handler]
+	var requests atomic.Int64
+	reset := func() {
+		h := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+		handler.Store(&h)
+		debug.FreeOSMemory()
+	}
+	reset()
+	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case pathReset:
+			reset()
+		case pathRequests:
+			fmt.Fprint(w, requests.Load())
+		default:
+			requests.Add(1)
+			(*handler.Load()).ServeHTTP(w, r)
+		}
+	}))
+	defer listening.Close()
+	if _, err := fmt.Fprintln(out, listening.URL); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, in)
+	return err
 }
 
-// start serves until the program ends, at $REGISTRY.
-func (s *server) start() error {
-	s.reset()
-	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.requests.Add(1)
-		(*s.handler.Load()).ServeHTTP(w, r)
-	}))
-	return os.Setenv("REGISTRY", strings.TrimPrefix(listening.URL, "http://"))
+// start starts the registry, at $REGISTRY. It ends when stop is called, or this program.
+func (s *server) start() (stop func() error, err error) {
+	cmd := exec.Command(os.Getenv("BENCH"), "-registry")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop = func() error { return errors.Join(in.Close(), cmd.Wait()) }
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	s.url = strings.TrimSpace(line)
+	return stop, os.Setenv("REGISTRY", strings.TrimPrefix(s.url, "http://"))
 }
 
 // reset drops what the registry holds.
-func (s *server) reset() {
-	h := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	s.handler.Store(&h)
+func (s *server) reset() error {
+	_, err := s.ask(pathReset)
+	return err
+}
+
+// requests is the number of requests of clients so far.
+func (s *server) requests() (int64, error) {
+	text, err := s.ask(pathRequests)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(text, 10, 64)
+}
+
+func (s *server) ask(path string) (string, error) {
+	resp, err := http.Get(s.url + path)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	return string(data), err
 }
 
 // shippers are the commands that copy an image from a layout to a registry and back. What
