@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -45,6 +46,7 @@ func deeds() map[string]deed {
 		"init":        {do: initOnce, steps: 15},
 		"first apply": {do: update, steps: 40},
 		"update":      {prepare: foreign, do: update, steps: 40},
+		"pull":        {prepare: foreign, do: pullOnce, steps: 20},
 		"destroy":     {prepare: foreign, do: destroyOnce, steps: 15},
 		"gc": {prepare: func(t *testing.T, s *layout.Store) {
 			foreign(t, s)
@@ -135,6 +137,29 @@ func applyOnce(ctx context.Context, s *layout.Store, seed string, replaced []dig
 	return s.RemoveState("stage/x.journal")
 }
 
+// pullOnce has the steps of a copy into the layout: all blobs in a batch, and the swap.
+func pullOnce(ctx context.Context, s *layout.Store) error {
+	docs := imageDocuments("pulled")
+	batch := s.Batch()
+	var errs []error
+	for _, doc := range docs {
+		desc := ocispec.Descriptor{Digest: digest.FromBytes(doc), Size: int64(len(doc))}
+		errs = append(errs, batch.Put(ctx, desc, func(in *layout.Ingest) error {
+			_, err := in.Write(doc)
+			return err
+		}))
+	}
+	if err := errors.Join(append(errs, batch.Flush(ctx))...); err != nil {
+		return err
+	}
+	if err := s.SyncBlobs(ctx); err != nil {
+		return err
+	}
+	desc := imageDescriptor(docs[2])
+	_, _, err := s.Swap(ctx, func(x *layout.Index) error { return x.Set(desc) })
+	return err
+}
+
 func imageDescriptor(manifest []byte) ocispec.Descriptor {
 	return ocispec.Descriptor{
 		MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(manifest), Size: int64(len(manifest)),
@@ -203,7 +228,10 @@ func (i injection) at(n int, count *int) func(disk.Step) error {
 			syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 		}
 	}
+	var mu sync.Mutex // a batch syncs several files at a time
 	return func(step disk.Step) error {
+		mu.Lock()
+		defer mu.Unlock()
 		*count++
 		if *count != n && !(i.onwards && *count > n) {
 			return nil

@@ -38,15 +38,31 @@ func (s *Store) ingest(ctx context.Context, a digest.Algorithm) (*Ingest, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	d, err := s.create()
+	t, err := s.temp()
 	if err != nil {
 		return nil, err
 	}
-	t, err := d.CreateTemp(IngestDir, "blob")
-	if err != nil {
-		return nil, s.unwritable(err)
-	}
 	return &Ingest{s: s, t: t, algorithm: a, hash: newHash(a)}, nil
+}
+
+// temp makes the file of an Ingest. Our folder was most often made by the one before.
+func (s *Store) temp() (*disk.Temp, error) {
+	for {
+		made := s.created.Load()
+		d, err := s.disk()
+		if !made || err != nil {
+			d, err = s.create()
+		}
+		if err != nil {
+			return nil, err
+		}
+		t, err := d.CreateTemp(IngestDir, "blob")
+		if made && errors.Is(err, fs.ErrNotExist) {
+			s.created.Store(false) // somebody removed it
+			continue
+		}
+		return t, s.unwritable(err)
+	}
 }
 
 // Write appends p to the content. After an error the Ingest cannot be committed.
@@ -193,22 +209,14 @@ func (i *Ingest) CommitAfter(ctx context.Context, announce Announce) (dgst diges
 	if state == Intact {
 		return dgst, size, false, nil
 	}
-	if err := i.publish(dgst, announce); err != nil {
-		return "", 0, false, fmt.Errorf("writing blob %s of %s: %w", dgst, i.s.dir, err)
+	if err := i.publish(announce); err != nil {
+		return "", 0, false, i.failed(err)
 	}
 	return dgst, size, true, nil
 }
 
-func (i *Ingest) publish(dgst digest.Digest, announce Announce) error {
-	name, err := blobPath(dgst)
-	if err != nil {
-		return err
-	}
-	d, err := i.s.disk()
-	if err != nil {
-		return err
-	}
-	if _, err := d.Mkdir(blobsDir + "/" + string(i.algorithm)); err != nil {
+func (i *Ingest) publish(announce Announce) error {
+	if err := i.directory(); err != nil {
 		return err
 	}
 	if err := i.t.Complete(blobMode); err != nil {
@@ -216,7 +224,7 @@ func (i *Ingest) publish(dgst digest.Digest, announce Announce) error {
 	}
 	durable := func() error { return nil }
 	if announce != nil {
-		wait, err := i.announce(dgst, announce)
+		wait, err := i.announce(announce)
 		if err != nil {
 			return err
 		}
@@ -227,6 +235,30 @@ func (i *Ingest) publish(dgst digest.Digest, announce Announce) error {
 	// Both reach the disk at once; a power cut may keep the name of the blob alone
 	// of all that follows.
 	if err := errors.Join(i.t.Sync(), durable()); err != nil {
+		return err
+	}
+	return i.named()
+}
+
+// directory makes the directory of the blob.
+func (i *Ingest) directory() error {
+	d, err := i.s.disk()
+	if err != nil {
+		return err
+	}
+	_, err = d.Mkdir(blobsDir + "/" + string(i.algorithm))
+	return err
+}
+
+// named gives content that is durable the name of its digest.
+func (i *Ingest) named() error {
+	dgst := i.Digest()
+	name, err := blobPath(dgst)
+	if err != nil {
+		return err
+	}
+	d, err := i.s.disk()
+	if err != nil {
 		return err
 	}
 	if err := i.t.Rename(name); err != nil {
@@ -246,12 +278,12 @@ func (i *Ingest) publish(dgst digest.Digest, announce Announce) error {
 	return nil
 }
 
-func (i *Ingest) announce(dgst digest.Digest, announce Announce) (durable func() error, err error) {
+func (i *Ingest) announce(announce Announce) (durable func() error, err error) {
 	info, err := i.t.Stat()
 	if err != nil {
 		return nil, err
 	}
-	desc := ocispec.Descriptor{Digest: dgst, Size: i.size}
+	desc := i.desc()
 	if id, ok := disk.Identity(info); ok {
 		return announce(desc, &id)
 	}

@@ -21,19 +21,32 @@ func (s *Store) PutBlob(ctx context.Context, desc ocispec.Descriptor, announce A
 	if err != nil || state == Intact {
 		return false, err
 	}
-	in, err := s.ingest(ctx, desc.Digest.Algorithm())
+	in, err := s.fill(ctx, desc, fill)
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, in.Abort()) }()
-	if err := fill(in); err != nil {
-		return false, err
-	}
-	if in.Size() != desc.Size || in.Digest() != desc.Digest {
-		return false, fmt.Errorf("the content that came for blob %s has %d bytes and the digest %s, not %d bytes", desc.Digest, in.Size(), in.Digest(), desc.Size)
-	}
 	_, _, created, err = in.CommitAfter(ctx, announce)
 	return created, err
+}
+
+// fill ingests the content of desc, and verifies it.
+func (s *Store) fill(ctx context.Context, desc ocispec.Descriptor, fill func(*Ingest) error) (in *Ingest, err error) {
+	if _, err := blobPath(desc.Digest); err != nil {
+		return nil, err
+	}
+	if in, err = s.ingest(ctx, desc.Digest.Algorithm()); err != nil {
+		return nil, err
+	}
+	if err = fill(in); err == nil {
+		err = in.err
+	}
+	if err == nil && (in.Size() != desc.Size || in.Digest() != desc.Digest) {
+		err = fmt.Errorf("the content that came for blob %s has %d bytes and the digest %s, not %d bytes", desc.Digest, in.Size(), in.Digest(), desc.Size)
+	}
+	if err != nil {
+		return nil, errors.Join(err, in.Abort())
+	}
+	return in, nil
 }
 
 // CopyBlob gives an Ingest the content of a blob of another layout: by sharing its
@@ -53,7 +66,7 @@ func (i *Ingest) CopyBlob(ctx context.Context, from *Reader, desc ocispec.Descri
 		err = i.takeClone(ctx, f)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
-		err = i.copyFrom(ctx, desc, io.NewSectionReader(blob, 0, desc.Size))
+		err = i.Copy(ctx, desc, io.NewSectionReader(blob, 0, desc.Size))
 	}
 	switch {
 	case err != nil:

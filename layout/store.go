@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -76,6 +77,9 @@ type Store struct {
 	held  bool
 	// swept are the leftovers of dead writers that went when the lock was taken.
 	swept []string
+
+	// created is set once our folder was made.
+	created atomic.Bool
 
 	// swapping lets one goroutine at a time change index.json.
 	swapping sync.Mutex
@@ -228,6 +232,7 @@ func (s *Store) create() (*disk.Dir, error) {
 	if err := ignore(d); err != nil {
 		return nil, s.unwritable(err)
 	}
+	s.created.Store(true)
 	return d, nil
 }
 

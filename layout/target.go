@@ -25,7 +25,7 @@ func (s *Store) Push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 		return err
 	}
 	defer in.Abort() // after Commit there is nothing to abort
-	if err := in.copyFrom(ctx, desc, r); err != nil {
+	if err := in.Copy(ctx, desc, r); err != nil {
 		return err
 	}
 	if in.Size() != desc.Size {
@@ -33,21 +33,6 @@ func (s *Store) Push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 	}
 	if got := in.Digest(); got != desc.Digest {
 		return fmt.Errorf("content pushed for %s has the digest %s", desc.Digest, got)
-	}
-	return s.end(ctx, in)
-}
-
-// PushFrom is Push of the blob of desc in another layout. Where the file system can, the
-// two files share their blocks, and nothing is written. A blob that is missing there or
-// torn is a *BlobError.
-func (s *Store) PushFrom(ctx context.Context, desc ocispec.Descriptor, from *Reader) error {
-	in, err := s.begin(ctx, desc)
-	if err != nil {
-		return err
-	}
-	defer in.Abort() // after Commit there is nothing to abort
-	if err := in.CopyBlob(ctx, from, desc); err != nil {
-		return err
 	}
 	return s.end(ctx, in)
 }
@@ -67,9 +52,9 @@ func (s *Store) begin(ctx context.Context, desc ocispec.Descriptor) (*Ingest, er
 	return s.ingest(ctx, desc.Digest.Algorithm())
 }
 
-// copyFrom copies r into the ingest. One byte more than desc allows is enough to know that
-// there is too much.
-func (i *Ingest) copyFrom(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+// Copy writes the content of desc, which r gives. One byte more than desc allows is
+// enough to know that there is too much.
+func (i *Ingest) Copy(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
 	limited := io.LimitReader(layer.ContextReader(ctx, r), desc.Size+1)
 	_, err := io.CopyBuffer(struct{ io.Writer }{i}, limited, make([]byte, 256<<10))
 	return err

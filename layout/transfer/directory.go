@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2/errdef"
 
 	"github.com/layform/layform/layout"
 )
@@ -19,13 +17,14 @@ import (
 type Directory struct {
 	*Layout
 	store *layout.Store
+	batch *layout.Batch
 	// from has the blobs where the Source is a layout, too.
 	from *layout.Reader
 }
 
 // NewDirectory makes a Source and Destination of a layout. It serves one transfer.
 func NewDirectory(store *layout.Store) *Directory {
-	return &Directory{Layout: NewLayout(store.Reader, store.Dir()), store: store}
+	return &Directory{Layout: NewLayout(store.Reader, store.Dir()), store: store, batch: store.Batch()}
 }
 
 // From says which layout the Source is: blobs are then cloned where both are on a file
@@ -43,33 +42,28 @@ func (d *Directory) Has(ctx context.Context, desc ocispec.Descriptor) (Presence,
 
 // PutBlob stores a blob.
 func (d *Directory) PutBlob(ctx context.Context, desc ocispec.Descriptor, open func() (io.ReadCloser, error), _ string) (bool, error) {
-	if d.from != nil {
-		return false, unlessThere(d.store.PushFrom(ctx, desc, d.from))
-	}
-	rc, err := open()
-	if err != nil {
-		return false, err
-	}
-	return false, errors.Join(d.push(ctx, desc, rc), rc.Close())
+	return false, d.batch.Put(ctx, desc, func(in *layout.Ingest) error {
+		if d.from != nil {
+			return in.CopyBlob(ctx, d.from, desc)
+		}
+		rc, err := open()
+		if err != nil {
+			return err
+		}
+		return errors.Join(in.Copy(ctx, desc, rc), rc.Close())
+	})
 }
 
 // PutManifest stores a manifest.
 func (d *Directory) PutManifest(ctx context.Context, desc ocispec.Descriptor, data []byte) error {
-	return d.push(ctx, desc, bytes.NewReader(data))
+	return d.batch.Put(ctx, desc, func(in *layout.Ingest) error {
+		_, err := in.Write(data)
+		return err
+	})
 }
 
-// push stores what r gives.
-func (d *Directory) push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
-	return unlessThere(d.store.Push(ctx, desc, r))
-}
-
-// unlessThere is the error of a push, but that of a blob that is there already.
-func unlessThere(err error) error {
-	if errors.Is(err, errdef.ErrAlreadyExists) {
-		return nil
-	}
-	return err
-}
+// Flush makes blobs durable that came since the last time; see layout.Batch.
+func (d *Directory) Flush(ctx context.Context) error { return d.batch.Flush(ctx) }
 
 // Commit changes index.json in one swap: a tag for each tag, an entry without a
 // ref name for a root without tags, and for each referrer that no entry has yet.

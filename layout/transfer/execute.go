@@ -30,15 +30,13 @@ func Execute(ctx context.Context, src Source, dst Destination, p *Plan, opts Exe
 		step := &p.Steps[i]
 		e.steps[stepKey{step.Descriptor.Digest, step.Manifest}] = step
 	}
-	for from := 0; from < len(p.Steps); {
-		to := from
-		for to < len(p.Steps) && p.Steps[to].Phase == p.Steps[from].Phase {
-			to++
-		}
-		if err := e.phase(ctx, p.Steps[from:to]); err != nil {
-			return nil, err
-		}
-		from = to
+	err := e.phases(ctx, p.Steps)
+	// The next Diff finds what has come, also when the rest did not.
+	if flushed := dst.Flush(context.WithoutCancel(ctx)); flushed != nil {
+		err = errors.Join(err, flushed)
+	}
+	if err != nil {
+		return nil, err
 	}
 	c, err := e.commit(ctx, p)
 	if err != nil {
@@ -60,6 +58,21 @@ type execution struct {
 	mu      sync.Mutex
 	summary Summary
 	skipped map[digest.Digest]bool
+}
+
+// phases brings the content of all phases, one after the other.
+func (e *execution) phases(ctx context.Context, steps []Step) error {
+	for from := 0; from < len(steps); {
+		to := from
+		for to < len(steps) && steps[to].Phase == steps[from].Phase {
+			to++
+		}
+		if err := e.phase(ctx, steps[from:to]); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
 }
 
 // phase brings the content of one phase.

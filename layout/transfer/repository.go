@@ -115,6 +115,9 @@ func (r *Repository) PutManifest(ctx context.Context, desc ocispec.Descriptor, d
 	return nil
 }
 
+// Flush does nothing: what a registry acknowledged, it has.
+func (r *Repository) Flush(context.Context) error { return nil }
+
 // Commit lists the referrers that the registry does not list itself, and puts the
 // tags that are not right yet.
 func (r *Repository) Commit(ctx context.Context, c Commit) error {

@@ -39,6 +39,9 @@ type Writer interface {
 	// PutManifest stores a manifest, whose content is there already. The error is a
 	// *MissingError if some of that is not.
 	PutManifest(ctx context.Context, desc ocispec.Descriptor, data []byte) error
+	// Flush makes durable what was put, which may wait for it until then. It is called
+	// after the last of it, also when something failed.
+	Flush(ctx context.Context) error
 }
 
 // Publisher gives names to content.

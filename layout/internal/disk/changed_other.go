@@ -13,3 +13,6 @@ func Changed(info fs.FileInfo) time.Time { return info.ModTime() }
 
 // Identity is false: the system numbers no files.
 func Identity(fs.FileInfo) (FileID, bool) { return FileID{}, false }
+
+// linkCount does not tell.
+func linkCount(fs.FileInfo) (uint64, bool) { return 0, false }

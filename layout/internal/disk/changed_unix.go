@@ -28,3 +28,13 @@ func Identity(info fs.FileInfo) (FileID, bool) {
 	}
 	return FileID{Inode: sys.Ino, Modified: info.ModTime().UnixNano()}, true
 }
+
+// linkCount is the number of names of a file: 0 once it was removed. It is false where
+// that cannot be told.
+func linkCount(info fs.FileInfo) (uint64, bool) {
+	sys, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return uint64(sys.Nlink), true
+}

@@ -107,6 +107,9 @@ func (t *Temp) claim() bool {
 	if err != nil {
 		return false
 	}
+	if links, known := linkCount(mine); known {
+		return links > 0
+	}
 	named, err := t.d.Root.Lstat(t.name)
 	return err == nil && os.SameFile(mine, named)
 }
@@ -150,9 +153,8 @@ func (t *Temp) write(p []byte) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	if t.written += int64(n); t.written-t.started >= writebackStep && !t.d.NoSync {
-		startWriteback(t.f, t.started, t.written-t.started)
-		t.started = t.written
+	if t.written += int64(n); t.written-t.started >= writebackStep {
+		t.StartWriteback()
 	}
 	return n, nil
 }
@@ -262,6 +264,15 @@ func (t *Temp) Complete(mode fs.FileMode) error {
 		return err
 	}
 	return t.f.Chmod(mode)
+}
+
+// StartWriteback asks the system to begin writing the content to disk, so that Sync,
+// called later, has less to wait for. It is a hint.
+func (t *Temp) StartWriteback() {
+	if t.started < t.written && !t.d.NoSync {
+		startWriteback(t.f, t.started, t.written-t.started)
+		t.started = t.written
+	}
 }
 
 // Sync makes the content durable.
