@@ -42,7 +42,7 @@ func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Op
 	if opts.Parallelism <= 0 {
 		opts.Parallelism = runtime.GOMAXPROCS(0)
 	}
-	r := &run{store: store, plan: plan, opts: opts, result: &Result{}}
+	r := &applier{store: store, plan: plan, opts: opts, result: &Result{}}
 	if err := r.check(ctx); err != nil {
 		return r.result, err
 	}
@@ -76,8 +76,8 @@ func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Op
 	return r.result, err
 }
 
-// run is one apply.
-type run struct {
+// applier is the state of one Apply.
+type applier struct {
 	store  *layout.Store
 	plan   *planner.Plan
 	opts   Options
@@ -95,10 +95,10 @@ type run struct {
 	index *layout.Index
 
 	mu sync.Mutex
-	// implying are the implied blobs so far.
-	implying map[digest.Digest]*impliedBlob
-	// made are the objects in the layout, by key.
-	made map[string]made
+	// impliedBlobs are the implied blobs so far.
+	impliedBlobs map[digest.Digest]*impliedBlob
+	// built are the objects in the layout, by key.
+	built map[string]builtObject
 	// swapped is set once index.json was replaced.
 	swapped bool
 	// created are the blobs that this run, or one that died, put into the layout, and
@@ -107,18 +107,18 @@ type run struct {
 	written map[digest.Digest]bool
 }
 
-// made is an object whose blob is in the layout.
-type made struct {
+// builtObject is an object whose blob is in the layout.
+type builtObject struct {
 	step   planner.Step
 	object spec.Object
 	staged stage.Object
 }
 
-func (m made) built() spec.Built { return planner.BuiltOf(m.staged) }
+func (m builtObject) asBuilt() spec.Built { return planner.BuiltOf(m.staged) }
 
 // buildAll builds the objects of the plan, each as soon as its dependencies are in the
 // layout.
-func (r *run) buildAll(ctx context.Context) error {
+func (r *applier) buildAll(ctx context.Context) error {
 	var err error
 	if r.journal, err = stage.OpenJournal(r.store, r.plan.Spec.Name); err != nil {
 		return err
@@ -128,8 +128,8 @@ func (r *run) buildAll(ctx context.Context) error {
 	if r.plan.Options.Destroy {
 		steps = nil
 	}
-	r.made, r.written = map[string]made{}, map[digest.Digest]bool{}
-	r.implying = map[digest.Digest]*impliedBlob{}
+	r.built, r.written = map[string]builtObject{}, map[digest.Digest]bool{}
+	r.impliedBlobs = map[digest.Digest]*impliedBlob{}
 	r.putBases()
 	changes := map[string]planner.Change{}
 	for _, c := range r.plan.Changes {
@@ -140,18 +140,18 @@ func (r *run) buildAll(ctx context.Context) error {
 	}
 	return inOrder(ctx, steps, r.opts.Parallelism, func(ctx context.Context, u planner.Step) error {
 		change, planned := changes[u.Key]
-		return r.settle(ctx, u, change, planned)
+		return r.carryOut(ctx, u, change, planned)
 	})
 }
 
-// settle brings one step to what the plan says of it. One that the plan leaves out is
+// carryOut brings one step to the state that the plan has for it. One that the plan leaves out is
 // taken as the staging state has it, or not at all.
-func (r *run) settle(ctx context.Context, u planner.Step, change planner.Change, planned bool) error {
+func (r *applier) carryOut(ctx context.Context, u planner.Step, change planner.Change, planned bool) error {
 	staged, built := r.stage.Objects[u.Key]
 	if !planned && !built {
 		return nil
 	}
-	object, diags := r.graph.Evaluate(u.Address, r.known)
+	object, diags := r.graph.Evaluate(u.Address, r.knownBuilt)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -163,7 +163,7 @@ func (r *run) settle(ctx context.Context, u planner.Step, change planner.Change,
 			return err
 		}
 		if change.Action != planner.NoOp {
-			return r.make(ctx, u, change, object)
+			return r.build(ctx, u, change, object)
 		}
 	}
 	if !built {
@@ -176,41 +176,41 @@ func (r *run) settle(ctx context.Context, u planner.Step, change planner.Change,
 	if now := r.prior.Evaluated[u.Key]; now.Fingerprint == staged.Fingerprint {
 		staged.Raw, staged.Below = now.Raw, now.Below
 	}
-	r.put(made{step: u, object: object, staged: staged}, planner.NoOp)
+	r.addBuilt(builtObject{step: u, object: object, staged: staged}, planner.NoOp)
 	return nil
 }
 
-// put remembers an object whose blob is in the layout, and counts what was done with it.
-func (r *run) put(m made, action planner.Action) {
+// addBuilt remembers an object whose blob is in the layout, and counts the action.
+func (r *applier) addBuilt(m builtObject, action planner.Action) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.made[m.step.Key] = m
+	r.built[m.step.Key] = m
 	r.result.Count(action)
 }
 
 // objects are the objects that the plan changes, as they came out.
-func (r *run) objects() []Object {
+func (r *applier) objects() []Object {
 	var out []Object
 	for _, c := range r.plan.Changes {
-		if m, ok := r.get(c.Key()); ok && c.Action != planner.NoOp {
-			out = append(out, Object{Key: c.Key(), Action: c.Action, Built: m.built()})
+		if m, ok := r.builtObject(c.Key()); ok && c.Action != planner.NoOp {
+			out = append(out, Object{Key: c.Key(), Action: c.Action, Built: m.asBuilt()})
 		}
 	}
 	return out
 }
 
-// get answers for what put remembers.
-func (r *run) get(key string) (made, bool) {
+// builtObject is the object that addBuilt has remembered under a key.
+func (r *applier) builtObject(key string) (builtObject, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m, ok := r.made[key]
+	m, ok := r.built[key]
 	return m, ok
 }
 
-// known answers for spec.Evaluate.
-func (r *run) known(a spec.Address) (spec.Built, bool) {
-	m, ok := r.get(a.String())
-	return m.built(), ok
+// knownBuilt is the spec.Known of the objects that were built.
+func (r *applier) knownBuilt(a spec.Address) (spec.Built, bool) {
+	m, ok := r.builtObject(a.String())
+	return m.asBuilt(), ok
 }
 
 // sameValues checks that no value that the plan knew comes out differently. A

@@ -27,7 +27,7 @@ type Archive struct {
 // archives writes and removes the tars of the layout that the plan lists, after the
 // swap, and records that. A run that ends before that leaves the layout as it should
 // be, and the tar to the next one.
-func (r *run) archives(ctx context.Context) error {
+func (r *applier) archives(ctx context.Context) error {
 	todo := false
 	for _, c := range r.plan.Archives {
 		todo = todo || c.Action != planner.NoOp
@@ -64,7 +64,7 @@ func (r *run) archives(ctx context.Context) error {
 }
 
 // writeArchive writes the tar.
-func (r *run) writeArchive(ctx context.Context, st *stage.Stage, file string, c planner.ArchiveChange) error {
+func (r *applier) writeArchive(ctx context.Context, st *stage.Stage, file string, c planner.ArchiveChange) error {
 	index, err := r.store.Index(ctx)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (r *run) writeArchive(ctx context.Context, st *stage.Stage, file string, c 
 }
 
 // removeArchive removes the tar, if it still is the one that an apply wrote.
-func (r *run) removeArchive(ctx context.Context, file string, c planner.ArchiveChange) error {
+func (r *applier) removeArchive(ctx context.Context, file string, c planner.ArchiveChange) error {
 	if c.Stays {
 		return nil
 	}

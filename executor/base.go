@@ -20,19 +20,19 @@ import (
 )
 
 // putBases remembers the bases, which need not be built.
-func (r *run) putBases() {
+func (r *applier) putBases() {
 	for a, o := range r.graph.Bases {
 		if image := r.graph.Image(a); image != nil {
 			step := planner.Step{Key: a.String()}
 			step.Address = a
-			r.put(made{step: step, object: o, staged: stage.Object{Descriptor: image.Descriptor}}, planner.NoOp)
+			r.addBuilt(builtObject{step: step, object: o, staged: stage.Object{Descriptor: image.Descriptor}}, planner.NoOp)
 		}
 	}
 }
 
 // placeLayers brings the layers of bases into the layout that must be read before the
 // layers above them can be built, and places those.
-func (r *run) placeLayers(ctx context.Context) error {
+func (r *applier) placeLayers(ctx context.Context) error {
 	if len(r.prior.Unplaced) == 0 || r.plan.Options.Destroy {
 		return nil
 	}
@@ -41,8 +41,8 @@ func (r *run) placeLayers(ctx context.Context) error {
 		if !ok || !slices.ContainsFunc(m.Layers, func(a spec.Address) bool { return r.prior.Unplaced[a] }) {
 			continue
 		}
-		if err := r.implied(ctx, u); err != nil {
-			return addressed(u.Key, err)
+		if err := r.putAllImplied(ctx, u); err != nil {
+			return withAddress(u.Key, err)
 		}
 	}
 	return r.prior.PlaceLayers(ctx, r.graph, r.store, r.root, planner.RefreshOptions{
@@ -53,8 +53,8 @@ func (r *run) placeLayers(ctx context.Context) error {
 // impliedAtOnce is how many implied blobs of a step are written at once.
 const impliedAtOnce = 4
 
-// implied puts the blobs that a step implies into the layout.
-func (r *run) implied(ctx context.Context, u planner.Step) error {
+// putAllImplied puts all blobs that a step implies into the layout.
+func (r *applier) putAllImplied(ctx context.Context, u planner.Step) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(impliedAtOnce)
 	for _, desc := range u.Implied {
@@ -72,17 +72,17 @@ type impliedBlob struct {
 }
 
 // impliedBlob is the one with the digest.
-func (r *run) impliedBlob(dgst digest.Digest) *impliedBlob {
+func (r *applier) impliedBlob(dgst digest.Digest) *impliedBlob {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.implying[dgst] == nil {
-		r.implying[dgst] = &impliedBlob{}
+	if r.impliedBlobs[dgst] == nil {
+		r.impliedBlobs[dgst] = &impliedBlob{}
 	}
-	return r.implying[dgst]
+	return r.impliedBlobs[dgst]
 }
 
 // putImplied brings a blob that a step implies into the layout.
-func (r *run) putImplied(ctx context.Context, u planner.Step, desc ocispec.Descriptor) error {
+func (r *applier) putImplied(ctx context.Context, u planner.Step, desc ocispec.Descriptor) error {
 	blob := r.impliedBlob(desc.Digest)
 	blob.Lock()
 	defer blob.Unlock()
@@ -104,14 +104,14 @@ func (r *run) putImplied(ctx context.Context, u planner.Step, desc ocispec.Descr
 			return err
 		}
 	}
-	r.wrote(desc, created)
+	r.countWritten(desc, created)
 	blob.there = true
 	return nil
 }
 
 // keepContents keeps the table of contents of a layer of a base: what lies above it is
 // compared with that whenever it changes.
-func (r *run) keepContents(ctx context.Context, desc ocispec.Descriptor) error {
+func (r *applier) keepContents(ctx context.Context, desc ocispec.Descriptor) error {
 	if !imagespec.IsLayer(desc.MediaType) {
 		return nil
 	}
@@ -127,7 +127,7 @@ func (r *run) keepContents(ctx context.Context, desc ocispec.Descriptor) error {
 }
 
 // copyBase writes a blob of one of the bases of a step.
-func (r *run) copyBase(ctx context.Context, u planner.Step, desc ocispec.Descriptor, in *layout.Ingest) error {
+func (r *applier) copyBase(ctx context.Context, u planner.Step, desc ocispec.Descriptor, in *layout.Ingest) error {
 	base := r.graph.BaseWith(desc.Digest)
 	switch {
 	case base == nil:

@@ -16,17 +16,17 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// make brings a step that changes into the layout and remembers it.
-func (r *run) make(ctx context.Context, u planner.Step, change planner.Change, object spec.Object) error {
+// build brings a step that changes into the layout and remembers it.
+func (r *applier) build(ctx context.Context, u planner.Step, change planner.Change, object spec.Object) error {
 	started := time.Now()
 	event := Event{Kind: EventStart, Key: u.Key, Action: change.Action, Total: change.After.Content}
 	r.report(event)
-	if err := r.implied(ctx, u); err != nil {
-		return addressed(u.Key, err)
+	if err := r.putAllImplied(ctx, u); err != nil {
+		return withAddress(u.Key, err)
 	}
 	rec, err := r.blob(ctx, u, change, object)
 	if err != nil {
-		return addressed(u.Key, err)
+		return withAddress(u.Key, err)
 	}
 	if want := change.After.Digest; want != "" && want != rec.Descriptor.Digest {
 		return fmt.Errorf("%s came out as %s although the plan says %s; this is a bug in layform, or its encoder changed without a new encoding version", u.Key, rec.Descriptor.Digest, want)
@@ -36,8 +36,8 @@ func (r *run) make(ctx context.Context, u planner.Step, change planner.Change, o
 			return err
 		}
 	}
-	r.put(made{step: u, object: object, staged: r.staged(u, object, rec)}, change.Action)
-	r.wrote(rec.Descriptor, rec.Created)
+	r.addBuilt(builtObject{step: u, object: object, staged: r.staged(u, object, rec)}, change.Action)
+	r.countWritten(rec.Descriptor, rec.Created)
 	event.Kind, event.Bytes = EventDone, event.Total
 	event.Digest, event.Size = rec.Descriptor.Digest, rec.Descriptor.Size
 	event.Elapsed, event.Reused = time.Since(started), !rec.Created
@@ -45,8 +45,8 @@ func (r *run) make(ctx context.Context, u planner.Step, change planner.Change, o
 	return nil
 }
 
-// addressed puts an object's address before an error that does not name a place.
-func addressed(key string, err error) error {
+// withAddress puts an object's address before an error that does not name a place.
+func withAddress(key string, err error) error {
 	var stale *planner.StaleError
 	if errors.As(err, &stale) {
 		return err
@@ -55,15 +55,15 @@ func addressed(key string, err error) error {
 }
 
 // report sends an event of progress.
-func (r *run) report(e Event) {
+func (r *applier) report(e Event) {
 	if r.opts.Progress != nil {
 		r.opts.Progress(e)
 	}
 }
 
-// wrote adds to the result a blob that is in the layout now. Objects with the same
+// countWritten adds a blob that was put into the layout to the result. Objects with the same
 // bytes that are built at once may both have created it.
-func (r *run) wrote(desc ocispec.Descriptor, created bool) {
+func (r *applier) countWritten(desc ocispec.Descriptor, created bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if created && !r.written[desc.Digest] {
@@ -75,7 +75,7 @@ func (r *run) wrote(desc ocispec.Descriptor, created bool) {
 }
 
 // staged is the record of an object in the staging state.
-func (r *run) staged(u planner.Step, object spec.Object, rec stage.Record) stage.Object {
+func (r *applier) staged(u planner.Step, object spec.Object, rec stage.Record) stage.Object {
 	o := stage.Object{
 		Fingerprint: rec.Fingerprint,
 		Descriptor:  rec.Descriptor,
@@ -112,9 +112,9 @@ func impliedOf(u planner.Step) []ocispec.Descriptor {
 }
 
 // blob brings the blob of one object into the layout.
-func (r *run) blob(ctx context.Context, u planner.Step, change planner.Change, object spec.Object) (stage.Record, error) {
+func (r *applier) blob(ctx context.Context, u planner.Step, change planner.Change, object spec.Object) (stage.Record, error) {
 	if !change.Write {
-		return r.present(ctx, u, change)
+		return r.existing(ctx, u, change)
 	}
 	if l, ok := object.Body.(*spec.Layer); ok {
 		return r.layer(ctx, u, change, l, object)
@@ -122,8 +122,8 @@ func (r *run) blob(ctx context.Context, u planner.Step, change planner.Change, o
 	return r.document(ctx, u, object)
 }
 
-// present takes a blob that was in the layout when the plan was made.
-func (r *run) present(ctx context.Context, u planner.Step, change planner.Change) (stage.Record, error) {
+// existing is the record of a blob that was in the layout when the plan was made.
+func (r *applier) existing(ctx context.Context, u planner.Step, change planner.Change) (stage.Record, error) {
 	desc := ocispec.Descriptor{MediaType: change.After.MediaType, Digest: change.After.Digest, Size: change.After.Size}
 	there, err := r.store.Exists(ctx, desc)
 	if err != nil {
@@ -143,7 +143,7 @@ func (r *run) present(ctx context.Context, u planner.Step, change planner.Change
 }
 
 // document builds a config, manifest or index.
-func (r *run) document(ctx context.Context, u planner.Step, object spec.Object) (stage.Record, error) {
+func (r *applier) document(ctx context.Context, u planner.Step, object spec.Object) (stage.Record, error) {
 	dependencies := planner.Dependencies(u, object, r.dependency)
 	fingerprint, ok := planner.Fingerprint(object, dependencies, planner.Seconds(r.plan.Spec.Epoch))
 	if !ok {
@@ -161,26 +161,26 @@ func (r *run) document(ctx context.Context, u planner.Step, object spec.Object) 
 }
 
 // dependency answers planner.Dependencies from what is in the layout.
-func (r *run) dependency(key string) planner.Evaluated {
-	m, ok := r.get(key)
-	return planner.Evaluated{Object: m.object, Built: m.built(), Known: ok}
+func (r *applier) dependency(key string) planner.Evaluated {
+	m, ok := r.builtObject(key)
+	return planner.Evaluated{Object: m.object, Built: m.asBuilt(), Known: ok}
 }
 
 // entry is the descriptor of a built manifest or index in index.json.
-func (r *run) entry(m made) ocispec.Descriptor {
-	return r.graph.Entry(planner.Evaluated{Object: m.object, Built: m.built(), Known: true}, r.dependency)
+func (r *applier) entry(m builtObject) ocispec.Descriptor {
+	return r.graph.Entry(planner.Evaluated{Object: m.object, Built: m.asBuilt(), Known: true}, r.dependency)
 }
 
 // announce makes the blob of an object known to the journal as ours before it is
 // put into the layout, even if this run dies, or the power fails, before it can
 // say so.
-func (r *run) announce(key string) layout.Announce {
+func (r *applier) announce(key string) layout.Announce {
 	return func(desc ocispec.Descriptor, file *layout.FileID) (func() error, error) {
 		return r.journal.Announce(stage.Record{Key: key, Descriptor: desc}, file)
 	}
 }
 
 // putBytes puts a small blob into the layout.
-func (r *run) putBytes(ctx context.Context, key, mediaType string, data []byte) (ocispec.Descriptor, bool, error) {
+func (r *applier) putBytes(ctx context.Context, key, mediaType string, data []byte) (ocispec.Descriptor, bool, error) {
 	return r.store.PutBytes(ctx, mediaType, data, r.announce(key))
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // layer builds a layer.
-func (r *run) layer(ctx context.Context, u planner.Step, change planner.Change, l *spec.Layer, object spec.Object) (stage.Record, error) {
+func (r *applier) layer(ctx context.Context, u planner.Step, change planner.Change, l *spec.Layer, object spec.Object) (stage.Record, error) {
 	seen := r.prior.Observed[u.Address]
 	if seen == nil || seen.Tree != nil && seen.Tree.Unchanged {
 		var err error
@@ -46,7 +46,7 @@ func (r *run) layer(ctx context.Context, u planner.Step, change planner.Change, 
 	var done int64
 	result, err := r.write(ctx, ingest, seen, l, encode.Options{
 		Compression: compression,
-		Parallelism: r.share(),
+		Parallelism: r.layerParallelism(),
 		Reuse:       reuse,
 		Digests:     r.opts.Digests,
 		Progress: func(n int64) {
@@ -60,14 +60,14 @@ func (r *run) layer(ctx context.Context, u planner.Step, change planner.Change, 
 	case errors.As(err, &moved):
 		return stage.Record{}, &ChangedError{Err: moved, Saved: r.opts.Planned == nil}
 	case errors.As(err, &archive):
-		return stage.Record{}, unusable(object, archive)
+		return stage.Record{}, archiveDiagnostics(object, archive)
 	case err != nil:
 		return stage.Record{}, err
 	}
 	if want := change.After.Fingerprint; want != "" && want != result.Fingerprint {
 		return stage.Record{}, &ChangedError{Err: errors.New("what it is made of changed during this apply"), Saved: r.opts.Planned == nil}
 	}
-	return r.finish(ctx, u, l, seen, ingest, result)
+	return r.commitLayer(ctx, u, l, seen, ingest, result)
 }
 
 // ChangedError says that a source moved during an apply that had found it as the
@@ -90,9 +90,9 @@ func (e *ChangedError) Error() string {
 // Unwrap returns Err.
 func (e *ChangedError) Unwrap() error { return e.Err }
 
-// unusable is the diagnostic of a faulty archive, with its place in the spec: the same
+// archiveDiagnostics is the diagnostic of a faulty archive, with its place in the spec: the same
 // as where the fault is found before the build.
-func unusable(object spec.Object, err *encode.ArchiveError) hcl.Diagnostics {
+func archiveDiagnostics(object spec.Object, err *encode.ArchiveError) hcl.Diagnostics {
 	problem := err.Err.Error()
 	var b *layer.Breach
 	if errors.As(err, &b) {
@@ -106,9 +106,9 @@ func unusable(object spec.Object, err *encode.ArchiveError) hcl.Diagnostics {
 	}}
 }
 
-// share is the part of the parallelism that one layer gets: layers that are
+// layerParallelism is the part of the parallelism that one layer gets: layers that are
 // built at once divide it, for each needs memory for its own.
-func (r *run) share() int {
+func (r *applier) layerParallelism() int {
 	layers := 0
 	for _, c := range r.plan.Changes {
 		if c.Kind == spec.KindLayer && c.Write {
@@ -119,15 +119,15 @@ func (r *run) share() int {
 }
 
 // write turns what was observed into the bytes of a layer.
-func (r *run) write(ctx context.Context, ingest *layout.Ingest, seen *source.Observed, l *spec.Layer, opts encode.Options) (encode.Result, error) {
+func (r *applier) write(ctx context.Context, ingest *layout.Ingest, seen *source.Observed, l *spec.Layer, opts encode.Options) (encode.Result, error) {
 	if seen.Tree != nil {
 		return encode.Write(ctx, ingest, r.root, seen.Tree.Fill(l), opts)
 	}
 	return encode.Import(ctx, ingest, r.root, seen.File, l, opts)
 }
 
-// finish moves a written layer into the layout, with its table of contents.
-func (r *run) finish(ctx context.Context, u planner.Step, l *spec.Layer, seen *source.Observed, ingest *layout.Ingest, result encode.Result) (stage.Record, error) {
+// commitLayer moves a written layer into the layout, with its table of contents.
+func (r *applier) commitLayer(ctx context.Context, u planner.Step, l *spec.Layer, seen *source.Observed, ingest *layout.Ingest, result encode.Result) (stage.Record, error) {
 	dgst, size, created, err := ingest.CommitAfter(ctx, r.announce(u.Key))
 	if err != nil {
 		return stage.Record{}, err
@@ -167,7 +167,7 @@ func (r *run) finish(ctx context.Context, u planner.Step, l *spec.Layer, seen *s
 
 // saveTOC stores a layer's table of contents, unless a sound one of a blob that existed
 // already is stored.
-func (r *run) saveTOC(ctx context.Context, result encode.Result, created bool) error {
+func (r *applier) saveTOC(ctx context.Context, result encode.Result, created bool) error {
 	if !created {
 		if _, err := stage.LoadTOC(ctx, r.store, result.TOC.Blob); err == nil {
 			return nil
@@ -180,7 +180,7 @@ func (r *run) saveTOC(ctx context.Context, result encode.Result, created bool) e
 // be one with another name: it is offered the blobs of the layers that go with
 // this apply. Anything that is wrong with a blob or its table of contents only
 // costs the shortcut.
-func (r *run) reuse(ctx context.Context, key string, c imagespec.Compression) ([]encode.Reuse, func(), error) {
+func (r *applier) reuse(ctx context.Context, key string, c imagespec.Compression) ([]encode.Reuse, func(), error) {
 	keys := []string{key}
 	if _, ok := r.stage.Objects[key]; !ok {
 		keys = nil
@@ -227,7 +227,7 @@ const maxEarlier = 4
 
 // earlierTOC is the table of contents of an earlier blob; nil where there is none
 // of use.
-func (r *run) earlierTOC(ctx context.Context, was stage.Object, blob io.ReadSeeker, c imagespec.Compression) (*layer.TOC, error) {
+func (r *applier) earlierTOC(ctx context.Context, was stage.Object, blob io.ReadSeeker, c imagespec.Compression) (*layer.TOC, error) {
 	if toc := r.prior.Contents[was.Descriptor.Digest]; toc != nil && toc.Encoding == was.Encoding {
 		return toc, nil
 	}

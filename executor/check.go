@@ -17,7 +17,7 @@ import (
 )
 
 // check finds out whether the plan is stale, without writing anything.
-func (r *run) check(ctx context.Context) error {
+func (r *applier) check(ctx context.Context) error {
 	if r.plan.Spec.Encoding != layer.Encoding {
 		return fmt.Errorf("the plan was made for layers encoded by %s and this layform writes %s; run plan again", r.plan.Spec.Encoding, layer.Encoding)
 	}
@@ -41,7 +41,7 @@ func (r *run) check(ctx context.Context) error {
 
 // checkLayout holds the layout and the staging state against the plan, and
 // reads them.
-func (r *run) checkLayout(ctx context.Context) error {
+func (r *applier) checkLayout(ctx context.Context) error {
 	index, err := r.store.Index(ctx)
 	if err != nil {
 		return err
@@ -71,9 +71,9 @@ func (r *run) checkLayout(ctx context.Context) error {
 	return nil
 }
 
-// load loads the spec of a saved plan from what the plan records, whatever its files
+// loadSpec loads the spec of a saved plan from what the plan records, whatever its files
 // hold by now, and checks that files that functions read are what they were.
-func (r *run) load(ctx context.Context) (*spec.Spec, error) {
+func (r *applier) loadSpec(ctx context.Context) (*spec.Spec, error) {
 	record := r.plan.Spec
 	opts := spec.LoadOptions{
 		Sources: record.Sources, Recorded: record.Variables,
@@ -106,7 +106,7 @@ func staleInput(in spec.Input) error {
 }
 
 // observe looks at what a layer is made of; its files are hashed as it is written.
-func (r *run) observe(ctx context.Context, l *spec.Layer, object spec.Object) (*source.Observed, error) {
+func (r *applier) observe(ctx context.Context, l *spec.Layer, object spec.Object) (*source.Observed, error) {
 	seen, diags := source.Observe(ctx, r.root, l, source.Options{
 		Epoch: planner.Seconds(r.plan.Spec.Epoch), Parallelism: r.opts.Parallelism,
 		Digests: r.opts.Digests, Range: object.Range,

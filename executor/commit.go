@@ -16,7 +16,7 @@ import (
 )
 
 // commit swaps index.json, sweeps what the plan deletes, and remembers both.
-func (r *run) commit(ctx context.Context) error {
+func (r *applier) commit(ctx context.Context) error {
 	if err := r.store.SyncBlobs(ctx); err != nil {
 		return err
 	}
@@ -29,11 +29,11 @@ func (r *run) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	others, err := r.others(ctx)
+	others, err := r.otherStages(ctx)
 	if err != nil {
 		return err
 	}
-	next.Blobs = owned(next, r.created, others)
+	next.Blobs = ownedBlobs(next, r.created, others)
 	if err := r.swap(ctx, next, others, entries); err != nil {
 		return err
 	}
@@ -41,13 +41,13 @@ func (r *run) commit(ctx context.Context) error {
 	// From here on, what is left undone is only untidy: what the layout holds is
 	// recorded in any case, and the next apply goes on from there.
 	ctx = context.WithoutCancel(ctx)
-	untidy := r.tidy(ctx, next, others)
-	return errors.Join(untidy, r.record(ctx, next, untidy == nil))
+	untidy := r.sweepPlanned(ctx, next, others)
+	return errors.Join(untidy, r.saveDone(ctx, next, untidy == nil))
 }
 
-// tidy sweeps after the swap. When another tool wrote index.json during this apply, it
+// sweepPlanned sweeps after the swap. When another tool wrote index.json during this apply, it
 // may be about to refer to what was replaced: the next apply sweeps that.
-func (r *run) tidy(ctx context.Context, next *stage.Stage, others []*stage.Stage) error {
+func (r *applier) sweepPlanned(ctx context.Context, next *stage.Stage, others []*stage.Stage) error {
 	var blobs []digest.Digest
 	r.result.Kept = r.plan.Kept
 	for _, b := range r.plan.Sweep {
@@ -71,9 +71,9 @@ func (r *run) tidy(ctx context.Context, next *stage.Stage, others []*stage.Stage
 	return r.forgetMissing(ctx, next)
 }
 
-// record ends an apply: the staging state says what the layout holds. The journal of
+// saveDone ends an apply: the staging state says what the layout holds. The journal of
 // one that is not tidy stays, and with it the next apply has something to finish.
-func (r *run) record(ctx context.Context, next *stage.Stage, tidy bool) error {
+func (r *applier) saveDone(ctx context.Context, next *stage.Stage, tidy bool) error {
 	if next.From != "" {
 		if err := stage.Remove(ctx, r.store, next.From); err != nil {
 			return err
@@ -95,11 +95,11 @@ const swapAttempts = 10
 // swap replaces index.json by what the plan makes of it, with the staging state
 // pending around it. It begins with the index that was read under the lock, and
 // again with what another writer has made of it meanwhile.
-func (r *run) swap(ctx context.Context, next *stage.Stage, others []*stage.Stage, entries []entry) error {
+func (r *applier) swap(ctx context.Context, next *stage.Stage, others []*stage.Stage, entries []entry) error {
 	for attempt := 1; ; attempt++ {
 		x := r.index
 		r.index = nil // it is used up, and may be large
-		if err := r.edit(x, others, entries); err != nil {
+		if err := r.editIndex(x, others, entries); err != nil {
 			return err
 		}
 		prepared, err := r.store.PrepareSwap(x)
@@ -122,7 +122,7 @@ func (r *run) swap(ctx context.Context, next *stage.Stage, others []*stage.Stage
 }
 
 // saveStage writes the staging state; Pending keeps the one before.
-func (r *run) saveStage(ctx context.Context, next *stage.Stage, state stage.State, before, after digest.Digest) error {
+func (r *applier) saveStage(ctx context.Context, next *stage.Stage, state stage.State, before, after digest.Digest) error {
 	next.State, next.Before, next.After = state, before, after
 	next.Was = nil
 	// Until the swap happens, what is taken over stands under the other spec's name.
@@ -136,7 +136,7 @@ func (r *run) saveStage(ctx context.Context, next *stage.Stage, state stage.Stat
 
 // nextStage is the staging state after this apply, in which the spec has the entries
 // of index.json.
-func (r *run) nextStage(entries []entry) (*stage.Stage, error) {
+func (r *applier) nextStage(entries []entry) (*stage.Stage, error) {
 	dir, err := stage.Place(r.store, r.opts.Dir, r.plan.Spec.File)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (r *run) nextStage(entries []entry) (*stage.Stage, error) {
 	// Those that are written anew come last; see own.
 	changed := map[digest.Digest]int{}
 	for _, e := range entries {
-		if e.Ref == "" && (e.goes() || e.written()) {
+		if e.Ref == "" && (e.isRemoved() || e.isWritten()) {
 			changed[e.desc.Digest] = absent
 		}
 	}
@@ -162,12 +162,12 @@ func (r *run) nextStage(entries []entry) (*stage.Stage, error) {
 		if c.Action == planner.Delete {
 			delete(next.Objects, c.Key())
 			r.result.Count(c.Action)
-		} else if m, ok := r.made[c.Key()]; ok {
+		} else if m, ok := r.built[c.Key()]; ok {
 			next.Objects[c.Key()] = m.staged
 		}
 	}
 	for _, e := range entries {
-		own(&next, changed, e)
+		updateOwned(&next, changed, e)
 	}
 	if len(r.plan.Options.Targets) == 0 {
 		err = r.outputs(&next)
@@ -178,11 +178,11 @@ func (r *run) nextStage(entries []entry) (*stage.Stage, error) {
 // absent is no place in a list.
 const absent = -1
 
-// own makes the staging state say of an entry of index.json what the plan does with it.
+// updateOwned makes the change of an entry of index.json in the staging state.
 // changed has the places of those without a ref name, absent for one that is not in
 // the state, or not yet.
-func own(next *stage.Stage, changed map[digest.Digest]int, e entry) {
-	if !e.goes() && !e.written() {
+func updateOwned(next *stage.Stage, changed map[digest.Digest]int, e entry) {
+	if !e.isRemoved() && !e.isWritten() {
 		return
 	}
 	kept := e.desc
@@ -190,7 +190,7 @@ func own(next *stage.Stage, changed map[digest.Digest]int, e entry) {
 		kept = next.SealEntry(kept)
 	}
 	switch {
-	case e.goes():
+	case e.isRemoved():
 		delete(next.Tags, e.Ref)
 	case e.Ref != "":
 		next.Tags[e.Ref] = kept
@@ -203,12 +203,12 @@ func own(next *stage.Stage, changed map[digest.Digest]int, e entry) {
 }
 
 // outputs evaluates the outputs now that everything is known.
-func (r *run) outputs(next *stage.Stage) error {
+func (r *applier) outputs(next *stage.Stage) error {
 	next.Outputs = map[string]stage.Output{}
 	if r.plan.Options.Destroy {
 		return nil
 	}
-	list, diags := r.graph.Outputs(r.known)
+	list, diags := r.graph.Outputs(r.knownBuilt)
 	if diags.HasErrors() {
 		return diags
 	}

@@ -25,8 +25,8 @@ func (e *ForgedError) Error() string {
 // derive makes a saved plan again, from the sources, variables and options that it
 // records, and refuses it where it says anything else. Sources that moved since
 // are a *planner.StaleError, everything else is a *ForgedError.
-func (r *run) derive(ctx context.Context) (*planner.Result, error) {
-	sp, err := r.load(ctx)
+func (r *applier) derive(ctx context.Context) (*planner.Result, error) {
+	sp, err := r.loadSpec(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -46,14 +46,14 @@ func (r *run) derive(ctx context.Context) (*planner.Result, error) {
 	}
 	// What it was made from was compared when the spec was loaded.
 	derived.Spec = record
-	if err := compare(r.plan, derived); err != nil {
+	if err := comparePlans(r.plan, derived); err != nil {
 		return nil, err
 	}
 	return made, nil
 }
 
-// compare names the first thing that a plan says otherwise than the derived one.
-func compare(plan, derived *planner.Plan) error {
+// comparePlans compares a plan with the derived one. The error names the first difference.
+func comparePlans(plan, derived *planner.Plan) error {
 	for i, b := range plan.Bases {
 		if i >= len(derived.Bases) || b != derived.Bases[i] {
 			return &planner.StaleError{What: fmt.Sprintf("the image of %s, %s,", b.Address, b.From)}
@@ -68,17 +68,17 @@ func compare(plan, derived *planner.Plan) error {
 		if ok && c.Kind == spec.KindLayer && c.After != nil && is.After != nil && c.After.Fingerprint != is.After.Fingerprint {
 			return &planner.StaleError{What: "what " + c.Key() + " is made of"}
 		}
-		if !ok || !same(c, is) {
+		if !ok || !sameJSON(c, is) {
 			return &ForgedError{What: c.Key()}
 		}
 	}
 	for i, t := range plan.Tags {
-		if i >= len(derived.Tags) || !same(t, derived.Tags[i]) {
+		if i >= len(derived.Tags) || !sameJSON(t, derived.Tags[i]) {
 			return &ForgedError{What: fmt.Sprintf("the entry %q of index.json", t.Ref)}
 		}
 	}
 	for i, o := range plan.Outputs {
-		if i >= len(derived.Outputs) || !same(o, derived.Outputs[i]) {
+		if i >= len(derived.Outputs) || !sameJSON(o, derived.Outputs[i]) {
 			return &ForgedError{What: "the output " + o.Name}
 		}
 	}
@@ -96,15 +96,15 @@ func compare(plan, derived *planner.Plan) error {
 		{"the sum", plan.Summary, derived.Summary},
 		{"the plan", plan, derived},
 	} {
-		if !same(part.plan, part.now) {
+		if !sameJSON(part.plan, part.now) {
 			return &ForgedError{What: part.what}
 		}
 	}
 	return nil
 }
 
-// same reports whether two parts of plans have one JSON form.
-func same(a, b any) bool {
+// sameJSON reports whether two parts of plans have one JSON form.
+func sameJSON(a, b any) bool {
 	one, err := jsondoc.Encode(a)
 	two, otherErr := jsondoc.Encode(b)
 	return err == nil && otherErr == nil && bytes.Equal(one, two)

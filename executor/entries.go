@@ -57,17 +57,17 @@ type entry struct {
 	sealed bool
 }
 
-// written reports whether the plan puts the entry into index.json.
-func (e entry) written() bool { return e.Action == planner.Create || e.Action == planner.Update }
+// isWritten reports whether the plan puts the entry into index.json.
+func (e entry) isWritten() bool { return e.Action == planner.Create || e.Action == planner.Update }
 
-// goes reports whether the entry is not the spec's afterwards.
-func (e entry) goes() bool { return e.Action == planner.Delete || e.Action == planner.Forget }
+// isRemoved reports whether the plan takes the entry from the spec.
+func (e entry) isRemoved() bool { return e.Action == planner.Delete || e.Action == planner.Forget }
 
 func (e entry) name() layout.EntryName { return layout.NameOf(e.Ref, e.desc.Digest) }
 
 // entries are those of the plan, with the digests and ref names that were known
 // after the build: first those that go, unless their names came out again.
-func (r *run) entries() ([]entry, error) {
+func (r *applier) entries() ([]entry, error) {
 	byRef := map[string]planner.TagChange{}
 	for _, t := range r.plan.Tags {
 		byRef[t.Ref] = t
@@ -79,12 +79,12 @@ func (r *run) entries() ([]entry, error) {
 			gone = append(gone, entry{TagChange: t, desc: ocispec.Descriptor{Digest: t.Before}})
 			continue
 		}
-		m, ok := r.made[t.Address]
+		m, ok := r.built[t.Address]
 		if !ok {
 			return nil, fmt.Errorf("%s, which has an entry in index.json, has not been built; this is a bug in layform", t.Address)
 		}
-		for _, t := range r.named(t, m, byRef) {
-			e := entry{TagChange: t, desc: r.entry(m), sealed: hidesEntry(m.object)}
+		for _, t := range r.withRefNames(t, m, byRef) {
+			e := entry{TagChange: t, desc: r.entry(m), sealed: hasSensitiveEntry(m.object)}
 			if t.Ref != "" {
 				e.desc = image.Tagged(e.desc, t.Ref)
 			}
@@ -99,9 +99,9 @@ func (r *run) entries() ([]entry, error) {
 	return append(gone, stay...), nil
 }
 
-// named is a change with its ref name or, where that was not known, one change for
+// withRefNames is a change with its ref name or, where that was not known, one change for
 // each ref name that came out and that the plan does not have. byRef are its changes.
-func (r *run) named(t planner.TagChange, m made, byRef map[string]planner.TagChange) []planner.TagChange {
+func (r *applier) withRefNames(t planner.TagChange, m builtObject, byRef map[string]planner.TagChange) []planner.TagChange {
 	if !t.Unknown {
 		return []planner.TagChange{t}
 	}
@@ -112,7 +112,7 @@ func (r *run) named(t planner.TagChange, m made, byRef map[string]planner.TagCha
 			out = append(out, now)
 		} else if planned.Address != t.Address {
 			if now.Before = planned.Before; planned.Ref == "" && r.plan.Options.Adopt {
-				now.Before = r.foreign(w.Ref)
+				now.Before = r.foreignDigest(w.Ref)
 			}
 			out = append(out, now)
 		}
@@ -120,9 +120,9 @@ func (r *run) named(t planner.TagChange, m made, byRef map[string]planner.TagCha
 	return out
 }
 
-// foreign is the digest of the entry that had a ref name when the plan was made and is
+// foreignDigest is the digest of the entry that had a ref name when the plan was made and is
 // not the spec's; empty for none.
-func (r *run) foreign(ref string) digest.Digest {
+func (r *applier) foreignDigest(ref string) digest.Digest {
 	if _, owned := r.stage.Tags[ref]; owned {
 		return ""
 	}
@@ -134,16 +134,16 @@ func (r *run) foreign(ref string) digest.Digest {
 	return ""
 }
 
-// hidesEntry reports whether an object's entries of index.json hold a sensitive value.
-func hidesEntry(object spec.Object) bool {
+// hasSensitiveEntry reports whether an object's entries of index.json hold a sensitive value.
+func hasSensitiveEntry(object spec.Object) bool {
 	return slices.ContainsFunc(object.Fields, func(f spec.Field) bool {
 		return f.Sensitive && strings.HasPrefix(f.Path, "descriptor_annotations")
 	})
 }
 
-// edit makes the changes of the plan in index.json, and touches no entry that
+// editIndex makes the changes of the plan in index.json, and touches no entry that
 // belongs to somebody else, whatever happened since the plan was made.
-func (r *run) edit(x *layout.Index, others []*stage.Stage, entries []entry) error {
+func (r *applier) editIndex(x *layout.Index, others []*stage.Stage, entries []entry) error {
 	mine, theirs := entryOwners([]*stage.Stage{r.stage}), entryOwners(others)
 	for _, e := range entries {
 		is := x.Entries(e.name())
@@ -160,7 +160,7 @@ func (r *run) edit(x *layout.Index, others []*stage.Stage, entries []entry) erro
 			if !x.Remove(e.Ref) {
 				x.RemoveUntagged(e.Before)
 			}
-		case e.written():
+		case e.isWritten():
 			if err := r.checkOwner(is, e, mine[e.name()] != "", theirs[e.name()]); err != nil {
 				return err
 			}
@@ -175,7 +175,7 @@ func (r *run) edit(x *layout.Index, others []*stage.Stage, entries []entry) erro
 // checkOwner refuses to take there, the entries of a name, from somebody else: those
 // that the spec does not own, or a tag of its own that was moved since the plan was made.
 // What says the same is as good as its own. owner is another spec that has the name.
-func (r *run) checkOwner(there []ocispec.Descriptor, e entry, owned bool, owner string) error {
+func (r *applier) checkOwner(there []ocispec.Descriptor, e entry, owned bool, owner string) error {
 	if owner != "" && e.Ref != "" {
 		return &ConflictError{Ref: e.Ref, Want: e.desc.Digest, Owner: owner}
 	}

@@ -39,15 +39,16 @@ type queue struct {
 	mu    sync.Mutex
 	more  sync.Cond
 	ready []int
-	// lacks is how many steps each waits for, and waiting which wait for it.
-	lacks   []int
-	waiting [][]int
+	// unmet is the number of dependencies of each step that are not done, and dependents
+	// are the steps that depend on it.
+	unmet      []int
+	dependents [][]int
 	// left is the number of steps that next has not given; 0 once it is stopped.
 	left int
 }
 
 func newQueue(steps []planner.Step) *queue {
-	q := &queue{lacks: make([]int, len(steps)), waiting: make([][]int, len(steps)), left: len(steps)}
+	q := &queue{unmet: make([]int, len(steps)), dependents: make([][]int, len(steps)), left: len(steps)}
 	q.more.L = &q.mu
 	numbers := make(map[string]int, len(steps))
 	for i, s := range steps {
@@ -56,11 +57,11 @@ func newQueue(steps []planner.Step) *queue {
 	for i, s := range steps {
 		for _, n := range s.Needs {
 			if k, ok := numbers[n]; ok {
-				q.lacks[i]++
-				q.waiting[k] = append(q.waiting[k], i)
+				q.unmet[i]++
+				q.dependents[k] = append(q.dependents[k], i)
 			}
 		}
-		if q.lacks[i] == 0 {
+		if q.unmet[i] == 0 {
 			q.ready = append(q.ready, i)
 		}
 	}
@@ -88,8 +89,8 @@ func (q *queue) next() (step int, ok bool) {
 func (q *queue) done(step int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, i := range q.waiting[step] {
-		if q.lacks[i]--; q.lacks[i] == 0 {
+	for _, i := range q.dependents[step] {
+		if q.unmet[i]--; q.unmet[i] == 0 {
 			q.ready = append(q.ready, i)
 			q.more.Signal()
 		}

@@ -14,8 +14,8 @@ import (
 // each that uses it owns it as well, and one that no longer does leaves it to
 // the others, so that the last one that goes removes it.
 
-// others are the staging states of the other specs of the layout.
-func (r *run) others(ctx context.Context) ([]*stage.Stage, error) {
+// otherStages are the staging states of the other specs of the layout.
+func (r *applier) otherStages(ctx context.Context) ([]*stage.Stage, error) {
 	all, err := stage.All(ctx, r.store)
 	if err != nil {
 		return nil, err
@@ -23,8 +23,8 @@ func (r *run) others(ctx context.Context) ([]*stage.Stage, error) {
 	return slices.DeleteFunc(all, func(s *stage.Stage) bool { return s.Spec == r.stage.Spec || s.Spec == r.stage.From }), nil
 }
 
-// used are the blobs of the objects in a staging state, implied ones included.
-func used(st *stage.Stage) map[digest.Digest]bool {
+// usedBlobs are the blobs of the objects in a staging state, implied ones included.
+func usedBlobs(st *stage.Stage) map[digest.Digest]bool {
 	out := map[digest.Digest]bool{}
 	for _, o := range st.Objects {
 		out[o.Descriptor.Digest] = true
@@ -35,10 +35,10 @@ func used(st *stage.Stage) map[digest.Digest]bool {
 	return out
 }
 
-// owned are the blobs that a spec owns which has the staging state and has created
-// blobs besides, in a layout with others.
-func owned(st *stage.Stage, created []digest.Digest, others []*stage.Stage) []digest.Digest {
-	needed, mine, theirs := used(st), map[digest.Digest]bool{}, map[digest.Digest]bool{}
+// ownedBlobs are the blobs that belong to the spec of a staging state, with those that it
+// has created since, in a layout that it shares with others.
+func ownedBlobs(st *stage.Stage, created []digest.Digest, others []*stage.Stage) []digest.Digest {
+	needed, mine, theirs := usedBlobs(st), map[digest.Digest]bool{}, map[digest.Digest]bool{}
 	for _, b := range slices.Concat(st.Blobs, created) {
 		mine[b] = true
 	}

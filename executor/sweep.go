@@ -14,8 +14,8 @@ import (
 
 // undo removes what this run put into the layout before it failed, and takes nothing
 // over.
-func (r *run) undo(ctx context.Context) error {
-	others, err := r.others(ctx)
+func (r *applier) undo(ctx context.Context) error {
+	others, err := r.otherStages(ctx)
 	if err != nil {
 		return err
 	}
@@ -39,8 +39,8 @@ func (r *run) undo(ctx context.Context) error {
 // was remembered of them. It reports whether it stopped because another tool wrote
 // index.json meanwhile, or kept all since a document was damaged meanwhile. The blobs
 // that are gone are not next's any more, with an error too.
-func (r *run) sweep(ctx context.Context, next *stage.Stage, others []*stage.Stage, blobs []digest.Digest) (stopped bool, err error) {
-	needed := used(next)
+func (r *applier) sweep(ctx context.Context, next *stage.Stage, others []*stage.Stage, blobs []digest.Digest) (stopped bool, err error) {
+	needed := usedBlobs(next)
 	blobs = slices.DeleteFunc(slices.Clone(blobs), func(b digest.Digest) bool { return needed[b] })
 	if len(blobs) == 0 {
 		return false, nil
@@ -69,8 +69,8 @@ func (r *run) sweep(ctx context.Context, next *stage.Stage, others []*stage.Stag
 // forgetMissing forgets blobs that the spec owns, does not use, and that are gone: an
 // interrupted sweep removed them without saying so, an interrupted build announced
 // them and did not write them, or somebody else deleted them.
-func (r *run) forgetMissing(ctx context.Context, next *stage.Stage) error {
-	needed := used(next)
+func (r *applier) forgetMissing(ctx context.Context, next *stage.Stage) error {
+	needed := usedBlobs(next)
 	if !r.plan.Recover && !slices.ContainsFunc(next.Blobs, func(b digest.Digest) bool { return !needed[b] }) {
 		return nil
 	}

@@ -40,7 +40,7 @@ func (b *blanks) digest(c *chunk) digest.Digest {
 	if last := b.last.Load(); last != nil && last.size == len(c.raw) {
 		return last.digest
 	}
-	return identify(c)
+	return chunkDigest(c)
 }
 
 // copy sets the compressed bytes of a blank chunk where they are kept.
@@ -53,7 +53,7 @@ func (b *blanks) copy(c *chunk) bool {
 	return true
 }
 
-// keep keeps the compressed bytes of a blank chunk.
-func (b *blanks) keep(c *chunk) {
+// store keeps the compressed bytes of a blank chunk.
+func (b *blanks) store(c *chunk) {
 	b.last.Store(&blank{len(c.raw), c.digest, c.seal, slices.Clone(c.out)})
 }

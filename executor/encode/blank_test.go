@@ -62,7 +62,7 @@ func (c *counter) encode(dst, chunk []byte) ([]byte, error) {
 // TestBlankOnce: chunks of zeros of one length are compressed once, and come out as
 // if each had been.
 func TestBlankOnce(t *testing.T) {
-	p, enc := &pipeline{reuse: newReuse(Options{})}, &counter{}
+	p, enc := &pipeline{reuse: newChunkIndex(Options{})}, &counter{}
 	pack := func(raw []byte, parts ...part) chunk {
 		t.Helper()
 		c := chunk{raw: raw, parts: parts}

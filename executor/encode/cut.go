@@ -11,12 +11,12 @@ import (
 // cutRule says where a tar is cut into chunks. It decides bytes: see
 // layer.Encoding.
 //
-// Cuts fall between entries, at places that the paths and sizes near them
-// choose and nothing else, so that a change moves the cuts near it alone; and
-// inside files longer than split, at its multiples. A chunk ends before the
-// first entry that would take it beyond most, or that is chosen once the chunk
-// has least bytes; entries are chosen by a hash of their path, in proportion to
-// their length, so that one is chosen in every spread bytes.
+// Boundaries lie between entries, at places that the paths and sizes near them
+// decide and nothing else, so that a change moves the boundaries near it alone; and
+// inside files longer than fileSplit, at its multiples. A chunk ends before the
+// first entry that would take it beyond max, or that is a boundary once the chunk
+// has min bytes; entries are boundaries by a hash of their path, in proportion to
+// their length, one in every average bytes.
 type cutRule struct {
 	min, average, fileSplit, max int64
 }
@@ -38,9 +38,9 @@ type cutter struct {
 	size int64
 }
 
-// before reports whether a chunk ends before an entry, which takes head bytes
+// endsBefore reports whether a chunk ends before an entry, which takes head bytes
 // of headers and holds size bytes of content.
-func (c *cutter) before(path string, head, size int64) bool {
+func (c *cutter) endsBefore(path string, head, size int64) bool {
 	if c.size == 0 {
 		return false
 	}
@@ -54,13 +54,13 @@ func (c *cutter) before(path string, head, size int64) bool {
 	return c.size >= c.rule.min && isBoundary(path, head+layer.Span(size), c.rule.average)
 }
 
-// isBoundary reports whether an entry of a length is one of those, about one in
-// every spread bytes, before which a chunk may end.
+// isBoundary reports whether a chunk may end before an entry of a length: before about
+// one in every average bytes.
 func isBoundary(path string, length, average int64) bool {
 	if length >= average {
 		return true
 	}
-	// hash/2^64 < length/spread, in 128 bits.
+	// hash/2^64 < length/average, in 128 bits.
 	high, _ := bits.Mul64(hashPath(path), uint64(average))
 	return high < uint64(length)
 }
@@ -109,7 +109,7 @@ func cut(entries []source.Entry, lengths []int64, rule cutRule, yield func(span)
 		if e.Type == layer.Regular {
 			size = e.Size
 		}
-		if c.before(e.Path, lengths[i], size) && !end(position{entry: i}) {
+		if c.endsBefore(e.Path, lengths[i], size) && !end(position{entry: i}) {
 			return
 		}
 		c.size += lengths[i]

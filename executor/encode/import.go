@@ -46,17 +46,17 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 	opts.Compression, asItIs = f.Output(l)
 	im := &importer{in: &layer.Meter{R: layer.ContextReader(ctx, file)}, sum: sha256.New(), opts: opts}
 	if err == nil && l.Archive != "" {
-		im.skip, err = skipOf(ctx, file, f, l)
+		im.skip, err = duplicateSkip(ctx, file, f, l)
 	}
 	if err == nil && asItIs {
-		w, err = im.adopt(ctx, w, file)
+		w, err = im.useIngest(ctx, w, file)
 	}
 	var result Result
 	if err == nil {
 		result, err = im.run(ctx, w, f, l, asItIs)
 	}
 	// A file that moved explains whatever else went wrong.
-	if moved := im.unmoved(f, file, info, err == nil); moved != nil {
+	if moved := im.checkUnchanged(f, file, info, err == nil); moved != nil {
 		err = moved
 	}
 	if closeErr := file.Close(); err == nil {
@@ -71,9 +71,9 @@ func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *
 	return result, nil
 }
 
-// skipOf gives the entries of an archive that are left out, for others have the
+// duplicateSkip gives the entries of an archive that are left out, for others have the
 // same path; nil where none may. The file is read from its beginning afterwards.
-func skipOf(ctx context.Context, file *os.File, f *source.File, l *spec.Layer) (func(*layer.Entry) bool, error) {
+func duplicateSkip(ctx context.Context, file *os.File, f *source.File, l *spec.Layer) (func(*layer.Entry) bool, error) {
 	if l.OnDuplicate != spec.DuplicatesLast {
 		return source.SkipDuplicates(ctx, l, f.Compression, nil)
 	}
@@ -124,10 +124,10 @@ type importer struct {
 	ingest *layout.Ingest
 }
 
-// adopt lets an ingest hash, and clone if it can, a file that is used byte for byte.
+// useIngest lets an ingest hash, and clone if it can, a file that is used byte for byte.
 // It gives what is left to write to: nothing that counts once the file is cloned,
 // for then the clone is read instead of the file.
-func (im *importer) adopt(ctx context.Context, w io.Writer, file *os.File) (io.Writer, error) {
+func (im *importer) useIngest(ctx context.Context, w io.Writer, file *os.File) (io.Writer, error) {
 	in, ok := w.(*layout.Ingest)
 	if !ok || in.Size() > 0 {
 		return w, nil
@@ -160,9 +160,9 @@ func (im *importer) digest() digest.Digest {
 	return digest.NewDigest(digest.SHA256, im.sum)
 }
 
-// unmoved compares the file with what it was before, and with what f says once
+// checkUnchanged compares the file with what it was before, and with what f says once
 // it was read whole.
-func (im *importer) unmoved(f *source.File, file *os.File, before fs.FileInfo, whole bool) error {
+func (im *importer) checkUnchanged(f *source.File, file *os.File, before fs.FileInfo, whole bool) error {
 	after, err := file.Stat()
 	if err != nil {
 		return err
@@ -183,15 +183,15 @@ func (im *importer) unmoved(f *source.File, file *os.File, before fs.FileInfo, w
 func (im *importer) run(ctx context.Context, w io.Writer, f *source.File, l *spec.Layer, asItIs bool) (Result, error) {
 	switch {
 	case l.Archive == "":
-		return im.blob(w)
+		return im.copyBlob(w)
 	case asItIs && f.Compression != imagespec.Uncompressed:
-		return im.compressed(w, f.Compression, f.Size)
+		return im.copyCompressed(w, f.Compression, f.Size)
 	}
-	return im.encode(ctx, w, f.Compression, asItIs)
+	return im.reencode(ctx, w, f.Compression, asItIs)
 }
 
-// blob copies a file.
-func (im *importer) blob(w io.Writer) (Result, error) {
+// copyBlob copies a file byte for byte.
+func (im *importer) copyBlob(w io.Writer) (Result, error) {
 	out := &progress{w: im.copyTo(w), report: im.opts.Progress}
 	n, err := io.CopyBuffer(onlyWriter{out}, onlyReader{im.in}, make([]byte, 256<<10))
 	return Result{Stats: Stats{Written: n}}, err
@@ -215,8 +215,8 @@ func (p *progress) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// compressed copies an archive while it looks at what is in it.
-func (im *importer) compressed(w io.Writer, algorithm imagespec.Algorithm, size int64) (Result, error) {
+// copyCompressed copies an archive while it looks at what is in it.
+func (im *importer) copyCompressed(w io.Writer, algorithm imagespec.Algorithm, size int64) (Result, error) {
 	tee := io.TeeReader(im.in, im.copyTo(w))
 	d, err := layer.Decompress(tee, algorithm, 0)
 	if err != nil {
@@ -239,9 +239,9 @@ func (im *importer) compressed(w io.Writer, algorithm imagespec.Algorithm, size 
 	return Result{DiffID: toc.DiffID, TOC: toc, Entries: entries, Stats: Stats{Tar: d.Size(), Written: im.in.Count()}}, nil
 }
 
-// encode compresses the tar in an archive, cut into chunks at its entries. With
+// reencode compresses the tar in an archive, cut into chunks at its entries. With
 // whole set the tar stays as it is, byte for byte.
-func (im *importer) encode(ctx context.Context, w io.Writer, from imagespec.Algorithm, whole bool) (Result, error) {
+func (im *importer) reencode(ctx context.Context, w io.Writer, from imagespec.Algorithm, whole bool) (Result, error) {
 	d, err := layer.Decompress(io.TeeReader(im.in, im.copyTo(io.Discard)), from, 0)
 	if err != nil {
 		return Result{}, err
@@ -310,14 +310,14 @@ func (r *recorder) visitor(rule cutRule, list *layer.Listing, skip func(*layer.E
 		Skip:    skip,
 		Header: func(e *layer.Entry, start, head int64) error {
 			c.size = start - r.base
-			if !c.before(e.Path, head, e.Size) {
+			if !c.endsBefore(e.Path, head, e.Size) {
 				return nil
 			}
 			return r.cut(start)
 		},
 		Entry: func(e *layer.Entry, sum []byte) error {
 			if sum != nil {
-				r.file(e, sum)
+				r.addFile(e, sum)
 			}
 			return list.Add(e)
 		},
@@ -334,8 +334,8 @@ func (r *recorder) omit(back, ahead int64) {
 	r.ahead = ahead
 }
 
-// file notes a file's content in the chunk that holds all of it.
-func (r *recorder) file(e *layer.Entry, sum []byte) {
+// addFile adds the content of a file to the parts of the chunk that holds all of it.
+func (r *recorder) addFile(e *layer.Entry, sum []byte) {
 	if e.Offset < r.base {
 		return
 	}

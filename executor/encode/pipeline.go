@@ -16,9 +16,9 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-// slack is the number of chunks that may be in flight beyond one for each
+// extraChunks is the number of chunks that may be in flight beyond one for each
 // worker, so that workers do not wait for the writer.
-const slack = 2
+const extraChunks = 2
 
 // maxWorkers bounds the workers, and with them the memory, on large machines.
 const maxWorkers = 16
@@ -36,7 +36,7 @@ type chunk struct {
 	parts []part
 	// from, if not nil, is the place of the chunk in an earlier blob with the same
 	// beginning. What it holds need not be read.
-	from *chunkRef
+	earlier *chunkRef
 	// ready is closed when a worker is done with the chunk.
 	ready chan struct{}
 }
@@ -75,15 +75,15 @@ type pipeline struct {
 	// fill, if not nil, makes the function with which one worker sets a
 	// chunk's raw bytes, and the one that ends the worker.
 	fill func() (func(*chunk) error, func() error)
-	// moved makes the error about a chunk that comes out in another way than the
-	// one of the earlier blob, although no file in it seemed to have changed.
-	moved func(*chunk) error
-	// follow, if not nil, sees the chunks in order, before they are used again.
-	follow func(*chunk) error
-	// most is an estimate of the number of chunks, 0 for many.
-	max int
+	// contentChanged returns the error about a chunk whose digest differs from that of the
+	// earlier blob: a file changed without its stat changing.
+	contentChanged func(*chunk) error
+	// observe, if not nil, is called for the chunks in order, before they are used again.
+	observe func(*chunk) error
+	// maxChunks is an estimate of the number of chunks, 0 for many.
+	maxChunks int
 
-	reuse   *reuse
+	reuse   *chunkIndex
 	blanks  blanks
 	diff    hash.Hash
 	written int64
@@ -100,20 +100,20 @@ func (o Options) workers() int {
 	return min(workers, maxWorkers)
 }
 
-// run moves all chunks through the press.
+// run moves all chunks through the pipeline.
 func (p *pipeline) run(ctx context.Context) error {
 	if _, err := newEncoder(p.opts.Compression); err != nil {
 		return err
 	}
 	workers := p.opts.workers()
-	if p.max > 0 {
-		workers = min(workers, p.max)
+	if p.maxChunks > 0 {
+		workers = min(workers, p.maxChunks)
 	}
 	if p.reuse == nil {
-		p.reuse = newReuse(p.opts)
+		p.reuse = newChunkIndex(p.opts)
 	}
 	p.diff = sha256.New()
-	free := make(chan *chunk, workers+slack)
+	free := make(chan *chunk, workers+extraChunks)
 	for range cap(free) {
 		free <- &chunk{}
 	}
@@ -136,14 +136,14 @@ func (p *pipeline) run(ctx context.Context) error {
 	for range workers {
 		g.Go(func() error { return p.work(work) })
 	}
-	g.Go(func() error { return p.collect(ctx, order, free) })
+	g.Go(func() error { return p.writeInOrder(ctx, order, free) })
 	return g.Wait()
 }
 
 func takeFree(ctx context.Context, free chan *chunk) (*chunk, error) {
 	select {
 	case c := <-free:
-		c.raw, c.out, c.parts, c.from = c.raw[:0], c.out[:0], c.parts[:0], nil
+		c.raw, c.out, c.parts, c.earlier = c.raw[:0], c.out[:0], c.parts[:0], nil
 		return c, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
@@ -167,7 +167,7 @@ func (p *pipeline) work(work <-chan *chunk) (err error) {
 		}()
 	}
 	for c := range work {
-		if !c.keep() {
+		if !c.copyEarlier() {
 			if fill != nil {
 				if err := fill(c); err != nil {
 					return err
@@ -182,27 +182,27 @@ func (p *pipeline) work(work <-chan *chunk) (err error) {
 	return nil
 }
 
-// keep takes the compressed bytes of a chunk from the earlier blob, and reports
+// copyEarlier takes the compressed bytes of a chunk from the earlier blob, and reports
 // whether they are there and intact.
-func (c *chunk) keep() bool {
-	if c.from == nil {
+func (c *chunk) copyEarlier() bool {
+	if c.earlier == nil {
 		return false
 	}
-	c.digest = c.from.chunk.Digest
-	c.out, c.seal, c.reused = c.from.copy(c.out)
+	c.digest = c.earlier.chunk.Digest
+	c.out, c.seal, c.reused = c.earlier.copy(c.out)
 	return c.reused
 }
 
 // compress sets the compressed bytes of a chunk.
 func (p *pipeline) compress(enc encoder, c *chunk) (err error) {
 	blank := c.isBlank()
-	if c.digest = p.reuse.identified(c); c.digest == "" && blank {
+	if c.digest = p.reuse.knownDigest(c); c.digest == "" && blank {
 		c.digest = p.blanks.digest(c)
 	} else if c.digest == "" {
-		c.digest = identify(c)
+		c.digest = chunkDigest(c)
 	}
-	if c.from != nil && c.digest != c.from.chunk.Digest {
-		return p.moved(c)
+	if c.earlier != nil && c.digest != c.earlier.chunk.Digest {
+		return p.contentChanged(c)
 	}
 	if c.out, c.seal, c.reused = p.reuse.copy(c.out, c.digest, len(c.raw)); c.reused {
 		return nil
@@ -215,13 +215,13 @@ func (p *pipeline) compress(enc encoder, c *chunk) (err error) {
 	}
 	c.seal = sealOf(c.digest, c.out)
 	if blank {
-		p.blanks.keep(c)
+		p.blanks.store(c)
 	}
 	return nil
 }
 
-// collect takes the chunks in order.
-func (p *pipeline) collect(ctx context.Context, order <-chan *chunk, free chan<- *chunk) error {
+// writeInOrder writes the chunks in order, as each gets ready.
+func (p *pipeline) writeInOrder(ctx context.Context, order <-chan *chunk, free chan<- *chunk) error {
 	for c := range order {
 		select {
 		case <-c.ready:
@@ -239,9 +239,9 @@ func (p *pipeline) collect(ctx context.Context, order <-chan *chunk, free chan<-
 // write hashes and writes one chunk, at the same time.
 func (p *pipeline) write(c *chunk) error {
 	var g errgroup.Group
-	g.Go(func() error { return p.advance(c) })
-	if p.follow != nil {
-		g.Go(func() error { return p.follow(c) })
+	g.Go(func() error { return p.advanceHash(c) })
+	if p.observe != nil {
+		g.Go(func() error { return p.observe(c) })
 	}
 	n, err := p.w.Write(c.out)
 	if err == nil && n < len(c.out) {
@@ -277,17 +277,17 @@ func (p *pipeline) write(c *chunk) error {
 
 // size is the number of uncompressed bytes of a chunk.
 func (c *chunk) size() int64 {
-	if c.from != nil {
-		return c.from.chunk.Size
+	if c.earlier != nil {
+		return c.earlier.chunk.Size
 	}
 	return int64(len(c.raw))
 }
 
-// advance takes the hash of the uncompressed stream to the end of a chunk.
-func (p *pipeline) advance(c *chunk) error {
-	if c.from == nil {
+// advanceHash takes the hash of the uncompressed stream to the end of a chunk.
+func (p *pipeline) advanceHash(c *chunk) error {
+	if c.earlier == nil {
 		p.diff.Write(c.raw)
-	} else if !resume(p.diff, c.from.chunk) {
+	} else if !resume(p.diff, c.earlier.chunk) {
 		return errors.New("the state of a hash cannot be used; this is a bug in layform")
 	}
 	return nil

@@ -14,8 +14,8 @@ import (
 	"github.com/layform/layform/planner/source"
 )
 
-// content appends a part of the content of a regular file, or all of it.
-func (tw *treeWriter) content(files *source.Files, c *chunk, from piece) error {
+// appendContent appends a part of the content of a regular file, or all of it.
+func (tw *treeWriter) appendContent(files *source.Files, c *chunk, from piece) error {
 	e := &tw.tree[from.entry]
 	at := len(c.raw)
 	p := part{entry: from.entry, at: at, start: from.start, size: from.end - from.start, whole: from.whole()}
@@ -28,7 +28,7 @@ func (tw *treeWriter) content(files *source.Files, c *chunk, from piece) error {
 		}
 	}
 	if p.whole {
-		if err := tw.whole(&p, c.raw[at:]); err != nil {
+		if err := tw.hashWhole(&p, c.raw[at:]); err != nil {
 			return err
 		}
 	}
@@ -36,8 +36,8 @@ func (tw *treeWriter) content(files *source.Files, c *chunk, from piece) error {
 	return nil
 }
 
-// lookup asks for a digest that is known before the content was hashed.
-func (tw *treeWriter) lookup(name string, info fs.FileInfo) (known digest.Digest, sum layer.Sum) {
+// cachedDigest is the digest that the cache has for a file, empty for none.
+func (tw *treeWriter) cachedDigest(name string, info fs.FileInfo) (known digest.Digest, sum layer.Sum) {
 	if tw.digests == nil {
 		return "", sum
 	}
@@ -51,22 +51,22 @@ func (tw *treeWriter) lookup(name string, info fs.FileInfo) (known digest.Digest
 	return d, sum
 }
 
-// whole sets the digest of a file that a chunk holds all of.
-func (tw *treeWriter) whole(p *part, content []byte) error {
+// hashWhole sets the digest of a file that a chunk holds all of.
+func (tw *treeWriter) hashWhole(p *part, content []byte) error {
 	if p.known != "" {
-		return tw.seen(p.entry, &p.sum)
+		return tw.setSum(p.entry, &p.sum)
 	}
 	p.sum = sha256.Sum256(content)
 	tw.hashed.Add(p.size)
-	if err := tw.seen(p.entry, &p.sum); err != nil {
+	if err := tw.setSum(p.entry, &p.sum); err != nil {
 		return err
 	}
-	tw.remember(p.entry, p.info, &p.sum)
+	tw.cacheDigest(p.entry, p.info, &p.sum)
 	return nil
 }
 
-// remember caches the digest of a file that was read whole.
-func (tw *treeWriter) remember(i int, info fs.FileInfo, sum *layer.Sum) {
+// cacheDigest caches the digest of a file that was read whole.
+func (tw *treeWriter) cacheDigest(i int, info fs.FileInfo, sum *layer.Sum) {
 	if tw.digests != nil && info != nil {
 		tw.digests.Store(tw.tree[i].File, info, sum.Digest())
 	}
@@ -80,10 +80,10 @@ func (tw *treeWriter) readFile(files *source.Files, p *part, buf []byte) error {
 	tw.opened.Add(1)
 	look := func(info fs.FileInfo) bool {
 		if p.whole {
-			p.known, p.sum = tw.lookup(e.File, info)
+			p.known, p.sum = tw.cachedDigest(e.File, info)
 			return p.known != ""
 		}
-		first := tw.atFirst(p.entry, info)
+		first := tw.firstStat(p.entry, info)
 		p.known = first.known
 		return p.known != "" && source.StatChanged(first.info, info) == ""
 	}
@@ -99,9 +99,9 @@ func (tw *treeWriter) readFile(files *source.Files, p *part, buf []byte) error {
 	case err != nil:
 		return openError(e.File, err)
 	}
-	what := tw.observed(e, info)
+	what := tw.changedSince(e, info)
 	if !p.whole && what == "" {
-		what = source.StatChanged(tw.atFirst(p.entry, info).info, info)
+		what = source.StatChanged(tw.firstStat(p.entry, info).info, info)
 	}
 	if what != "" {
 		return &source.ChangedError{Path: e.File, What: what}
@@ -112,8 +112,8 @@ func (tw *treeWriter) readFile(files *source.Files, p *part, buf []byte) error {
 	return nil
 }
 
-// observed describes how a file differs from its observed state, its content left out.
-func (tw *treeWriter) observed(e *source.Entry, info fs.FileInfo) string {
+// changedSince describes how a file differs from its observed state, its content left out.
+func (tw *treeWriter) changedSince(e *source.Entry, info fs.FileInfo) string {
 	if e.State == 0 || e.State == source.StateOf(info) {
 		return ""
 	}
@@ -128,14 +128,14 @@ type longFile struct {
 	known digest.Digest
 }
 
-// atFirst is the stat with which a long file was first read.
-func (tw *treeWriter) atFirst(i int, info fs.FileInfo) longFile {
+// firstStat is the stat with which a long file was first read.
+func (tw *treeWriter) firstStat(i int, info fs.FileInfo) longFile {
 	tw.mu.Lock()
 	defer tw.mu.Unlock()
 	was, ok := tw.long[i]
 	if !ok {
 		was.info = info
-		was.known, _ = tw.lookup(tw.tree[i].File, info)
+		was.known, _ = tw.cachedDigest(tw.tree[i].File, info)
 		tw.long[i] = was
 	}
 	return was

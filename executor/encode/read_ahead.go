@@ -19,7 +19,7 @@ type block struct {
 	err  error
 }
 
-// The blocks of an ahead: together 1 MiB.
+// The blocks of an aheadReader: together 1 MiB.
 const (
 	aheadBlocks = 4
 	aheadBlock  = 256 << 10

@@ -64,7 +64,7 @@ func (m *memberScanner) recover(ctx context.Context, r io.Reader) (*layer.TOC, e
 		Digests: true,
 		Entry: func(e *layer.Entry, sum []byte) error {
 			if sum != nil {
-				m.file(e, sum)
+				m.addFile(e, sum)
 			}
 			return list.Add(e)
 		},
@@ -102,8 +102,8 @@ type memberScanner struct {
 	chunks       []layer.Chunk
 }
 
-// errForeign says that a stream is not made of members of ours. It is no error
-// of the blob: it is read in another way then.
+// errForeign says that a blob was not written by layform's encoder, so that it has no
+// chunks to recover; the caller falls back to DeriveTOC.
 var errForeign = errors.New("the blob is not made of chunks")
 
 func (m *memberScanner) begin(r io.Reader) (err error) {
@@ -126,7 +126,7 @@ func (m *memberScanner) close() {
 // next one is asked for: everything in it was seen by then.
 func (m *memberScanner) Read(p []byte) (int, error) {
 	for m.at == len(m.raw) {
-		if err := m.note(); err != nil {
+		if err := m.addChunk(); err != nil {
 			return 0, err
 		}
 		if _, err := m.in.Peek(1); err != nil {
@@ -141,8 +141,8 @@ func (m *memberScanner) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// note ends the member that was read.
-func (m *memberScanner) note() error {
+// addChunk adds the member that was read to the chunks.
+func (m *memberScanner) addChunk() error {
 	if len(m.packed) == 0 {
 		return nil
 	}
@@ -151,7 +151,7 @@ func (m *memberScanner) note() error {
 			return errForeign
 		}
 	}
-	id := identify(&chunk{raw: m.raw, parts: m.parts})
+	id := chunkDigest(&chunk{raw: m.raw, parts: m.parts})
 	seal := sealOf(id, m.packed)
 	state, err := stateOf(m.diff, seal)
 	if err != nil {
@@ -166,8 +166,8 @@ func (m *memberScanner) note() error {
 	return nil
 }
 
-// file notes a file that the member holds all of.
-func (m *memberScanner) file(e *layer.Entry, sum []byte) {
+// addFile adds a file that the member holds all of to its parts.
+func (m *memberScanner) addFile(e *layer.Entry, sum []byte) {
 	if e.Offset >= m.base {
 		m.parts = append(m.parts, part{at: int(e.Offset - m.base), size: e.Size, whole: true, sum: [sha256.Size]byte(sum)})
 	}
@@ -175,7 +175,7 @@ func (m *memberScanner) file(e *layer.Entry, sum []byte) {
 
 // gzip reads one member.
 func (m *memberScanner) gzip() error {
-	t := &tape{in: m.in, kept: m.packed[:0]}
+	t := &recordingReader{in: m.in, recorded: m.packed[:0]}
 	z, err := gzip.NewReader(t)
 	if err != nil {
 		return errForeign
@@ -183,30 +183,30 @@ func (m *memberScanner) gzip() error {
 	z.Multistream(false)
 	raw := bytes.NewBuffer(m.raw[:0])
 	_, err = io.CopyN(raw, z, maxMember)
-	if err != io.EOF || len(t.kept) > maxMember {
+	if err != io.EOF || len(t.recorded) > maxMember {
 		return errForeign
 	}
-	m.packed, m.raw = t.kept, raw.Bytes()
+	m.packed, m.raw = t.recorded, raw.Bytes()
 	return nil
 }
 
-// tape keeps the bytes that are read through it. It gives single bytes, so that nobody
-// reads ahead.
-type tape struct {
-	in   *bufio.Reader
-	kept []byte
+// recordingReader keeps the bytes that are read through it. It is an io.ByteReader, so that
+// a decompressor does not read ahead.
+type recordingReader struct {
+	in       *bufio.Reader
+	recorded []byte
 }
 
-func (t *tape) Read(p []byte) (int, error) {
+func (t *recordingReader) Read(p []byte) (int, error) {
 	n, err := t.in.Read(p)
-	t.kept = append(t.kept, p[:n]...)
+	t.recorded = append(t.recorded, p[:n]...)
 	return n, err
 }
 
-func (t *tape) ReadByte() (byte, error) {
+func (t *recordingReader) ReadByte() (byte, error) {
 	b, err := t.in.ReadByte()
 	if err == nil {
-		t.kept = append(t.kept, b)
+		t.recorded = append(t.recorded, b)
 	}
 	return b, err
 }
@@ -222,11 +222,11 @@ func (m *memberScanner) zstd() error {
 		return errForeign
 	}
 	m.packed = m.packed[:0]
-	if err := m.take(h.HeaderSize); err != nil {
+	if err := m.readPacked(h.HeaderSize); err != nil {
 		return err
 	}
 	for last := false; !last; {
-		if err := m.take(3); err != nil {
+		if err := m.readPacked(3); err != nil {
 			return err
 		}
 		b := m.packed[len(m.packed)-3:]
@@ -236,12 +236,12 @@ func (m *memberScanner) zstd() error {
 		if block>>1&3 == 1 { // one byte, repeated
 			size = 1
 		}
-		if err := m.take(size); err != nil {
+		if err := m.readPacked(size); err != nil {
 			return err
 		}
 	}
 	if h.HasCheckSum {
-		if err := m.take(4); err != nil {
+		if err := m.readPacked(4); err != nil {
 			return err
 		}
 	}
@@ -251,8 +251,8 @@ func (m *memberScanner) zstd() error {
 	return nil
 }
 
-// take moves n bytes into packed.
-func (m *memberScanner) take(n int) error {
+// readPacked moves n bytes into packed.
+func (m *memberScanner) readPacked(n int) error {
 	start := len(m.packed)
 	if start+n > maxMember {
 		return errForeign

@@ -14,9 +14,9 @@ import (
 	"github.com/layform/layform/layout/layer"
 )
 
-// reuse finds chunks in earlier blobs.
-type reuse struct {
-	places map[digest.Digest]chunkRef
+// chunkIndex finds chunks in earlier blobs.
+type chunkIndex struct {
+	chunks map[digest.Digest]chunkRef
 	// parts are the digests of chunks that hold a part of one long file and
 	// nothing else.
 	parts map[filePart]digest.Digest
@@ -34,14 +34,14 @@ type chunkRef struct {
 	chunk layer.Chunk
 }
 
-// newReuse indexes the chunks that were cut and compressed just as now. Others
+// newChunkIndex indexes the chunks that were cut and compressed just as now. Others
 // would give other bytes.
-func newReuse(opts Options) *reuse {
-	r := &reuse{places: map[digest.Digest]chunkRef{}, parts: map[filePart]digest.Digest{}}
-	for from := range opts.alike() {
+func newChunkIndex(opts Options) *chunkIndex {
+	r := &chunkIndex{chunks: map[digest.Digest]chunkRef{}, parts: map[filePart]digest.Digest{}}
+	for from := range opts.sameEncoding() {
 		for _, c := range from.TOC.Chunks {
-			if _, ok := r.places[c.Digest]; !ok && plausible(c) {
-				r.places[c.Digest] = chunkRef{from.Blob, c}
+			if _, ok := r.chunks[c.Digest]; !ok && plausible(c) {
+				r.chunks[c.Digest] = chunkRef{from.Blob, c}
 			}
 		}
 		r.addParts(from.TOC)
@@ -49,8 +49,8 @@ func newReuse(opts Options) *reuse {
 	return r
 }
 
-// alike are the earlier blobs that were written as the new one is.
-func (o Options) alike() iter.Seq[Reuse] {
+// sameEncoding are the earlier blobs that were written as the new one is.
+func (o Options) sameEncoding() iter.Seq[Reuse] {
 	encoding := layer.EncodingOf(o.Compression)
 	return func(yield func(Reuse) bool) {
 		for _, from := range o.Reuse {
@@ -62,7 +62,7 @@ func (o Options) alike() iter.Seq[Reuse] {
 }
 
 // addParts notes the chunks that lie inside long files.
-func (r *reuse) addParts(toc *layer.TOC) {
+func (r *chunkIndex) addParts(toc *layer.TOC) {
 	at, i := int64(0), 0 // chunk i begins at the place at in the tar
 	for k := range toc.Entries {
 		e := &toc.Entries[k]
@@ -81,10 +81,10 @@ func (r *reuse) addParts(toc *layer.TOC) {
 	}
 }
 
-// identified is the digest of a chunk that holds a part of one long file whose
+// knownDigest is the digest of a chunk that holds a part of one long file whose
 // own digest is known, and nothing else, where an earlier blob has that part;
 // otherwise it is empty.
-func (r *reuse) identified(c *chunk) digest.Digest {
+func (r *chunkIndex) knownDigest(c *chunk) digest.Digest {
 	if len(c.parts) != 1 || c.parts[0].known == "" || c.parts[0].size != int64(len(c.raw)) {
 		return ""
 	}
@@ -102,8 +102,8 @@ func plausible(c layer.Chunk) bool {
 // copy appends the compressed bytes of a chunk to dst if an earlier blob has them, as
 // its table of contents has it. Bytes that are not are left alone: the chunk is
 // compressed again.
-func (r *reuse) copy(dst []byte, d digest.Digest, size int) ([]byte, digest.Digest, bool) {
-	p, ok := r.places[d]
+func (r *chunkIndex) copy(dst []byte, d digest.Digest, size int) ([]byte, digest.Digest, bool) {
+	p, ok := r.chunks[d]
 	if !ok || p.chunk.Size != int64(size) {
 		return dst, "", false
 	}
@@ -134,11 +134,11 @@ func sealOf(d digest.Digest, compressed []byte) digest.Digest {
 	return digest.NewDigest(digest.SHA256, h)
 }
 
-// identify gives a chunk's digest. It covers the bytes in sections, each with
+// chunkDigest gives a chunk's digest. It covers the bytes in sections, each with
 // its kind and length before it: the contents of whole files as their SHA-256,
 // which is known from the table of contents' entry anyway, and all other bytes
 // as they are. So equal digests mean equal bytes, and content is hashed once.
-func identify(c *chunk) digest.Digest {
+func chunkDigest(c *chunk) digest.Digest {
 	h := sha256.New()
 	at := 0
 	for i := range c.parts {
@@ -162,8 +162,8 @@ func section(h hash.Hash, kind byte, size int64, bytes []byte) {
 	h.Write(bytes)
 }
 
-// checkSize is the length of what ends a chunk's State.
-const checkSize = 8
+// stateCheckSize is the length of what ends a chunk's State.
+const stateCheckSize = 8
 
 // stateOf saves the state of a hash at the end of a chunk; nil for a hash that
 // has no state to save. What ends it ties it to the chunk: damage to either shows.
@@ -176,21 +176,21 @@ func stateOf(diff hash.Hash, seal digest.Digest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(state, checkOf(state, seal)...), nil
+	return append(state, stateCheck(state, seal)...), nil
 }
 
 // resume brings a hash to the state at the end of a chunk, and reports whether
 // that is known.
 func resume(diff hash.Hash, c layer.Chunk) bool {
-	n := len(c.State) - checkSize
+	n := len(c.State) - stateCheckSize
 	m, ok := diff.(encoding.BinaryUnmarshaler)
-	return ok && n > 0 && string(checkOf(c.State[:n], c.Seal)) == string(c.State[n:]) &&
+	return ok && n > 0 && string(stateCheck(c.State[:n], c.Seal)) == string(c.State[n:]) &&
 		m.UnmarshalBinary(c.State[:n]) == nil
 }
 
-func checkOf(state []byte, seal digest.Digest) []byte {
+func stateCheck(state []byte, seal digest.Digest) []byte {
 	h := sha256.New()
 	io.WriteString(h, string(seal)) // a hash returns no errors
 	h.Write(state)
-	return h.Sum(nil)[:checkSize]
+	return h.Sum(nil)[:stateCheckSize]
 }

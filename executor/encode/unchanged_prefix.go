@@ -20,7 +20,7 @@ import (
 // table of contents tells the state of the stream's hash after each chunk, not
 // to hash it either. A layer costs what comes after its first change. Where w can
 // share blocks with the earlier blob, those of these chunks are not written either.
-func (tw *treeWriter) unchangedPrefix(ctx context.Context, w io.Writer, opts Options, rule cutRule, r *reuse) ([]chunkRef, error) {
+func (tw *treeWriter) unchangedPrefix(ctx context.Context, w io.Writer, opts Options, rule cutRule, r *chunkIndex) ([]chunkRef, error) {
 	before := earlierChunks(opts)
 	if tw.digests == nil || len(before) == 0 {
 		return nil, nil
@@ -100,7 +100,7 @@ func shareBlocks(w io.Writer, kept []chunkRef) error {
 // written as this one is, as far as the state of the hash after them is known.
 func earlierChunks(opts Options) (all []chunkRef) {
 	sum := sha256.New()
-	for from := range opts.alike() {
+	for from := range opts.sameEncoding() {
 		for _, c := range from.TOC.Chunks {
 			if !plausible(c) || !resume(sum, c) {
 				break
@@ -114,17 +114,17 @@ func earlierChunks(opts Options) (all []chunkRef) {
 
 // isSame reports whether a span comes out as a chunk of an earlier blob. Where
 // that cannot be told it does not; whatever is wrong shows when it is filled.
-func (tw *treeWriter) isSame(files *source.Files, c *chunk, was layer.Chunk, r *reuse) bool {
+func (tw *treeWriter) isSame(files *source.Files, c *chunk, was layer.Chunk, r *chunkIndex) bool {
 	if c.span.size != was.Size {
 		return false
 	}
 	if err := tw.appendSpan(c, func(p piece) error {
-		known, ok := tw.stat(files, p)
+		known, ok := tw.statPiece(files, p)
 		if !ok {
 			return errUnknown
 		}
 		if !p.whole() && p.end-p.start < c.span.size {
-			return tw.content(files, c, p)
+			return tw.appendContent(files, c, p)
 		}
 		known.at = len(c.raw)
 		c.parts = append(c.parts, known)
@@ -136,15 +136,15 @@ func (tw *treeWriter) isSame(files *source.Files, c *chunk, was layer.Chunk, r *
 		p := &c.parts[0]
 		return r.parts[filePart{p.known, p.start, p.size}] == was.Digest
 	}
-	return identify(c) == was.Digest
+	return chunkDigest(c) == was.Digest
 }
 
 // errUnknown says that the digest of a file is not known without reading it.
 var errUnknown = errors.New("the file has to be read")
 
-// stat gives a part of an entry's content, without its bytes, where its digest
+// statPiece gives a part of an entry's content, without its bytes, where its digest
 // is known without reading it.
-func (tw *treeWriter) stat(files *source.Files, p piece) (part, bool) {
+func (tw *treeWriter) statPiece(files *source.Files, p piece) (part, bool) {
 	e := &tw.tree[p.entry]
 	known := part{entry: p.entry, start: p.start, size: p.end - p.start, whole: p.whole(), absent: true}
 	if e.File == "" {
@@ -159,13 +159,13 @@ func (tw *treeWriter) stat(files *source.Files, p piece) (part, bool) {
 		return part{}, false
 	}
 	if known.whole {
-		known.known, known.sum = tw.lookup(e.File, info)
-	} else if first := tw.atFirst(p.entry, info); source.StatChanged(first.info, info) == "" {
+		known.known, known.sum = tw.cachedDigest(e.File, info)
+	} else if first := tw.firstStat(p.entry, info); source.StatChanged(first.info, info) == "" {
 		known.known = first.known
 	}
 	if known.known == "" {
 		return part{}, false
 	}
 	// Of the parts of a long file the last one sets the digest.
-	return known, p.end < p.size || tw.seenAs(p.entry, known.known) == nil
+	return known, p.end < p.size || tw.setDigest(p.entry, known.known) == nil
 }

@@ -32,16 +32,16 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 		return Result{}, err
 	}
 	rule := ruleOf(opts.Compression.Algorithm)
-	tw.max = rule.max
+	tw.maxChunk = rule.max
 	p := &pipeline{
-		w:      w,
-		opts:   opts,
-		fill:   tw.worker,
-		follow: tw.follow,
-		moved:  tw.moved,
-		max:    int(min(tw.size/rule.min+1, maxWorkers)),
+		w:              w,
+		opts:           opts,
+		fill:           tw.worker,
+		observe:        tw.hashLongFiles,
+		contentChanged: tw.contentChanged,
+		maxChunks:      int(min(tw.size/rule.min+1, maxWorkers)),
 	}
-	p.reuse = newReuse(opts)
+	p.reuse = newChunkIndex(opts)
 	kept, err := tw.unchangedPrefix(ctx, w, opts, rule, p.reuse)
 	if err != nil {
 		return Result{}, err
@@ -52,7 +52,7 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 			if c, err = take(); err == nil {
 				c.span = s
 				if len(kept) > 0 {
-					c.from, kept = &kept[0], kept[1:]
+					c.earlier, kept = &kept[0], kept[1:]
 				}
 				err = emit(c)
 			}
@@ -65,7 +65,7 @@ func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts
 	}
 	result := p.result(tw.entries())
 	result.Stats.Read, result.Stats.Files, result.Stats.Hashed = tw.read.Load(), tw.opened.Load(), tw.hashed.Load()
-	// A tree with a Sum has all digests, and seen has compared them.
+	// A tree with a Sum has all digests, and setSum has compared them.
 	if result.Fingerprint = t.LayerFingerprint(opts.Compression); result.Fingerprint == "" {
 		result.Fingerprint, _ = source.FingerprintTree(result.Entries, layer.EncodingOf(opts.Compression))
 	}
@@ -83,16 +83,16 @@ type treeWriter struct {
 	// lengths are those of the entries' headers, size that of the whole tar.
 	lengths []int64
 	size    int64
-	// most is the usual bound of a chunk.
-	max     int64
-	digests source.Digester
+	// maxChunk is the usual bound of a chunk.
+	maxChunk int64
+	digests  source.Digester
 	// The work that was done, in bytes, files and bytes.
 	read, opened, hashed atomic.Int64
 
 	// long are the files that span chunks, by entry, as they were first seen.
 	mu   sync.Mutex
 	long map[int]longFile
-	// sum runs over the content of the long file that follow is in; nil where
+	// sum runs over the content of the long file that hashLongFiles is in; nil where
 	// its digest is known. first is the stat that came with its first part.
 	sum   hash.Hash
 	first fs.FileInfo
@@ -199,9 +199,9 @@ func (tw *treeWriter) fill(files *source.Files, c *chunk) error {
 	s := c.span
 	if int64(cap(c.raw)) < s.size {
 		// Room for any chunk of a long layer: buffers go round, and none grows twice.
-		c.raw = make([]byte, 0, max(s.size, min(tw.size, tw.max)))
+		c.raw = make([]byte, 0, max(s.size, min(tw.size, tw.maxChunk)))
 	}
-	if err := tw.appendSpan(c, func(p piece) error { return tw.content(files, c, p) }); err != nil {
+	if err := tw.appendSpan(c, func(p piece) error { return tw.appendContent(files, c, p) }); err != nil {
 		return err
 	}
 	if int64(len(c.raw)) != s.size {
@@ -242,9 +242,9 @@ func appendZeros(dst []byte, n int64) []byte {
 	return dst
 }
 
-// follow hashes the files that span chunks, unless their digests are known.
-func (tw *treeWriter) follow(c *chunk) error {
-	if c.from != nil && len(c.parts) == 0 {
+// hashLongFiles hashes the files that span chunks, unless their digests are known.
+func (tw *treeWriter) hashLongFiles(c *chunk) error {
+	if c.earlier != nil && len(c.parts) == 0 {
 		tw.sum = nil // what it holds was not read: what was hashed before leads nowhere
 		return nil
 	}
@@ -259,15 +259,15 @@ func (tw *treeWriter) follow(c *chunk) error {
 				tw.sum = sha256.New()
 			}
 		}
-		if err := tw.followPart(p, c.raw[p.at:p.at+int(p.size)]); err != nil {
+		if err := tw.hashLongPart(p, c.raw[p.at:p.at+int(p.size)]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// moved names a file in a chunk that changed without its size or time telling.
-func (tw *treeWriter) moved(c *chunk) error {
+// contentChanged names a file in a chunk that changed without its size or time telling.
+func (tw *treeWriter) contentChanged(c *chunk) error {
 	err := &source.ChangedError{What: "other content"}
 	for _, p := range c.parts {
 		if name := tw.tree[p.entry].File; name != "" {
@@ -277,14 +277,14 @@ func (tw *treeWriter) moved(c *chunk) error {
 	return err
 }
 
-func (tw *treeWriter) followPart(p *part, content []byte) error {
+func (tw *treeWriter) hashLongPart(p *part, content []byte) error {
 	e := &tw.tree[p.entry]
 	last := p.start+p.size == e.Size
 	switch {
 	case tw.sum == nil && p.known == "":
 		return &source.ChangedError{Path: e.File, What: "its status changed while it was read"}
 	case tw.sum == nil && last:
-		return tw.seenAs(p.entry, p.known)
+		return tw.setDigest(p.entry, p.known)
 	case tw.sum == nil:
 		return nil
 	}
@@ -294,15 +294,15 @@ func (tw *treeWriter) followPart(p *part, content []byte) error {
 		return nil
 	}
 	sum := layer.Sum(tw.sum.Sum(nil))
-	if err := tw.seen(p.entry, &sum); err != nil {
+	if err := tw.setSum(p.entry, &sum); err != nil {
 		return err
 	}
-	tw.remember(p.entry, tw.first, &sum)
+	tw.cacheDigest(p.entry, tw.first, &sum)
 	return nil
 }
 
-// seen sets the digest of an entry's content, which must be the one observed.
-func (tw *treeWriter) seen(i int, sum *layer.Sum) error {
+// setSum sets the digest of an entry's content, which must be the one observed.
+func (tw *treeWriter) setSum(i int, sum *layer.Sum) error {
 	e := &tw.tree[i]
 	before, observed := layer.SumOf(e.Digest)
 	if !observed && tw.known[i] {
@@ -317,11 +317,11 @@ func (tw *treeWriter) seen(i int, sum *layer.Sum) error {
 	return nil
 }
 
-// seenAs is seen for a digest.
-func (tw *treeWriter) seenAs(i int, d digest.Digest) error {
+// setDigest is setSum for a digest.
+func (tw *treeWriter) setDigest(i int, d digest.Digest) error {
 	sum, ok := layer.SumOf(d)
 	if !ok {
 		return &source.ChangedError{Path: tw.tree[i].File, What: "other content"}
 	}
-	return tw.seen(i, &sum)
+	return tw.setSum(i, &sum)
 }

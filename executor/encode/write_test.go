@@ -196,7 +196,7 @@ func TestChunks(t *testing.T) {
 					c.parts = append(c.parts, part{at: int(at), size: e.Size, whole: true, sum: sha256.Sum256(raw[at : at+e.Size])})
 				}
 			}
-			if identify(c) != k.Digest || int64(len(raw)) != k.Size {
+			if chunkDigest(c) != k.Digest || int64(len(raw)) != k.Size {
 				t.Errorf("the chunk at %d holds something else", k.Offset)
 			}
 			start += k.Size
@@ -225,10 +225,10 @@ func TestIdentify(t *testing.T) {
 	}
 	seen := map[digest.Digest]int{}
 	for i, c := range chunks {
-		if j, ok := seen[identify(c)]; ok {
+		if j, ok := seen[chunkDigest(c)]; ok {
 			t.Errorf("chunks %d and %d have one digest", i, j)
 		}
-		seen[identify(c)] = i
+		seen[chunkDigest(c)] = i
 	}
 }
 
