@@ -8,9 +8,10 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/layform/layform/layout/durable"
+	"github.com/hashicorp/hcl/v2"
 
 	"github.com/layform/layform/cmd/layform/view"
+	"github.com/layform/layform/layout/durable"
 	"github.com/layform/layform/spec"
 	"github.com/layform/layform/spec/edit"
 )
@@ -30,33 +31,17 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	if err := refuseSpecs(); err != nil {
 		return err
 	}
-	questions := []struct {
-		value          *string
-		text, fallback string
-	}{
-		{&c.Architecture, "Architecture", runtime.GOARCH},
-		{&c.OS, "Operating system", "linux"},
-		{&c.Tag, "Tag", "latest"},
-	}
-	for _, q := range questions {
-		if *q.value != "" {
-			continue
-		}
-		if a.terminal.in && !a.json {
-			answer, err := a.readLine(ctx, fmt.Sprintf("%s [%s]: ", q.text, q.fallback))
-			if err != nil {
-				return err
-			}
-			*q.value = answer
-		}
-		if *q.value == "" {
-			*q.value = q.fallback
+	opts := edit.Options{Architecture: runtime.GOARCH, OS: "linux", Tag: "latest"}
+	for _, q := range []question{
+		{"--os", "Operating system", c.OS, &opts.OS},
+		{"--architecture", "Architecture", c.Architecture, &opts.Architecture},
+		{"--tag", "Tag", c.Tag, &opts.Tag},
+	} {
+		if err := a.answer(ctx, q, &opts); err != nil {
+			return err
 		}
 	}
-	text := edit.Starter(edit.Options{Architecture: c.Architecture, OS: c.OS, Tag: c.Tag})
-	if err := a.checkStarter(text); err != nil {
-		return err
-	}
+	text := edit.Starter(opts)
 	if err := writeNew(starterName, text); err != nil {
 		return err
 	}
@@ -83,18 +68,58 @@ func refuseSpecs() error {
 	return nil
 }
 
-// checkStarter loads the starter spec before it is written, so that an answer
-// that makes no valid spec is an error and leaves nothing behind.
-func (a *app) checkStarter(text []byte) error {
-	sp, diags := spec.Load(".", spec.LoadOptions{
-		Sources: []spec.Source{{Name: starterName, Text: string(text)}},
-		Version: version(),
-	})
-	a.files = sp.Files
-	if diags.HasErrors() {
-		return diags
+// question is one that init asks, unless its flag has the answer.
+type question struct {
+	flag, text, given string
+	// value is the default before it is answered, and the answer after it.
+	value *string
+}
+
+// answer sets the value of a question by its flag or, on a terminal, by asking: again
+// as long as the answer makes no valid spec.
+func (a *app) answer(ctx context.Context, q question, opts *edit.Options) error {
+	fallback := *q.value
+	if q.given != "" {
+		*q.value = q.given
+		if problem := starterProblem(*opts); problem != "" {
+			return &failure{message: fmt.Sprintf("%s %q: %s", q.flag, q.given, problem), hint: "nothing was written; layform init --help says what there is"}
+		}
+		return nil
+	}
+	for a.terminal.in && !a.json {
+		text, err := a.readLine(ctx, fmt.Sprintf("%s [%s]: ", q.text, fallback))
+		if err != nil {
+			return err
+		}
+		if *q.value = text; text == "" {
+			*q.value = fallback
+		}
+		problem := starterProblem(*opts)
+		if problem == "" {
+			return nil
+		}
+		if text == "" { // the default does not go with an earlier answer
+			return &failure{message: problem, hint: "nothing was written"}
+		}
+		if err := writeTo(a.stderr, problem+"\n"); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// starterProblem says why answers make no valid spec; empty where they make one.
+func starterProblem(opts edit.Options) string {
+	_, diags := spec.Load(".", spec.LoadOptions{
+		Sources: []spec.Source{{Name: starterName, Text: string(edit.Starter(opts))}},
+		Version: version(),
+	})
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			return d.Detail
+		}
+	}
+	return ""
 }
 
 // writeNew writes a file that must not exist into the working directory: whole or

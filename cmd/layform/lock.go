@@ -28,13 +28,6 @@ type lockCmd struct {
 	registryFlags
 }
 
-// outdatedCmd compares pins with what references lead to today.
-type outdatedCmd struct {
-	specFlags
-	valueFlags
-	registryFlags
-}
-
 // Run reads the references of the spec and makes the lock file fit.
 func (c *lockCmd) Run(ctx context.Context, a *app) error {
 	if len(c.Refs) > 0 && !c.Upgrade {
@@ -137,32 +130,6 @@ func (c *lockCmd) outputs(ctx context.Context, a *app, l *locking) (map[string]l
 	return out, nil
 }
 
-// Run looks up every pinned reference.
-func (c *outdatedCmd) Run(ctx context.Context, a *app) error {
-	l, err := a.locking(c.specFlags, c.valueFlags, c.registryFlags)
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	if missing := l.file.Compare(l.keys()).Missing; len(missing) > 0 {
-		return &failure{message: fmt.Sprintf("%s has no digest of %s", l.path, strings.Join(missing, ", ")), hint: "layform lock adds it"}
-	}
-	found, err := l.resolve(ctx, l.keys())
-	if err != nil {
-		return err
-	}
-	report := &view.Lock{File: l.path, Outdated: true}
-	for _, key := range slices.Sorted(maps.Keys(l.wanted)) {
-		report.Add(key, l.file.Bases[key].Digest, found[key])
-		last := &report.Pins[len(report.Pins)-1]
-		if last.Action == view.PinMoved {
-			last.Objects = l.dependents(key)
-			a.code = exitChanges
-		}
-	}
-	return a.showLock(report)
-}
-
 func (a *app) showLock(l *view.Lock) error {
 	if a.json {
 		return a.print(view.Document{Type: view.TypeLock, Lock: l})
@@ -219,10 +186,11 @@ func (l *locking) selected(refs []string, upgrade bool) ([]string, error) {
 			return nil, err
 		}
 		if l.wanted[key] == nil {
-			return nil, &failure{
-				message: fmt.Sprintf("no base of the spec is %s", key),
-				hint:    "there are: " + strings.Join(l.keys(), ", "),
+			hint := "the spec has no base that is pinned"
+			if len(l.wanted) > 0 {
+				hint = "there are: " + strings.Join(l.keys(), ", ")
 			}
+			return nil, &failure{message: fmt.Sprintf("no base of the spec is %s", key), hint: hint}
 		}
 		keys = append(keys, key)
 	}
@@ -286,47 +254,6 @@ func digestsOf(pins map[string]lock.Pin) map[string]digest.Digest {
 	out := map[string]digest.Digest{}
 	for label, p := range pins {
 		out[label] = p.Digest
-	}
-	return out
-}
-
-// dependents are the objects that are built anew when a reference leads to something
-// else, in build order.
-func (l *locking) dependents(key string) []string {
-	changed := map[spec.Address]bool{}
-	bases, _ := l.spec.Bases()
-	for _, o := range bases {
-		if o.Body.(*spec.Base).LockKey() == key {
-			changed[o.Address] = true
-		}
-	}
-	addresses := l.spec.Addresses()
-	objects := make([]spec.Object, len(addresses))
-	for i, a := range addresses {
-		objects[i], _ = l.spec.Evaluate(a, nil) // loaded without mistakes
-		if m, ok := objects[i].Body.(*spec.Manifest); ok && changed[spec.BaseOf(m)] {
-			for _, over := range m.Layers {
-				o, _ := l.spec.Evaluate(over, nil)
-				if built, ok := o.Body.(*spec.Layer); ok && len(built.Tree) > 0 {
-					changed[over] = true // on what the base holds; an archive is used as it is
-				}
-			}
-		}
-	}
-	for i, a := range addresses {
-		o := objects[i]
-		if slices.ContainsFunc(o.Refs, func(need spec.Address) bool { return changed[need] }) {
-			changed[a] = true
-			if m, ok := o.Body.(*spec.Manifest); ok && m.Config != nil {
-				changed[*m.Config] = true // it inherits, or has other diffIDs
-			}
-		}
-	}
-	var out []string
-	for _, a := range addresses {
-		if changed[a] {
-			out = append(out, a.String())
-		}
 	}
 	return out
 }

@@ -18,7 +18,7 @@ func Parse(name, text string) (*File, hcl.Diagnostics) {
 	f := New()
 	if rng, ok := conflictMarker(name, text); ok {
 		return f, hcl.Diagnostics{problem(rng, "Merge conflict",
-			"The lock file has conflict markers of version control. Delete it, and run layform lock to write it again.")}
+			"The lock file has conflict markers of version control. Keep one side of each conflict, and run layform lock: it adds the pins that are missing then, drops those of no use, and leaves all others as they are.")}
 	}
 	parsed, diags := eval.ParseFile(name, text)
 	if diags.HasErrors() {
