@@ -157,6 +157,7 @@ func triedValues() map[string]tried {
 		"symlink.uid":    ids, "symlink.gid": ids, "symlink.mtime": mtimes,
 		"hardlink.target":    {good: []string{`"/file"`}, bad: []string{`"file"`, `"/nowhere"`, `"/directory"`, `"/"`, `"/../file"`}},
 		"whiteout.opaque":    {good: []string{"true", "false"}, bad: []string{`"maybe"`, "[]"}},
+		"whiteout.expand":    {good: []string{"true; whiteout.opaque = true", "false"}, bad: []string{`"maybe"`, "[]", "true"}},
 		"dynamic.for_each":   {good: []string{`["a", "b"]`, `[]`, `{ k = "v" }`}, bad: []string{`"a"`, "3", `["a", "a"]`}},
 		"dynamic.labels":     {good: []string{`["/dynamic/${file.value}"]`}, bad: []string{`["x"]`, `[]`, `["/a", "/b"]`, `["/.wh.x"]`}},
 		"dynamic.iterator":   {good: []string{"it"}, bad: []string{`"a b"`, "3"}},
