@@ -43,8 +43,8 @@ type GCResult struct {
 	// Blobs were deleted; Bytes is the sum of their sizes.
 	Blobs []Blob `json:"blobs"`
 	Bytes int64  `json:"bytes"`
-	// Young could be reached by nothing either, but are younger than MinAge, or
-	// were changed or replaced while GC looked at them.
+	// Young could be reached by nothing either, but are younger than MinAge, are kept
+	// by a Lease, or were changed or replaced while GC looked at them.
 	Young      []Blob `json:"young"`
 	YoungBytes int64  `json:"young_bytes"`
 	// Live is the number of blobs that something reaches, or that were to be
@@ -96,7 +96,7 @@ func (s *Store) GC(ctx context.Context, opts GCOptions) (GCResult, error) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(c.run(ctx), unlock())
+		return errors.Join(c.run(ctx), c.expire(ctx), unlock())
 	})
 	return c.result, err
 }
@@ -131,6 +131,12 @@ func (c *collection) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// expire ends the uploads and leases that nobody has touched for long.
+func (c *collection) expire(ctx context.Context) error {
+	_, err := c.s.Expire(ctx, c.opts.Now)
+	return err
 }
 
 // mark finds all blobs in use.
@@ -194,6 +200,14 @@ func (c *collection) blob(ctx context.Context, blob Blob) error {
 		c.result.LiveBytes += blob.Size
 		return nil
 	case c.opts.MinAge > 0 && c.opts.Now.Sub(blob.Changed) < c.opts.MinAge:
+		c.spare(blob)
+		return nil
+	}
+	leased, err := leasedAt(c.d, blob.Digest, c.opts.Now)
+	if err != nil {
+		return err
+	}
+	if leased {
 		c.spare(blob)
 		return nil
 	}

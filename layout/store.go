@@ -54,6 +54,9 @@ type Options struct {
 	// can say what is wrong with it. Lock then refuses, with a *NotLayoutError, a
 	// directory that does not even resemble a layout.
 	Inspect bool
+	// Nested lets a directory become a layout that holds nothing but other directories:
+	// layouts may lie in it. Files that no layout has are refused all the same.
+	Nested bool
 	// NoSync leaves out every fsync. Benchmarks alone may set it: a power cut
 	// then loses what was written.
 	NoSync bool
@@ -83,6 +86,7 @@ type Store struct {
 
 	// swapping lets one goroutine at a time change index.json.
 	swapping sync.Mutex
+	uploads  uploadHashes
 }
 
 // NotLayoutError says that a directory is not a layout that can be used.
@@ -147,6 +151,10 @@ func (s *Store) checkIsLayout(d *disk.Dir) error {
 		case blobsDir, indexFile:
 			// What a run that was killed before it wrote oci-layout leaves.
 		default:
+			if s.opts.Nested && e.IsDir() {
+				ours = true
+				continue
+			}
 			foreign = e.Name()
 		}
 	}

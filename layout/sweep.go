@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -29,7 +28,7 @@ type Swept struct {
 }
 
 // Sweep deletes those of the candidates that nothing in index.json, keep and the
-// live holds can reach, and nothing else; see Hold. When a document that could lead to a candidate cannot
+// live holds can reach, and that no Lease keeps, and nothing else; see Hold. When a document that could lead to a candidate cannot
 // be read, nothing is deleted and the error says which; one that is missing
 // leads nowhere, and one that is ErrOdd to all that it could mean. The caller holds
 // the lock. Others may ignore it: index.json is
@@ -57,6 +56,13 @@ func (s *Store) Sweep(ctx context.Context, candidates []digest.Digest, keep []oc
 		live[dgst] = true // a candidate that is listed twice is deleted once
 		if swept.Stopped, err = index.moved(); err != nil || swept.Stopped {
 			return swept, err
+		}
+		leased, err := leasedAt(d, dgst, time.Now())
+		if err != nil {
+			return swept, err
+		}
+		if leased {
+			continue
 		}
 		size, ok, err := removeBlob(d, dgst)
 		if err != nil {
@@ -112,10 +118,6 @@ func (w *watch) mark(ctx context.Context, keep []ocispec.Descriptor) (map[digest
 	return live, nil
 }
 
-// settled is the age from which on every later write changes the times of a file: more
-// than the coarsest tick of a file system's clock.
-const settled = 3 * time.Second
-
 // moved reports whether index.json changed, or a hold was taken, since both were read.
 // Within one tick of the file system's clock a write in place leaves the times as they
 // were, so that the bytes of a young file are compared; those of an older one would
@@ -125,16 +127,14 @@ func (w *watch) moved() (bool, error) {
 		return fresh, err
 	}
 	now, err := w.d.Lstat(indexFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return w.info != nil, nil
-	}
-	if err != nil || w.info == nil {
+	if err := ignoreMissing(err); err != nil {
 		return true, err
 	}
-	same := os.SameFile(now, w.info) && now.Size() == w.info.Size() &&
-		now.ModTime().Equal(w.info.ModTime()) && disk.Changed(now).Equal(disk.Changed(w.info))
-	if same && time.Since(disk.Changed(now)) > settled {
+	if sameStat(w.info, now, time.Now()) {
 		return false, nil
+	}
+	if w.info == nil || now == nil {
+		return true, nil
 	}
 	raw, err := w.s.readIndex()
 	return !bytes.Equal(raw, w.raw), err

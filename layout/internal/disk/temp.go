@@ -50,6 +50,49 @@ func (d *Dir) CreateTemp(dir, prefix string) (*Temp, error) {
 	return nil, fmt.Errorf("no temporary file in %s stays in place; something removes each at once", dir)
 }
 
+// ResumeTemp opens a temporary file that Keep left, to append to it. The error is
+// ErrContended while another writer has it, and fs.ErrNotExist when there is none.
+func (d *Dir) ResumeTemp(name string) (*Temp, error) {
+	f, info, err := d.Open(name, os.O_RDWR)
+	if err != nil {
+		return nil, err
+	}
+	t := &Temp{d: d, name: name, f: f, written: info.Size(), started: info.Size()}
+	if err := TryFlock(f); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, errors.Join(err, f.Close())
+	}
+	// It may have ended, or grown, before it was locked.
+	named, err := d.Lstat(name)
+	if err == nil && !os.SameFile(info, named) {
+		err = fs.ErrNotExist
+	}
+	if err == nil {
+		t.written, err = f.Seek(0, io.SeekEnd)
+		t.started = t.written
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return t, nil
+}
+
+// Keep closes the file and leaves it where it is, for ResumeTemp. It does nothing after
+// Publish, Rename or Abort.
+func (t *Temp) Keep() error {
+	if t.f == nil {
+		return nil
+	}
+	f := t.f
+	t.f = nil
+	return f.Close()
+}
+
+// Live reports whether the file is open still.
+func (t *Temp) Live() bool { return t.f != nil }
+
+// Size is the length of the file so far.
+func (t *Temp) Size() int64 { return t.written }
+
 // FillTemp is CreateTemp with what content writes. On an error the file is removed.
 func (d *Dir) FillTemp(dir, prefix string, content func(*Temp) error) (*Temp, error) {
 	t, err := d.CreateTemp(dir, prefix)
