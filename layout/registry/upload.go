@@ -89,7 +89,7 @@ func (u *Upload) Write(p []byte) (int, error) { return u.up.Write(p) }
 
 // Commit makes the content a blob of the repository, durably once a manifest names it.
 // The error is CodeDigestInvalid where the content has another digest; that ends the
-// upload, as success does. After any other error it can be tried again, or resumed.
+// upload, as success does.
 func (u *Upload) Commit(ctx context.Context, dgst digest.Digest) (ocispec.Descriptor, error) {
 	if err := checkDigest(u.repo.name, dgst); err != nil {
 		return ocispec.Descriptor{}, err
@@ -208,9 +208,6 @@ func (r *Repository) Mount(ctx context.Context, from string, dgst digest.Digest)
 		return ocispec.Descriptor{}, err
 	}
 	defer source.release()
-	err = o.store.PushFrom(ctx, desc, source.store.Reader)
-	if errors.Is(err, errdef.ErrAlreadyExists) {
-		err = nil
-	}
+	_, err = o.store.PutBlob(ctx, desc, nil, func(in *layout.Ingest) error { return in.CopyBlob(ctx, source.store.Reader, desc) })
 	return desc, err
 }
