@@ -135,7 +135,7 @@ func (p *module) requestBases() ([]BaseRequest, hcl.Diagnostics) {
 		s := newSession(p, nil)
 		d := &decoder{s: s, inst: inst, in: &env{inst: inst}}
 		r := BaseRequest{Address: addr, Base: d.base(), Range: inst.block.rng}
-		if a := inst.block.attrs["from"]; a != nil {
+		if a := inst.block.attrs.named("from"); a != nil {
 			r.Range = a.expr.Range()
 		}
 		diags = append(diags, d.diags...)
@@ -164,7 +164,7 @@ func (p *module) usedBases() map[Address]bool {
 		}
 	}
 	for _, o := range p.outputs {
-		if a, ok := o.attrs["value"]; ok {
+		if a := o.attrs.named("value"); a != nil {
 			note(a.expr)
 		}
 	}
@@ -246,7 +246,7 @@ func (c *checker) standalone(addr Address, o *evaluated) {
 
 // attributeRange is the place of an attribute of an object, or that of its block.
 func (c *checker) attributeRange(addr Address, name string) hcl.Range {
-	if a := c.p.instances[addr].block.attrs[name]; a != nil {
+	if a := c.p.instances[addr].block.attrs.named(name); a != nil {
 		return a.expr.Range()
 	}
 	return c.objects[addr].object.Range

@@ -80,7 +80,7 @@ func (c *checker) manifests() {
 		}
 		config := c.objects[*m.Config].object.Body.(*Config)
 		b := o.object.Range
-		if a := c.p.instances[addr].block.attrs["layers"]; a != nil {
+		if a := c.p.instances[addr].block.attrs.named("layers"); a != nil {
 			b = a.expr.Range()
 		}
 		switch {
@@ -148,7 +148,7 @@ func addressList(addrs []Address) string {
 }
 
 func (c *checker) manifestsRange(addr Address) hcl.Range {
-	if a := c.p.instances[addr].block.attrs["manifests"]; a != nil {
+	if a := c.p.instances[addr].block.attrs.named("manifests"); a != nil {
 		return a.expr.Range()
 	}
 	return c.objects[addr].object.Range

@@ -44,7 +44,7 @@ func (d *decoder) config() *Config {
 func (d *decoder) foreignConfig(c *Config, content string, given attrValue) {
 	b := d.inst.block
 	for _, name := range schema.Of(KindConfig).ImageAttributes() {
-		if a, ok := b.attrs[name]; ok {
+		if a := b.attrs.named(name); a != nil {
 			d.err(a.rng, "%s belongs to image configs. A config of type %s has content alone.", name, c.MediaType)
 		}
 	}
@@ -209,7 +209,7 @@ func (d *decoder) environment() []string {
 	if !raw.set || raw.reported {
 		return nil
 	}
-	d.depend(attrs["env"].expr, true)
+	d.depend(attrs.named("env").expr, true)
 	plain, _ := raw.value.Unmark()
 	if t := plain.Type(); t.IsTupleType() || t.IsListType() || t.IsSetType() {
 		return d.environmentList(raw)

@@ -83,9 +83,9 @@ func (g attrValue) quote(s string) string {
 }
 
 // raw evaluates an attribute without converting it.
-func (d *decoder) raw(attrs map[string]*attribute, name string) attrValue {
-	a, ok := attrs[name]
-	if !ok {
+func (d *decoder) raw(attrs attributes, name string) attrValue {
+	a := attrs.named(name)
+	if a == nil {
 		return attrValue{name: name}
 	}
 	g := attrValue{schema: a.schema, name: name, rng: a.expr.Range(), set: true}
@@ -118,12 +118,12 @@ func (d *decoder) raw(attrs map[string]*attribute, name string) attrValue {
 }
 
 // get evaluates an attribute and converts it to the type that the schema has.
-func (d *decoder) get(attrs map[string]*attribute, name string) attrValue {
+func (d *decoder) get(attrs attributes, name string) attrValue {
 	g := d.raw(attrs, name)
 	if !g.set || g.reported {
 		return g
 	}
-	d.depend(attrs[name].expr, true)
+	d.depend(attrs.named(name).expr, true)
 	return d.convert(g, g.schema.Converted())
 }
 
@@ -172,7 +172,7 @@ func (d *decoder) refuseSensitive(g attrValue) attrValue {
 }
 
 // publicText is text that may not be sensitive.
-func (d *decoder) publicText(attrs map[string]*attribute, name string) (string, attrValue) {
+func (d *decoder) publicText(attrs attributes, name string) (string, attrValue) {
 	s, g := d.text(attrs, name)
 	if g.ok && g.sensitive {
 		return "", d.refuseSensitive(g)
@@ -215,7 +215,7 @@ func (d *decoder) mustKnow(g attrValue) bool {
 }
 
 // text is a string attribute, "" when it is not set or not known.
-func (d *decoder) text(attrs map[string]*attribute, name string) (string, attrValue) {
+func (d *decoder) text(attrs attributes, name string) (string, attrValue) {
 	g := d.get(attrs, name)
 	if !g.ok {
 		return "", g
@@ -224,14 +224,14 @@ func (d *decoder) text(attrs map[string]*attribute, name string) (string, attrVa
 }
 
 // plannedText is text for an attribute that has to be known at plan time.
-func (d *decoder) plannedText(attrs map[string]*attribute, name string) (string, attrValue) {
+func (d *decoder) plannedText(attrs attributes, name string) (string, attrValue) {
 	s, g := d.text(attrs, name)
 	d.mustKnow(g)
 	return s, g
 }
 
 // stringList is a list of strings.
-func (d *decoder) stringList(attrs map[string]*attribute, name string) ([]string, attrValue) {
+func (d *decoder) stringList(attrs attributes, name string) ([]string, attrValue) {
 	g := d.get(attrs, name)
 	if !g.ok {
 		return nil, g
@@ -245,7 +245,7 @@ func (d *decoder) stringList(attrs map[string]*attribute, name string) ([]string
 }
 
 // textMap is a map of strings.
-func (d *decoder) textMap(attrs map[string]*attribute, name string) (map[string]string, attrValue) {
+func (d *decoder) textMap(attrs attributes, name string) (map[string]string, attrValue) {
 	g := d.get(attrs, name)
 	if !g.ok || g.value.LengthInt() == 0 {
 		return nil, g
@@ -261,7 +261,7 @@ func (d *decoder) textMap(attrs map[string]*attribute, name string) (map[string]
 // annotations is a map of annotations or labels, as layouts hold them: a date
 // becomes an RFC 3339 time. Elements that are known are checked even where others
 // are known after apply.
-func (d *decoder) annotations(attrs map[string]*attribute, name string) map[string]string {
+func (d *decoder) annotations(attrs attributes, name string) map[string]string {
 	start := len(d.fields)
 	g := d.get(attrs, name)
 	if !g.set || g.reported || !g.value.IsKnown() || g.value.LengthInt() == 0 {
@@ -309,13 +309,13 @@ func (d *decoder) rewriteField(start int, path, value string) {
 }
 
 // flag is a bool attribute.
-func (d *decoder) flag(attrs map[string]*attribute, name string) bool {
+func (d *decoder) flag(attrs attributes, name string) bool {
 	g := d.get(attrs, name)
 	return g.ok && g.value.True()
 }
 
 // integer is a whole number within bounds, nil when it is not set or not right.
-func (d *decoder) integer(attrs map[string]*attribute, name string, least, most int64) *int {
+func (d *decoder) integer(attrs attributes, name string, least, most int64) *int {
 	g := d.get(attrs, name)
 	if !d.mustKnow(g) {
 		return nil
@@ -332,7 +332,7 @@ func (d *decoder) integer(attrs map[string]*attribute, name string, least, most 
 
 // timestamp is a time: RFC 3339 text, a date or, when seconds is set, whole seconds since 1970.
 // Fractions of seconds are dropped.
-func (d *decoder) timestamp(attrs map[string]*attribute, name string, seconds bool) (*time.Time, attrValue) {
+func (d *decoder) timestamp(attrs attributes, name string, seconds bool) (*time.Time, attrValue) {
 	g := d.get(attrs, name)
 	if !g.ok {
 		return nil, g
@@ -360,7 +360,7 @@ func (d *decoder) timestamp(attrs map[string]*attribute, name string, seconds bo
 }
 
 // typeName is an attribute that holds a media type.
-func (d *decoder) typeName(attrs map[string]*attribute, name string) (string, attrValue) {
+func (d *decoder) typeName(attrs attributes, name string) (string, attrValue) {
 	s, g := d.publicText(attrs, name)
 	if g.ok && !imagespec.IsMediaType(s) {
 		d.err(g.rng, "%s is %s, which is not a media type: two names of letters, digits and !#$&^_.+- with a slash between (RFC 6838).", name, g.quote(s))

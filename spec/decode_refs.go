@@ -98,12 +98,12 @@ func objectRef(v cty.Value) (Address, bool) {
 }
 
 // object decodes an attribute that names one object of certain kinds.
-func (d *decoder) object(attrs map[string]*attribute, name string, allowed ...Kind) (*Address, attrValue) {
+func (d *decoder) object(attrs attributes, name string, allowed ...Kind) (*Address, attrValue) {
 	g := d.raw(attrs, name)
 	if !g.set || g.reported {
 		return nil, g
 	}
-	e := attrs[name].expr
+	e := attrs.named(name).expr
 	if !g.value.IsKnown() || g.value.Type() == cty.DynamicPseudoType {
 		d.depend(e, true)
 		d.fields = append(d.fields, Field{Path: name, Unknown: true})
@@ -118,12 +118,12 @@ func (d *decoder) object(attrs map[string]*attribute, name string, allowed ...Ki
 }
 
 // objects decodes an attribute that lists objects of certain kinds.
-func (d *decoder) objects(attrs map[string]*attribute, name string, allowed ...Kind) ([]Address, attrValue) {
+func (d *decoder) objects(attrs attributes, name string, allowed ...Kind) ([]Address, attrValue) {
 	g := d.raw(attrs, name)
 	if !g.set || g.reported {
 		return nil, g
 	}
-	e := attrs[name].expr
+	e := attrs.named(name).expr
 	list, _ := g.value.Unmark()
 	if t := list.Type(); !list.IsKnown() || t == cty.DynamicPseudoType {
 		d.depend(e, true)

@@ -12,7 +12,7 @@ import (
 
 // evaluated is an object with what the checks across objects need.
 type evaluated struct {
-	object       Object
+	object       *Object
 	dependencies []dependency
 	tagRange     hcl.Range
 	emptyImage   *hcl.Range
@@ -27,7 +27,7 @@ func (s *session) evaluate(inst *instance) (*evaluated, hcl.Diagnostics) {
 		s.p.evaluated(inst.addr)
 	}
 	d := &decoder{s: s, inst: inst, in: &env{inst: inst}}
-	o := Object{Address: inst.addr, Range: inst.block.rng}
+	o := &Object{Address: inst.addr, Range: inst.block.rng}
 	switch inst.addr.Kind {
 	case KindBase:
 		o.Body = d.base()
@@ -190,11 +190,11 @@ func (s *session) outputs() ([]Output, []dependency, hcl.Diagnostics) {
 	var dependencies []dependency
 	for _, name := range keysOf(s.p.outputs) {
 		o := s.p.outputs[name]
-		a, ok := o.attrs["value"]
-		if !ok || s.p.skips(a.expr) {
+		a := o.attrs.named("value")
+		if a == nil || s.p.skips(a.expr) {
 			continue
 		}
-		d := &decoder{s: s, inst: &instance{block: &block{}}, in: &env{}}
+		d := &decoder{s: s, inst: &instance{block: &block{syntax: &syntax{}}}, in: &env{}}
 		d.depend(a.expr, true)
 		dependencies = append(dependencies, d.dependencies...)
 		v, more := s.expression(a.expr, nil)

@@ -70,7 +70,7 @@ func (d *decoder) checkWhiteouts(ops []FileOp) {
 
 // dynamicOps decodes a dynamic block, once for each element.
 func (d *decoder) dynamicOps(n *nestedBlock) []FileOp {
-	g := d.raw(map[string]*attribute{"for_each": {name: "for_each", expr: n.dynamic.forEach}}, "for_each")
+	g := d.raw(attributes{{name: "for_each", expr: n.dynamic.forEach}}, "for_each")
 	if g.reported {
 		return nil
 	}
@@ -113,7 +113,7 @@ func (d *decoder) dynamicLabels(n *nestedBlock) ([]string, bool) {
 	var labels []string
 	var g attrValue
 	if n.dynamic.labels != nil {
-		labels, g = d.stringList(map[string]*attribute{"labels": {schema: schema.Of(KindLayer).Block("dynamic").Attribute("labels"), name: "labels", expr: n.dynamic.labels}}, "labels")
+		labels, g = d.stringList(attributes{{schema: schema.Of(KindLayer).Block("dynamic").Attribute("labels"), name: "labels", expr: n.dynamic.labels}}, "labels")
 		if g.reported {
 			return nil, false
 		}
@@ -155,7 +155,7 @@ func (d *decoder) fileOp(b *nestedBlock, labels []string) FileOp {
 	case OpWhiteout:
 		n.Opaque, n.Expand = d.flag(b.attrs, "opaque"), d.flag(b.attrs, "expand")
 		if n.Expand && !n.Opaque {
-			d.err(b.attrs["expand"].expr.Range(), "expand is for opaque whiteouts: set opaque = true, or remove expand.")
+			d.err(b.attrs.named("expand").expr.Range(), "expand is for opaque whiteouts: set opaque = true, or remove expand.")
 		}
 		if n.To == "" && !n.Opaque {
 			d.err(b.labelRng, "The root cannot be whited out. opaque = true hides all that is in it.")
@@ -205,7 +205,7 @@ func (d *decoder) copyOp(b *nestedBlock, n *FileOp) {
 	}
 	d.ignoreFile(b, n)
 	n.Include = d.globs(b.attrs, "include", false)
-	n.Exclude = d.globs(b.attrs, "exclude", b.attrs["ignore_file"] != nil)
+	n.Exclude = d.globs(b.attrs, "exclude", b.attrs.named("ignore_file") != nil)
 	n.DirMode = d.mode(b.attrs, "dir_mode")
 	n.Metadata = Normalize
 	if text, g := d.plannedText(b.attrs, "metadata"); g.ok {
@@ -218,7 +218,7 @@ func (d *decoder) copyOp(b *nestedBlock, n *FileOp) {
 
 // globs decodes a list of patterns; follows is set where other patterns come before
 // it, from which the first one may be an exception.
-func (d *decoder) globs(attrs map[string]*attribute, name string, follows bool) []string {
+func (d *decoder) globs(attrs attributes, name string, follows bool) []string {
 	list, g := d.stringList(attrs, name)
 	d.mustKnow(g)
 	for i, pattern := range list {
@@ -296,7 +296,7 @@ func (d *decoder) imagePath(text string, rng hcl.Range, rootAllowed bool) (strin
 var modePattern = eval.Pattern(`^[0-7]{3,5}$`)
 
 // mode is a mode written as an octal string, nil when it is not set or not right.
-func (d *decoder) mode(attrs map[string]*attribute, name string) *uint32 {
+func (d *decoder) mode(attrs attributes, name string) *uint32 {
 	g := d.raw(attrs, name)
 	if !g.set || g.reported {
 		return nil

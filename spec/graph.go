@@ -65,8 +65,8 @@ func (b *block) expressions() []*eval.Expression {
 	if b.forEach != nil {
 		list = append(list, b.forEach)
 	}
-	for _, name := range keysOf(b.attrs) {
-		list = append(list, b.attrs[name].expr)
+	for _, a := range b.attrs {
+		list = append(list, a.expr)
 	}
 	for _, n := range b.nested {
 		if n.dynamic != nil {
@@ -75,8 +75,8 @@ func (b *block) expressions() []*eval.Expression {
 				list = append(list, n.dynamic.labels)
 			}
 		}
-		for _, name := range keysOf(n.attrs) {
-			list = append(list, n.attrs[name].expr)
+		for _, a := range n.attrs {
+			list = append(list, a.expr)
 		}
 	}
 	return list
@@ -148,8 +148,8 @@ func (p *module) configEdges(g *graph) {
 			continue
 		}
 		b := p.blocks[n.block]
-		configs := p.reachable(g, b.attrs["config"], KindConfig)
-		layers := p.reachable(g, b.attrs["layers"], KindLayer)
+		configs := p.reachable(g, b.attrs.named("config"), KindConfig)
+		layers := p.reachable(g, b.attrs.named("layers"), KindLayer)
 		for _, c := range configs {
 			from := vertex{block: c.to.block}
 			for _, l := range layers {

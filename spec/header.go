@@ -40,7 +40,7 @@ func repeated(kind string, rng, first hcl.Range) *hcl.Diagnostic {
 
 func (p *module) layformBlock(b *plainBlock) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	if a, ok := b.attrs["name"]; ok {
+	if a := b.attrs.named("name"); a != nil {
 		v, more := p.constant(a.expr, a.schema, "The name of a spec")
 		diags = append(diags, more...)
 		if name, ok := eval.StringOf(v); ok {
@@ -50,8 +50,8 @@ func (p *module) layformBlock(b *plainBlock) hcl.Diagnostics {
 			p.name = name
 		}
 	}
-	a, ok := b.attrs["required_version"]
-	if !ok {
+	a := b.attrs.named("required_version")
+	if a == nil {
 		return diags
 	}
 	v, more := p.constant(a.expr, a.schema, "required_version")
@@ -78,13 +78,13 @@ func (p *module) layformBlock(b *plainBlock) hcl.Diagnostics {
 }
 
 func (p *module) layoutBlock(b *plainBlock) hcl.Diagnostics {
-	a, ok := b.attrs["path"]
-	if !ok {
+	a := b.attrs.named("path")
+	if a == nil {
 		return hcl.Diagnostics{eval.Errorf(&b.rng, "Missing required argument", "The layout block needs path: the directory of the layout.")}
 	}
 	var diags hcl.Diagnostics
 	p.layoutPath, diags = p.filePath(a, "The path of the layout", layoutPathProblem)
-	if a, ok := b.attrs["archive"]; ok {
+	if a := b.attrs.named("archive"); a != nil {
 		path, more := p.filePath(a, "The path of the archive", archivePathProblem)
 		p.archivePath, p.archiveRange = path, a.expr.Range()
 		if diags = diags.Extend(more); !diags.HasErrors() && p.archiveInLayout() {

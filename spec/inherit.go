@@ -51,8 +51,8 @@ func (d *decoder) unset() []Unset {
 			d.err(g.rng, "unset contains %q, but an element is one of %s, or of %s with a dot and the name of an element: \"env.DEBUG\".",
 				text, strings.Join(single, ", "), strings.Join(keyed, ", "))
 			continue
-		case !isKeyed && attrs[name] != nil:
-			d.err(g.rng, "unset contains %q, which is set at %s as well.", text, attrs[name].rng)
+		case !isKeyed && attrs.named(name) != nil:
+			d.err(g.rng, "unset contains %q, which is set at %s as well.", text, attrs.named(name).rng)
 			continue
 		case slices.Contains(all, u):
 			d.err(g.rng, "unset contains %q twice.", text)
@@ -67,7 +67,7 @@ func (d *decoder) unset() []Unset {
 func (d *decoder) checkUnset(c *Config) {
 	for _, u := range c.Unset {
 		if u.Key != "" && c.has(u) {
-			d.err(d.inst.block.attrs["unset"].expr.Range(), "unset contains %q, which is set as well.", u.String())
+			d.err(d.inst.block.attrs.named("unset").expr.Range(), "unset contains %q, which is set as well.", u.String())
 		}
 	}
 }

@@ -33,7 +33,7 @@ func (d *decoder) mediaType() string {
 	if d.inst.addr.Kind == KindConfig {
 		return ocispec.MediaTypeImageConfig
 	}
-	if attrs["archive"] != nil || attrs["blob"] != nil {
+	if attrs.named("archive") != nil || attrs.named("blob") != nil {
 		return "" // an archive may be compressed already
 	}
 	compression, ok := d.compression()
@@ -77,7 +77,7 @@ func (d *decoder) layer() *Layer {
 }
 
 // sourcePath is a path below the spec's directory.
-func (d *decoder) sourcePath(attrs map[string]*attribute, name string) (string, attrValue) {
+func (d *decoder) sourcePath(attrs attributes, name string) (string, attrValue) {
 	s, g := d.publicText(attrs, name)
 	if !d.mustKnow(g) {
 		return "", g
@@ -134,7 +134,7 @@ func (d *decoder) compression() (imagespec.Compression, bool) {
 	if t := plain.Type(); t.IsObjectType() || t.IsMapType() {
 		return d.compressionObject(g, plain)
 	}
-	d.depend(d.inst.block.attrs["compression"].expr, true)
+	d.depend(d.inst.block.attrs.named("compression").expr, true)
 	g.name = "compression.algorithm"
 	g = d.convert(g, cty.String)
 	if !d.mustKnow(g) {
@@ -166,9 +166,9 @@ func (d *decoder) compressionObject(g attrValue, v cty.Value) (imagespec.Compres
 		d.mustKnow(g)
 		return c, false
 	}
-	d.depend(d.inst.block.attrs["compression"].expr, true)
+	d.depend(d.inst.block.attrs.named("compression").expr, true)
 	members := schema.Of(KindLayer).Block("compression")
-	attrs := map[string]*attribute{}
+	var attrs attributes
 	for it := v.ElementIterator(); it.Next(); {
 		k, element := it.Element()
 		name := k.AsString()
@@ -176,12 +176,12 @@ func (d *decoder) compressionObject(g attrValue, v cty.Value) (imagespec.Compres
 			d.err(g.rng, "compression has no member %s.%s", g.quote(name), suggest.ClosestOrAll(name, members.AttributeNames()))
 			return c, false
 		}
-		attrs[name] = &attribute{schema: members.Attribute(name), name: name, rng: g.rng, expr: literalExpression(element, g.rng)}
+		attrs = append(attrs, attribute{schema: members.Attribute(name), name: name, rng: g.rng, expr: literalExpression(element, g.rng)})
 	}
 	return d.compressionMembers(attrs)
 }
 
-func (d *decoder) compressionMembers(attrs map[string]*attribute) (imagespec.Compression, bool) {
+func (d *decoder) compressionMembers(attrs attributes) (imagespec.Compression, bool) {
 	c := imagespec.Compression{Algorithm: imagespec.Gzip}
 	record := func(from int) {
 		for i := from; i < len(d.fields); i++ {
@@ -202,7 +202,7 @@ func (d *decoder) compressionMembers(attrs map[string]*attribute) (imagespec.Com
 		c.Level = *level
 	}
 	record(start)
-	if a, set := attrs["level"]; set && c.Algorithm == imagespec.Uncompressed {
+	if a := attrs.named("level"); a != nil && c.Algorithm == imagespec.Uncompressed {
 		d.err(a.expr.Range(), "There is no level for compression %q.", imagespec.Uncompressed)
 		ok = false
 	}
@@ -223,7 +223,7 @@ func (d *decoder) algorithm(g attrValue) (imagespec.Algorithm, bool) {
 // media type of an archive decides its compression where nothing else does.
 func (d *decoder) checkLayerType(l *Layer, archive, blob, mediaType attrValue) {
 	b := d.inst.block
-	explicit := b.attrs["compression"] != nil || slices.ContainsFunc(b.nested, func(n *nestedBlock) bool { return n.kind == "compression" })
+	explicit := b.attrs.named("compression") != nil || slices.ContainsFunc(b.nested, func(n *nestedBlock) bool { return n.kind == "compression" })
 	if blob.set {
 		if !mediaType.set {
 			d.reportMissing(b.incomplete, blob.rng, "A layer with blob needs media_type: nothing else says what the file is.")

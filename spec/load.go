@@ -25,7 +25,7 @@ type loading struct {
 	sources   []Source
 	variables []Variable
 	// first are the objects as they are with nothing built.
-	first map[Address]answer
+	first map[Address]*answer
 	// schedule is nil as long as the sources could not be read, and bases are those
 	// that something refers to.
 	schedule *schedule
@@ -34,7 +34,7 @@ type loading struct {
 
 // answer is a result of Evaluate.
 type answer struct {
-	object Object
+	object *Object
 	diags  hcl.Diagnostics
 }
 
@@ -119,7 +119,7 @@ func (l *loading) declare() (diags hcl.Diagnostics, parsed bool) {
 		tokens += count
 		l.p.watch.Progress()
 		diags = append(diags, more...)
-		l.p.files[src.Name] = f
+		l.p.files[src.Name] = eval.Detached(src.Name, f)
 		if more.HasErrors() {
 			parsed = false
 			continue // what could not be parsed would only be misunderstood
@@ -220,7 +220,7 @@ func (p *module) checkAllNames() hcl.Diagnostics {
 		diags = append(diags, p.checkNames(p.locals[name].expr, scope{what: "A local value", roots: object})...)
 	}
 	for _, name := range keysOf(p.outputs) {
-		if a, ok := p.outputs[name].attrs["value"]; ok {
+		if a := p.outputs[name].attrs.named("value"); a != nil {
 			diags = append(diags, p.checkNames(a.expr, scope{what: "An output", roots: object})...)
 		}
 	}
@@ -234,8 +234,8 @@ func (p *module) checkAllNames() hcl.Diagnostics {
 			roots = append(slices.Clone(roots), rootEach)
 		}
 		s := scope{what: "A " + string(b.addr.Kind) + " without for_each", roots: roots}
-		for _, name := range keysOf(b.attrs) {
-			diags = append(diags, p.checkNames(b.attrs[name].expr, s)...)
+		for _, a := range b.attrs {
+			diags = append(diags, p.checkNames(a.expr, s)...)
 		}
 		for _, n := range b.nested {
 			inner := s
@@ -246,8 +246,8 @@ func (p *module) checkAllNames() hcl.Diagnostics {
 					diags = append(diags, p.checkNames(n.dynamic.labels, inner)...)
 				}
 			}
-			for _, name := range keysOf(n.attrs) {
-				diags = append(diags, p.checkNames(n.attrs[name].expr, inner)...)
+			for _, a := range n.attrs {
+				diags = append(diags, p.checkNames(a.expr, inner)...)
 			}
 		}
 	}
@@ -258,23 +258,26 @@ func (p *module) checkAllNames() hcl.Diagnostics {
 // against each other.
 func (l *loading) objects() (diags, checks hcl.Diagnostics) {
 	objects := map[Address]*evaluated{}
-	l.first = map[Address]answer{}
+	l.first = map[Address]*answer{}
 	for addr, inst := range l.p.instances {
 		s := newSession(l.p, nil)
 		e, more := s.evaluate(inst)
 		diags = append(diags, more...)
-		if !l.opts.CheckOnly {
-			l.first[addr] = answer{e.object, eval.SortAndDedupe(more)}
-		}
-		e.object.Fields = nil
+		known := e.object.Known()
 		if layer, ok := e.object.Body.(*Layer); ok {
 			diags = append(diags, l.p.enclosed(layer)...)
 			if l.opts.CheckOnly {
 				diags = append(diags, l.p.missingSources(layer, inst.block.rng)...)
+				layer.Tree = nil // the checks need no trees
 			}
-			bare := *layer // the checks need no trees
-			bare.Tree = nil
-			e.object.Body = &bare
+			if known && len(more) == 0 { // of the others, the checks tell places
+				s.settle(inst)
+			}
+		}
+		if l.opts.CheckOnly {
+			e.object.Fields = nil
+		} else {
+			l.first[addr] = &answer{e.object, eval.SortAndDedupe(more)}
 		}
 		objects[addr] = e
 	}
@@ -286,7 +289,28 @@ func (l *loading) objects() (diags, checks hcl.Diagnostics) {
 	_, dependencies, more := newSession(l.p, nil).outputs()
 	diags = append(diags, more...)
 	diags = append(diags, l.p.enclosedSets()...)
-	return diags, l.p.check(objects, dependencies)
+	checks = l.p.check(objects, dependencies)
+	l.settle()
+	return diags, checks
+}
+
+// settle lets go of the syntax of all objects that stay as they are.
+func (l *loading) settle() {
+	s := newSession(l.p, nil)
+	for addr, first := range l.first {
+		if inst := l.p.instances[addr]; inst.block.syntax != nil && first.object.Known() && len(first.diags) == 0 {
+			s.settle(inst)
+		}
+	}
+}
+
+// settle lets go of the syntax of a block whose values are all known: its object stays as
+// it is, whatever is built. That of a block with for_each is one for many objects.
+func (s *session) settle(inst *instance) {
+	if b := inst.block; b.forEach == nil && !b.invalid {
+		b.mediaType = s.mediaTypeOf(inst)
+		b.syntax = nil
+	}
 }
 
 // checkInvalidForEach evaluates a block whose for_each is wrong as far as it does not depend

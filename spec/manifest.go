@@ -34,7 +34,7 @@ func (d *decoder) manifest() *Manifest {
 	if !config.set && !typeGot.set {
 		d.reportMissing(b.incomplete, b.missing, "A manifest without config is an artifact and needs artifact_type. An image needs config.")
 	}
-	if config.set && !typeGot.set && b.attrs["base"] == nil && !b.incomplete && (!g.set || g.ok && len(layers) == 0) {
+	if config.set && !typeGot.set && b.attrs.named("base") == nil && !b.incomplete && (!g.set || g.ok && len(layers) == 0) {
 		rng := b.missing
 		if g.set {
 			rng = g.rng
@@ -71,7 +71,7 @@ func (d *decoder) entry() Entry {
 	attrs := d.inst.block.attrs
 	e := Entry{Annotations: d.annotations(attrs, "descriptor_annotations")}
 	if _, ok := e.Annotations[ocispec.AnnotationRefName]; ok {
-		d.err(attrs["descriptor_annotations"].expr.Range(), "The annotation %s holds the ref name in index.json. Write it as tags.", ocispec.AnnotationRefName)
+		d.err(attrs.named("descriptor_annotations").expr.Range(), "The annotation %s holds the ref name in index.json. Write it as tags.", ocispec.AnnotationRefName)
 	}
 	g := d.get(attrs, "tags")
 	if g.sensitive {

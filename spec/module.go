@@ -52,15 +52,7 @@ type module struct {
 // plainBlock is a layform or layout block.
 type plainBlock struct {
 	rng   hcl.Range
-	attrs map[string]*attribute
-}
-
-// attribute is an attribute of a block.
-type attribute struct {
-	schema *schema.Attribute
-	name   string
-	rng    hcl.Range // of the name
-	expr   *eval.Expression
+	attrs attributes
 }
 
 // local is one value of a locals block.
@@ -79,18 +71,26 @@ type local struct {
 type block struct {
 	addr Address
 	rng  hcl.Range
+	// syntax is nil once nothing evaluates the block any more; see settle.
+	*syntax
+	// mediaType is what decoder.mediaType said while there was a syntax.
+	mediaType string
+	forEach   *eval.Expression
+	// keys are the addresses of the instances, in order. wrong is set when
+	// for_each could not be evaluated.
+	keys    []string
+	invalid bool
+}
+
+// syntax is what an object is evaluated from.
+type syntax struct {
 	// missing is the place for a complaint about an absent attribute. incomplete
 	// is set when the block holds something that could not be understood, which
 	// may be the attribute that seems absent.
 	missing    hcl.Range
 	incomplete bool
-	attrs      map[string]*attribute
-	forEach    *eval.Expression
+	attrs      attributes
 	nested     []*nestedBlock
-	// keys are the addresses of the instances, in order. wrong is set when
-	// for_each could not be evaluated.
-	keys    []string
-	invalid bool
 }
 
 // instance is one object of a block.
@@ -108,7 +108,7 @@ type nestedBlock struct {
 	// labelRng is the place of the first label, or of the header.
 	labelRng hcl.Range
 	rng      hcl.Range
-	attrs    map[string]*attribute
+	attrs    attributes
 	// incomplete is set as for a block.
 	incomplete bool
 	// dynamic is set for the content of a dynamic block.
@@ -126,7 +126,7 @@ type dynamic struct {
 type output struct {
 	name        string
 	rng         hcl.Range
-	attrs       map[string]*attribute
+	attrs       attributes
 	description string
 	sensitive   bool
 }
@@ -147,10 +147,12 @@ func newModule(dir string, version string) *module {
 	return p
 }
 
-// declare takes in the blocks of all files.
+// declare takes in the blocks of all files, and lets go of the syntax tree of each, from
+// which it has taken the expressions.
 func (p *module) declare(blocks hcl.Blocks) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	for _, b := range blocks {
+	for i, b := range blocks {
+		blocks[i] = nil
 		switch b.Type {
 		case "layform":
 			plain, more := p.plain(b)
@@ -178,20 +180,6 @@ func (p *module) plain(b *hcl.Block) (*plainBlock, hcl.Diagnostics) {
 	content, diags := language.Content(b.Body)
 	attrs, more := attributesOf(language, content)
 	return &plainBlock{rng: b.DefRange, attrs: attrs}, append(diags, more...)
-}
-
-// attributesOf prepares the attributes of a block, in the order of their names
-// as far as diagnostics go.
-func attributesOf(language *schema.Block, content *hcl.BodyContent) (map[string]*attribute, hcl.Diagnostics) {
-	var diags hcl.Diagnostics
-	attrs := map[string]*attribute{}
-	for _, name := range keysOf(content.Attributes) {
-		a := content.Attributes[name]
-		e, more := eval.NewExpression(a.Expr)
-		diags = append(diags, more...)
-		attrs[name] = &attribute{schema: language.Attribute(name), name: name, rng: a.NameRange, expr: e}
-	}
-	return attrs, diags
 }
 
 func (p *module) declareLocals(b *hcl.Block) hcl.Diagnostics {
@@ -226,14 +214,14 @@ func (p *module) declareOutput(b *hcl.Block) hcl.Diagnostics {
 		return append(diags, duplicate("output", name, b.DefRange, other.rng))
 	}
 	o := &output{name: name, rng: b.DefRange, attrs: attrs}
-	if e, ok := attrs["description"]; ok {
+	if e := attrs.named("description"); e != nil {
 		v, more := p.constant(e.expr, e.schema, "An output's description")
 		diags = append(diags, more...)
 		if !more.HasErrors() && !v.IsNull() {
 			o.description = v.AsString()
 		}
 	}
-	if e, ok := attrs["sensitive"]; ok {
+	if e := attrs.named("sensitive"); e != nil {
 		v, more := p.constant(e.expr, e.schema, "An output's sensitive argument")
 		diags = append(diags, more...)
 		o.sensitive = !more.HasErrors() && !v.IsNull() && v.True()
@@ -248,10 +236,10 @@ func (p *module) declareObject(b *hcl.Block) hcl.Diagnostics {
 	content, diags := language.Content(b.Body)
 	attrs, more := attributesOf(language, content)
 	diags = append(diags, more...)
-	o := &block{addr: addr, rng: b.DefRange, missing: content.MissingItemRange, attrs: attrs, incomplete: diags.HasErrors()}
-	if a, ok := attrs["for_each"]; ok {
+	o := &block{addr: addr, rng: b.DefRange, syntax: &syntax{missing: content.MissingItemRange, attrs: attrs, incomplete: diags.HasErrors()}}
+	if a := attrs.named("for_each"); a != nil {
 		o.forEach = a.expr
-		delete(attrs, "for_each")
+		o.attrs = attrs.without("for_each")
 	}
 	for _, inner := range content.Blocks {
 		n, more := p.nested(inner)

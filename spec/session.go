@@ -316,6 +316,14 @@ func (s *session) mediaType(addr Address, built Built) cty.Value {
 	if inst == nil {
 		return stringOrUnknown("")
 	}
+	if inst.block.syntax == nil {
+		return stringOrUnknown(inst.block.mediaType)
+	}
+	return stringOrUnknown(s.mediaTypeOf(inst))
+}
+
+// mediaTypeOf is the media type that follows from a block that has its syntax.
+func (s *session) mediaTypeOf(inst *instance) string {
 	d := &decoder{s: s, inst: inst, in: &env{inst: inst}}
-	return stringOrUnknown(d.mediaType())
+	return d.mediaType()
 }

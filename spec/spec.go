@@ -134,13 +134,13 @@ type Spec struct {
 	Sources []Source
 	// Variables are the values of all declared variables, sorted by name.
 	Variables []Variable
-	// Files are the parsed files by name, for the snippets of diagnostics. It is
-	// set even when Load reports errors.
+	// Files are the files by name, for the snippets of diagnostics: bytes and a Nav, and
+	// no Body. It is set even when Load reports errors.
 	Files map[string]*hcl.File
 
 	root *module
 	// first are the objects as Load has evaluated them, with nothing built.
-	first map[Address]answer
+	first map[Address]*answer
 	bases []BaseRequest
 }
 
@@ -185,19 +185,23 @@ func (s *Spec) Bases() (bases []Object, resolved bool) {
 		return nil, false
 	}
 	for _, r := range s.bases {
-		bases = append(bases, s.first[r.Address].object)
+		o := Object{Address: r.Address}
+		if first, ok := s.first[r.Address]; ok {
+			o = *first.object
+		}
+		bases = append(bases, o)
 	}
 	return bases, s.root.resolved
 }
 
 // Evaluate evaluates the object at an address, with the builds that known gives of the
 // objects that it refers to. A nil known knows nothing: that is what Load has evaluated
-// already. The caller changes nothing in the object, which may be that of others too.
+// already, and what stays as it is where every value was known then. The caller changes nothing in the object, which may be that of others too.
 // Files that functions read come out the same as the first time. An address that the
 // spec does not have is reported as an error.
 func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
-	if first, ok := s.first[addr]; ok && known == nil {
-		return first.object, slices.Clone(first.diags)
+	if first, ok := s.first[addr]; ok && (known == nil || s.root.instances[addr].block.syntax == nil) {
+		return *first.object, slices.Clone(first.diags)
 	}
 	if s.root == nil || s.root.instances[addr] == nil {
 		return Object{Address: addr}, hcl.Diagnostics{eval.Errorf(nil, "Unknown address", "The spec has no object %s.", addr)}
@@ -205,7 +209,7 @@ func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
 	var o Object
 	diags, finished := s.guarded(known, func(ses *session) hcl.Diagnostics {
 		e, diags := ses.evaluate(s.root.instances[addr])
-		o = e.object
+		o = *e.object
 		return diags
 	})
 	if !finished {

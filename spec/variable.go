@@ -72,7 +72,7 @@ func (p *module) declareVariable(b *hcl.Block) hcl.Diagnostics {
 		}
 		attrs, more := attributesOf(rules, rule)
 		diags = append(diags, more...)
-		v.validations = append(v.validations, &validation{condition: attrs["condition"].expr, message: attrs["error_message"].expr})
+		v.validations = append(v.validations, &validation{condition: attrs.named("condition").expr, message: attrs.named("error_message").expr})
 	}
 	v.invalid = v.invalid || diags.HasErrors()
 	return diags

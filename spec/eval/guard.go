@@ -206,8 +206,9 @@ const lexedAtOnce = 64 << 10
 // sourceNesting is tokenNesting for a file of the native syntax. A token takes
 // about a hundred times the memory of a bracket, so the file is lexed piece by
 // piece, cut after a line that ends outside of quotes, heredocs and templates.
-// tokens is how many there are.
-func sourceNesting(name string, src []byte) (tokens int, problem *hcl.Diagnostic) {
+// tokens is how many there are, and ends are places outside of all blocks, at which pieces
+// of this size end.
+func sourceNesting(name string, src []byte) (tokens int, ends []hcl.Pos, problem *hcl.Diagnostic) {
 	start, settled := hcl.InitialPos, newNesting()
 	for size := lexedAtOnce; ; {
 		piece := src[:min(size, len(src))]
@@ -215,22 +216,28 @@ func sourceNesting(name string, src []byte) (tokens int, problem *hcl.Diagnostic
 		tokens, _ := hclsyntax.LexConfig(piece, name, start)
 		n := settled
 		n.stack = slices.Clone(settled.stack)
-		cut := start
+		cut, end := start, start
 		for i, t := range tokens {
 			if !whole && cutsComment(tokens, i, src[t.Range.Start.Byte-start.Byte:]) {
 				break
 			}
 			if problem := n.problem(t, tokens[i+1:]); problem != nil {
-				return n.count, problem
+				return n.count, nil, problem
 			}
 			if n.quoted == 0 && endsLine(t) {
 				cut, settled = t.Range.End, n
 				settled.stack = slices.Clone(n.stack)
+				if len(n.stack) == 1 {
+					end = cut
+				}
 			}
+		}
+		if end != start {
+			ends = append(ends, end)
 		}
 		switch {
 		case whole:
-			return n.count, nil
+			return n.count, ends, nil
 		case cut == start:
 			size *= 2
 		default:

@@ -40,10 +40,52 @@ func parse(name, text string) (f *hcl.File, tokens int, diags hcl.Diagnostics) {
 		}
 		return f, jsonTokens(src), diags
 	}
-	tokens, problem := sourceNesting(name, src)
+	tokens, ends, problem := sourceNesting(name, src)
 	if problem != nil {
 		return &hcl.File{Bytes: src, Body: hcl.EmptyBody()}, tokens, hcl.Diagnostics{problem}
 	}
-	f, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	f, diags = parsePieces(name, src, ends)
 	return f, tokens, diags
+}
+
+// parsePieces parses a file piece by piece, for its tokens take a hundred times the memory
+// of its text. Where that comes to anything but a right file, the whole is parsed.
+func parsePieces(name string, src []byte, ends []hcl.Pos) (*hcl.File, hcl.Diagnostics) {
+	if len(src) <= lexedAtOnce {
+		return hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	}
+	body := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
+	start := hcl.InitialPos
+	for i := range len(ends) + 1 {
+		end := hcl.Pos{Byte: len(src)}
+		if i < len(ends) {
+			end = ends[i]
+		}
+		f, diags := hclsyntax.ParseConfig(src[start.Byte:end.Byte], name, start)
+		if len(diags) > 0 || !extend(body, f) {
+			return hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+		}
+		start = end
+	}
+	whole := &hcl.File{Bytes: src, Body: body}
+	whole.Nav = navigation(name, whole)
+	return whole, nil
+}
+
+// extend adds what a piece of a file holds to the body of the file. It reports whether
+// no attribute is there twice.
+func extend(body *hclsyntax.Body, f *hcl.File) bool {
+	piece := f.Body.(*hclsyntax.Body)
+	if body.SrcRange.Filename == "" {
+		body.SrcRange = piece.SrcRange
+	}
+	body.SrcRange.End, body.EndRange = piece.SrcRange.End, piece.EndRange
+	for name, a := range piece.Attributes {
+		if body.Attributes[name] != nil {
+			return false
+		}
+		body.Attributes[name] = a
+	}
+	body.Blocks = append(body.Blocks, piece.Blocks...)
+	return true
 }
