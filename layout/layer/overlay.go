@@ -154,7 +154,7 @@ func (o *Overlay) whiteout(dir, base string) error {
 	if err != nil {
 		return nil // it names nothing that a layer can hold
 	}
-	parent, ok, err := o.walk(dir, false)
+	parent, ok, err := o.findDir(dir)
 	if err != nil || !ok {
 		return err
 	}
@@ -204,65 +204,55 @@ func (o *Overlay) makeDir(dir string) (nodeID, error) {
 	if o.hasParent && o.parentPath == dir {
 		return o.parent, nil
 	}
-	n, _, err := o.walk(dir, true)
-	if err != nil {
-		return noNode, err
+	r := routeTo(dir)
+	for {
+		if err := o.walkBounded(r); err != nil {
+			return noNode, err
+		}
+		if !o.tree.isDir(r.at) {
+			return noNode, fmt.Errorf("it lies below %q, which is a %s", "/"+shortened(o.tree.path(r.at)), o.tree.kind(r.at))
+		}
+		if len(r.rest) == 0 {
+			break
+		}
+		made, err := o.imply(r.at, r.rest[0])
+		if err != nil {
+			return noNode, err
+		}
+		r.at, r.rest = made, r.rest[1:]
 	}
-	o.parent, o.parentPath, o.hasParent = n, strings.Clone(dir), true
-	return n, nil
+	o.parent, o.parentPath, o.hasParent = r.at, strings.Clone(dir), true
+	return r.at, nil
+}
+
+// findDir gives the directory at a path, through links; false where there is none.
+func (o *Overlay) findDir(dir string) (nodeID, bool, error) {
+	r := routeTo(dir)
+	if err := o.walkBounded(r); err != nil {
+		return noNode, false, err
+	}
+	return r.at, len(r.rest) == 0 && o.tree.isDir(r.at), nil
 }
 
 // find gives the node at a path, whose parents may be links; false where there is none.
 func (o *Overlay) find(p string) (nodeID, bool) {
 	dir, base := path.Split(p)
-	parent, ok, err := o.walk(path.Clean(dir), false)
+	parent, ok, err := o.findDir(path.Clean(dir))
 	if err != nil || !ok {
 		return noNode, false
 	}
 	return o.tree.child(parent, base)
 }
 
-// walk goes to a directory, through links, and makes what is missing if it may;
-// otherwise it answers false for what is missing or no directory.
-func (o *Overlay) walk(dir string, create bool) (nodeID, bool, error) {
-	at, links := rootNode, 0
-	rest := strings.Split(dir, "/")
-	for len(rest) > 0 {
-		if o.steps--; o.steps < 0 {
-			return noNode, false, errManySteps
-		}
-		part := rest[0]
-		rest = rest[1:]
-		if to, ok := o.tree.dots(at, part); ok {
-			at = to
-			continue
-		}
-		next, ok := o.tree.child(at, part)
-		switch {
-		case !ok && !create:
-			return noNode, false, nil
-		case !ok:
-			made, err := o.imply(at, part)
-			if err != nil {
-				return noNode, false, err
-			}
-			at = made
-		case o.tree.isDir(next):
-			at = next
-		case o.tree.kind(next) == Symlink:
-			if links++; links > imagespec.MaxLinks {
-				return noNode, false, errManyLinks
-			}
-			if at, rest = o.follow(at, next, rest); rest == nil {
-				return noNode, false, errLongLink
-			}
-		case !create:
-			return noNode, false, nil
-		default:
-			return noNode, false, fmt.Errorf("it lies below %q, which is a %s", "/"+shortened(o.tree.path(next)), o.tree.kind(next))
-		}
+// walkBounded walks a route to a directory within the steps that the layer has.
+func (o *Overlay) walkBounded(r *route) error {
+	if err := o.walk(r, true); err != nil {
+		return err
 	}
-	return at, true, nil
+	if o.steps < 0 {
+		return errManySteps
+	}
+	return nil
 }
 
 // imply makes a directory that has no entry.
@@ -276,19 +266,4 @@ func (o *Overlay) imply(parent nodeID, name string) (nodeID, error) {
 	}
 	o.tree.imply(n, name, o.layers)
 	return n, nil
-}
-
-// follow gives where a link in a directory leads to, and the rest of the way; nil
-// for a link that is too long.
-func (o *Overlay) follow(dir, link nodeID, rest []string) (nodeID, []string) {
-	e := o.tree.entry(link)
-	if len(e.Linkname) > imagespec.MaxPath {
-		return noNode, nil
-	}
-	if path.IsAbs(e.Linkname) {
-		dir = rootNode
-	}
-	parts := strings.Split(e.Linkname, "/")
-	o.steps -= len(parts)
-	return dir, append(parts, rest...)
 }

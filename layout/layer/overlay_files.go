@@ -7,8 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/layform/layform/layout/imagespec"
 )
 
 // File is one path of an image: its entry, and the layer that it comes from.
@@ -85,29 +83,12 @@ func (o *Overlay) file(n nodeID, at string) File {
 // the last component is given itself. A directory needs no entry of its own.
 func (o *Overlay) Lookup(name string, follow bool) (File, error) {
 	o.tree.start()
-	rest := strings.Split(strings.Trim(path.Clean("/"+name), "/"), "/")
-	at, links := rootNode, 0
-	for len(rest) > 0 {
-		part := rest[0]
-		rest = rest[1:]
-		if to, ok := o.tree.dots(at, part); ok {
-			at = to
-			continue
-		}
-		next, ok := o.tree.child(at, part)
-		switch {
-		case !ok:
-			return File{}, fmt.Errorf("the image has no %q", path.Join("/", o.tree.path(at), part))
-		case o.tree.kind(next) != Symlink || len(rest) == 0 && !follow:
-			at = next
-			continue
-		}
-		if links++; links > imagespec.MaxLinks {
-			return File{}, fmt.Errorf("%q %w", name, errManyLinks)
-		}
-		if at, rest = o.follow(at, next, rest); rest == nil {
-			return File{}, fmt.Errorf("%q %w", name, errLongLink)
-		}
+	r := routeTo(strings.Trim(path.Clean("/"+name), "/"))
+	if err := o.walk(r, follow); err != nil {
+		return File{}, fmt.Errorf("%q %w", name, err)
 	}
-	return o.file(at, o.tree.path(at)), nil
+	if len(r.rest) > 0 {
+		return File{}, fmt.Errorf("the image has no %q", "/"+path.Join(o.tree.path(r.at), r.rest[0]))
+	}
+	return o.file(r.at, o.tree.path(r.at)), nil
 }
