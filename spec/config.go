@@ -111,8 +111,8 @@ func (d *decoder) arguments(name string) []string {
 }
 
 var (
-	userPattern   = eval.Pattern(`^[^:\s\x00]+(:[^:\s\x00]+)?$`)
-	signalPattern = eval.Pattern(`^(SIG[A-Z0-9]+([+-][0-9]+)?|[0-9]{1,3})$`)
+	userPattern   = imagespec.Pattern(`^[^:\s\x00]+(:[^:\s\x00]+)?$`)
+	signalPattern = imagespec.Pattern(`^(SIG[A-Z0-9]+([+-][0-9]+)?|[0-9]{1,3})$`)
 )
 
 // absoluteOn reports whether a path is absolute on an operating system.

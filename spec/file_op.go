@@ -185,7 +185,7 @@ func (d *decoder) owner(b *nestedBlock, n *FileOp) {
 	}
 }
 
-var capabilityPattern = eval.Pattern(`^(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+(?:\s+(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+)*$`)
+var capabilityPattern = imagespec.Pattern(`^(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+(?:\s+(?i:[a-z_][a-z0-9_]*(?:,[a-z_][a-z0-9_]*)*)?(?:[=+-][eip]*)+)*$`)
 
 func (d *decoder) copyOp(b *nestedBlock, n *FileOp) {
 	var g attrValue
@@ -293,7 +293,7 @@ func (d *decoder) imagePath(text string, rng hcl.Range, rootAllowed bool) (strin
 	return strings.TrimPrefix(path.Clean(text), "/"), true
 }
 
-var modePattern = eval.Pattern(`^[0-7]{3,5}$`)
+var modePattern = imagespec.Pattern(`^[0-7]{3,5}$`)
 
 // mode is a mode written as an octal string, nil when it is not set or not right.
 func (d *decoder) mode(attrs attributes, name string) *uint32 {

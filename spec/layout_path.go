@@ -7,18 +7,18 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/layform/layform/spec/eval"
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // referencePattern matches references to images in the forms of other tools:
 // transport:name and scheme://host. A single letter is a drive.
-var referencePattern = eval.Pattern(`^([A-Za-z][A-Za-z0-9+.-]+):(//)?(.*)$`)
+var referencePattern = imagespec.Pattern(`^([A-Za-z][A-Za-z0-9+.-]+):(//)?(.*)$`)
 
 // hostPortPattern matches what follows the host of a reference: a port and a name.
-var hostPortPattern = eval.Pattern(`^[0-9]+/`)
+var hostPortPattern = imagespec.Pattern(`^[0-9]+/`)
 
 // shellPattern matches a path that begins with a variable of a shell.
-var shellPattern = eval.Pattern(`^(\$\w+|%\w+%)([/\\]|$)`)
+var shellPattern = imagespec.Pattern(`^(\$\w+|%\w+%)([/\\]|$)`)
 
 // tarSuffixes end the names of tars, compressed or not.
 var tarSuffixes = []string{".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz", ".txz", ".tar.bz2", ".tbz2"}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
@@ -116,7 +114,7 @@ func allTags(ctx context.Context, repo *remote.Repository) ([]named, error) {
 		if err != nil {
 			return nil, err
 		}
-		if referrersTag(tag) {
+		if remote.IsReferrersTag(tag) {
 			continue
 		}
 		desc, err := repo.Resolve(ctx, tag)
@@ -129,17 +127,6 @@ func allTags(ctx context.Context, repo *remote.Repository) ([]named, error) {
 		return nil, &failure{message: repo.Name() + " has no tags", hint: "name an image by its digest: docker://" + repo.Name() + "@sha256:…"}
 	}
 	return all, nil
-}
-
-// referrersTag reports whether a tag is the list of referrers of a digest, which is
-// no image.
-func referrersTag(tag string) bool {
-	algorithm, hex, ok := strings.Cut(tag, "-")
-	if !ok {
-		return false
-	}
-	d := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), hex)
-	return d.Validate() == nil
 }
 
 // taggedEntries lists the entries of index.json that have a ref name.

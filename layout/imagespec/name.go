@@ -4,25 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 )
 
-// pattern compiles a regular expression when it is first used: most runs need
-// few of them, and compiling all would take longer than many a plan.
-func pattern(text string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
-}
-
 var (
-	refName = pattern(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)
+	refName = Pattern(`^[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*(/[A-Za-z0-9]+((--|[-._:@+])[A-Za-z0-9]+)*)*$`)
 	// registryName is a reference as registries have it: an optional host, a
 	// repository, an optional tag; or a tag alone.
-	registryName = pattern(`^(?:(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*:)?[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
-	algorithm    = pattern(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
-	specName     = pattern(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	registryName = Pattern(`^(?:(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*:)?[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	algorithm    = Pattern(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
+	specName     = Pattern(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 )
 
 // MaxRefName is the length in bytes of a ref name. The image spec has no limit; a

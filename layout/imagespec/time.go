@@ -12,7 +12,7 @@ import (
 // RFC 3339 can write.
 const MaxSeconds = 253402300799
 
-var moment = pattern(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$`)
+var moment = Pattern(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$`)
 
 // ParseTime reads a time as layouts hold it: RFC 3339, and nothing else.
 func ParseTime(s string) (time.Time, error) {

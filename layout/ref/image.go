@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout/imagespec"
-	"github.com/opencontainers/go-digest"
 )
 
 // DefaultTag is the tag that a name without tag and digest means where a command
@@ -41,15 +40,10 @@ type Image struct {
 }
 
 var (
-	repository = pattern(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
-	tag        = pattern(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
-	hostLabel  = pattern(`^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$`)
+	repository = imagespec.Pattern(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
+	tag        = imagespec.Pattern(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+	hostLabel  = imagespec.Pattern(`^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$`)
 )
-
-// pattern compiles a regular expression when it is first used.
-func pattern(text string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
-}
 
 // CheckRepository checks a repository name against the distribution spec. The
 // error completes the sentence "the repository …".

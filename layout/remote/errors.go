@@ -8,17 +8,17 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	"github.com/layform/layform/layout/printable"
 	"github.com/opencontainers/go-digest"
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/printable"
 )
 
 // Failure is the context of a failed request, part of each error of this package.
@@ -241,7 +241,7 @@ func (f Failure) failed(ctx context.Context, err error) error {
 	}
 	var limit exceeded
 	var denied *errcode.ErrorResponse
-	f.Err, f.Message = withoutURL(err), plain(err)
+	f.Err, f.Message = withoutURL(err), withoutQueries(err)
 	text := err.Error()
 	switch {
 	case errors.As(err, &limit):
@@ -296,23 +296,21 @@ func withoutURL(err error) error {
 		}
 		err = u.Err
 	}
-	if queries().MatchString(err.Error()) {
+	if urlQuery().MatchString(err.Error()) {
 		return nil
 	}
 	return err
 }
 
-var queries = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s"'?#]*)[?#][^\s"']*`)
-})
+var urlQuery = imagespec.Pattern(`([A-Za-z][A-Za-z0-9+.-]*://[^\s"'?#]*)[?#][^\s"']*`)
 
-// plain is the text of err without the queries of URLs.
-func plain(err error) string {
+// withoutQueries is the text of err without the queries of URLs.
+func withoutQueries(err error) string {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	return clean(queries().ReplaceAllString(err.Error(), "$1"))
+	return clean(urlQuery().ReplaceAllString(err.Error(), "$1"))
 }
 
 // clean makes what a registry said fit for a message: one line, printable, and

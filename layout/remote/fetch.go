@@ -85,7 +85,7 @@ type download struct {
 	verifier digest.Verifier
 	offset   int64 // bytes that were given to the caller
 	body     io.ReadCloser
-	plain    io.Reader // body without its content encoding
+	decoded  io.Reader // body without its content encoding
 	request  *http.Request
 	whole    bool  // no Range: the registry answered one wrongly, or encodes
 	cleanEnd int64 // the offset at which a body ended without an error; -1 for none
@@ -122,7 +122,7 @@ func (d *download) open() error {
 			_ = resp.Body.Close()
 			return err
 		}
-		d.body, d.plain, d.request = resp.Body, resp.Body, resp.Request
+		d.body, d.decoded, d.request = resp.Body, resp.Body, resp.Request
 		return nil
 	case s == http.StatusRequestedRangeNotSatisfiable && ranged:
 		_ = resp.Body.Close()
@@ -138,12 +138,12 @@ func (d *download) begin(resp *http.Response) error {
 		return d.r.wrong(d.call, fmt.Sprintf("the registry sends %d bytes, and its descriptor says %d", n, d.desc.Size))
 	}
 	var err error
-	if d.plain, err = plainBody(resp); err != nil {
+	if d.decoded, err = decodedBody(resp); err != nil {
 		return d.r.failure(d.call).failed(d.ctx, err)
 	}
 	d.whole = d.whole || encoded != ""
 	d.body, d.request = resp.Body, resp.Request
-	if _, err := io.CopyN(io.Discard, d.plain, d.offset); err != nil {
+	if _, err := io.CopyN(io.Discard, d.decoded, d.offset); err != nil {
 		return err
 	}
 	return nil
@@ -174,7 +174,7 @@ func (d *download) Read(p []byte) (int, error) {
 				break
 			}
 		}
-		n, err := d.plain.Read(p)
+		n, err := d.decoded.Read(p)
 		n = d.take(p[:n])
 		if err != nil && d.err == nil {
 			d.ended(err)
@@ -222,7 +222,7 @@ func (d *download) ended(err error) {
 			d.cleanEnd = d.offset // of a body without a length: may be a cut
 		}
 		d.closeBody()
-		if err != io.EOF && !worthRepeating(err) || !d.r.again(d.ctx, d.request, 0, plain(err)) {
+		if err != io.EOF && !worthRepeating(err) || !d.r.again(d.ctx, d.request, 0, withoutQueries(err)) {
 			d.finish(d.r.failure(d.call).failed(d.ctx, err))
 		}
 	}
@@ -236,7 +236,7 @@ func (d *download) reopen() error {
 		switch {
 		case err == nil || typed(err) || errors.As(err, &typedErr):
 			return err
-		case !worthRepeating(err) || !d.r.again(d.ctx, d.request, 0, plain(err)):
+		case !worthRepeating(err) || !d.r.again(d.ctx, d.request, 0, withoutQueries(err)):
 			return d.r.failure(d.call).failed(d.ctx, err)
 		}
 	}

@@ -142,7 +142,7 @@ func (r *Repository) PushFrom(ctx context.Context, desc ocispec.Descriptor, open
 		if !errors.As(err, &again) {
 			return "", err
 		}
-		if !r.again(ctx, nil, again.after, plain(again.error)) {
+		if !r.again(ctx, nil, again.after, withoutQueries(again.error)) {
 			return "", r.failure(c).failed(ctx, again.error)
 		}
 		// The registry may have stored all and only its answer was lost.

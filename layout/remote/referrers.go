@@ -11,12 +11,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/layform/layform/layout/imagespec"
-	"github.com/layform/layform/layout/jsondoc"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/registry/remote/errcode"
+
+	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/jsondoc"
 )
 
 // Referrers lists the manifests whose subject is desc, those of one artifact type
@@ -107,11 +108,27 @@ func (r *Repository) referrersByAPI(ctx context.Context, c call, desc ocispec.De
 	return err
 }
 
+// maxTagDigest is how much of an encoded digest a ReferrersTag has.
+const maxTagDigest = 64
+
 // ReferrersTag is the tag that lists the referrers of d in a registry without the
 // referrers API.
 func ReferrersTag(d digest.Digest) string {
 	algorithm, encoded := d.Algorithm().String(), d.Encoded()
-	return algorithm[:min(len(algorithm), 32)] + "-" + encoded[:min(len(encoded), 64)]
+	return algorithm[:min(len(algorithm), 32)] + "-" + encoded[:min(len(encoded), maxTagDigest)]
+}
+
+// IsReferrersTag reports whether a tag lists the referrers of some digest, and is no
+// image: a ReferrersTag, or the whole digest, as some clients write it.
+func IsReferrersTag(tag string) bool {
+	name, encoded, _ := strings.Cut(tag, "-")
+	algorithm := digest.Algorithm(name)
+	whole := 2 * algorithm.Size() // 0 for an unknown algorithm
+	if whole == 0 || len(encoded) != whole && len(encoded) != min(whole, maxTagDigest) {
+		return false
+	}
+	d := digest.NewDigestFromEncoded(algorithm, encoded+strings.Repeat("0", whole-len(encoded)))
+	return d.Validate() == nil
 }
 
 // fallback reads the list at the referrers tag. The descriptor is empty when there

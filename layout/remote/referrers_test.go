@@ -8,10 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/layform/layform/layout/registrytest"
-	"github.com/layform/layform/layout/remote"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/layform/layform/layout/registrytest"
+	"github.com/layform/layform/layout/remote"
 )
 
 // refer puts a referrer of subject into the registry, without a request.
@@ -131,6 +132,15 @@ func TestReferrersTag(t *testing.T) {
 	} {
 		if got := remote.ReferrersTag(d); got != want {
 			t.Errorf("%s: %s", d, got)
+		}
+		if whole := strings.Replace(d.String(), ":", "-", 1); !remote.IsReferrersTag(want) || !remote.IsReferrersTag(whole) {
+			t.Errorf("%s or %s is taken for an image", want, whole)
+		}
+	}
+	hex := strings.Repeat("0123", 16)
+	for _, image := range []string{"", "v1", "sha256", "sha256-", "sha256-" + hex[1:], "sha256-" + hex + "0", "sha256-" + hex + ".sig", "sha256-" + hex[1:] + "G", "sha1-" + hex, "sha512-" + hex + hex[1:]} {
+		if remote.IsReferrersTag(image) {
+			t.Errorf("%q is taken for a list of referrers", image)
 		}
 	}
 }

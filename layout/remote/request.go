@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"oras.land/oras-go/v2/registry"
 	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // call is one request to a repository.
@@ -153,7 +154,7 @@ func (r *Repository) refused(ctx context.Context, c call, resp *http.Response) e
 	return f.answered(retryAfter(resp), missing)
 }
 
-var sha256Digest = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`sha256:[0-9a-f]{64}`) })
+var sha256Digest = imagespec.Pattern(`sha256:[0-9a-f]{64}`)
 
 // digestsIn finds digests in the detail of an error, whose form no spec fixes.
 func digestsIn(detail []byte) []digest.Digest {
@@ -188,7 +189,7 @@ func (r *Repository) document(ctx context.Context, c call, check func([]byte, ht
 		if errors.As(err, new(otherBytes)) {
 			wrong++
 		}
-		if (wrong == 0 || wrong > 2) && !worthRepeating(err) || !r.again(ctx, resp.Request, 0, plain(err)) {
+		if (wrong == 0 || wrong > 2) && !worthRepeating(err) || !r.again(ctx, resp.Request, 0, withoutQueries(err)) {
 			return nil, nil, r.failure(c).failed(ctx, err)
 		}
 	}
@@ -201,7 +202,7 @@ func (r *Repository) readAll(resp *http.Response) ([]byte, error) {
 	if resp.ContentLength > r.limits.Document {
 		return nil, tooLarge
 	}
-	body, err := plainBody(resp)
+	body, err := decodedBody(resp)
 	if err != nil {
 		return nil, err
 	}
@@ -215,9 +216,9 @@ func (r *Repository) readAll(resp *http.Response) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// plainBody decodes the content encoding of an answer's body, which a proxy may add
+// decodedBody decodes the content encoding of an answer's body, which a proxy may add
 // although the request did not allow one.
-func plainBody(resp *http.Response) (io.Reader, error) {
+func decodedBody(resp *http.Response) (io.Reader, error) {
 	switch e := strings.ToLower(resp.Header.Get("Content-Encoding")); e {
 	case "", "identity":
 		return resp.Body, nil

@@ -107,7 +107,7 @@ func (t *repeater) RoundTrip(req *http.Request) (*http.Response, error) {
 		var why string
 		switch {
 		case err != nil && worthRepeating(err):
-			why = plain(err)
+			why = withoutQueries(err)
 		case err == nil && busy(resp.StatusCode):
 			why, after = fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)), retryAfter(resp)
 		default:

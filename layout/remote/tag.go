@@ -93,7 +93,7 @@ func (r *Repository) putManifest(ctx context.Context, desc ocispec.Descriptor, d
 			return resp, nil
 		}
 		err = r.refused(ctx, c, resp)
-		if try > settlingTimes || !r.unsettled(err) || !r.again(ctx, resp.Request, settlingWait, plain(err)) {
+		if try > settlingTimes || !r.unsettled(err) || !r.again(ctx, resp.Request, settlingWait, withoutQueries(err)) {
 			return nil, err
 		}
 	}

@@ -77,7 +77,7 @@ func (w *watchdog) RoundTrip(req *http.Request) (*http.Response, error) {
 		if req.Body != nil {
 			_ = req.Body.Close() // closed already by every transport that got it
 		}
-		e.Text = plain(err)
+		e.Text = withoutQueries(err)
 		w.event(e)
 		return nil, err
 	}

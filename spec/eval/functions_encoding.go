@@ -18,6 +18,8 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // exactText is the string of bytes that come from a file or an encoding. Strings
@@ -176,7 +178,7 @@ func changedByJSON(s string) (string, bool) {
 	}
 }
 
-var yamlEscape = Pattern(`\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})`)
+var yamlEscape = imagespec.Pattern(`\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})`)
 
 // changedByYAML finds an escape of a YAML text that may join with what is before
 // it, or be another character in normal form C.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // Most functions produce no more than a small multiple of what they are given,
@@ -103,8 +105,8 @@ func limitDigits(args []cty.Value) error {
 	return nil
 }
 
-var formatNumber = Pattern(`%[^%a-zA-Z]*[a-zA-Z]`)
-var longNumber = Pattern(`[0-9]{5,}`)
+var formatNumber = imagespec.Pattern(`%[^%a-zA-Z]*[a-zA-Z]`)
+var longNumber = imagespec.Pattern(`[0-9]{5,}`)
 
 func limitFormat(args []cty.Value) error {
 	s, ok := StringOf(args[0])
@@ -185,9 +187,9 @@ func limitJSON(args []cty.Value) error {
 }
 
 var (
-	yamlAnchor  = Pattern(`(?m)(?:^|[\s,\[{:-])&([^\s,\[\]{}]+)`)
-	yamlAlias   = Pattern(`(?m)(?:^|[\s,\[{:-])\*([^\s,\[\]{}]+)`)
-	yamlCompact = Pattern(`(?m)(?:[-?:][ \t]+){` + strconv.Itoa(MaxValueDepth) + `}`)
+	yamlAnchor  = imagespec.Pattern(`(?m)(?:^|[\s,\[{:-])&([^\s,\[\]{}]+)`)
+	yamlAlias   = imagespec.Pattern(`(?m)(?:^|[\s,\[{:-])\*([^\s,\[\]{}]+)`)
+	yamlCompact = imagespec.Pattern(`(?m)(?:[-?:][ \t]+){` + strconv.Itoa(MaxValueDepth) + `}`)
 )
 
 // limitYAML refuses texts that are large, deep or that multiply themselves

@@ -10,12 +10,14 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // maxSlug is the length that registries allow for a tag.
 const maxSlug = 128
 
-var notAlphanumeric = Pattern(`[^a-z0-9]+`)
+var notAlphanumeric = imagespec.Pattern(`[^a-z0-9]+`)
 
 // slug makes a tag of any text: in lower case, without accents, and with a dash
 // for what is neither a letter nor a digit. A single dot or underscore stays.

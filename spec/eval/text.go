@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/layform/layform/layout/imagespec"
 )
 
 // SourceText is the text of a spec or variables file as it counts, whatever an
@@ -24,7 +26,7 @@ func SourceText(text string) string {
 	return lineEndPattern().ReplaceAllString(text, "\n")
 }
 
-var lineEndPattern = Pattern(`\r+\n`)
+var lineEndPattern = imagespec.Pattern(`\r+\n`)
 
 // checkComposed refuses texts that HCL would change: all its strings are in
 // composed form (NFC), and what is written with combining characters would
@@ -92,7 +94,7 @@ func (c *composition) check(r hcl.Range) {
 	}
 }
 
-var escapePattern = Pattern(`\\(?:\\|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})`)
+var escapePattern = imagespec.Pattern(`\\(?:\\|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})`)
 
 // unescape is the character of an escape; of anything else the text itself.
 func unescape(text string) string {
