@@ -169,7 +169,7 @@ func (r *applier) carryOut(ctx context.Context, u planner.Step, change planner.C
 	if !built {
 		return &planner.StaleError{What: "the staging state of " + u.Key}
 	}
-	staged.Implied = impliedOf(u)
+	staged.Implied, staged.Remote = impliedOf(u), u.Remote
 	if l, ok := object.Body.(*spec.Layer); ok {
 		staged.ContentSensitive = l.ContentSensitive()
 	}

@@ -86,6 +86,7 @@ func (r *applier) staged(u planner.Step, object spec.Object, rec stage.Record) s
 		Sensitive:   map[string]string{},
 		Needs:       u.Needs,
 		Implied:     impliedOf(u),
+		Remote:      u.Remote,
 		Raw:         r.prior.Evaluated[u.Key].Raw,
 		Below:       r.prior.Evaluated[u.Key].Below,
 	}

@@ -70,7 +70,7 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	d.diffOutputs()
-	d.plan.Warnings = append(d.plan.Warnings, prior.Warnings...)
+	d.plan.Warnings = append(append(d.plan.Warnings, prior.Warnings...), g.remoteWarnings()...)
 	d.planSweep()
 	d.summarise()
 	return d.plan, nil

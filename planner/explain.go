@@ -33,8 +33,14 @@ func (d *differ) explain(change *Change, s Step, was stage.Object, staged bool, 
 		change.add(ReasonDrift, "", driftText(drift.Kind))
 	}
 	d.diffImplied(change, s, func(blob digest.Digest) bool {
+		if was.Remote[blob] != "" {
+			return false
+		}
 		return was.Fingerprint == now.Fingerprint || slices.ContainsFunc(was.Implied, func(i ocispec.Descriptor) bool { return i.Digest == blob })
 	})
+	if n := d.countFetched(s, was); n > 0 {
+		change.add(ReasonFields, "", countOf(n, "blob")+" of its bases will be in the layout")
+	}
 	if change.Fields = diffFields(was, o.Fields, d.prior.Stage.Seal); len(change.Fields) > 0 {
 		change.add(ReasonFields, "", countOf(len(change.Fields), "value")+" changed")
 	}
@@ -48,6 +54,16 @@ func (d *differ) explain(change *Change, s Step, was stage.Object, staged bool, 
 	if len(change.Reasons) > 0 {
 		change.Action = Update
 	}
+}
+
+// countFetched counts the blobs that stayed in registries before and no longer do.
+func (d *differ) countFetched(s Step, was stage.Object) (n int) {
+	for _, desc := range s.Implied {
+		if was.Remote[desc.Digest] != "" && d.prior.Blobs[desc.Digest] != layout.Intact {
+			n++
+		}
+	}
+	return n
 }
 
 // add appends a reason.

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/spec"
@@ -57,6 +58,8 @@ type Step struct {
 	// Implied are the blobs that the step's blob refers to without a step being behind
 	// them: with their data, but for layers and other content of bases.
 	Implied []ocispec.Descriptor
+	// Remote are the blobs of bases that stay in registries, with their repositories.
+	Remote map[digest.Digest]string
 }
 
 // evaluation is an object with the state of knowledge that it was evaluated in.
@@ -145,7 +148,7 @@ func (g *Graph) addSteps(addresses []spec.Address, uses map[spec.Address][]Step)
 			}
 			mine[i].Key = mine[i].ID.String()
 			mine[i].addNeeds(g.objects[a], steps)
-			mine[i].Implied = g.impliedBy(g.objects[a])
+			mine[i].Implied, mine[i].Remote = g.impliedBy(g.objects[a]), g.remoteBy(g.objects[a])
 			if mine[i].Config != "" {
 				g.configs[a] = mine[i].Config
 			}

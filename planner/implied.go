@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -16,9 +17,10 @@ import (
 // is in an index or a subject.
 func (g *Graph) impliedBy(o spec.Object) []ocispec.Descriptor {
 	var all []ocispec.Descriptor
+	remote := g.remoteBy(o)
 	add := func(blobs []ocispec.Descriptor) {
 		for _, b := range blobs {
-			if !slices.ContainsFunc(all, func(d ocispec.Descriptor) bool { return d.Digest == b.Digest }) {
+			if remote[b.Digest] == "" && !slices.ContainsFunc(all, func(d ocispec.Descriptor) bool { return d.Digest == b.Digest }) {
 				all = append(all, ocispec.Descriptor{MediaType: b.MediaType, Digest: b.Digest, Size: b.Size, Data: b.Data})
 			}
 		}
@@ -46,6 +48,57 @@ func (g *Graph) impliedBy(o spec.Object) []ocispec.Descriptor {
 		if b.Subject != nil {
 			whole(*b.Subject)
 		}
+	}
+	return all
+}
+
+// remoteBy gives the repositories of the blobs that an object refers to and that stay in
+// registries, as its bases say.
+func (g *Graph) remoteBy(o spec.Object) map[digest.Digest]string {
+	var from []spec.Address
+	switch b := o.Body.(type) {
+	case *spec.Manifest:
+		from = append(from, spec.BaseOf(b))
+		if b.Subject != nil {
+			from = append(from, *b.Subject)
+		}
+	case *spec.Index:
+		from = slices.Clone(b.Manifests)
+		if b.Subject != nil {
+			from = append(from, *b.Subject)
+		}
+	}
+	var all map[digest.Digest]string
+	for _, a := range from {
+		base, ok := g.Bases[a].Body.(*spec.Base)
+		if !ok || !base.Remote || base.Image == nil {
+			continue
+		}
+		for _, blob := range base.Image.Blobs {
+			if blob.Data != nil {
+				continue // a manifest, index or config
+			}
+			if all == nil {
+				all = map[digest.Digest]string{}
+			}
+			all[blob.Digest] = base.From.Image.Name()
+		}
+	}
+	return all
+}
+
+// remoteWarnings says which bases make the layout sparse.
+func (g *Graph) remoteWarnings() []string {
+	var all []string
+	for _, a := range g.bases() {
+		o := g.Bases[a]
+		base := o.Body.(*spec.Base)
+		if !base.Remote || base.Image == nil {
+			continue
+		}
+		n := len(slices.DeleteFunc(slices.Clone(base.Image.Blobs), func(d ocispec.Descriptor) bool { return d.Data != nil }))
+		all = append(all, fmt.Sprintf("%s: %s leaves %s in %s, so the layout is sparse: layform push brings what is missing to where the image goes, and layform layout complete %s into the layout.",
+			location(o.Range), a, countOf(n, "layer"), base.From.Image.Name(), g.LayoutPath))
 	}
 	return all
 }

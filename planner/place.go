@@ -115,6 +115,13 @@ func (s *stacks) placeStack(ctx context.Context, k *stack) (hcl.Diagnostics, err
 
 // addBase adds the layers of the base to the overlay.
 func (s *stacks) addBase(ctx context.Context, k *stack, below *overlayBuilder) error {
+	if k.remote() {
+		for range k.base.Layers {
+			below.add(&layerContents{object: k.baseObject})
+		}
+		below.incomplete, below.remote = true, true
+		return nil
+	}
 	base := k.baseObject.Body.(*spec.Base)
 	for _, d := range k.base.Layers {
 		toc, err := s.baseTOC(ctx, base, d)
@@ -227,6 +234,9 @@ func (s *stacks) addTree(ctx context.Context, k *stack, below *overlayBuilder, l
 	}
 	on := &layerContents{object: l.object, entries: placed.Entries}
 	l.addNotes(said, below.resets(on))
+	if below.remote {
+		l.addNotes(nil, fmt.Sprintf("%s: %s is not compared with the layers of %s, which stay in the registry: no links of it are followed, and no modes and owners taken over.", location(l.object.Range), l.object.Address, k.baseObject.Address))
+	}
 	if !expanded {
 		l.addNotes(nil, fmt.Sprintf("%s: %s keeps its opaque whiteouts in %s: the names that lie below it cannot be told.", location(l.object.Range), l.object.Address, k.manifest.Address))
 	}
@@ -343,6 +353,8 @@ type overlayBuilder struct {
 	closed   bool
 	// incomplete is set where it cannot be told what a layer holds.
 	incomplete bool
+	// remote is set where that is so because the layers of a base stay in a registry.
+	remote bool
 }
 
 // add adds a layer to the overlay.

@@ -24,6 +24,13 @@ type stack struct {
 	below []digest.Digest
 }
 
+// remote reports whether the layers of the base stay in a registry: the plan and the
+// apply know nothing of them, whatever the layout may hold of them by chance.
+func (k *stack) remote() bool {
+	base, ok := k.baseObject.Body.(*spec.Base)
+	return ok && base.Remote
+}
+
 // stackLayer is a layer of one or more stacks.
 type stackLayer struct {
 	key    string
@@ -150,6 +157,9 @@ func (s *stacks) identifyBelow() {
 		id := digest.Digest("")
 		if k.base != nil {
 			parts := []string{"base"}
+			if k.remote() {
+				parts[0] = "remote base" // nothing is taken over from it
+			}
 			for _, d := range k.base.Layers {
 				parts = append(parts, d.Digest.String())
 			}

@@ -125,6 +125,8 @@ func triedValues() map[string]tried {
 			bad: []string{onBase(`"oci:vendor:2"`), onBase(`"oci:nowhere"`), onBase(`"oci:src:1"`), `"vendor"`, `"http://x/y"`, `""`, "layer.l.digest", onBase("null")}},
 		"base.platform": {good: []string{onBase(`"linux/amd64"`), onBase(`"linux/arm64/v8"; config.platform = `)},
 			bad: []string{onBase(`"linux/s390x"`), `"linux"`, `"Linux/amd64"`, `""`, onBase("null")}},
+		"base.layers": {good: []string{onBase(`"copy"`), `"remote"; base.from = "docker://example.com/x:1"; base.platform = `},
+			bad: []string{onBase(`"lazy"`), "3", onBase(`"remote"`)}},
 		"base.pin": {good: []string{onBase("true"), onBase("false")}, bad: []string{`"x"`, "3", onBase("true; base.from = \"docker://example.com/x:1\"")}},
 		"manifest.base": {good: []string{"base.b", "base.b; config.platform = ", "base.b; manifest.layers = []", "base.b; manifest.layers = "},
 			bad: []string{"layer.l", "base.x", `"x"`, "base.b; manifest.config = ; manifest.artifact_type = \"a/b\""}},

@@ -11,6 +11,7 @@ import (
 	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/ref"
 	"github.com/layform/layform/spec/eval"
+	"github.com/layform/layform/spec/internal/suggest"
 )
 
 // Base is the decoded base block: it names an image, index or artifact of another
@@ -24,6 +25,8 @@ type Base struct {
 	// Pin is set where the lock file pins an image outside of a registry, as it does all
 	// that a registry names by tags.
 	Pin bool
+	// Remote is set where the layers stay in the registry.
+	Remote bool
 	// Image is the resolved image; nil where it was not resolved.
 	Image *BaseImage
 }
@@ -94,7 +97,24 @@ func (d *decoder) base() *Base {
 		b.Platform = p
 	}
 	d.pin(b)
+	b.Remote = d.remoteLayers(b)
 	return b
+}
+
+// remoteLayers decodes whether the layers of a base stay where they are.
+func (d *decoder) remoteLayers(b *Base) bool {
+	text, g := d.publicText(d.inst.block.attrs, "layers")
+	switch {
+	case !d.mustKnow(g) || text == "copy":
+		return false
+	case text != "remote":
+		known := g.schema.Values
+		d.err(g.rng, "layers is %s or %s, not %s.%s", known[0], known[1], g.quote(text), suggest.ClosestOrAll(text, known))
+		return false
+	case b.From.Transport != ref.Registry && b.From.Transport != "":
+		d.err(g.rng, "layers = \"remote\" is for images of registries: the layers of %s are taken from there without moving bytes where that is possible.", b.From)
+	}
+	return true
 }
 
 // pin decodes whether a base is pinned by the lock file.

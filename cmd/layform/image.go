@@ -80,7 +80,7 @@ func (img *image) read(ctx context.Context, at ref.Reference, want *ocispec.Plat
 	for _, l := range img.layers {
 		err := img.files.AddLayer(func(add func(*layer.Entry) error) error { return img.entries(ctx, l, add) })
 		if err != nil {
-			return fmt.Errorf("layer %s: %w", l.Digest, err)
+			return sparseHint(ctx, img.store.store, fmt.Errorf("layer %s: %w", l.Digest, err))
 		}
 	}
 	return nil
@@ -102,6 +102,9 @@ func (img *image) verify(ctx context.Context, l ocispec.Descriptor) error {
 	if err == nil {
 		_, err = io.Copy(io.Discard, rc)
 		err = errors.Join(err, rc.Close())
+	}
+	if hinted := sparseHint(ctx, img.store.store, err); hinted != err {
+		return hinted
 	}
 	if err != nil {
 		return &failure{message: err.Error(), err: err, hint: "layform layout validate tells all that is wrong; layform apply builds again what a spec describes"}

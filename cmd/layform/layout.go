@@ -24,6 +24,7 @@ type layoutCmd struct {
 	Cat      layoutCatCmd      `cmd:"" name:"cat" help:"Print a file of an image."`
 	Validate layoutValidateCmd `cmd:"" help:"Say all that is wrong with a layout."`
 	Copy     layoutCopyCmd     `cmd:"" help:"Copy images between layouts, in directories and tars: copy, without oci: in front of paths."`
+	Complete layoutCompleteCmd `cmd:"" help:"Fetch the layers that bases left in registries."`
 	Export   layoutExportCmd   `cmd:"" help:"Write a layout, or one image of it, as a tar: the same layout gives the same bytes."`
 	GC       layoutGCCmd       `cmd:"" name:"gc" help:"Delete the blobs that nothing refers to."`
 	Repair   layoutRepairCmd   `cmd:"" help:"Mend what can be mended, and say what cannot."`

@@ -64,7 +64,7 @@ func (c *layoutExportCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	sum, err := archive.Export(ctx, src, root, filepath.Base(c.File), opts)
 	if err := errors.Join(err, root.Close(), release()); err != nil {
-		return fmt.Errorf("%s: %w", c.File, err)
+		return sparseHint(ctx, in.store, fmt.Errorf("%s: %w", c.File, err))
 	}
 	out := &view.Export{Layout: r.String(), File: c.File, Digest: sum.Digest, Size: sum.Size, Entries: len(index.Descriptors())}
 	if a.json {

@@ -16,6 +16,7 @@ type layoutValidateCmd struct {
 	Quick       bool   `name:"quick" help:"Check structure and sizes, and hash documents alone; read no other blob."`
 	SkipLayers  bool   `name:"skip-layers" help:"Hash layers without decompressing them."`
 	Sparse      bool   `name:"sparse" help:"Allow blobs to be missing."`
+	Complete    bool   `name:"complete" help:"Let no blob be missing, those that bases left in registries among them."`
 	Parallelism int    `name:"parallelism" default:"0" placeholder:"N" help:"Read this many blobs at once; 0 is the number of processors."`
 }
 
@@ -60,6 +61,9 @@ func (c *layoutValidateCmd) findings(ctx context.Context) ([]validate.Finding, e
 	}
 	defer in.Close()
 	opts := validate.Options{Quick: c.Quick, SkipLayers: c.SkipLayers, Sparse: c.Sparse, Parallelism: c.Parallelism}
+	if in.store != nil && !c.Complete {
+		opts.Homes = homesOf(ctx, in.store)
+	}
 	if in.tar != nil {
 		return collect(validate.Archive(ctx, in.tar, layout.Limits{}, opts))
 	}

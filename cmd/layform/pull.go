@@ -59,7 +59,7 @@ func (c *pullCmd) extract(ctx context.Context, a *app, src ref.Reference) (err e
 	if err != nil {
 		return err
 	}
-	files, err := extractInto(ctx, s.src.source(), images[0], c.Extract)
+	files, err := extractInto(ctx, s.source(), images[0], c.Extract)
 	if err != nil {
 		return err
 	}

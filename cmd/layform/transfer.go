@@ -41,6 +41,10 @@ type shipment struct {
 	remote   remote.Options
 	closers  []func() error
 	src, dst *endpoint
+	// homes are the repositories of blobs that the layout of src lacks. They are read
+	// there for registries, and where the shipment completes the layout.
+	homes     map[digest.Digest]string
+	completes bool
 }
 
 // endpoint is one side of a shipment: a layout in a directory or an archive, or a
@@ -94,6 +98,10 @@ func (f *transferFlags) ship(ctx context.Context, a *app, src, dst ref.Reference
 		s.diff.Local = s.dst.reader
 	}
 	s.diff.Attached = s.attached()
+	if s.src.store != nil {
+		s.homes = homesOf(ctx, s.src.store)
+		s.diff.Homes = mountable(s.homes, dst.Image.Host)
+	}
 	if a, b := src.Image, dst.Image; s.src.repo != nil && a.Host == b.Host && a.Repository != b.Repository {
 		s.diff.MountFrom = a.Repository
 	}
@@ -131,12 +139,22 @@ func (s *shipment) open(ctx context.Context, r ref.Reference, read bool) (*endpo
 	return e, err
 }
 
-// source is the side as a transfer.Source.
-func (e *endpoint) source() transfer.Source {
-	if e.reader != nil {
-		return transfer.NewLayout(e.reader, e.ref.Path)
+// source is where the images are read.
+func (s *shipment) source() transfer.Source {
+	e := s.src
+	if e.reader == nil {
+		return transfer.NewRepository(e.repo)
 	}
-	return transfer.NewRepository(e.repo)
+	from := transfer.NewLayout(e.reader, e.ref.Path)
+	if len(s.homes) == 0 || s.dst.repo == nil && !s.completes {
+		return from
+	}
+	return transfer.NewSparse(from, s.homes, func(home string) (*remote.Repository, error) {
+		if image, err := ref.ParseImage(home); err == nil && s.flags.ClientCert != "" && image.Host != s.dst.ref.Image.Host {
+			return nil, &failure{message: fmt.Sprintf("--client-cert is for one registry, and layers are in %s", home), hint: "run layform layout complete first"}
+		}
+		return remote.Open(home, s.remote)
+	})
 }
 
 // destination is where the images go. Blobs of a layout go into another one by clones.
@@ -147,7 +165,9 @@ func (s *shipment) destination() transfer.Destination {
 		return e.archive
 	case e.store != nil:
 		d := transfer.NewDirectory(e.store)
-		d.From(s.src.reader)
+		if !s.completes {
+			d.From(s.src.reader)
+		}
 		return d
 	}
 	return transfer.NewRepository(e.repo)
@@ -229,7 +249,7 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 	if err != nil {
 		return err
 	}
-	src, dst := s.src.source(), s.destination()
+	src, dst := s.source(), s.destination()
 	if s.src.reader != nil {
 		s.diff.Inspect = transfer.InspectLength
 		if s.flags.DryRun {
@@ -238,7 +258,7 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 	}
 	plan, err := transfer.Diff(ctx, src, dst, roots, s.diff)
 	if err != nil {
-		return err
+		return sparseHint(ctx, s.src.store, err)
 	}
 	out := &view.Transfer{Source: s.src.ref.String(), Destination: s.dst.ref.String(), DryRun: s.flags.DryRun, Roots: plan.Roots, Summary: plan.Summary()}
 	if s.flags.DryRun {

@@ -62,6 +62,26 @@ func OwnedContent(ctx context.Context, store *layout.Store) (Owned, error) {
 	return owned, nil
 }
 
+// Homes gives the repositories, HOST/REPOSITORY, of the blobs that stay in registries by
+// the staging states of all specs.
+func Homes(ctx context.Context, store *layout.Store) (map[digest.Digest]string, error) {
+	all, err := All(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	homes := map[digest.Digest]string{}
+	for _, st := range all {
+		for _, o := range st.Objects {
+			for blob, home := range o.Remote {
+				if was := homes[blob]; was == "" || home < was {
+					homes[blob] = home
+				}
+			}
+		}
+	}
+	return homes, nil
+}
+
 // add adds the content of one staging state.
 func (owned *Owned) add(st *Stage) {
 	for _, o := range st.Objects {

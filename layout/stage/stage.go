@@ -99,6 +99,9 @@ type Object struct {
 	// Implied are the blobs that the object refers to without an object being
 	// behind them: the content of the empty descriptor.
 	Implied []ocispec.Descriptor `json:"implied,omitempty"`
+	// Remote are the blobs that the object refers to and that stay in registries, with
+	// their repositories, HOST/REPOSITORY.
+	Remote map[digest.Digest]string `json:"remote,omitempty"`
 }
 
 // Output is one output value.

@@ -57,7 +57,7 @@ func (d *differ) compare(ctx context.Context) error {
 // inspect looks at a blob in the source that the destination lacks, and that is to be
 // brought as Execute brings it.
 func (d *differ) inspect(ctx context.Context, n *node) error {
-	if n.presence != Absent || d.opts.Inspect == NoInspection {
+	if n.presence != Absent || d.opts.Inspect == NoInspection || d.mountFrom(n.desc.Digest) != "" {
 		return nil
 	}
 	rc, err := d.src.Fetch(ctx, n.desc)
@@ -71,6 +71,11 @@ func (d *differ) inspect(ctx context.Context, n *node) error {
 		_, err = io.Copy(io.Discard, rc)
 	}
 	return errors.Join(err, rc.Close())
+}
+
+// mountFrom is the repository from which a blob is mounted; empty for none.
+func (d *differ) mountFrom(blob digest.Digest) string {
+	return cmp.Or(d.opts.Homes[blob], d.opts.MountFrom)
 }
 
 // has looks at one node. A referrer that the destination does not list as one is
@@ -135,8 +140,8 @@ func (d *differ) steps(roots []Root) []Step {
 		switch {
 		case n.presence != Absent:
 			step.Action = There
-		case !n.manifest && d.opts.MountFrom != "":
-			step.Action, step.From = Mount, d.opts.MountFrom
+		case !n.manifest && d.mountFrom(n.desc.Digest) != "":
+			step.Action, step.From = Mount, d.mountFrom(n.desc.Digest)
 		default:
 			step.Action = Upload
 		}

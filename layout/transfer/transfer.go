@@ -136,6 +136,9 @@ type Options struct {
 	// MountFrom is a repository of the destination's registry from which blobs are
 	// mounted. Empty is none.
 	MountFrom string
+	// Homes are blobs that other repositories of the destination's registry have, and from
+	// which they are mounted.
+	Homes map[digest.Digest]string
 	// Inspect is how closely blobs that are to be brought are looked at in the source.
 	Inspect Inspection
 	// Local is asked for manifests before the source is. It may be nil.

@@ -229,5 +229,9 @@ func (a *validator) missing(e edge, name string) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return // reported where the files were checked
 	}
+	if home := a.opts.Homes[e.desc.Digest]; home != "" {
+		a.breach(RuleBlobElsewhere, e.object, e.place, fmt.Sprintf("the blob %s is not in the layout, but in %s", e.desc.Digest, home))
+		return
+	}
 	a.breach(RuleBlobMissing, e.object, e.place, fmt.Sprintf("the blob %s is not in the layout", e.desc.Digest))
 }

@@ -32,6 +32,7 @@ const (
 	RuleBlobLink           Rule = "blob-symlink"
 	RuleBlobDigest         Rule = "blob-digest"
 	RuleBlobMissing        Rule = "blob-missing"
+	RuleBlobElsewhere      Rule = "blob-elsewhere"
 	RuleArchivePath        Rule = "archive-path"
 	RuleArchiveDuplicate   Rule = "archive-duplicate"
 	RuleArchiveUnreadable  Rule = "archive-unreadable"
@@ -140,6 +141,7 @@ func fileRules() []RuleText {
 		{RuleBlobLink, Should, "put the content itself there: not every reader follows links"},
 		{RuleBlobDigest, Must, "remove the blob and build or copy it again"},
 		{RuleBlobMissing, Must, "build or copy it again; a layout whose blobs are kept elsewhere is validated with --sparse"},
+		{RuleBlobElsewhere, Should, "layform layout complete fetches it; until then the layout can be pushed, and not unpacked"},
 		{RuleArchivePath, Must, "make the archive again from within the layout's directory"},
 		{RuleArchiveDuplicate, Must, "make the archive again; each file belongs into it once"},
 		{RuleArchiveUnreadable, Must, "make the archive again, as a tar, plain or compressed with gzip or zstd"},

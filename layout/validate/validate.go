@@ -30,6 +30,9 @@ type Options struct {
 	// Sparse allows blobs that are described to be missing, as the image spec
 	// does for layouts whose blobs are kept elsewhere.
 	Sparse bool
+	// Homes are the repositories, HOST/REPOSITORY, that are known to have blobs. One that
+	// is missing there is a finding of RuleBlobElsewhere.
+	Homes map[digest.Digest]string
 	// Parallelism is the number of blobs that are read at once; 0 means the number of
 	// processors.
 	Parallelism int

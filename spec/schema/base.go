@@ -17,6 +17,7 @@ var baseBlock = &Block{
 			"A digest may follow each of them; without a name there must be one image alone, and in a registry the tag latest is meant. It refers to variables and locals alone."},
 		{Name: "platform", Type: cty.String, Default: "what the reference leads to", Example: `"linux/arm64/v8"`, Section: "image-index.md: platform", Decides: Blob, Text: "The platform whose image is taken from an index, or that the image must be for: os/architecture or os/architecture/variant. An index without it can be in an index and be a subject."},
 		{Name: "pin", Type: cty.Bool, Default: "false", Example: "true", Decides: Blob, Text: "Whether layform.lock.hcl pins the digest of an image in a layout or an archive. Without it the image is an input like a file: what lies there is used, and a plan made from something else is stale. Tags of registries are pinned always."},
+		{Name: "layers", Type: cty.String, Values: []string{"copy", "remote"}, Default: `"copy"`, Example: `"remote"`, Decides: Blob, Text: "Where the layers of an image of a registry are: copy brings them into the layout, remote leaves them in the registry. The layout is sparse then: layform push mounts or copies what is not there from the base's repository, layform layout complete fetches it, and all else that reads layers refuses. Layers over them are not compared with what lies below: no links are followed, and no modes and owners taken over."},
 	},
 	Example: `base "alpine" {
   from     = "oci:vendor/alpine:1"
