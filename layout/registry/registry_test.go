@@ -65,29 +65,42 @@ type image struct {
 // not nil.
 func newImage(t testing.TB, seed string, subject *ocispec.Descriptor) image {
 	t.Helper()
-	i := image{config: "config " + seed, layer: "layer " + seed}
-	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: blob(i.config), Layers: []ocispec.Descriptor{blob(i.layer)}, Subject: subject}
-	if subject != nil {
-		m.ArtifactType, m.Annotations = "application/vnd.example.sbom", map[string]string{"seed": seed}
+	if subject == nil {
+		return makeImage(seed, "layer "+seed)
 	}
-	m.SchemaVersion = 2
-	i.manifest, i.desc = document(t, m.MediaType, m)
+	i := image{config: "config " + seed, layer: "layer " + seed}
+	m := i.document()
+	m.Subject, m.ArtifactType, m.Annotations = subject, "application/vnd.example.sbom", map[string]string{"seed": seed}
+	i.manifest, i.desc = document(m.MediaType, m)
 	return i
 }
 
-// newIndex makes an index of manifests.
-func newIndex(t testing.TB, manifests ...ocispec.Descriptor) ([]byte, ocispec.Descriptor) {
-	t.Helper()
-	x := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: manifests}
-	x.SchemaVersion = 2
-	return document(t, x.MediaType, x)
+// makeImage makes an image with a layer.
+func makeImage(seed, layer string) image {
+	i := image{config: "config " + seed, layer: layer}
+	m := i.document()
+	i.manifest, i.desc = document(m.MediaType, m)
+	return i
 }
 
-func document(t testing.TB, mediaType string, v any) ([]byte, ocispec.Descriptor) {
-	t.Helper()
+// document is the manifest of an image.
+func (i image) document() ocispec.Manifest {
+	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: blob(i.config), Layers: []ocispec.Descriptor{blob(i.layer)}}
+	m.SchemaVersion = 2
+	return m
+}
+
+// newIndex makes an index of manifests.
+func newIndex(manifests ...ocispec.Descriptor) ([]byte, ocispec.Descriptor) {
+	x := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: manifests}
+	x.SchemaVersion = 2
+	return document(x.MediaType, x)
+}
+
+func document(mediaType string, v any) ([]byte, ocispec.Descriptor) {
 	data, err := jsondoc.Encode(v)
 	if err != nil {
-		t.Fatal(err)
+		panic(err) // the same value every time
 	}
 	return data, ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 }
