@@ -24,8 +24,10 @@ type Ingest struct {
 	t         *disk.Temp
 	algorithm digest.Algorithm
 	hash      hash.Hash
-	size      int64
-	err       error
+	// known is the digest of content that its reader has verified, in place of hash.
+	known digest.Digest
+	size  int64
+	err   error
 }
 
 // Ingest starts a new blob, making the directory and our folder in it when they
@@ -67,20 +69,30 @@ func (s *Store) temp() (*disk.Temp, error) {
 
 // Write appends p to the content. After an error the Ingest cannot be committed.
 func (i *Ingest) Write(p []byte) (int, error) {
+	if i.err == nil && i.known != "" {
+		i.err = errors.New("the content of the blob is complete")
+	}
 	if i.err != nil {
 		return 0, i.err
 	}
-	n, err := i.t.Write(p)
+	n, err := i.store(p)
 	i.hash.Write(p[:n])
-	i.size += int64(n)
-	if err != nil {
-		i.err = fmt.Errorf("writing a blob of %s: %w", i.s.dir, err)
-	}
-	return n, i.err
+	i.err = err
+	return n, err
 }
 
-// errUnread keeps a clone from being taken for content that is known.
-var errUnread = errors.New("the cloned content was not read to its end")
+// store appends p to the file.
+func (i *Ingest) store(p []byte) (int, error) {
+	n, err := i.t.Write(p)
+	i.size += int64(n)
+	if err != nil {
+		err = fmt.Errorf("writing a blob of %s: %w", i.s.dir, err)
+	}
+	return n, err
+}
+
+// errUnread keeps content whose end was not reached from becoming a blob.
+var errUnread = errors.New("the content was not read to its end")
 
 // Clone begins the content with all of f, which may lie anywhere, by sharing its
 // blocks instead of copying them, and returns a reader of it. Where something
@@ -174,7 +186,12 @@ func (c *cloned) Read(p []byte) (int, error) {
 func (i *Ingest) Size() int64 { return i.size }
 
 // Digest is the digest of the bytes written, or read of a clone, so far.
-func (i *Ingest) Digest() digest.Digest { return digest.NewDigest(i.algorithm, i.hash) }
+func (i *Ingest) Digest() digest.Digest {
+	if i.known != "" {
+		return i.known
+	}
+	return digest.NewDigest(i.algorithm, i.hash)
+}
 
 // Commit makes the content a blob: synced, read-only, under the name of its
 // digest. When that blob stands there already and is intact, by its hash, it is

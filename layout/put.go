@@ -66,7 +66,7 @@ func (i *Ingest) CopyBlob(ctx context.Context, from *Reader, desc ocispec.Descri
 		err = i.takeClone(ctx, f)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
-		err = i.Copy(ctx, desc, io.NewSectionReader(blob, 0, desc.Size))
+		err = i.copyFrom(ctx, desc, io.NewSectionReader(blob, 0, desc.Size))
 	}
 	switch {
 	case err != nil:

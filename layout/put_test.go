@@ -2,10 +2,12 @@ package layout_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -79,5 +81,48 @@ func TestCopyBlob(t *testing.T) {
 	}
 	if _, err := third.PutBlob(t.Context(), desc, nil, fill); !errors.As(err, &torn) {
 		t.Errorf("a missing blob was copied: %v", err)
+	}
+}
+
+// TestCopyVerified: content that verifies itself becomes a blob only when its reader
+// reached its end, and nothing can follow it.
+func TestCopyVerified(t *testing.T) {
+	store := open(t, t.TempDir(), layout.Options{NoSync: true})
+	desc := ocispec.Descriptor{Digest: digest.FromString("content"), Size: 7}
+	torn := errors.New("it is torn")
+	copied := func(r io.Reader, more ...string) error {
+		_, err := store.PutBlob(t.Context(), desc, nil, func(in *layout.Ingest) error {
+			err := in.CopyVerified(t.Context(), desc, r)
+			for _, text := range more {
+				if _, writeErr := io.WriteString(in, text); writeErr == nil {
+					t.Errorf("%q follows content that ended with %v", text, err)
+				}
+			}
+			if err != nil && more == nil {
+				return nil // as if it had not been looked at
+			}
+			return err
+		})
+		return err
+	}
+	for name, err := range map[string]error{
+		"torn":     copied(io.MultiReader(strings.NewReader("content"), iotest.ErrReader(torn))),
+		"short":    copied(strings.NewReader("cont")),
+		"long":     copied(strings.NewReader("content and more")),
+		"followed": copied(strings.NewReader("content"), "and more"),
+		"again":    copied(iotest.ErrReader(torn), "content"),
+	} {
+		if err == nil {
+			t.Errorf("%s: it was put", name)
+		}
+	}
+	if there, err := store.Exists(t.Context(), desc); there || err != nil {
+		t.Errorf("something is there: %v, %v", there, err)
+	}
+	if err := copied(strings.NewReader("content")); err != nil {
+		t.Error(err)
+	}
+	if data, err := store.ReadBlob(t.Context(), desc, 0); err != nil || string(data) != "content" {
+		t.Errorf("%q, %v", data, err)
 	}
 }

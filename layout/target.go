@@ -25,7 +25,7 @@ func (s *Store) Push(ctx context.Context, desc ocispec.Descriptor, r io.Reader) 
 		return err
 	}
 	defer in.Abort() // after Commit there is nothing to abort
-	if err := in.Copy(ctx, desc, r); err != nil {
+	if err := in.copyFrom(ctx, desc, r); err != nil {
 		return err
 	}
 	if in.Size() != desc.Size {
@@ -52,12 +52,39 @@ func (s *Store) begin(ctx context.Context, desc ocispec.Descriptor) (*Ingest, er
 	return s.ingest(ctx, desc.Digest.Algorithm())
 }
 
-// Copy writes the content of desc, which r gives. One byte more than desc allows is
+// copyFrom writes the content of desc, which r gives. One byte more than desc allows is
 // enough to know that there is too much.
-func (i *Ingest) Copy(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+func (i *Ingest) copyFrom(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
 	limited := io.LimitReader(layer.ContextReader(ctx, r), desc.Size+1)
 	_, err := io.CopyBuffer(struct{ io.Writer }{i}, limited, make([]byte, 256<<10))
 	return err
+}
+
+// verifiedWriter stores the content of an Ingest without hashing it.
+type verifiedWriter struct{ i *Ingest }
+
+func (w verifiedWriter) Write(p []byte) (int, error) { return w.i.store(p) }
+
+// CopyVerified writes the whole content of desc, which r gives and has to verify: io.EOF
+// comes only after exactly the bytes of desc, as from the readers that Fetch returns,
+// here and in layout/remote. So it is hashed once. After an error the Ingest cannot be
+// committed.
+func (i *Ingest) CopyVerified(ctx context.Context, desc ocispec.Descriptor, r io.Reader) error {
+	if i.err == nil && (i.size > 0 || i.known != "" || desc.Digest.Algorithm() != i.algorithm) {
+		i.err = fmt.Errorf("blob %s cannot follow other content", desc.Digest)
+	}
+	if i.err != nil {
+		return i.err
+	}
+	i.err = errUnread
+	if _, err := io.CopyBuffer(verifiedWriter{i}, struct{ io.Reader }{layer.ContextReader(ctx, r)}, make([]byte, 256<<10)); err != nil {
+		return err
+	}
+	if i.size != desc.Size {
+		return fmt.Errorf("the content that came for blob %s has %d bytes, not %d", desc.Digest, i.size, desc.Size)
+	}
+	i.known, i.err = desc.Digest, nil
+	return nil
 }
 
 // takeClone clones a file and reads it to its end. The error is errors.ErrUnsupported

@@ -216,8 +216,7 @@ func (b *bases) CopyBlob(ctx context.Context, from *spec.Base, desc ocispec.Desc
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{to}, in, make([]byte, 256<<10))
-	return errors.Join(err, in.Close())
+	return errors.Join(to.CopyVerified(ctx, desc, in), in.Close())
 }
 
 // savePins writes the digests of references that the lock file lacked.

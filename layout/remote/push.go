@@ -46,8 +46,14 @@ func (r *Repository) Push(ctx context.Context, desc ocispec.Descriptor, content 
 	if err != nil {
 		return err
 	}
-	_, err = r.PushFrom(ctx, desc, open, "")
+	_, err = r.pushFrom(ctx, desc, sent{open: open, verify: true}, "")
 	return err
+}
+
+// sent is the content of a blob, which is verified where its source does not do so.
+type sent struct {
+	open   Source
+	verify bool
 }
 
 // sourceOf makes a source of a reader.
@@ -112,7 +118,15 @@ func (t *turn) Close() error {
 // PushFrom uploads a blob, which open gives as often as it takes. If from names
 // another repository of the registry, a mount from there is tried first, and the
 // upload goes on in the session that a registry opens when it does not mount.
+//
+// What open gives has to verify itself: io.EOF comes only after exactly the bytes of
+// desc, as from the readers that Fetch returns, here and in package layout. The last byte
+// leaves after that, so that a registry never gets all of anything else. Push verifies.
 func (r *Repository) PushFrom(ctx context.Context, desc ocispec.Descriptor, open Source, from string) (How, error) {
+	return r.pushFrom(ctx, desc, sent{open: open}, from)
+}
+
+func (r *Repository) pushFrom(ctx context.Context, desc ocispec.Descriptor, content sent, from string) (How, error) {
 	c := call{doing: "upload the blob", reference: desc.Digest.String(), actions: push}
 	if err := imagespec.CheckDigest(desc.Digest); err != nil {
 		return "", fmt.Errorf("%s: the digest %q: %w", r.Name(), desc.Digest, err)
@@ -133,7 +147,7 @@ func (r *Repository) PushFrom(ctx context.Context, desc ocispec.Descriptor, open
 		if mounted {
 			return Mounted, nil
 		}
-		err = r.finishUpload(ctx, c, session, desc, open)
+		err = r.finishUpload(ctx, c, session, desc, content)
 		if err == nil {
 			r.state.uploaded.Store(true)
 			return Uploaded, nil
@@ -242,7 +256,7 @@ type uploadError struct {
 func (e *uploadError) Unwrap() error { return e.error }
 
 // finishUpload sends the content to a session.
-func (r *Repository) finishUpload(ctx context.Context, c call, session string, desc ocispec.Descriptor, open Source) error {
+func (r *Repository) finishUpload(ctx context.Context, c call, session string, desc ocispec.Descriptor, content sent) error {
 	u, err := url.Parse(session)
 	if err != nil {
 		return err
@@ -252,15 +266,15 @@ func (r *Repository) finishUpload(ctx context.Context, c call, session string, d
 		u.RawQuery += "&"
 	}
 	u.RawQuery += url.Values{"digest": {desc.Digest.String()}}.Encode()
-	var sent sentContent
+	var out sentContent
 	c.method, c.path, c.once, c.size = http.MethodPut, u.String(), true, desc.Size
 	c.header = http.Header{"Content-Type": {"application/octet-stream"}}
-	c.body = func() (io.ReadCloser, error) { return sent.open(r, c, desc, open) }
+	c.body = func() (io.ReadCloser, error) { return out.open(r, c, desc, content) }
 	if desc.Size == 0 && desc.Digest != desc.Digest.Algorithm().FromBytes(nil) {
 		return r.wrong(c, "content without bytes does not have its digest")
 	}
 	resp, err := r.send(ctx, c)
-	if own := sent.failure(); own != nil {
+	if own := out.failure(); own != nil {
 		if err == nil {
 			_ = resp.Body.Close()
 		}
@@ -326,12 +340,16 @@ func (s *sentContent) fail(err error) error {
 	return err
 }
 
-func (s *sentContent) open(r *Repository, c call, desc ocispec.Descriptor, open Source) (io.ReadCloser, error) {
-	content, err := open()
+func (s *sentContent) open(r *Repository, c call, desc ocispec.Descriptor, from sent) (io.ReadCloser, error) {
+	content, err := from.open()
 	if err != nil {
 		return nil, s.fail(fmt.Errorf("%s: cannot upload the blob %s: %w", r.Name(), desc.Digest, err))
 	}
-	return &verified{ReadCloser: content, sent: s, r: r, call: c, desc: desc, verifier: desc.Digest.Verifier()}, nil
+	v := &verified{ReadCloser: content, sent: s, r: r, call: c, desc: desc}
+	if from.verify {
+		v.verifier = desc.Digest.Verifier()
+	}
+	return v, nil
 }
 
 // verified is content that fails before its last byte is out when it is not what
@@ -342,13 +360,15 @@ type verified struct {
 	r        *Repository
 	call     call
 	desc     ocispec.Descriptor
-	verifier digest.Verifier
+	verifier digest.Verifier // nil where the content verifies itself
 	n        int64
 }
 
 func (v *verified) Read(p []byte) (int, error) {
 	n, err := v.ReadCloser.Read(p)
-	_, _ = v.verifier.Write(p[:n]) // a hash, which never fails
+	if v.verifier != nil {
+		_, _ = v.verifier.Write(p[:n]) // a hash, which never fails
+	}
 	v.n += int64(n)
 	if n > 0 && v.n == v.desc.Size && err == nil {
 		// net/http would look behind the last byte only when it has been sent.
@@ -357,10 +377,13 @@ func (v *verified) Read(p []byte) (int, error) {
 	}
 	switch {
 	case err != nil && err != io.EOF: // which says more than what follows from it
+		if v.n >= v.desc.Size {
+			n = 0
+		}
 		return n, v.sent.fail(fmt.Errorf("%s: cannot upload the blob %s: %w", v.r.Name(), v.desc.Digest, err))
 	case v.n > v.desc.Size:
 		return 0, v.sent.fail(v.r.wrong(v.call, fmt.Sprintf("the content to be sent has more than the %d bytes that its descriptor says", v.desc.Size)))
-	case v.n == v.desc.Size && n > 0 && !v.verifier.Verified():
+	case v.n == v.desc.Size && n > 0 && v.verifier != nil && !v.verifier.Verified():
 		return 0, v.sent.fail(v.r.wrong(v.call, fmt.Sprintf("the %d bytes to be sent have another digest", v.n)))
 	case err == io.EOF && v.n < v.desc.Size:
 		return n, v.sent.fail(v.r.wrong(v.call, fmt.Sprintf("the content to be sent ends after %d bytes of %d", v.n, v.desc.Size)))

@@ -50,7 +50,7 @@ func (d *Directory) PutBlob(ctx context.Context, desc ocispec.Descriptor, open f
 		if err != nil {
 			return err
 		}
-		return errors.Join(in.Copy(ctx, desc, rc), rc.Close())
+		return errors.Join(in.CopyVerified(ctx, desc, rc), rc.Close())
 	})
 }
 
