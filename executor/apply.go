@@ -109,8 +109,7 @@ type applier struct {
 
 // builtObject is an object whose blob is in the layout.
 type builtObject struct {
-	step   planner.Step
-	object spec.Object
+	object *spec.Object
 	staged stage.Object
 }
 
@@ -131,39 +130,38 @@ func (r *applier) buildAll(ctx context.Context) error {
 	r.built, r.written = map[string]builtObject{}, map[digest.Digest]bool{}
 	r.impliedBlobs = map[digest.Digest]*impliedBlob{}
 	r.putBases()
-	changes := map[string]planner.Change{}
-	for _, c := range r.plan.Changes {
-		changes[c.Key()] = c
+	changes := make(map[string]*planner.Change, len(r.plan.Changes))
+	for i := range r.plan.Changes {
+		changes[r.plan.Changes[i].Key()] = &r.plan.Changes[i]
 	}
 	if err := r.placeLayers(ctx); err != nil {
 		return err
 	}
 	return inOrder(ctx, steps, r.opts.Parallelism, func(ctx context.Context, u planner.Step) error {
-		change, planned := changes[u.Key]
-		return r.carryOut(ctx, u, change, planned)
+		return r.carryOut(ctx, u, changes[u.Key])
 	})
 }
 
-// carryOut brings one step to the state that the plan has for it. One that the plan leaves out is
-// taken as the staging state has it, or not at all.
-func (r *applier) carryOut(ctx context.Context, u planner.Step, change planner.Change, planned bool) error {
+// carryOut brings one step to the state that the plan has for it. One that the plan leaves out,
+// with no change, is taken as the staging state has it, or not at all.
+func (r *applier) carryOut(ctx context.Context, u planner.Step, change *planner.Change) error {
 	staged, built := r.stage.Objects[u.Key]
-	if !planned && !built {
+	if change == nil && !built {
 		return nil
 	}
 	object, diags := r.graph.Evaluate(u.Address, r.knownBuilt)
 	if diags.HasErrors() {
 		return diags
 	}
-	if planned {
+	if change != nil {
 		if !object.Known() {
 			return fmt.Errorf("%s: a value is not known although all that it refers to has been built", u.Key)
 		}
-		if err := sameValues(change, object); err != nil {
+		if err := sameValues(*change, object); err != nil {
 			return err
 		}
 		if change.Action != planner.NoOp {
-			return r.build(ctx, u, change, object)
+			return r.build(ctx, u, *change, object)
 		}
 	}
 	if !built {
@@ -176,15 +174,15 @@ func (r *applier) carryOut(ctx context.Context, u planner.Step, change planner.C
 	if now := r.prior.Evaluated[u.Key]; now.Fingerprint == staged.Fingerprint {
 		staged.Raw, staged.Below = now.Raw, now.Below
 	}
-	r.addBuilt(builtObject{step: u, object: object, staged: staged}, planner.NoOp)
+	r.addBuilt(u.Key, builtObject{object: object, staged: staged}, planner.NoOp)
 	return nil
 }
 
 // addBuilt remembers an object whose blob is in the layout, and counts the action.
-func (r *applier) addBuilt(m builtObject, action planner.Action) {
+func (r *applier) addBuilt(key string, m builtObject, action planner.Action) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.built[m.step.Key] = m
+	r.built[key] = m
 	r.result.Count(action)
 }
 
@@ -216,7 +214,7 @@ func (r *applier) knownBuilt(a spec.Address) (spec.Built, bool) {
 // sameValues checks that no value that the plan knew comes out differently. A
 // sensitive one is not in the plan: the variables and files that it comes from are
 // held against the plan instead.
-func sameValues(change planner.Change, object spec.Object) error {
+func sameValues(change planner.Change, object *spec.Object) error {
 	now := map[string]spec.Field{}
 	for _, f := range object.Fields {
 		now[f.Path] = f

@@ -23,9 +23,7 @@ import (
 func (r *applier) putBases() {
 	for a, o := range r.graph.Bases {
 		if image := r.graph.Image(a); image != nil {
-			step := planner.Step{Key: a.String()}
-			step.Address = a
-			r.addBuilt(builtObject{step: step, object: o, staged: stage.Object{Descriptor: image.Descriptor}}, planner.NoOp)
+			r.addBuilt(a.String(), builtObject{object: o, staged: stage.Object{Descriptor: image.Descriptor}}, planner.NoOp)
 		}
 	}
 }

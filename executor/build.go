@@ -17,7 +17,7 @@ import (
 )
 
 // build brings a step that changes into the layout and remembers it.
-func (r *applier) build(ctx context.Context, u planner.Step, change planner.Change, object spec.Object) error {
+func (r *applier) build(ctx context.Context, u planner.Step, change planner.Change, object *spec.Object) error {
 	started := time.Now()
 	event := Event{Kind: EventStart, Key: u.Key, Action: change.Action, Total: change.After.Content}
 	r.report(event)
@@ -36,7 +36,7 @@ func (r *applier) build(ctx context.Context, u planner.Step, change planner.Chan
 			return err
 		}
 	}
-	r.addBuilt(builtObject{step: u, object: object, staged: r.staged(u, object, rec)}, change.Action)
+	r.addBuilt(u.Key, builtObject{object: object, staged: r.staged(u, object, rec)}, change.Action)
 	r.countWritten(rec.Descriptor, rec.Created)
 	event.Kind, event.Bytes = EventDone, event.Total
 	event.Digest, event.Size = rec.Descriptor.Digest, rec.Descriptor.Size
@@ -75,7 +75,7 @@ func (r *applier) countWritten(desc ocispec.Descriptor, created bool) {
 }
 
 // staged is the record of an object in the staging state.
-func (r *applier) staged(u planner.Step, object spec.Object, rec stage.Record) stage.Object {
+func (r *applier) staged(u planner.Step, object *spec.Object, rec stage.Record) stage.Object {
 	o := stage.Object{
 		Fingerprint: rec.Fingerprint,
 		Descriptor:  rec.Descriptor,
@@ -113,7 +113,7 @@ func impliedOf(u planner.Step) []ocispec.Descriptor {
 }
 
 // blob brings the blob of one object into the layout.
-func (r *applier) blob(ctx context.Context, u planner.Step, change planner.Change, object spec.Object) (stage.Record, error) {
+func (r *applier) blob(ctx context.Context, u planner.Step, change planner.Change, object *spec.Object) (stage.Record, error) {
 	if !change.Write {
 		return r.existing(ctx, u, change)
 	}
@@ -144,7 +144,7 @@ func (r *applier) existing(ctx context.Context, u planner.Step, change planner.C
 }
 
 // document builds a config, manifest or index.
-func (r *applier) document(ctx context.Context, u planner.Step, object spec.Object) (stage.Record, error) {
+func (r *applier) document(ctx context.Context, u planner.Step, object *spec.Object) (stage.Record, error) {
 	dependencies := planner.Dependencies(u, object, r.dependency)
 	fingerprint, ok := planner.Fingerprint(object, dependencies, planner.Seconds(r.plan.Spec.Epoch))
 	if !ok {

@@ -21,7 +21,7 @@ import (
 )
 
 // layer builds a layer.
-func (r *applier) layer(ctx context.Context, u planner.Step, change planner.Change, l *spec.Layer, object spec.Object) (stage.Record, error) {
+func (r *applier) layer(ctx context.Context, u planner.Step, change planner.Change, l *spec.Layer, object *spec.Object) (stage.Record, error) {
 	seen := r.prior.Observed[u.Address]
 	if seen == nil || seen.Tree != nil && seen.Tree.Unchanged {
 		var err error
@@ -92,7 +92,7 @@ func (e *ChangedError) Unwrap() error { return e.Err }
 
 // archiveDiagnostics is the diagnostic of a faulty archive, with its place in the spec: the same
 // as where the fault is found before the build.
-func archiveDiagnostics(object spec.Object, err *encode.ArchiveError) hcl.Diagnostics {
+func archiveDiagnostics(object *spec.Object, err *encode.ArchiveError) hcl.Diagnostics {
 	problem := err.Err.Error()
 	var b *layer.Breach
 	if errors.As(err, &b) {

@@ -106,7 +106,7 @@ func staleInput(in spec.Input) error {
 }
 
 // observe looks at what a layer is made of; its files are hashed as it is written.
-func (r *applier) observe(ctx context.Context, l *spec.Layer, object spec.Object) (*source.Observed, error) {
+func (r *applier) observe(ctx context.Context, l *spec.Layer, object *spec.Object) (*source.Observed, error) {
 	seen, diags := source.Observe(ctx, r.root, l, source.Options{
 		Epoch: planner.Seconds(r.plan.Spec.Epoch), Parallelism: r.opts.Parallelism,
 		Digests: r.opts.Digests, Range: object.Range,

@@ -135,7 +135,7 @@ func (r *applier) foreignDigest(ref string) digest.Digest {
 }
 
 // hasSensitiveEntry reports whether an object's entries of index.json hold a sensitive value.
-func hasSensitiveEntry(object spec.Object) bool {
+func hasSensitiveEntry(object *spec.Object) bool {
 	return slices.ContainsFunc(object.Fields, func(f spec.Field) bool {
 		return f.Sensitive && strings.HasPrefix(f.Path, "descriptor_annotations")
 	})

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -74,10 +75,25 @@ func (s *Store) SaveState(name string, data []byte) error {
 	return s.writeState(name, fileMode, true, disk.Content(data))
 }
 
-// SaveSecret is SaveState for a file that its owner alone may read.
-func (s *Store) SaveSecret(name string, data []byte) error {
-	return s.writeState(name, secretMode, true, disk.Content(data))
+// WriteState is SaveState for what content writes, which is never in memory as a whole. A
+// secret file may be read by its owner alone. An error of content is returned, and what stood
+// there before stays.
+func (s *Store) WriteState(name string, secret bool, content func(io.Writer) error) error {
+	mode := fileMode
+	if secret {
+		mode = secretMode
+	}
+	return s.writeState(name, mode, true, func(t *disk.Temp) error {
+		w := bufio.NewWriterSize(t, stateBuffer)
+		if err := content(w); err != nil {
+			return err
+		}
+		return w.Flush()
+	})
 }
+
+// stateBuffer is how much of a state file is written at once.
+const stateBuffer = 64 << 10
 
 func (s *Store) writeState(name string, mode fs.FileMode, durable bool, content func(*disk.Temp) error) error {
 	file, err := statePath(name)

@@ -39,10 +39,20 @@ type BaseRecord struct {
 
 // Image is what a base stands for; nil for what is no base, and where nobody looked.
 func (g *Graph) Image(a spec.Address) *spec.BaseImage {
-	if b, ok := g.Bases[a].Body.(*spec.Base); ok {
+	if b := g.base(a); b != nil {
 		return b.Image
 	}
 	return nil
+}
+
+// base is the base at an address; nil for what is none.
+func (g *Graph) base(a spec.Address) *spec.Base {
+	o, ok := g.Bases[a]
+	if !ok {
+		return nil
+	}
+	b, _ := o.Body.(*spec.Base)
+	return b
 }
 
 // bases are the addresses of the bases, sorted.

@@ -96,6 +96,7 @@ type differ struct {
 
 // diffSteps compares every step that the options select, in build order.
 func (d *differ) diffSteps() {
+	d.plan.Changes = slices.Grow(d.plan.Changes, len(d.graph.Steps))
 	for _, s := range d.graph.Steps {
 		now, ok := d.prior.Evaluated[s.Key]
 		switch {

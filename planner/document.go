@@ -15,7 +15,7 @@ type Find func(key string) Evaluated
 
 // Document is the JSON of the config, manifest or index o, the object of a step, over
 // what find knows of its dependencies. It is a pure function of these.
-func (g *Graph) Document(s Step, o spec.Object, epoch int64, find Find) ([]byte, error) {
+func (g *Graph) Document(s Step, o *spec.Object, epoch int64, find Find) ([]byte, error) {
 	switch b := o.Body.(type) {
 	case *spec.Config:
 		return image.Config(b, g.Image(s.Base), builtLayers(s.Layers, find), epoch)
@@ -64,6 +64,9 @@ func builtLayers(addresses []spec.Address, find Find) []image.Layer {
 	var out []image.Layer
 	for _, a := range addresses {
 		m := find(a.String())
+		if !m.Known {
+			continue
+		}
 		if l, ok := m.Object.Body.(*spec.Layer); ok {
 			out = append(out, image.Layer{Spec: l, Built: m.Built})
 		}

@@ -19,7 +19,7 @@ import (
 // Evaluated is a step as far as it is known when a plan is made.
 type Evaluated struct {
 	// Object is evaluated with all that is known of what it refers to.
-	Object spec.Object
+	Object *spec.Object
 	// Fingerprint covers everything that decides the blob; empty when something of
 	// that is known after apply.
 	Fingerprint digest.Digest
@@ -108,7 +108,7 @@ func (p *Prior) evaluate(ctx context.Context, g *Graph, store *layout.Store, opt
 
 // step evaluates one step that the plan will hold. What it warns of goes into the
 // warnings of the plan.
-func (e *evaluator) step(ctx context.Context, s Step, o spec.Object) (Evaluated, hcl.Diagnostics) {
+func (e *evaluator) step(ctx context.Context, s Step, o *spec.Object) (Evaluated, hcl.Diagnostics) {
 	now := Evaluated{Object: o}
 	var mediaType string
 	var whole bool

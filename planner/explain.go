@@ -134,7 +134,7 @@ func sourceOf(l *spec.Layer) string {
 }
 
 // explainDocument says why a config's, manifest's or index's bytes change.
-func (d *differ) explainDocument(change *Change, s Step, o spec.Object) {
+func (d *differ) explainDocument(change *Change, s Step, o *spec.Object) {
 	for _, n := range s.Needs {
 		if action := d.actions[n]; action == "" || action == NoOp {
 			continue

@@ -37,7 +37,7 @@ const (
 // Fingerprint covers everything that decides the bytes of a config, manifest or
 // index: its values, its dependencies in order, and SOURCE_DATE_EPOCH. It
 // answers false while some of that is known after apply.
-func Fingerprint(o spec.Object, dependencies []Dependency, epoch int64) (digest.Digest, bool) {
+func Fingerprint(o *spec.Object, dependencies []Dependency, epoch int64) (digest.Digest, bool) {
 	type part struct {
 		Role   Role          `json:"role"`
 		Name   string        `json:"name,omitempty"`
@@ -66,6 +66,9 @@ func Fingerprint(o spec.Object, dependencies []Dependency, epoch int64) (digest.
 		}
 	}
 	for _, n := range dependencies {
+		if !n.Known {
+			return "", false
+		}
 		p := part{Role: n.Role}
 		for _, f := range n.Object.Fields {
 			if !passedOn(o.Address.Kind, n.Role, n.Object.Address.Kind, f.Path) {
@@ -75,9 +78,6 @@ func Fingerprint(o spec.Object, dependencies []Dependency, epoch int64) (digest.
 				return "", false
 			}
 			p.Fields = append(p.Fields, f)
-		}
-		if !n.Known {
-			return "", false
 		}
 		if base, ok := n.Object.Body.(*spec.Base); ok && base.Image.Registry {
 			p.Name = base.Image.Name
@@ -141,7 +141,7 @@ func passedOn(kind spec.Kind, role Role, needed spec.Kind, path string) bool {
 
 // Dependencies lists, in order and by role, what the object of a step is built
 // from. find answers for the key of a step.
-func Dependencies(s Step, o spec.Object, find func(key string) Evaluated) []Dependency {
+func Dependencies(s Step, o *spec.Object, find func(key string) Evaluated) []Dependency {
 	var all []Dependency
 	add := func(role Role, key string) { all = append(all, Dependency{role, find(key)}) }
 	switch b := o.Body.(type) {
@@ -179,7 +179,7 @@ func Dependencies(s Step, o spec.Object, find func(key string) Evaluated) []Depe
 }
 
 // MediaType is the media type of a config, manifest or index; see LayerType.
-func MediaType(o spec.Object) string {
+func MediaType(o *spec.Object) string {
 	switch b := o.Body.(type) {
 	case *spec.Config:
 		if b.MediaType != "" {

@@ -10,15 +10,15 @@ import (
 )
 
 // object makes an object with fields, given as path, value, path, value, …
-func object(kind spec.Kind, pairs ...string) spec.Object {
-	o := spec.Object{Address: spec.Address{Kind: kind, Name: "x"}}
+func object(kind spec.Kind, pairs ...string) *spec.Object {
+	o := &spec.Object{Address: spec.Address{Kind: kind, Name: "x"}}
 	for i := 0; i < len(pairs); i += 2 {
 		o.Fields = append(o.Fields, spec.Field{Path: pairs[i], Value: spec.JSON(pairs[i+1])})
 	}
 	return o
 }
 
-func need(role Role, o spec.Object, content string) Dependency {
+func need(role Role, o *spec.Object, content string) Dependency {
 	dgst := digest.FromString(content)
 	return Dependency{Role: role, Evaluated: Evaluated{Object: o, Known: true, Built: spec.Built{
 		Descriptor: ocispec.Descriptor{MediaType: "application/x", Digest: dgst, Size: int64(len(content))},
@@ -28,10 +28,10 @@ func need(role Role, o spec.Object, content string) Dependency {
 
 func TestFingerprintFollowsWhatDecidesBytes(t *testing.T) {
 	const epoch = 5
-	layer := func(pairs ...string) spec.Object { return object(spec.KindLayer, pairs...) }
+	layer := func(pairs ...string) *spec.Object { return object(spec.KindLayer, pairs...) }
 	for _, tt := range []struct {
 		name  string
-		a, b  spec.Object
+		a, b  *spec.Object
 		na    []Dependency
 		nb    []Dependency
 		ea    int64

@@ -26,13 +26,11 @@ type Graph struct {
 	// Indexed holds the objects that an index of the spec lists.
 	Indexed map[spec.Address]bool
 	// Bases are the bases that the spec uses, with what they stand for.
-	Bases map[spec.Address]spec.Object
+	Bases map[spec.Address]*spec.Object
 
 	spec *spec.Spec
 	// configs are the keys of the steps of the configs that manifests use.
 	configs map[spec.Address]string
-	// objects are the objects as they are with nothing built.
-	objects map[spec.Address]spec.Object
 	mu      sync.Mutex
 	// reevaluated are the last evaluations with something built.
 	reevaluated map[spec.Address]evaluation
@@ -65,7 +63,7 @@ type Step struct {
 // evaluation is an object with the state of knowledge that it was evaluated in.
 type evaluation struct {
 	known  []spec.Built
-	object spec.Object
+	object *spec.Object
 	diags  hcl.Diagnostics
 }
 
@@ -75,10 +73,9 @@ func NewGraph(sp *spec.Spec) (*Graph, error) {
 		LayoutPath:  sp.LayoutPath,
 		Spec:        recordOf(sp),
 		Indexed:     map[spec.Address]bool{},
-		Bases:       map[spec.Address]spec.Object{},
+		Bases:       map[spec.Address]*spec.Object{},
 		spec:        sp,
 		configs:     map[spec.Address]string{},
-		objects:     map[spec.Address]spec.Object{},
 		reevaluated: map[spec.Address]evaluation{},
 	}
 	addresses := sp.Addresses()
@@ -91,7 +88,6 @@ func NewGraph(sp *spec.Spec) (*Graph, error) {
 	for _, a := range addresses {
 		o, more := sp.Evaluate(a, nil)
 		diags = diags.Extend(more)
-		g.objects[a] = o
 		switch b := o.Body.(type) {
 		case *spec.Manifest:
 			if b.Config != nil {
@@ -147,8 +143,9 @@ func (g *Graph) addSteps(addresses []spec.Address, uses map[spec.Address][]Step)
 				mine[i].Use = addr.Address{}
 			}
 			mine[i].Key = mine[i].ID.String()
-			mine[i].addNeeds(g.objects[a], steps)
-			mine[i].Implied, mine[i].Remote = g.impliedBy(g.objects[a]), g.remoteBy(g.objects[a])
+			o := g.first(a)
+			mine[i].addNeeds(o, steps)
+			mine[i].Implied, mine[i].Remote = g.impliedBy(o), g.remoteBy(o)
 			if mine[i].Config != "" {
 				g.configs[a] = mine[i].Config
 			}
@@ -159,7 +156,7 @@ func (g *Graph) addSteps(addresses []spec.Address, uses map[spec.Address][]Step)
 }
 
 // addNeeds sets the Needs of a step; steps are those that come before it.
-func (s *Step) addNeeds(o spec.Object, steps map[spec.Address][]Step) {
+func (s *Step) addNeeds(o *spec.Object, steps map[spec.Address][]Step) {
 	manifest, _ := o.Body.(*spec.Manifest)
 	for _, ref := range o.Refs {
 		for _, needed := range steps[ref] {
@@ -184,12 +181,18 @@ func (s *Step) addNeeds(o spec.Object, steps map[spec.Address][]Step) {
 	s.Needs = slices.Compact(s.Needs)
 }
 
+// first is the object at an address as it is with nothing built.
+func (g *Graph) first(a spec.Address) *spec.Object {
+	o, _ := g.spec.Evaluate(a, nil) // NewGraph has seen to what is wrong with it
+	return o
+}
+
 // Evaluate evaluates the object at an address with what known tells of those that
 // it refers to, unless that was done before: an object whose values are all known
 // stays as it is, whatever is built, and equal knowledge gives an equal object.
-func (g *Graph) Evaluate(a spec.Address, known spec.Known) (spec.Object, hcl.Diagnostics) {
-	first, ok := g.objects[a]
-	if ok && first.Known() {
+func (g *Graph) Evaluate(a spec.Address, known spec.Known) (*spec.Object, hcl.Diagnostics) {
+	first := g.first(a)
+	if first.Known() {
 		return g.spec.Evaluate(a, nil)
 	}
 	state := make([]spec.Built, len(first.Refs))
@@ -239,7 +242,7 @@ type IndexEntry struct {
 // IndexEntries lists the entries of index.json that an object asks for: one for
 // each of its tags or, when it has none and no index of the spec lists it, one
 // without a ref name, so that nothing that the spec describes is unreachable.
-func (g *Graph) IndexEntries(o spec.Object) []IndexEntry {
+func (g *Graph) IndexEntries(o *spec.Object) []IndexEntry {
 	var entry spec.Entry
 	switch b := o.Body.(type) {
 	case *spec.Manifest:

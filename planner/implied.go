@@ -15,7 +15,7 @@ import (
 // being behind them, each once: the content of the empty descriptor, for a manifest
 // without a config or without layers, the layers of its base, and all of a base that
 // is in an index or a subject.
-func (g *Graph) impliedBy(o spec.Object) []ocispec.Descriptor {
+func (g *Graph) impliedBy(o *spec.Object) []ocispec.Descriptor {
 	var all []ocispec.Descriptor
 	remote := g.remoteBy(o)
 	add := func(blobs []ocispec.Descriptor) {
@@ -54,7 +54,7 @@ func (g *Graph) impliedBy(o spec.Object) []ocispec.Descriptor {
 
 // remoteBy gives the repositories of the blobs that an object refers to and that stay in
 // registries, as its bases say.
-func (g *Graph) remoteBy(o spec.Object) map[digest.Digest]string {
+func (g *Graph) remoteBy(o *spec.Object) map[digest.Digest]string {
 	var from []spec.Address
 	switch b := o.Body.(type) {
 	case *spec.Manifest:
@@ -70,8 +70,8 @@ func (g *Graph) remoteBy(o spec.Object) map[digest.Digest]string {
 	}
 	var all map[digest.Digest]string
 	for _, a := range from {
-		base, ok := g.Bases[a].Body.(*spec.Base)
-		if !ok || !base.Remote || base.Image == nil {
+		base := g.base(a)
+		if base == nil || !base.Remote || base.Image == nil {
 			continue
 		}
 		for _, blob := range base.Image.Blobs {

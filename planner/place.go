@@ -347,7 +347,7 @@ func (s *stacks) archiveTOC(ctx context.Context, file *source.File) (*layer.TOC,
 // over one that no program can unpack: nothing above that is judged.
 type overlayBuilder struct {
 	overlay layer.Overlay
-	origins []spec.Object
+	origins []*spec.Object
 	// allFiles keeps all files, and not only those that matter to what lies above.
 	allFiles bool
 	closed   bool

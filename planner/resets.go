@@ -13,7 +13,7 @@ import (
 
 // layerContents are the entries of one layer of a manifest.
 type layerContents struct {
-	object spec.Object
+	object *spec.Object
 	// entries are those of a tree that was observed; toc is what is known of any
 	// other layer. Either may be nil.
 	entries []source.Entry
@@ -61,7 +61,7 @@ func (p *overlayBuilder) resets(l *layerContents) string {
 }
 
 // resetsOf lists the directories of a layer that reset what the layers below leave.
-func resetsOf(l *layerContents, below *layer.Overlay, from []spec.Object) []reset {
+func resetsOf(l *layerContents, below *layer.Overlay, from []*spec.Object) []reset {
 	body, _ := l.object.Body.(*spec.Layer)
 	var out []reset
 	replaced := "" // the symlink that a directory of the layer has just replaced
@@ -87,7 +87,7 @@ func resetsOf(l *layerContents, below *layer.Overlay, from []spec.Object) []rese
 		case was.Type != layer.Directory, !resetsMode(&op, e, &was.Entry) && (op.UID != nil || e.UID == was.UID) && (op.GID != nil || e.GID == was.GID):
 			continue
 		}
-		out = append(out, reset{e, was.Entry, &from[was.Layer/partsOfLayer]})
+		out = append(out, reset{e, was.Entry, from[was.Layer/partsOfLayer]})
 	}
 	return out
 }

@@ -32,12 +32,12 @@ func resetWarnings(layers []layerContents) []string {
 func TestResetWarnings(t *testing.T) {
 	at := func(line int) hcl.Range { return hcl.Range{Filename: "l.hcl", Start: hcl.Pos{Line: line}} }
 	mode, id := uint32(0o755), 0
-	object := func(name string, line int) spec.Object {
+	object := func(name string, line int) *spec.Object {
 		a, err := addr.Parse("layer." + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return spec.Object{Address: a, Range: at(line), Body: &spec.Layer{Tree: []spec.FileOp{
+		return &spec.Object{Address: a, Range: at(line), Body: &spec.Layer{Tree: []spec.FileOp{
 			{Kind: spec.OpDirectory, Range: at(line + 1)},
 			{Kind: spec.OpDirectory, Range: at(line + 2), Mode: &mode, UID: &id, GID: &id},
 			{Kind: spec.OpCopy, Range: at(line + 3)},

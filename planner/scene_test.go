@@ -79,7 +79,7 @@ func (s *scene) add(key string, body spec.Body, needs []string, fields ...spec.F
 		panic(err)
 	}
 	s.graph.Steps = append(s.graph.Steps, Step{ID: id, Key: key, Needs: needs})
-	object := spec.Object{Address: id.Address, Body: body, Fields: fields, Range: hcl.Range{Filename: "layform.hcl", Start: hcl.Pos{Line: 7}}}
+	object := &spec.Object{Address: id.Address, Body: body, Fields: fields, Range: hcl.Range{Filename: "layform.hcl", Start: hcl.Pos{Line: 7}}}
 	desc, fingerprint := blob(key, ""), digest.FromString("fingerprint "+key)
 	s.prior.Evaluated[key] = Evaluated{Object: object, Fingerprint: fingerprint, Built: spec.Built{Descriptor: desc}, Known: true}
 	o := stage.Object{Descriptor: desc, Fingerprint: fingerprint, Needs: needs, Fields: map[string]string{}}

@@ -16,9 +16,9 @@ import (
 // stack is what one manifest lays over each other: a base, if any, and layers, bottom
 // first.
 type stack struct {
-	manifest   spec.Object
+	manifest   *spec.Object
 	base       *spec.BaseImage
-	baseObject spec.Object // the base
+	baseObject *spec.Object // the base
 	layers     []*stackLayer
 	// below identify what lies below each layer; empty where that is not known.
 	below []digest.Digest
@@ -34,7 +34,7 @@ func (k *stack) remote() bool {
 // stackLayer is a layer of one or more stacks.
 type stackLayer struct {
 	key    string
-	object spec.Object
+	object *spec.Object
 	layer  *spec.Layer
 	// seen is the layer as its sources give it, raw the fingerprint of that, empty where
 	// it is not known, and warnings what was said about the sources.
@@ -71,7 +71,7 @@ type stacks struct {
 func newStacks(e *evaluator, store *layout.Store, chosen map[string]bool) *stacks {
 	s := &stacks{e: e, store: store, layers: map[spec.Address]*stackLayer{}, tocs: map[digest.Digest]*cachedTOC{}}
 	for _, step := range e.graph.Steps {
-		o := e.graph.objects[step.Address]
+		o := e.graph.first(step.Address)
 		m, ok := o.Body.(*spec.Manifest)
 		if !ok || len(m.Layers) == 0 || len(m.Layers) == 1 && m.Base == nil {
 			continue
@@ -98,7 +98,7 @@ func newStacks(e *evaluator, store *layout.Store, chosen map[string]bool) *stack
 // findBottoms finds the layers that also are the lowest of a manifest without a base.
 func (s *stacks) findBottoms() {
 	for _, step := range s.e.graph.Steps {
-		m, ok := s.e.graph.objects[step.Address].Body.(*spec.Manifest)
+		m, ok := s.e.graph.first(step.Address).Body.(*spec.Manifest)
 		if !ok || m.Base != nil || len(m.Layers) == 0 {
 			continue
 		}

@@ -93,7 +93,7 @@ func object(t *testing.T, s *Spec, address string, known Known) Object {
 	if diags.HasErrors() {
 		t.Fatal(render(t, s, diags))
 	}
-	return o
+	return *o
 }
 
 // strs writes addresses as text.

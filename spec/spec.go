@@ -180,14 +180,14 @@ func (s *Spec) Addresses() []Address {
 
 // Bases are the bases that something in the spec refers to, in order. Resolved
 // reports whether they were looked for.
-func (s *Spec) Bases() (bases []Object, resolved bool) {
+func (s *Spec) Bases() (bases []*Object, resolved bool) {
 	if s.root == nil {
 		return nil, false
 	}
 	for _, r := range s.bases {
-		o := Object{Address: r.Address}
+		o := &Object{Address: r.Address}
 		if first, ok := s.first[r.Address]; ok {
-			o = *first.object
+			o = first.object
 		}
 		bases = append(bases, o)
 	}
@@ -199,21 +199,21 @@ func (s *Spec) Bases() (bases []Object, resolved bool) {
 // already, and what stays as it is where every value was known then. The caller changes nothing in the object, which may be that of others too.
 // Files that functions read come out the same as the first time. An address that the
 // spec does not have is reported as an error.
-func (s *Spec) Evaluate(addr Address, known Known) (Object, hcl.Diagnostics) {
+func (s *Spec) Evaluate(addr Address, known Known) (*Object, hcl.Diagnostics) {
 	if first, ok := s.first[addr]; ok && (known == nil || s.root.instances[addr].block.syntax == nil) {
-		return *first.object, slices.Clone(first.diags)
+		return first.object, slices.Clone(first.diags)
 	}
 	if s.root == nil || s.root.instances[addr] == nil {
-		return Object{Address: addr}, hcl.Diagnostics{eval.Errorf(nil, "Unknown address", "The spec has no object %s.", addr)}
+		return &Object{Address: addr}, hcl.Diagnostics{eval.Errorf(nil, "Unknown address", "The spec has no object %s.", addr)}
 	}
-	var o Object
+	var o *Object
 	diags, finished := s.guarded(known, func(ses *session) hcl.Diagnostics {
 		e, diags := ses.evaluate(s.root.instances[addr])
-		o = *e.object
+		o = e.object
 		return diags
 	})
 	if !finished {
-		return Object{Address: addr}, diags
+		return &Object{Address: addr}, diags
 	}
 	return o, eval.SortAndDedupe(diags)
 }

@@ -98,7 +98,7 @@ func (l *locking) dependents(key string) []string {
 		}
 	}
 	addresses := l.spec.Addresses()
-	objects := make([]spec.Object, len(addresses))
+	objects := make([]*spec.Object, len(addresses))
 	for i, a := range addresses {
 		objects[i], _ = l.spec.Evaluate(a, nil) // loaded without mistakes
 		if m, ok := objects[i].Body.(*spec.Manifest); ok && changed[spec.BaseOf(m)] {

@@ -32,6 +32,14 @@ func Encode(v any) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
+// EncodeTo is Encode to a writer, as it is encoded, so that an error may come after a part.
+func EncodeTo(w io.Writer, v any) error {
+	if err := json.MarshalEncode(jsontext.NewEncoder(w, options()), v, options()); err != nil {
+		return &Error{Problem: "not to be written as JSON: " + err.Error(), Err: err}
+	}
+	return nil
+}
+
 // printOptions decide the form of what is printed.
 func printOptions() json.Options {
 	return json.JoinOptions(options(), jsontext.AllowInvalidUTF8(true), jsontext.WithIndent("  "))

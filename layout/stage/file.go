@@ -1,9 +1,11 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -281,8 +283,9 @@ func union(a, b []digest.Digest) []digest.Digest {
 }
 
 // Save writes the staging state, atomically and durably, and adds one to its
-// serial; one that is too large to be read again is a *FileError. Where it keeps anything of a sensitive value, the file is readable by
-// its owner alone. The caller holds the lock of the layout.
+// serial; one that is too large to be read again is a *FileError. Where it keeps anything of
+// a sensitive value, the file is readable by its owner alone. The caller holds the lock of the
+// layout.
 func Save(ctx context.Context, store *layout.Store, st *Stage) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -300,22 +303,36 @@ func Save(ctx context.Context, store *layout.Store, st *Stage) error {
 	if !next.Sensitive() && (next.Was == nil || !next.Was.Sensitive()) {
 		next.Salt = ""
 	}
-	data, err := jsondoc.Encode(&next)
+	file := stateFile(st.Spec, ".json")
+	err := store.WriteState(file, next.Salt != "", func(w io.Writer) error {
+		counted := &limitedWriter{to: w}
+		if err := jsondoc.EncodeTo(counted, &next); err != nil {
+			return cmp.Or(counted.err, err)
+		}
+		return checkSize(fullPath(store, file), &next, counted.size)
+	})
 	if err != nil {
-		return err
-	}
-	if err := checkSize(fullPath(store, stateFile(st.Spec, ".json")), &next, len(data)); err != nil {
-		return err
-	}
-	save := store.SaveState
-	if next.Salt != "" {
-		save = store.SaveSecret
-	}
-	if err := save(stateFile(st.Spec, ".json"), data); err != nil {
 		return err
 	}
 	st.Version, st.Serial = next.Version, next.Serial
 	return nil
+}
+
+// limitedWriter writes as much as is read again, and counts all.
+type limitedWriter struct {
+	to   io.Writer
+	size int
+	err  error
+}
+
+// Write writes p, unless it leads beyond the limit.
+func (w *limitedWriter) Write(p []byte) (int, error) {
+	if w.size += len(p); w.size > limit {
+		return len(p), nil // nobody will read the file
+	}
+	n, err := w.to.Write(p)
+	w.err = err
+	return n, err
 }
 
 // checkSize refuses a staging state that would be too large to be read again.
