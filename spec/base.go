@@ -211,6 +211,7 @@ func (c *checker) bases() {
 			}
 		case *Config:
 			c.standalone(addr, o)
+			c.histories(addr, body)
 		}
 	}
 }

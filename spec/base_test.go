@@ -1,9 +1,11 @@
 package spec_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -258,5 +260,24 @@ output "name" { value = base.alpine.name }
 		if _, diags, _ := loadBased(t, onBase+use, image); !diags.HasErrors() || !strings.Contains(texts(diags), want) {
 			t.Errorf("%s: %s", use, texts(diags))
 		}
+	}
+}
+
+// TestUnsetOfReservedMembers: what Docker's members are called in a spec is what unset
+// calls them.
+func TestUnsetOfReservedMembers(t *testing.T) {
+	image := found()
+	image.Config.ConfigExtra = map[string]json.RawMessage{"Healthcheck": json.RawMessage(`{"Test":["NONE"]}`), "Memory": json.RawMessage("1"), "Shell": json.RawMessage(`["sh"]`)}
+	sp, diags, _ := loadBased(t, strings.Replace(onBase, `config "c" {}`, `config "c" {
+  unset  = ["healthcheck"]
+  memory = 2
+}`, 1), image)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	o, _ := sp.Evaluate(spec.Address{Kind: spec.KindConfig, Name: "c"}, nil)
+	merged, _ := o.Body.(*spec.Config).Over(image.Config)
+	if diff := cmp.Diff(map[string]json.RawMessage{"Memory": json.RawMessage("2"), "Shell": json.RawMessage(`["sh"]`)}, merged.ConfigExtra); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

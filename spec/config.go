@@ -35,6 +35,8 @@ func (d *decoder) config() *Config {
 	c.Image = d.image()
 	c.Extra = d.extra("extra", false)
 	c.ConfigExtra = d.extra("config_extra", true)
+	d.dockerMembers(c)
+	c.History = d.history()
 	c.Unset = d.unset()
 	d.checkUnset(c)
 	return c

@@ -30,7 +30,7 @@ func (u Unset) String() string {
 // that are inherited as a whole.
 var (
 	keyed  = []string{"env", "exposed_ports", "extra", "config_extra", "labels", "volumes"}
-	single = []string{"args_escaped", "author", "cmd", "entrypoint", "stop_signal", "user", "working_dir"}
+	single = []string{"args_escaped", "author", "cmd", "cpu_shares", "entrypoint", "healthcheck", "memory", "memory_swap", "stop_signal", "user", "working_dir"}
 )
 
 // unset decodes the attribute of that name.
@@ -54,7 +54,10 @@ func (d *decoder) unset() []Unset {
 		case !isKeyed && attrs.named(name) != nil:
 			d.err(g.rng, "unset contains %q, which is set at %s as well.", text, attrs.named(name).rng)
 			continue
-		case slices.Contains(all, u):
+		case dockerMember(name) != "":
+			u = Unset{"config_extra", dockerMember(name)}
+		}
+		if slices.Contains(all, u) {
 			d.err(g.rng, "unset contains %q twice.", text)
 			continue
 		}

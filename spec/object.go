@@ -217,6 +217,9 @@ type Config struct {
 	// Extra are further members, by JSON name, of the document; ConfigExtra of
 	// its "config" member.
 	Extra, ConfigExtra map[string]json.RawMessage
+	// History are the entries of the history in the place of those that follow from the
+	// layers, over those of a base; nil where these do.
+	History []ocispec.History
 	// Unset are the values of a base's config that are not inherited.
 	Unset []Unset
 	// Annotations go into the config's descriptor in manifests.

@@ -71,12 +71,9 @@ func Config(c *spec.Config, base *spec.BaseImage, layers []Layer, epoch int64) (
 	}
 	for _, l := range layers {
 		doc.RootFS.DiffIDs = append(doc.RootFS.DiffIDs, l.DiffID)
-		entry, err := jsondoc.Encode(ocispec.History{
-			Created:   instant(l.Spec.Created, epoch),
-			CreatedBy: l.Spec.CreatedBy,
-			Author:    l.Spec.Author,
-			Comment:   l.Spec.Comment,
-		})
+	}
+	for _, e := range history(c, layers, epoch) {
+		entry, err := jsondoc.Encode(e)
 		if err != nil {
 			return nil, err
 		}
@@ -87,6 +84,22 @@ func Config(c *spec.Config, base *spec.BaseImage, layers []Layer, epoch int64) (
 		return nil, fmt.Errorf("extra: %w", err)
 	}
 	return out, nil
+}
+
+// history are the entries of a config over those of a base: its own, or one for each layer.
+func history(c *spec.Config, layers []Layer, epoch int64) []ocispec.History {
+	var all []ocispec.History
+	for _, e := range c.History {
+		e.Created = instant(e.Created, epoch)
+		all = append(all, e)
+	}
+	if c.History != nil {
+		return all
+	}
+	for _, l := range layers {
+		all = append(all, ocispec.History{Created: instant(l.Spec.Created, epoch), CreatedBy: l.Spec.CreatedBy, Author: l.Spec.Author, Comment: l.Spec.Comment})
+	}
+	return all
 }
 
 // runConfig is the member "config" of an image config.

@@ -1,6 +1,9 @@
 package schema
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/spec/addr"
@@ -19,6 +22,11 @@ func inConfig(a Attribute, name string) Attribute {
 	a = image(a, name)
 	a.InConfig, a.Section = true, "config.md: config."+name
 	return a
+}
+
+// someOf is the type of objects with some of these members.
+func someOf(members map[string]cty.Type) cty.Type {
+	return cty.ObjectWithOptionalAttrs(members, slices.Collect(maps.Keys(members)))
 }
 
 var configBlock = &Block{
@@ -48,9 +56,18 @@ var configBlock = &Block{
 		inConfig(Attribute{Name: "labels", Type: labels, Example: `{ version = "1.2" }`, Text: "Labels of containers that are made from the image."}, "Labels"),
 		inConfig(Attribute{Name: "stop_signal", Type: cty.String, Example: `"SIGTERM"`, Text: "The signal that stops the container: a name or a number."}, "StopSignal"),
 		inConfig(Attribute{Name: "args_escaped", Type: cty.Bool, Default: "false", Example: "true", Text: "Whether the entrypoint is one escaped command line. Deprecated; for Windows."}, "ArgsEscaped"),
+		{Name: "healthcheck", Type: someOf(map[string]cty.Type{
+			"test": cty.DynamicPseudoType, "interval": cty.String, "timeout": cty.String, "start_period": cty.String, "start_interval": cty.String, "retries": cty.Number,
+		}), Example: `{ test = ["CMD", "/app", "check"], interval = "30s", retries = 3 }`, Image: true, Section: "config.md: config.Healthcheck", Decides: Blob, Text: "The health check that Docker runs: test is a command, as [\"CMD\", ...], [\"CMD-SHELL\", LINE] or LINE for the shell, or [\"NONE\"] to have none; interval, timeout, start_period and start_interval are durations, retries a number."},
+		{Name: "memory", Type: cty.Number, Example: "67108864", Image: true, Section: "config.md: config.Memory", Decides: Blob, Text: "The memory limit in bytes, reserved for Docker."},
+		{Name: "memory_swap", Type: cty.Number, Example: "-1", Image: true, Section: "config.md: config.MemorySwap", Decides: Blob, Text: "The limit of memory and swap in bytes, reserved for Docker; -1 for none."},
+		{Name: "cpu_shares", Type: cty.Number, Example: "512", Image: true, Section: "config.md: config.CpuShares", Decides: Blob, Text: "The relative weight of the processor, reserved for Docker."},
+		{Name: "history", Type: cty.List(someOf(map[string]cty.Type{
+			"created": cty.String, "author": cty.String, "created_by": cty.String, "comment": cty.String, "empty_layer": cty.Bool,
+		})), Default: "one entry for each layer", Example: `[{ created_by = "layform" }, { created_by = "CMD [\"app\"]", empty_layer = true }]`, Image: true, Section: "config.md: history", Decides: Blob, Text: "The history over that of a base, oldest first, in the place of what the layers say: objects with created, author, created_by, comment and empty_layer. One entry without empty_layer belongs to each layer."},
 		{Name: "unset", Type: texts, Example: `["cmd", "env.DEBUG"]`, Image: true, Decides: Blob, Text: "What of a base's config is not inherited: the name of an attribute of the container's config or of author, or env, labels, exposed_ports, volumes, extra or config_extra with a dot and the name of one element. Variables, labels, ports, volumes and unknown members that are set are merged with the base's by name, everything else that is set replaces what the base has, and an entrypoint drops its cmd."},
 		{Name: "extra", Type: anyMap, Example: `{ "com.example.note" = "x" }`, Image: true, Section: "considerations.md: extensibility", Decides: Blob, Text: "Further members of the document, by JSON name, which the image spec does not define."},
-		{Name: "config_extra", Type: anyMap, Example: `{ Healthcheck = { Test = ["NONE"] } }`, Image: true, Section: "considerations.md: extensibility", Decides: Blob, Text: "Further members of its config, by JSON name, which the image spec does not define."},
+		{Name: "config_extra", Type: anyMap, Example: `{ Shell = ["/bin/sh", "-c"] }`, Image: true, Section: "considerations.md: extensibility", Decides: Blob, Text: "Further members of its config, by JSON name, which the image spec does not define."},
 	},
 	Example: `layer "app" {
   file "/app" { content = "hello" }

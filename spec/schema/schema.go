@@ -231,7 +231,11 @@ func Walk(visit func(path []string, b *Block)) {
 // Converted is the type that values are converted to: any, where a value may take
 // several forms or have members of several types.
 func (a *Attribute) Converted() cty.Type {
-	if a.Type.IsMapType() && a.Type.ElementType() == cty.DynamicPseudoType {
+	t := a.Type
+	if t.IsListType() {
+		t = t.ElementType()
+	}
+	if t.IsObjectType() || t.IsMapType() && t.ElementType() == cty.DynamicPseudoType {
 		return cty.DynamicPseudoType
 	}
 	return a.Type

@@ -1,0 +1,129 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
+)
+
+// TestFieldsAreReadBack holds that what a spec says of a config comes out of
+// go-containerregistry's reader as it was meant.
+func TestFieldsAreReadBack(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"layform.hcl": `
+layout { path = "dist" }
+layer "a" {
+  file "/a" { content = "a" }
+}
+layer "b" {
+  created_by = "not told: the config has a history of its own"
+  file "/b" { content = "b" }
+}
+config "c" {
+  os            = "windows"
+  architecture  = "arm64"
+  variant       = "v8"
+  os_version    = "10.0.1"
+  os_features   = ["win32k"]
+  created       = "2026-01-02T03:04:05Z"
+  author        = "Ann"
+  user          = "1:2"
+  exposed_ports = ["80", "53/udp"]
+  env           = ["B=1", "A=2"]
+  entrypoint    = ["/app"]
+  cmd           = ["x", "y"]
+  volumes       = ["C:\\data"]
+  working_dir   = "C:\\"
+  labels        = { l = "m" }
+  stop_signal   = "SIGRTMIN+3"
+  args_escaped  = true
+  memory        = 67108864
+  memory_swap   = -1
+  cpu_shares    = 512
+  healthcheck = {
+    test           = "probe"
+    interval       = "30s"
+    timeout        = "1m30s"
+    start_period   = "2s"
+    start_interval = "500ms"
+    retries        = 3
+  }
+  history = [
+    { created_by = "FROM scratch", empty_layer = true, comment = "c", author = "d" },
+    { created_by = "ADD a", created = "2026-01-02" },
+    { created_by = "ENV A=2", empty_layer = true },
+    { created_by = "ADD b" },
+  ]
+}
+manifest "m" {
+  config = config.c
+  layers = [layer.a, layer.b]
+  tags   = ["latest"]
+}
+`})
+	tool(t, dir, "layform", "apply", "--auto-approve")
+	tool(t, dir, "layform", "layout", "validate", "dist")
+	ggcrValidate(t, filepath.Join(dir, "dist"))
+	path, err := ggcrlayout.FromPath(filepath.Join(dir, "dist"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := path.ImageIndex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := index.Image(list.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	zero := v1.Time{Time: time.Unix(0, 0).UTC()}
+	want := &v1.ConfigFile{
+		OS: "windows", Architecture: "arm64", Variant: "v8", OSVersion: "10.0.1", OSFeatures: []string{"win32k"},
+		Created: v1.Time{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, Author: "Ann", RootFS: got.RootFS,
+		History: []v1.History{
+			{Created: zero, CreatedBy: "FROM scratch", EmptyLayer: true, Comment: "c", Author: "d"},
+			{Created: v1.Time{Time: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}, CreatedBy: "ADD a"},
+			{Created: zero, CreatedBy: "ENV A=2", EmptyLayer: true},
+			{Created: zero, CreatedBy: "ADD b"},
+		},
+		Config: v1.Config{
+			User: "1:2", ExposedPorts: map[string]struct{}{"80": {}, "53/udp": {}}, Env: []string{"B=1", "A=2"}, Entrypoint: []string{"/app"}, Cmd: []string{"x", "y"},
+			Volumes: map[string]struct{}{`C:\data`: {}}, WorkingDir: `C:\`, Labels: map[string]string{"l": "m"}, StopSignal: "SIGRTMIN+3", ArgsEscaped: true,
+			Healthcheck: &v1.HealthConfig{Test: []string{"CMD-SHELL", "probe"}, Interval: 30 * time.Second, Timeout: 90 * time.Second, StartPeriod: 2 * time.Second, Retries: 3},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	raw, err := image.RawConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reserved struct {
+		Config struct {
+			Memory, MemorySwap, CpuShares int64
+			Healthcheck                   struct{ StartInterval time.Duration }
+		} `json:"config"`
+	}
+	if err := json.Unmarshal(raw, &reserved); err != nil {
+		t.Fatal(err)
+	}
+	if c := reserved.Config; c.Memory != 67108864 || c.MemorySwap != -1 || c.CpuShares != 512 || c.Healthcheck.StartInterval != 500*time.Millisecond {
+		t.Errorf("%+v in %s", c, raw)
+	}
+}
