@@ -38,6 +38,8 @@ type app struct {
 	printed bool
 	// lines reads the answers on standard input.
 	lines *bufio.Reader
+	// patience is how long the command may take to end after a signal.
+	patience *patience
 	// code is the exit code of a command without error.
 	code int
 }

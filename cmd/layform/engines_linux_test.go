@@ -128,16 +128,16 @@ func (e *engines) containerd(t *testing.T) (socket string) {
 	return socket
 }
 
-// docker runs the docker engine, and makes docker.
-func (e *engines) docker(t *testing.T) {
+// docker runs the docker engine with more arguments, and makes docker.
+func (e *engines) docker(t *testing.T, args ...string) {
 	t.Helper()
 	need(t, "dockerd", "docker")
 	containerd, socket := e.containerd(t), "unix://"+filepath.Join(e.work, "d.sock")
 	e.client(t, "docker", `case $1 in run) shift; set -- run --network none "$@";; esac; exec $real -H `+socket+` "$@"`)
 	e.serve(t, func() error {
 		return exec.Command(filepath.Join(e.bin, "docker"), "version").Run()
-	}, "dockerd", "--bridge=none", "--iptables=false", "--storage-driver=vfs", "--containerd", containerd,
-		"--data-root", filepath.Join(e.work, "d"), "--exec-root", filepath.Join(e.work, "de"), "-H", socket, "--pidfile", filepath.Join(e.work, "d.pid"))
+	}, "dockerd", append(args, "--bridge=none", "--iptables=false", "--storage-driver=vfs", "--containerd", containerd,
+		"--data-root", filepath.Join(e.work, "d"), "--exec-root", filepath.Join(e.work, "de"), "-H", socket, "--pidfile", filepath.Join(e.work, "d.pid"))...)
 }
 
 // podman makes podman, which has no daemon, or buildah.

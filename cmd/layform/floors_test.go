@@ -25,6 +25,7 @@ var floors = map[string][]string{
 	"layout/remote":                     {"layout/imagespec", "layout/jsondoc", "layout/printable", "layout/ref"},
 	"layout/transfer":                   {"layout", "layout/archive", "layout/imagespec", "layout/jsondoc", "layout/remote"},
 	"layout/registrytest":               {},
+	"layout/registry/serve":             {"layout", "layout/ref", "layout/registry"},
 	"layout/registry":                   {"layout", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/ref"},
 	"layout/layer":                      {"layout/imagespec"},
 	"layout/printable":                  {},
@@ -54,7 +55,7 @@ var floors = map[string][]string{
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},
 	"cmd/layform/view/markdown":         {"cmd/layform/view", "cmd/layform/view/text"},
 	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "layout/transfer", "planner", "spec"},
-	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/archive", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/remote", "layout/repair", "layout/stage", "layout/transfer", "layout/validate", "planner", "planner/base", "spec", "spec/addr", "spec/edit", "spec/eval", "spec/lock", "spec/schema"},
+	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/archive", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/registry", "layout/registry/serve", "layout/remote", "layout/repair", "layout/stage", "layout/transfer", "layout/validate", "planner", "planner/base", "spec", "spec/addr", "spec/edit", "spec/eval", "spec/lock", "spec/schema"},
 }
 
 // owners tells which packages import a heavy library: no others, and each of them;
@@ -73,6 +74,7 @@ var owners = map[string][]string{
 	"github.com/gofrs/flock":                 {},
 	"github.com/bmatcuk/doublestar":          {"spec", "spec/eval"},
 	"github.com/moby/patternmatcher":         {"spec"},
+	"golang.org/x/crypto":                    {"layout/registry/serve"},
 	"golang.org/x/text":                      {"planner/source", "spec", "spec/eval"},
 	"github.com/klauspost/compress":          {"executor/encode", "layout/layer", "spec/eval"},
 	"github.com/hashicorp/hcl":               {"cmd/layform", "cmd/layform/view", "cmd/layform/view/text", "executor", "planner", "planner/base", "planner/source", "spec", "spec/addr", "spec/edit", "spec/eval", "spec/lock", "spec/schema"},
@@ -242,7 +244,7 @@ var forbidden = map[string][]string{
 }
 
 // networked are the packages that are there for the network.
-var networked = []string{"layout/registrytest", "layout/remote"}
+var networked = []string{"layout/registry/serve", "layout/registrytest", "layout/remote"}
 
 // hostOnly are uses of forbidden names that stand for a reason.
 var hostOnly = map[string]string{

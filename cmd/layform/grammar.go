@@ -36,6 +36,7 @@ type grammar struct {
 	Pull       pullCmd       `cmd:"" help:"Pull images from a registry into a layout."`
 	Copy       copyCmd       `cmd:"" help:"Copy images between any two layouts and registries."`
 	Layout     layoutCmd     `cmd:"" help:"Look at any OCI image layout."`
+	Serve      serveCmd      `cmd:"" help:"Serve layouts as a registry."`
 	Reference  referenceCmd  `cmd:"" help:"Explain the spec language: a block, an attribute or a function."`
 	Schema     schemaCmd     `cmd:"" help:"Print the JSON Schema of *.layform.json files."`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`

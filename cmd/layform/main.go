@@ -43,11 +43,12 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	finished := make(chan struct{})
+	var patient patience
 	context.AfterFunc(ctx, func() {
 		stop() // a second signal ends the process at once
-		giveUp(finished)
+		giveUp(finished, patient.duration())
 	})
-	code := run(ctx, os.Args[1:], os.Environ())
+	code := run(ctx, os.Args[1:], os.Environ(), &patient)
 	close(finished)
 	os.Exit(code)
 }
@@ -112,13 +113,22 @@ func percentFor(inUse, most int64) int {
 	return int(min(most, max(manyGarbage, (manyMegabytes-inUse)*100/inUse)))
 }
 
-// patience is the time that a command has to clean up after a signal.
-const patience = 1500 * time.Millisecond
+// usualPatience is the time that a command has to clean up after a signal.
+const usualPatience = 1500 * time.Millisecond
+
+// patience is the time that this command has to clean up after a signal: usualPatience,
+// unless it asks for more.
+type patience struct{ more atomic.Int64 }
+
+// extend asks for more time.
+func (p *patience) extend(d time.Duration) { p.more.Store(int64(d)) }
+
+func (p *patience) duration() time.Duration { return usualPatience + time.Duration(p.more.Load()) }
 
 // giveUp ends a process that does not stop after a signal: one that waits for a full
 // pipe, or for a disk. A layout is whole at any instant, and the next run removes what
 // this one leaves behind.
-func giveUp(finished <-chan struct{}) {
+func giveUp(finished <-chan struct{}, patience time.Duration) {
 	select {
 	case <-finished:
 		return
@@ -137,8 +147,9 @@ func giveUp(finished <-chan struct{}) {
 }
 
 // run parses the command line and runs its command. It returns the exit code.
-func run(ctx context.Context, args, environ []string) int {
+func run(ctx context.Context, args, environ []string, patient *patience) int {
 	a := newApp(os.Stdin, os.Stdout, os.Stderr, environ)
+	a.patience = patient
 	g := &grammar{}
 	args = helped(args)
 	parser, err := newParser(g, a, args)

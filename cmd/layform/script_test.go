@@ -43,6 +43,8 @@ func TestMain(m *testing.M) {
 //	times DIR SECONDS                sets the times of all files below DIR
 //	flip FILE                        inverts the last byte of a file, whatever its mode
 //	registry                         starts a registry, whose HOST:PORT is then $REGISTRY
+//	serve ARG...                     runs layform serve, whose HOST:PORT is then $SERVED
+//	stops                            ends it, which it does with exit code 0
 //	requests N METHOD PART           it got N such requests whose path holds PART, and forgets them
 //	findblob DIR REGEXP              sets $BLOB to the one blob of a layout that matches, and $DIGEST
 func TestScripts(t *testing.T) {
@@ -67,6 +69,7 @@ func TestScripts(t *testing.T) {
 			ran.Add(1)
 			env.Defer(func() { w.look(env.WorkDir) })
 			env.Values[snapshots{}] = map[string]fileTree{}
+			env.Values[servedKey{}] = new(*served)
 			env.Values[registryKey{}] = map[string]*registrytest.Registry{}
 			env.Setenv("GOMAXPROCS", os.Getenv("GOMAXPROCS"))
 			return nil
@@ -94,6 +97,8 @@ func TestScripts(t *testing.T) {
 				ts.Setenv("REGISTRY", reg.Host())
 			},
 			"requests": cmdRequests,
+			"serve":    cmdServe,
+			"stops":    cmdStops,
 		},
 		RequireUniqueNames: true,
 	})

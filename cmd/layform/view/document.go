@@ -42,6 +42,7 @@ const (
 	TypeTransfer    Type = "transfer"
 	TypeLock        Type = "lock"
 	TypeExport      Type = "export"
+	TypeServing     Type = "serving"
 	TypeVersion     Type = "version"
 	TypeDiagnostics Type = "diagnostics"
 )
@@ -83,6 +84,8 @@ type Document struct {
 	Export *Export `json:"export,omitempty"`
 	// Lock is the result of lock and outdated.
 	Lock *Lock `json:"lock,omitempty"`
+	// Serving is what serve serves, once it listens.
+	Serving *Serving `json:"serving,omitempty"`
 	// Version is the result of version.
 	Version *Version `json:"version,omitempty"`
 }
@@ -277,6 +280,16 @@ const (
 	RoleManifest Role = "manifest"
 	RoleSubject  Role = "subject"
 )
+
+// Serving is a registry that listens.
+type Serving struct {
+	// URL is its address, HTTP or HTTPS.
+	URL string `json:"url"`
+	// Writable is false where clients may read alone.
+	Writable bool `json:"writable"`
+	// Layouts are the arguments of the command.
+	Layouts []string `json:"layouts"`
+}
 
 // Version is the build of layform.
 type Version struct {
