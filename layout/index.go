@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/opencontainers/go-digest"
@@ -239,6 +240,20 @@ func (x *Index) Descriptors() []ocispec.Descriptor {
 // RefName is the ref name of an entry, empty when it has none.
 func RefName(desc ocispec.Descriptor) string {
 	return desc.Annotations[ocispec.AnnotationRefName]
+}
+
+// WithRefName is an entry with another ref name, or with none where that is empty.
+func WithRefName(desc ocispec.Descriptor, name string) ocispec.Descriptor {
+	annotations := maps.Clone(desc.Annotations)
+	delete(annotations, ocispec.AnnotationRefName)
+	if name != "" {
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[ocispec.AnnotationRefName] = name
+	}
+	desc.Annotations = annotations
+	return desc
 }
 
 // SameEntry reports whether two entries of index.json say the same. Lists and

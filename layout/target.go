@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 
 	"github.com/opencontainers/go-digest"
@@ -162,15 +161,11 @@ func (s *Store) Tag(ctx context.Context, desc ocispec.Descriptor, ref string) er
 	if err := s.mustExist(ctx, desc); err != nil {
 		return err
 	}
-	annotations := maps.Clone(desc.Annotations)
-	delete(annotations, ocispec.AnnotationRefName)
-	if ref != desc.Digest.String() {
-		if annotations == nil {
-			annotations = map[string]string{}
-		}
-		annotations[ocispec.AnnotationRefName] = ref
+	if ref == desc.Digest.String() {
+		desc = WithRefName(desc, "")
+	} else {
+		desc = WithRefName(desc, ref)
 	}
-	desc.Annotations = annotations
 	_, _, err := s.Swap(ctx, func(x *Index) error {
 		// Under the lock, so that no GC comes between the look and the entry.
 		if err := s.mustExist(ctx, desc); err != nil {

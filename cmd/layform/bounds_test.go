@@ -51,7 +51,7 @@ manifest "m" {
 var bounded = map[string][]string{
 	"spec": {"fmt --check", "validate", "plan", "apply --auto-approve", "status", "verify"},
 	"layout": {
-		"layout show dist", "layout ls dist:latest", "layout cat dist:latest /a", "layout validate dist", "layout gc --dry-run dist", "layout repair --dry-run dist",
+		"layout show dist", "layout ls dist:latest", "layout cat dist:latest /a", "layout validate dist", "layout gc --dry-run dist", "layout tags dist", "layout referrers dist:latest", "layout repair --dry-run dist",
 		"plan", "status", "verify",
 	},
 	"plan": {"show x.plan", "apply x.plan"},

@@ -19,15 +19,22 @@ import (
 
 // layoutCmd is the group of commands about layouts of any origin.
 type layoutCmd struct {
-	Show     layoutShowCmd     `cmd:"" help:"Show what a layout holds, from index.json down to the layers."`
-	Ls       layoutLsCmd       `cmd:"" name:"ls" help:"List the files of an image, as its layers make them up together."`
-	Cat      layoutCatCmd      `cmd:"" name:"cat" help:"Print a file of an image."`
-	Validate layoutValidateCmd `cmd:"" help:"Say all that is wrong with a layout."`
-	Copy     layoutCopyCmd     `cmd:"" help:"Copy images between layouts, in directories and tars: copy, without oci: in front of paths."`
-	Complete layoutCompleteCmd `cmd:"" help:"Fetch the layers that bases left in registries."`
-	Export   layoutExportCmd   `cmd:"" help:"Write a layout, or one image of it, as a tar: the same layout gives the same bytes."`
-	GC       layoutGCCmd       `cmd:"" name:"gc" help:"Delete the blobs that nothing refers to."`
-	Repair   layoutRepairCmd   `cmd:"" help:"Mend what can be mended, and say what cannot."`
+	Show      layoutShowCmd      `cmd:"" help:"Show what a layout holds, from index.json down to the layers."`
+	Ls        layoutLsCmd        `cmd:"" name:"ls" help:"List the files of an image, as its layers make them up together."`
+	Cat       layoutCatCmd       `cmd:"" name:"cat" help:"Print a file of an image."`
+	Validate  layoutValidateCmd  `cmd:"" help:"Say all that is wrong with a layout."`
+	Copy      layoutCopyCmd      `cmd:"" help:"Copy images between layouts, in directories and tars: copy, without oci: in front of paths."`
+	Complete  layoutCompleteCmd  `cmd:"" help:"Fetch the layers that bases left in registries."`
+	Export    layoutExportCmd    `cmd:"" help:"Write a layout, or one image of it, as a tar: the same layout gives the same bytes."`
+	Repos     layoutReposCmd     `cmd:"" name:"repos" help:"List the repositories of a layout, as a registry has them."`
+	Tags      layoutTagsCmd      `cmd:"" name:"tags" help:"List the tags of a layout, or of one repository in it, with their digests."`
+	Resolve   layoutResolveCmd   `cmd:"" name:"resolve" help:"Print the digest of an image."`
+	Referrers layoutReferrersCmd `cmd:"" name:"referrers" help:"List what refers to an image: signatures, SBOMs."`
+	Tag       layoutTagCmd       `cmd:"" name:"tag" help:"Give an image more names."`
+	Untag     layoutUntagCmd     `cmd:"" name:"untag" help:"Take names away, and keep the images."`
+	Rm        layoutRmCmd        `cmd:"" name:"rm" help:"Remove an image from a layout, with all its names."`
+	GC        layoutGCCmd        `cmd:"" name:"gc" help:"Delete the blobs that nothing refers to."`
+	Repair    layoutRepairCmd    `cmd:"" help:"Mend what can be mended, and say what cannot."`
 }
 
 // layoutShowCmd shows what a layout holds.

@@ -19,7 +19,7 @@ type layoutGCCmd struct {
 	Keep   []string      `name:"keep" sep:"none" placeholder:"DIGEST" help:"Keep this blob and all that it leads to. Repeatable."`
 	MinAge time.Duration `name:"min-age" default:"24h" placeholder:"DURATION" help:"Delete only blobs that have stood there this long; 0s deletes them at once."`
 	DryRun bool          `name:"dry-run" help:"Tell what would be deleted, and delete nothing."`
-	Wait   time.Duration `name:"lock-timeout" default:"0s" placeholder:"DURATION" help:"Wait this long for another run to finish, such as 30s."`
+	waitFlag
 }
 
 // Run marks from index.json, from what all specs have staged and from --keep,
@@ -95,10 +95,10 @@ func (c *layoutGCCmd) options(ctx context.Context, store *layout.Store) (layout.
 
 // layoutRepairCmd mends what can be mended.
 type layoutRepairCmd struct {
-	Dir      string        `arg:"" name:"dir" help:"The directory of the layout."`
-	MoveTorn bool          `name:"move-torn" help:"Move damaged blobs that layform cannot make again, and an index.json that cannot be understood, into .layform/torn."`
-	DryRun   bool          `name:"dry-run" help:"Tell what would be done, and do nothing."`
-	Wait     time.Duration `name:"lock-timeout" default:"0s" placeholder:"DURATION" help:"Wait this long for another run to finish, such as 30s."`
+	Dir      string `arg:"" name:"dir" help:"The directory of the layout."`
+	MoveTorn bool   `name:"move-torn" help:"Move damaged blobs that layform cannot make again, and an index.json that cannot be understood, into .layform/torn."`
+	DryRun   bool   `name:"dry-run" help:"Tell what would be done, and do nothing."`
+	waitFlag
 }
 
 // Run mends the layout, then what layform remembers of it. It fails when

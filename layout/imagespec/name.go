@@ -13,8 +13,10 @@ var (
 	// registryName is a reference as registries have it: an optional host, a
 	// repository, an optional tag; or a tag alone.
 	registryName = Pattern(`^(?:(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*:)?[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
-	algorithm    = Pattern(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
-	specName     = Pattern(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	// registryDigest is a repository and the digest of a manifest in it.
+	registryDigest = Pattern(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*@[a-z0-9]+:[0-9a-f]{32,}$`)
+	algorithm      = Pattern(`^[a-z0-9]+(?:[.+_-][a-z0-9]+)*$`)
+	specName       = Pattern(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 )
 
 // MaxRefName is the length in bytes of a ref name. The image spec has no limit; a
@@ -26,10 +28,12 @@ const MaxRefName = 4096
 // between slashes. The length is not looked at.
 func IsRefName(s string) bool { return refName().MatchString(s) }
 
-// IsRegistryTag reports whether s is a tag, or a repository and a tag, of the form
-// that the distribution spec has. It allows some that IsRefName does not, such as
+// IsRegistryTag reports whether s is a tag, or a repository and a tag or digest, of the
+// form that the distribution spec has. It allows some that IsRefName does not, such as
 // foo__bar and v1-: the image spec says that those should not be ref names.
-func IsRegistryTag(s string) bool { return registryName().MatchString(s) }
+func IsRegistryTag(s string) bool {
+	return registryName().MatchString(s) || registryDigest().MatchString(s)
+}
 
 // CheckRefName checks the ref name of an entry of index.json, its length included:
 // it has the form of the image spec or that of registries.

@@ -10,6 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/registry"
 )
 
@@ -292,4 +293,22 @@ func TestForeignNames(t *testing.T) {
 	}
 	wantResolve(t, def, "new", "")
 	wantResolve(t, def, string(other.desc.Digest), "")
+}
+
+// Names that registries have and the image spec would not give an entry are valid, and
+// can be given by the layout commands: a repository with two underscores, by its digest.
+func TestUntaggedName(t *testing.T) {
+	dir := t.TempDir()
+	i := newImage(t, "one", nil).mustPush(t, repository(t, open(t, dir, registry.Options{}), "a__b/c.d"))
+	name := "a__b/c.d@" + string(i.desc.Digest)
+	wantNames(t, dir, name)
+	if err := imagespec.CheckRefName(name); err != nil {
+		t.Errorf("%s %v", name, err)
+	}
+	wantValid(t, dir)
+	for from, want := range map[string]string{"a__b/c.d:v1": name, "v1": "", "localhost:5000/a:v1": "", "": ""} {
+		if got := registry.UntaggedName(layout.WithRefName(i.desc, from)); got != want {
+			t.Errorf("%q becomes %q, want %q", from, got, want)
+		}
+	}
 }

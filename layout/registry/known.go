@@ -237,9 +237,15 @@ func remember(desc ocispec.Descriptor, read *layout.Document) *document {
 		return doc
 	}
 	doc.subject, doc.referrer = read.Subject.Digest, plain(desc)
-	doc.referrer.ArtifactType, doc.referrer.Annotations = read.ArtifactType, read.Annotations
-	if read.ArtifactType == "" && read.Config != nil {
-		doc.referrer.ArtifactType = read.Config.MediaType
-	}
+	doc.referrer.ArtifactType, doc.referrer.Annotations = ArtifactType(read), read.Annotations
 	return doc
+}
+
+// ArtifactType is the artifact type of a manifest in lists of referrers: its own or,
+// where it has none, the media type of its config.
+func ArtifactType(doc *layout.Document) string {
+	if doc.ArtifactType == "" && doc.Config != nil {
+		return doc.Config.MediaType
+	}
+	return doc.ArtifactType
 }

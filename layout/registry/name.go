@@ -21,6 +21,23 @@ type naming struct {
 	alone bool
 }
 
+// NameOf gives the repository that an entry of index.json belongs to and its tag, which
+// is empty where it has none; defaultRepo is that of Options. It reports whether it
+// belongs to one.
+func NameOf(desc ocispec.Descriptor, defaultRepo string) (repo, tag string, ok bool) {
+	return naming{bare: defaultRepo}.parse(desc)
+}
+
+// UntaggedName is the ref name under which an image stays in its repository when it
+// loses the ref name that it has; empty where that names no repository.
+func UntaggedName(desc ocispec.Descriptor) string {
+	repo, _, ok := naming{}.parse(desc)
+	if !ok {
+		return ""
+	}
+	return naming{}.untagged(repo, desc.Digest)
+}
+
 // parse gives the repository and the tag, which is empty for what is known by its
 // digest alone, of an entry of index.json; false where it belongs to no repository.
 func (n naming) parse(desc ocispec.Descriptor) (repo, tag string, ok bool) {

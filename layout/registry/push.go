@@ -300,18 +300,12 @@ func (c *change) setTag(tag string, desc ocispec.Descriptor) error {
 			c.index.Remove(name) // two spellings of one tag
 		}
 	}
-	return c.index.Set(named(desc, at))
-}
-
-// named is the entry of index.json for a manifest with a ref name.
-func named(desc ocispec.Descriptor, name string) ocispec.Descriptor {
-	desc.Annotations = map[string]string{ocispec.AnnotationRefName: name}
-	return desc
+	return c.index.Set(layout.WithRefName(plain(desc), at))
 }
 
 // keep adds an entry for a manifest without a tag.
 func (c *change) keep(desc ocispec.Descriptor) error {
-	return c.index.Set(named(plain(desc), c.o.names.untagged(c.r.full, desc.Digest)))
+	return c.index.Set(layout.WithRefName(plain(desc), c.o.names.untagged(c.r.full, desc.Digest)))
 }
 
 // absorb removes the entries without a tag that a manifest makes needless: its own, where

@@ -29,22 +29,27 @@ type Type string
 // The types of documents. One of type TypeDiagnostics has no result: the
 // command went wrong, or its result is its diagnostics, as for validate.
 const (
-	TypePlan        Type = "plan"
-	TypeApply       Type = "apply"
-	TypeState       Type = "state"
-	TypeOutputs     Type = "outputs"
-	TypeLayout      Type = "layout"
-	TypeFindings    Type = "findings"
-	TypeContents    Type = "contents"
-	TypeGC          Type = "gc"
-	TypeRepair      Type = "repair"
-	TypeFiles       Type = "files"
-	TypeTransfer    Type = "transfer"
-	TypeLock        Type = "lock"
-	TypeExport      Type = "export"
-	TypeServing     Type = "serving"
-	TypeVersion     Type = "version"
-	TypeDiagnostics Type = "diagnostics"
+	TypePlan         Type = "plan"
+	TypeApply        Type = "apply"
+	TypeState        Type = "state"
+	TypeOutputs      Type = "outputs"
+	TypeLayout       Type = "layout"
+	TypeFindings     Type = "findings"
+	TypeContents     Type = "contents"
+	TypeGC           Type = "gc"
+	TypeRepair       Type = "repair"
+	TypeFiles        Type = "files"
+	TypeTransfer     Type = "transfer"
+	TypeLock         Type = "lock"
+	TypeExport       Type = "export"
+	TypeTags         Type = "tags"
+	TypeRepositories Type = "repositories"
+	TypeReferrers    Type = "referrers"
+	TypeDescriptor   Type = "descriptor"
+	TypeEdit         Type = "edit"
+	TypeServing      Type = "serving"
+	TypeVersion      Type = "version"
+	TypeDiagnostics  Type = "diagnostics"
 )
 
 // Document is the output of a command with --json: exactly one, on standard output,
@@ -82,6 +87,16 @@ type Document struct {
 	Transfer *Transfer `json:"transfer,omitempty"`
 	// Export is the tar that layout export wrote.
 	Export *Export `json:"export,omitempty"`
+	// Tags are the result of layout tags.
+	Tags []LayoutTag `json:"tags,omitempty"`
+	// Repositories are the result of layout repos.
+	Repositories []Repository `json:"repositories,omitempty"`
+	// Referrers are the result of layout referrers.
+	Referrers []ocispec.Descriptor `json:"referrers,omitempty"`
+	// Descriptor is the result of layout resolve.
+	Descriptor *ocispec.Descriptor `json:"descriptor,omitempty"`
+	// Edit is the result of layout tag, untag and rm.
+	Edit *Edit `json:"edit,omitempty"`
 	// Lock is the result of lock and outdated.
 	Lock *Lock `json:"lock,omitempty"`
 	// Serving is what serve serves, once it listens.

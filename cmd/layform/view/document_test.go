@@ -87,14 +87,19 @@ func wholeDocument() view.Document {
 			Outputs: []spec.Output{{Name: "digest", Value: `"sha256:1"`, Description: "d"}, {Name: "secret", Value: `"sha256:2"`, Sensitive: true}},
 		}),
 		State: samples.State(), Layout: samples.Layout(),
-		Outputs:  []view.Output{{Name: "list", Value: json.RawMessage(`[1,"a"]`)}},
-		Findings: []validate.Finding{{Rule: "blob-missing", Severity: validate.Must, Object: "index.json", Place: "manifests[0]", Problem: "p", Advice: "a"}},
-		Contents: []view.File{view.NewFile(entry, 1), view.NewFile(layer.Entry{Path: "l", Type: layer.Symlink, Mode: 0o777, Linkname: "bin"}, 0)},
-		GC:       &layout.GCResult{Blobs: []layout.Blob{{Digest: digest.FromString("x"), Size: 1}}, Bytes: 1},
-		Repair:   []repair.Mended{{Object: "a", Problem: "b", Remedy: repair.Left, Note: "c"}},
-		Files:    []string{"layform.hcl"},
-		Transfer: samples.Transfer(),
-		Version:  &view.Version{Version: "v1", Go: "go1", Encoding: "v1", Platform: "linux/amd64"},
+		Outputs:      []view.Output{{Name: "list", Value: json.RawMessage(`[1,"a"]`)}},
+		Findings:     []validate.Finding{{Rule: "blob-missing", Severity: validate.Must, Object: "index.json", Place: "manifests[0]", Problem: "p", Advice: "a"}},
+		Contents:     []view.File{view.NewFile(entry, 1), view.NewFile(layer.Entry{Path: "l", Type: layer.Symlink, Mode: 0o777, Linkname: "bin"}, 0)},
+		GC:           &layout.GCResult{Blobs: []layout.Blob{{Digest: digest.FromString("x"), Size: 1}}, Bytes: 1},
+		Repair:       []repair.Mended{{Object: "a", Problem: "b", Remedy: repair.Left, Note: "c"}},
+		Files:        []string{"layform.hcl"},
+		Transfer:     samples.Transfer(),
+		Tags:         []view.LayoutTag{{Name: "app:v1", MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("x"), Size: 1}},
+		Repositories: []view.Repository{{Name: "app", Tags: 1, Manifests: 2}},
+		Referrers:    []ocispec.Descriptor{{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("x"), Size: 1, ArtifactType: "a/b"}},
+		Descriptor:   &ocispec.Descriptor{MediaType: ocispec.MediaTypeImageIndex, Digest: digest.FromString("x"), Size: 1},
+		Edit:         &view.Edit{Entries: []view.EntryChange{{Name: "app:v1", Before: digest.FromString("x"), After: digest.FromString("y"), Spec: "web"}}, Referrers: 1},
+		Version:      &view.Version{Version: "v1", Go: "go1", Encoding: "v1", Platform: "linux/amd64"},
 	}
 }
 
@@ -112,7 +117,7 @@ func TestDocument(t *testing.T) {
 func TestNoNulls(t *testing.T) {
 	for _, d := range []view.Document{
 		{},
-		{Plan: &planner.Plan{}, Apply: &view.Done{}, State: &view.State{}, Layout: &view.Layout{}, GC: &layout.GCResult{}, Transfer: &view.Transfer{}, Version: &view.Version{}},
+		{Plan: &planner.Plan{}, Apply: &view.Done{}, State: &view.State{}, Layout: &view.Layout{}, GC: &layout.GCResult{}, Transfer: &view.Transfer{}, Edit: &view.Edit{}, Version: &view.Version{}},
 		{Plan: &planner.Plan{Changes: []planner.Change{{Before: &planner.State{}, Files: []planner.FileChange{{After: &layer.Properties{}}}}}}, State: &view.State{Objects: []view.Object{{}}}},
 	} {
 		var out bytes.Buffer
