@@ -5,6 +5,14 @@
 // it, the layout holds what it held; whatever happens after it, the layout holds
 // what the plan describes. A run that died is taken up by the next one without
 // building again what was built.
+//
+// A directory becomes a layout with the swap of index.json and not before: an apply
+// that fails until then leaves a layout as it was, and makes none where there was
+// none. What remains is the directory with empty folders and with .layform, for the
+// lock in there is never removed: a waiting run would be left with another file than
+// a later one. Only a swap that itself fails may leave a valid layout without
+// entries, because other tools may already have taken it for theirs. An apply whose
+// context ends keeps what it has built for the next one.
 package executor
 
 import (
@@ -23,21 +31,11 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// Apply carries out a plan on a layout: exactly that plan, or nothing. It
-// reports a *planner.StaleError when the layout, the staging state or a source
-// is no longer what the plan was made from, and a *ConflictError when a tag
-// belongs to somebody else; both before the index is touched, and nearly always
-// before anything is written. A source that moves during the apply is a
-// *ChangedError. The result says how far it got, with an error too.
-//
-// A directory becomes a layout with the swap of index.json and not before, so
-// that an apply that fails until then leaves a layout as it was, and makes none
-// where there was none. What remains of it is the directory itself with empty
-// folders and with .layform, for the lock in there is never removed: whoever
-// waits for it would be left with another file than whoever comes later. Only a
-// swap that itself fails may leave a valid layout without entries, because other
-// tools may already have taken it for theirs. An apply whose context ends keeps
-// what it has built for the next one, in a layout or on the way to one.
+// Apply carries out a plan on a layout: exactly that plan, or nothing. It reports a
+// *planner.StaleError when the layout, the staging state or a source moved since the
+// plan, a *ConflictError when a tag belongs to somebody else, both before the index is
+// touched, and a *ChangedError when a source moves meanwhile. The result tells how far
+// it got, also then.
 func Apply(ctx context.Context, store *layout.Store, plan *planner.Plan, opts Options) (result *Result, err error) {
 	if opts.Parallelism <= 0 {
 		opts.Parallelism = runtime.GOMAXPROCS(0)

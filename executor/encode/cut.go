@@ -8,16 +8,14 @@ import (
 	"github.com/layform/layform/planner/source"
 )
 
-// cutRule says where a tar is cut into chunks. It decides bytes: see
-// layer.Encoding.
-//
-// Boundaries lie between entries, at places that the paths and sizes near them
-// decide and nothing else, so that a change moves the boundaries near it alone; and
-// inside files longer than fileSplit, at its multiples. A chunk ends before the
-// first entry that would take it beyond max, or that is a boundary once the chunk
-// has min bytes; entries are boundaries by a hash of their path, in proportion to
-// their length, one in every average bytes.
+// cutRule is the rule by which a tar is cut into chunks. It decides bytes: see
+// layer.Encoding. Boundaries lie between entries, where the paths and sizes near them
+// decide and nothing else, so that a change moves the boundaries near it alone.
 type cutRule struct {
+	// A chunk ends before the first entry that would take it beyond max, or that is a
+	// boundary once the chunk has min bytes; by a hash of their path, in proportion to
+	// their length, one entry in every average bytes is a boundary. A file longer than
+	// fileSplit is cut at its multiples.
 	min, average, fileSplit, max int64
 }
 

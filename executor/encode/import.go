@@ -20,17 +20,15 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// Import writes the file f, which is the archive or the blob of l, as a layer
-// blob to w. How it comes out is what f.Output says: byte for byte, or cloned where
-// w is a *layout.Ingest that can; or compressed, in chunks that
-// are cut by the rules of Write, and without global headers of comments. An archive
-// is looked at to its end in the same pass: one that is damaged, has data behind
-// its end, or breaks another rule of package layer for which archives are refused,
-// is an *ArchiveError. A file that is not what f says, or moves meanwhile, is a
-// *source.ChangedError. It is read once, and once before that where the last of
-// several entries for a path counts. After an error w holds a part of the blob, for
-// the caller to drop.
+// Import writes the file f, the archive or blob of l, as a layer blob to w: as f.Output
+// says, byte for byte, or compressed in chunks by the rules of Write. An archive that no
+// reader could use is an *ArchiveError; a file that moves, or is not what f says, a
+// *source.ChangedError. After an error w holds a part of the blob.
 func Import(ctx context.Context, w io.Writer, root *os.Root, f *source.File, l *spec.Layer, opts Options) (Result, error) {
+	// An archive is read to its end in the same pass: one that is damaged, has data
+	// behind its end, or breaks a rule of package layer is refused. Global headers of
+	// comments go where it is compressed. The file is read once, and once before that
+	// where the last of several entries for a path counts.
 	files := source.NewFiles(root)
 	defer func() { _ = files.Close() }()
 	file, info, err := files.Open(f.Path)

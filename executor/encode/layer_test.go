@@ -66,7 +66,13 @@ func importAll(ctx context.Context, w io.Writer, root *os.Root, f *source.File, 
 
 func complete(r Result) Result {
 	if r.TOC != nil {
-		r.TOC.Entries, r.Entries = r.Entries.Collect(), layer.EntryList{}
+		for e, sum := range r.Entries.All {
+			if sum != nil {
+				e.Digest = sum.Digest()
+			}
+			r.TOC.Entries = append(r.TOC.Entries, *e)
+		}
+		r.Entries = layer.EntryList{}
 	}
 	return r
 }

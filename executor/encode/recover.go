@@ -21,15 +21,14 @@ import (
 // and not.
 const maxMember = 8 << 20
 
-// Recover makes the table of contents of a blob that layform wrote with the
-// compression c, and whose own table was lost or damaged. Unlike DeriveTOC it
-// finds the chunks, which are the members of a gzip blob and the frames of a
-// zstd one, so that they can be reused. A blob does not tell the level that it
-// was written with, which decides its bytes: c must come from whoever built it.
-// Recover compresses the first chunk again, and where other bytes come out, or
-// the blob has none of our chunks, the table has neither chunks nor Encoding.
-// Then blob is read twice, which is why it must be seekable.
+// Recover makes the table of contents of a blob that layform wrote with the compression
+// c, and whose own table was lost or damaged. Unlike DeriveTOC it finds the chunks, so
+// that they can be reused. Where the blob has no chunks that c gives, the table has neither
+// chunks nor Encoding. blob may be read twice.
 func Recover(ctx context.Context, blob io.ReadSeeker, mediaType string, c imagespec.Compression) (*layer.TOC, error) {
+	// The chunks are the members of a gzip blob and the frames of a zstd one. A blob does
+	// not tell its level, which decides its bytes: the first chunk is compressed again
+	// with c, and no chunk is taken where other bytes come out.
 	enc, err := newEncoder(c)
 	if err != nil {
 		return nil, err

@@ -14,13 +14,13 @@ import (
 	"github.com/layform/layform/planner/source"
 )
 
-// unchangedPrefix finds the chunks that the layer has in common with the beginning of an
-// earlier blob, going by headers and by what stat says of files whose digests
-// are known. Their content need not be read: not to compress it, and, because a
-// table of contents tells the state of the stream's hash after each chunk, not
-// to hash it either. A layer costs what comes after its first change. Where w can
-// share blocks with the earlier blob, those of these chunks are not written either.
+// unchangedPrefix finds the chunks that the layer shares with the beginning of an
+// earlier blob, by headers and by the stats of files whose digests are known. Where w can
+// share blocks with that blob, these chunks are not written either.
 func (tw *treeWriter) unchangedPrefix(ctx context.Context, w io.Writer, opts Options, rule cutRule, r *chunkIndex) ([]chunkRef, error) {
+	// The content of these chunks need not be read: not to compress it and, because a
+	// table of contents has the state of the stream's hash after each chunk, not to
+	// hash it either. A layer costs what comes after its first change.
 	before := earlierChunks(opts)
 	if tw.digests == nil || len(before) == 0 {
 		return nil, nil

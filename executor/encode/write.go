@@ -19,14 +19,13 @@ import (
 	"github.com/layform/layform/planner/source"
 )
 
-// Write writes the tree as a layer blob to w, in one pass. Files are read below root,
-// the spec's directory, and hashed while they are read, unless opts.Digests knows them:
-// one that is not what its entry says, or that moves while it is read, is a
-// *source.ChangedError. Of files that need not be read, for an earlier blob holds them
-// in front of the first change, the layer has what they held when they were stat'ed.
-// The same tree and compression give the same bytes, whatever else the options say.
-// After an error w holds a part of the blob, for the caller to drop. t is not changed.
+// Write writes the tree t as a layer blob to w, in one pass. Files are read below root, and
+// hashed unless opts.Digests knows them: one that is not what its entry says, or that moves
+// meanwhile, is a *source.ChangedError. The same tree and compression give the same
+// bytes. After an error w holds a part of the blob.
 func Write(ctx context.Context, w io.Writer, root *os.Root, t *source.Tree, opts Options) (Result, error) {
+	// Files that an earlier blob holds in front of the first change need not be read: the
+	// layer has what they held when they were stat'ed.
 	tw, err := newTreeWriter(root, t, opts.Digests)
 	if err != nil {
 		return Result{}, err

@@ -30,18 +30,6 @@ func ListOf(entries []Entry) EntryList {
 	}}
 }
 
-// Collect gives the entries as a slice, with their digests.
-func (e EntryList) Collect() []Entry {
-	all := make([]Entry, 0, e.Count)
-	for entry, sum := range e.All {
-		all = append(all, *entry)
-		if sum != nil {
-			all[len(all)-1].Digest = sum.Digest()
-		}
-	}
-	return all
-}
-
 // WriteTOC writes the records of a table of contents: what head says, with entries in
 // the place of its own. They are not compressed: most of them is digests.
 func WriteTOC(out io.Writer, head *TOC, entries EntryList) error {

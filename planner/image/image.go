@@ -29,16 +29,13 @@ type Layer struct {
 	spec.Built
 }
 
-// Config is the blob of a config over a base, nil for none, and layers, bottom first.
-// The diffIDs and the history of the base come first, as they are, and its values
-// where the spec sets none; see spec.Config.Over. epoch is the
-// creation time, in seconds, of the image and of its history where the spec sets
-// none: readers in the field take no history without it.
-//
-// An image config gets the rootfs and one history entry for each layer
-// (consumers require as many non-empty entries as layers). A config of another
-// media type is its content, verbatim.
+// Config is the blob of a config over a base, nil for none, and layers, bottom first. An
+// image config gets the diffIDs, history and values of the base, then those of the spec;
+// see spec.Config.Over. A config of another media type is its content, verbatim. epoch is
+// the creation time, in seconds, where the spec sets none.
 func Config(c *spec.Config, base *spec.BaseImage, layers []Layer, epoch int64) ([]byte, error) {
+	// There is one history entry for each layer: consumers require as many non-empty
+	// entries as layers, and readers in the field take no history without a time.
 	if c.Image == nil {
 		return c.Content, nil
 	}

@@ -2,7 +2,6 @@ package source
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 
@@ -154,6 +153,3 @@ func (o *observer) warnOfGlobal(f *File) {
 	}
 	o.warn(-1, "Global header", "The archive %q begins with a global header, as git archive writes it. It is left out of the layer, for some programs refuse layers that have one.", o.layer.Archive)
 }
-
-// String is the file's description, for messages.
-func (f *File) String() string { return fmt.Sprintf("%s (%d bytes)", f.Path, f.Size) }

@@ -29,14 +29,13 @@ type copyResult struct {
 	count int
 }
 
-// copy walks what a copy block names: nil where nothing of it is to be copied.
-//
-// From is a directory: its tree stands at To, and the directory itself becomes
-// the entry To; the image's root directory gets an entry only from a copy that
-// preserves metadata. From is a file: it becomes the file To, or goes under its
-// own name into To, where To is the root or Into is set. A link that From names
-// is followed inside the root; links found below it are copied as links.
+// copy walks the source of a copy block: nil where nothing of it is to be copied. A link
+// that From names is followed inside the root; links found below it are copied as links.
 func (o *observer) copy(i int, n *spec.FileOp) *copyResult {
+	// From is a directory: its tree stands at To, and the directory itself becomes the
+	// entry To; the image's root directory gets an entry only from a copy that preserves
+	// metadata. From is a file: it becomes the file To, or goes under its own name into
+	// To, where To is the root or Into is set.
 	from, info, err := resolve(o.root, n.From)
 	if err != nil {
 		o.report(i, "Unusable copy source", "Nothing can be copied from %q: %s.", n.From, err)

@@ -4,7 +4,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/layform/layform/layout/layer"
 )
@@ -31,10 +30,9 @@ type Difference struct {
 	Old, New *layer.Entry
 }
 
-// Diff gives the paths in which two lists of entries differ, in canonical order.
-// Lists in that order are merged as they stand; others are sorted first, in a copy. Of several entries for one path the last one counts, as it
-// does when a tar is unpacked. Content is compared by digest and size; a file
-// without a digest on either side differs, for nobody can tell.
+// Diff gives the paths in which two lists of entries differ, in canonical order. Of
+// several entries for one path the last one counts, as it does when a tar is unpacked.
+// Content is compared by digest and size; a file without a digest on either side differs.
 func Diff(before, after []*layer.Entry) iter.Seq[Difference] {
 	return func(yield func(Difference) bool) {
 		mergeEntries(inCanonicalOrder(before), inCanonicalOrder(after), yield)
@@ -109,13 +107,4 @@ func differingProperties(a, b *layer.Entry) []layer.Property {
 	add(!maps.Equal(a.Xattrs, b.Xattrs), layer.PropertyXattrs)
 	add(same && (a.Devmajor != b.Devmajor || a.Devminor != b.Devminor), layer.PropertyDevice)
 	return what
-}
-
-// String lists the properties, for messages: "content, mode".
-func (d Difference) String() string {
-	words := make([]string, len(d.What))
-	for i, p := range d.What {
-		words[i] = string(p)
-	}
-	return strings.TrimSpace(d.Path + " " + string(d.Kind) + " " + strings.Join(words, ", "))
 }

@@ -79,13 +79,10 @@ func (f *Files) directory(dir string) (*os.Root, error) {
 	return sub, nil
 }
 
-// Read fills buf from a place in the regular file name, which must be size
-// bytes long. It keeps the promises of Open. A file that is not as long, or of
-// which stat does not say the same before and afterwards, is a *ChangedError. The
-// result is what stat said of the file as it was read.
-//
-// known, if not nil, reports whether stat tells the content that is expected. One
-// stat after reading is proof enough then; where it is not, the file is read again.
+// Read fills buf from a place in the regular file name, which must be size bytes long, and
+// gives its stat. A file that is not as long, or moves while it is read, is a
+// *ChangedError. known, if not nil, reports whether a stat tells the content that is
+// expected: one stat after reading is proof enough then.
 func (f *Files) Read(name string, buf []byte, at, size int64, known func(fs.FileInfo) bool) (info fs.FileInfo, err error) {
 	file, err := f.openRaw(name)
 	if err != nil {

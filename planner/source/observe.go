@@ -19,12 +19,10 @@ import (
 // would otherwise give one for each of its files.
 const maxProblems = 20
 
-// Observe looks at what the layer l is made of, below root, the spec's
-// directory, and gives its canonical entries or its file. It writes nothing,
-// keeps nothing open, and follows no link out of root. Everything that the
-// user can mend is a diagnostic with the place of the block it belongs to; all
-// are given, not the first alone (at most twenty for one block). Where there
-// are errors the result is nil. A cancelled context is an error diagnostic.
+// Observe reads the sources of the layer l below root, the spec's directory. It writes
+// nothing, keeps nothing open, and follows no link out of root. What the user can mend
+// is reported as diagnostics with the places of their blocks, at most twenty a block, as
+// is a cancelled context. Where there are errors the result is nil.
 func Observe(ctx context.Context, root *os.Root, l *spec.Layer, opts Options) (*Observed, hcl.Diagnostics) {
 	if opts.Parallelism <= 0 {
 		opts.Parallelism = runtime.GOMAXPROCS(0)

@@ -12,12 +12,10 @@ import (
 	"github.com/layform/layform/spec"
 )
 
-// Place puts the tree of the layer l on what lies below it in an image. Directories
-// that no block declares, and those that a copy brings without saying their mode or
-// owner, take these over from the directory below; a symbolic link below that stands in
-// the place of such a directory is followed, replaced or an error, as l says. The
-// result is t itself where nothing differs, and has no Sum otherwise; t stays as it is.
-// below must already lack what l whites out.
+// Place places the tree of the layer l over the layers below, which already lack what l whites
+// out. Directories without a mode or owner of their own take over those of the
+// directory below; symlinks in their place are followed, replaced or an error, as l says.
+// The result is t itself where nothing differs; t is not changed.
 func Place(t *Tree, l *spec.Layer, below *layer.Overlay, opts Options) (*Tree, hcl.Diagnostics) {
 	p := &placer{
 		o:     &observer{layer: l, opts: opts, counts: map[int]int{}},

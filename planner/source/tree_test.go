@@ -93,7 +93,7 @@ func TestDiffOrder(t *testing.T) {
 	}
 	var got []string
 	for _, d := range differences(list("a", "b", "d", "d/e"), list("d", "c", "a/x", "a")) {
-		got = append(got, d.String())
+		got = append(got, d.Path+" "+string(d.Kind))
 	}
 	if diff := cmp.Diff([]string{"a/x added", "b removed", "c added", "d/e removed"}, got); diff != "" {
 		t.Error(diff)

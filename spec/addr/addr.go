@@ -44,10 +44,7 @@ const (
 
 var kinds = [...]Kind{Base, Layer, Config, Manifest, Index}
 
-// Kinds lists the kinds in the order in which their objects are built.
-func Kinds() []Kind { return slices.Clone(kinds[:]) }
-
-// KindNames is Kinds as strings.
+// KindNames lists the kinds, as strings, in the order in which their objects are built.
 func KindNames() []string {
 	names := make([]string, len(kinds))
 	for i, k := range kinds {
@@ -59,7 +56,7 @@ func KindNames() []string {
 // Valid reports whether k is one of Kinds.
 func (k Kind) Valid() bool { return slices.Contains(kinds[:], k) }
 
-// Compare orders kinds as Kinds does. Those that are not valid come first, by name.
+// Compare orders kinds as KindNames does. Those that are not valid come first, by name.
 func (k Kind) Compare(other Kind) int {
 	return cmp.Or(
 		cmp.Compare(slices.Index(kinds[:], k), slices.Index(kinds[:], other)),

@@ -25,9 +25,6 @@ func (id ID) String() string {
 	return id.Address.String() + separator + id.Use.String()
 }
 
-// IsZero reports whether id names nothing.
-func (id ID) IsZero() bool { return id == ID{} }
-
 // Compare orders IDs by address, then by use.
 func (id ID) Compare(other ID) int {
 	return cmp.Or(id.Address.Compare(other.Address), id.Use.Compare(other.Use))

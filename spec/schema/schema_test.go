@@ -86,7 +86,7 @@ func TestDecides(t *testing.T) {
 		"index.descriptor_annotations": Descriptor, "index.tags": Entry,
 	}
 	got := map[string]Effect{}
-	for _, kind := range addr.Kinds() {
+	for _, kind := range []addr.Kind{addr.Base, addr.Layer, addr.Config, addr.Manifest, addr.Index} {
 		for _, a := range Of(kind).Attributes {
 			if e := Decides(kind, a.Name); e != Blob {
 				got[string(kind)+"."+a.Name] = e

@@ -14,16 +14,13 @@ const CapabilityXattr = "security.capability"
 // and rootless container stores keep their books.
 var storageXattrs = []string{"user.overlay.", "user.fuseoverlayfs.", "user.containers.", "user.rootlesscontainers"}
 
-// portableXattr reports whether an xattr goes into a layer with a file whose
-// metadata is preserved: where its bytes alone say what it means, on any machine.
-// These are the file's capabilities, its access control lists, whose owners are
-// preserved beside them, and what users note on it.
-//
-// All else belongs to the machine that the file lies on: labels and measurements
-// (other names of security.), what file systems keep of themselves (of system.,
-// btrfs. and others), and what only root can see (trusted.), with which a layer
-// would depend on who builds it.
+// portableXattr reports whether an xattr is preserved: capabilities, access control lists,
+// whose owners are preserved as well, and what users note on a file.
 func portableXattr(name string) bool {
+	// All else belongs to the machine that the file lies on: labels and measurements
+	// (other names of security.), what file systems keep of themselves (of system.,
+	// btrfs. and others), and what only root can see (trusted.), with which a layer
+	// would depend on who builds it.
 	switch name {
 	case CapabilityXattr, "system.posix_acl_access", "system.posix_acl_default":
 		return true
