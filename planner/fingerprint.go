@@ -187,9 +187,9 @@ func MediaType(o *spec.Object) string {
 		}
 		return ocispec.MediaTypeImageConfig
 	case *spec.Manifest:
-		return ocispec.MediaTypeImageManifest
+		return b.MediaType()
 	case *spec.Index:
-		return ocispec.MediaTypeImageIndex
+		return b.MediaType()
 	}
 	return ""
 }

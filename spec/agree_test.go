@@ -184,6 +184,11 @@ func triedValues() map[string]tried {
 		"config.stop_signal":   {good: []string{`"SIGTERM"`, `"SIGRTMIN+3"`, `"9"`}, bad: []string{`"TERM"`, `"sigterm"`, `"-9"`}},
 		"config.args_escaped":  {good: []string{"true", "false"}, bad: []string{`"maybe"`}},
 		"config.extra":         {good: extra.good, bad: []string{`{ os = "x" }`, `{ RootFS = {} }`, `"x"`, `{ "" = 1 }`}},
+		"manifest.media_types": {
+			good: []string{`"oci"`, `"docker"`, `"docker"; layer.compression = "none"`},
+			bad:  []string{`"v2"`, `"docker"; layer.compression = "zstd"`, `"docker"; manifest.annotations = { a = "b" }`, `"docker"; config.annotations = { a = "b" }`, `"docker"; layer.annotations = { a = "b" }`},
+		},
+		"index.media_types": {good: []string{`"oci"`, `"docker"; manifest.media_types = "docker"`}, bad: []string{`"x"`, `"docker"`, `"docker"; manifest.media_types = "docker"; index.annotations = { a = "b" }`}},
 		"config.healthcheck": {
 			good: []string{`{ test = ["CMD", "/app"], interval = "30s", timeout = "1m30s", start_period = "0s", start_interval = "1s", retries = 3 }`, `{ test = "curl localhost" }`, `{ test = ["NONE"] }`, `{ interval = "1ms" }`,
 				`{ test = ["CMD-SHELL", "x"] }; config.config_extra = { Shell = ["sh"] }`},

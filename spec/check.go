@@ -39,6 +39,7 @@ func (p *module) check(objects map[Address]*evaluated, outputs []dependency) hcl
 	c.manifests()
 	c.bases()
 	c.indexes()
+	c.dockers()
 	c.documents()
 	c.configDigests()
 	c.settleAddresses()

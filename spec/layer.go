@@ -20,9 +20,9 @@ func (d *decoder) mediaType() string {
 	d.silent = true
 	switch d.inst.addr.Kind {
 	case KindManifest:
-		return ocispec.MediaTypeImageManifest
+		return documentType(ocispec.MediaTypeImageManifest, d.dockerTypes())
 	case KindIndex:
-		return ocispec.MediaTypeImageIndex
+		return documentType(ocispec.MediaTypeImageIndex, d.dockerTypes())
 	}
 	if g := d.get(attrs, "media_type"); g.set {
 		if !g.ok {

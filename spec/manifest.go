@@ -30,6 +30,7 @@ func (d *decoder) manifest() *Manifest {
 			m.Entry.Platform = p
 		}
 	}
+	m.Docker = d.dockerTypes()
 	m.Extra = d.extra("extra", false)
 	if !config.set && !typeGot.set {
 		d.reportMissing(b.incomplete, b.missing, "A manifest without config is an artifact and needs artifact_type. An image needs config.")
@@ -62,6 +63,7 @@ func (d *decoder) index() *Index {
 	x.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex, KindBase)
 	x.Annotations = d.annotations(b.attrs, "annotations")
 	x.Entry = d.entry()
+	x.Docker = d.dockerTypes()
 	x.Extra = d.extra("extra", false)
 	return x
 }

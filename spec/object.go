@@ -257,6 +257,8 @@ type Manifest struct {
 	ArtifactType string
 	Subject      *Address
 	Annotations  map[string]string
+	// Docker is set for an image with Docker's media types.
+	Docker bool
 	// Entry is how indexes and index.json describe this object.
 	Entry Entry
 	Extra map[string]json.RawMessage
@@ -269,6 +271,8 @@ type Index struct {
 	ArtifactType string
 	Subject      *Address
 	Annotations  map[string]string
+	// Docker is set for a list with Docker's media types.
+	Docker bool
 	// Entry is how indexes and index.json describe this object.
 	Entry Entry
 	Extra map[string]json.RawMessage

@@ -5,12 +5,14 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // TestFieldsAreReadBack holds that what a spec says of a config comes out of
@@ -125,5 +127,97 @@ manifest "m" {
 	}
 	if c := reserved.Config; c.Memory != 67108864 || c.MemorySwap != -1 || c.CpuShares != 512 || c.Healthcheck.StartInterval != 500*time.Millisecond {
 		t.Errorf("%+v in %s", c, raw)
+	}
+}
+
+// TestDockerMediaTypes holds that media_types = "docker" gives what readers know that
+// know no other types, over a base of the image spec's types as well.
+func TestDockerMediaTypes(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"base/layform.hcl": `
+layout { path = "dist" }
+layer "l" {
+  annotations = { a = "b" }
+  file "/base" { content = "base" }
+}
+config "c" { platform = "linux/amd64" }
+manifest "m" {
+  config = config.c
+  layers = [layer.l]
+  tags   = ["latest"]
+}
+`, "layform.hcl": `
+layout { path = "dist" }
+base "b" { from = "oci:base/dist:latest" }
+layer "l" {
+  file "/app" { content = "app" }
+}
+layer "plain" {
+  compression = "none"
+  file "/plain" { content = "plain" }
+}
+config "c" {}
+manifest "m" {
+  base        = base.b
+  config      = config.c
+  layers      = [layer.l, layer.plain]
+  media_types = "docker"
+}
+index "x" {
+  manifests   = [manifest.m]
+  media_types = "docker"
+  tags        = ["latest"]
+}
+output "type" { value = manifest.m.media_type }
+`})
+	tool(t, filepath.Join(dir, "base"), "layform", "apply", "--auto-approve")
+	tool(t, dir, "layform", "apply", "--auto-approve")
+	tool(t, dir, "layform", "layout", "validate", "dist")
+	tool(t, dir, "layform", "plan", "--detailed-exitcode")
+	ggcrValidate(t, filepath.Join(dir, "dist"))
+	if got := tool(t, dir, "layform", "output", "--raw", "type"); strings.TrimSpace(got) != string(types.DockerManifestSchema2) {
+		t.Errorf("media_type is %q", got)
+	}
+	path, err := ggcrlayout.FromPath(filepath.Join(dir, "dist"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := path.ImageIndex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := root.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := root.ImageIndex(entries.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := index.Image(list.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := image.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []types.MediaType{entries.Manifests[0].MediaType, list.MediaType, list.Manifests[0].MediaType, manifest.MediaType, manifest.Config.MediaType}
+	for _, l := range manifest.Layers {
+		got = append(got, l.MediaType)
+		if l.Annotations != nil {
+			t.Errorf("a layer has the annotations %v", l.Annotations)
+		}
+	}
+	want := []types.MediaType{
+		types.DockerManifestList, types.DockerManifestList, types.DockerManifestSchema2, types.DockerManifestSchema2, types.DockerConfigJSON,
+		types.DockerLayer, types.DockerLayer, types.DockerUncompressedLayer,
+	}
+	if diff := cmp.Diff(want, got); diff != "" || manifest.Annotations != nil || list.Manifests[0].Platform.Architecture != "amd64" {
+		t.Errorf("(-want +got):\n%s%v, %v", diff, manifest.Annotations, list.Manifests[0].Platform)
 	}
 }

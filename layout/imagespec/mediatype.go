@@ -130,6 +130,26 @@ func OCILayer(mediaType string) string {
 	return mediaType
 }
 
+// DockerMediaType is Docker's media type for one of the image spec: of an index, a
+// manifest, an image config or a layer. It is false for one that Docker has none for:
+// layers that are compressed with zstd among them.
+func DockerMediaType(mediaType string) (string, bool) {
+	switch mediaType {
+	case ocispec.MediaTypeImageIndex, MediaTypeDockerList:
+		return MediaTypeDockerList, true
+	case ocispec.MediaTypeImageManifest, MediaTypeDockerManifest:
+		return MediaTypeDockerManifest, true
+	case ocispec.MediaTypeImageConfig, MediaTypeDockerConfig:
+		return MediaTypeDockerConfig, true
+	}
+	for _, docker := range [...]string{dockerLayer, dockerLayer + ".gzip", dockerForeign, dockerForeign + ".gzip"} {
+		if mediaType == docker || mediaType == OCILayer(docker) {
+			return docker, true
+		}
+	}
+	return mediaType, false
+}
+
 // IsNondistributable reports whether mediaType is that of a layer which
 // registries are asked not to distribute. The image spec deprecates these types.
 func IsNondistributable(mediaType string) bool {

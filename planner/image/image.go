@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/spec"
 )
@@ -135,7 +136,7 @@ var Empty = ocispec.DescriptorEmptyJSON
 func Manifest(m *spec.Manifest, base *spec.BaseImage, config *ocispec.Descriptor, layers []ocispec.Descriptor, subject *ocispec.Descriptor) ([]byte, error) {
 	doc := ocispec.Manifest{
 		Versioned:    specs.Versioned{SchemaVersion: 2},
-		MediaType:    ocispec.MediaTypeImageManifest,
+		MediaType:    m.MediaType(),
 		ArtifactType: m.ArtifactType,
 		Config:       bare(Empty),
 		Layers:       layers,
@@ -149,17 +150,39 @@ func Manifest(m *spec.Manifest, base *spec.BaseImage, config *ocispec.Descriptor
 		doc.Layers = slices.Concat(baseLayers(base), layers)
 		doc.Annotations = basedOn(base, m.Annotations)
 	}
+	if m.Docker {
+		if err := toDocker(&doc); err != nil {
+			return nil, err
+		}
+	}
 	if len(doc.Layers) == 0 {
 		doc.Layers = []ocispec.Descriptor{bare(Empty)}
 	}
 	return withExtra(doc, m.Extra)
 }
 
+// toDocker gives a manifest Docker's media types. Annotations, which only a base brings
+// here, have no place in it.
+func toDocker(doc *ocispec.Manifest) error {
+	doc.Annotations = nil
+	doc.Config.MediaType, _ = imagespec.DockerMediaType(doc.Config.MediaType)
+	doc.Layers = slices.Clone(doc.Layers)
+	for i := range doc.Layers {
+		l := &doc.Layers[i]
+		docker, ok := imagespec.DockerMediaType(l.MediaType)
+		if !ok {
+			return fmt.Errorf("its layer %s is of type %s, for which Docker has no media type: compress it with gzip, or leave media_types out", l.Digest, l.MediaType)
+		}
+		l.MediaType, l.Annotations = docker, nil
+	}
+	return nil
+}
+
 // Index is the blob of an image index over manifests, in order. subject may be nil.
 func Index(x *spec.Index, manifests []ocispec.Descriptor, subject *ocispec.Descriptor) ([]byte, error) {
 	doc := ocispec.Index{
 		Versioned:    specs.Versioned{SchemaVersion: 2},
-		MediaType:    ocispec.MediaTypeImageIndex,
+		MediaType:    x.MediaType(),
 		ArtifactType: x.ArtifactType,
 		Manifests:    manifests,
 		Subject:      subject,
