@@ -20,7 +20,7 @@ func (g *Graph) Document(s Step, o *spec.Object, epoch int64, find Find) ([]byte
 	case *spec.Config:
 		return image.Config(b, g.Image(s.Base), builtLayers(s.Layers, find), epoch)
 	case *spec.Manifest:
-		return g.manifest(s, b, find)
+		return g.manifest(s, b, epoch, find)
 	case *spec.Index:
 		subject, err := subjectOf(b.Subject, find)
 		if err != nil {
@@ -40,7 +40,7 @@ func (g *Graph) Document(s Step, o *spec.Object, epoch int64, find Find) ([]byte
 }
 
 // manifest is the JSON of a manifest.
-func (g *Graph) manifest(s Step, b *spec.Manifest, find Find) ([]byte, error) {
+func (g *Graph) manifest(s Step, b *spec.Manifest, epoch int64, find Find) ([]byte, error) {
 	subject, err := subjectOf(b.Subject, find)
 	if err != nil {
 		return nil, err
@@ -49,6 +49,11 @@ func (g *Graph) manifest(s Step, b *spec.Manifest, find Find) ([]byte, error) {
 	if m := find(s.Config); m.Known {
 		if c, ok := m.Object.Body.(*spec.Config); ok {
 			d := image.ConfigDescriptor(c, m.Built)
+			if b.EmbedConfig {
+				if d.Data, err = image.Config(c, g.Image(spec.BaseOf(b)), builtLayers(b.Layers, find), epoch); err != nil {
+					return nil, err
+				}
+			}
 			config = &d
 		}
 	}

@@ -30,6 +30,7 @@ func (d *decoder) manifest() *Manifest {
 			m.Entry.Platform = p
 		}
 	}
+	m.EmbedConfig = d.flag(b.attrs, "embed_config")
 	m.Docker = d.dockerTypes()
 	m.Extra = d.extra("extra", false)
 	if !config.set && !typeGot.set {

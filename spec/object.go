@@ -257,6 +257,8 @@ type Manifest struct {
 	ArtifactType string
 	Subject      *Address
 	Annotations  map[string]string
+	// EmbedConfig is set where the config's descriptor has its content as data.
+	EmbedConfig bool
 	// Docker is set for an image with Docker's media types.
 	Docker bool
 	// Entry is how indexes and index.json describe this object.

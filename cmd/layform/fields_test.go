@@ -221,3 +221,56 @@ output "type" { value = manifest.m.media_type }
 		t.Errorf("(-want +got):\n%s%v, %v", diff, manifest.Annotations, list.Manifests[0].Platform)
 	}
 }
+
+// TestEmbeddedConfig holds that the config that a manifest embeds is the config, the
+// empty one of an artifact as well.
+func TestEmbeddedConfig(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"layform.hcl": `
+layout { path = "dist" }
+layer "l" {
+  file "/app" { content = "app" }
+}
+config "c" { platform = "linux/amd64" }
+manifest "m" {
+  config       = config.c
+  layers       = [layer.l]
+  embed_config = true
+  tags         = ["image"]
+}
+manifest "a" {
+  artifact_type = "application/vnd.example.note"
+  embed_config  = true
+  tags          = ["artifact"]
+}
+`})
+	tool(t, dir, "layform", "apply", "--auto-approve")
+	tool(t, dir, "layform", "layout", "validate", "dist")
+	tool(t, dir, "layform", "plan", "--detailed-exitcode")
+	path, err := ggcrlayout.FromPath(filepath.Join(dir, "dist"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := path.ImageIndex()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := index.IndexManifest()
+	if err != nil || len(list.Manifests) != 2 {
+		t.Fatal(list, err)
+	}
+	for _, entry := range list.Manifests {
+		image, err := index.Image(entry.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		manifest, err := image.Manifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := image.RawConfigFile()
+		if err != nil || string(manifest.Config.Data) != string(config) || len(config) < 2 {
+			t.Errorf("%s embeds %q, and its config is %q, %v", entry.Annotations, manifest.Config.Data, config, err)
+		}
+	}
+}

@@ -265,7 +265,7 @@ func TestDockerMediaType(t *testing.T) {
 		ocispec.MediaTypeImageConfig: imagespec.MediaTypeDockerConfig, imagespec.MediaTypeDockerConfig: imagespec.MediaTypeDockerConfig,
 		ocispec.MediaTypeImageLayerGzip: "application/vnd.docker.image.rootfs.diff.tar.gzip", ocispec.MediaTypeImageLayer: "application/vnd.docker.image.rootfs.diff.tar",
 		"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-		ocispec.MediaTypeImageLayerZstd: "", "text/plain": "",
+		ocispec.MediaTypeImageLayerZstd:                                "", "text/plain": "",
 	} {
 		if got, ok := imagespec.DockerMediaType(mediaType); ok != (want != "") || ok && got != want {
 			t.Errorf("%s: %s, %v", mediaType, got, ok)

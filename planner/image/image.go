@@ -145,6 +145,11 @@ func Manifest(m *spec.Manifest, base *spec.BaseImage, config *ocispec.Descriptor
 	}
 	if config != nil {
 		doc.Config = *config
+	} else if m.EmbedConfig {
+		doc.Config.Data = Empty.Data
+	}
+	if len(doc.Config.Data) > maxEmbedded {
+		return nil, fmt.Errorf("its config has %d bytes, and what is embedded has at most %d, for registries bound the size of manifests: leave embed_config out", len(doc.Config.Data), maxEmbedded)
 	}
 	if base != nil {
 		doc.Layers = slices.Concat(baseLayers(base), layers)
@@ -160,6 +165,10 @@ func Manifest(m *spec.Manifest, base *spec.BaseImage, config *ocispec.Descriptor
 	}
 	return withExtra(doc, m.Extra)
 }
+
+// maxEmbedded is the most bytes that a descriptor embeds: registries take manifests of
+// some megabytes, and all readers of the manifest read it.
+const maxEmbedded = 256 << 10
 
 // toDocker gives a manifest Docker's media types. Annotations, which only a base brings
 // here, have no place in it.
