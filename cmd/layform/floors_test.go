@@ -31,7 +31,7 @@ var floors = map[string][]string{
 	"layout/printable":                  {},
 	"layout/internal/disk":              {"layout/printable"},
 	"layout/durable":                    {"layout/internal/disk"},
-	"layout/layouttest":                 {"layout/internal/disk"},
+	"layout/layouttest":                 {"layout", "layout/internal/disk", "layout/jsondoc"},
 	"layout/repair":                     {"layout", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable", "layout/stage"},
 	"layout":                            {"layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/printable"},
 	"layout/archive":                    {"layout", "layout/durable", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/ref"},

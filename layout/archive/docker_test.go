@@ -20,6 +20,7 @@ import (
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/archive"
+	"github.com/layform/layform/layout/layouttest"
 )
 
 // saved is an entry of a tar of docker save: a file or, with link set, a symbolic link.
@@ -286,7 +287,7 @@ func TestDockerManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc.Manifests[1].Platform.Variant = "v8"
-	changed := put(t, v8.store, ocispec.MediaTypeImageIndex, ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: doc.Manifests})
+	changed := layouttest.Put(t, v8.store, ocispec.MediaTypeImageIndex, ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: doc.Manifests})
 	v8.tag(t, changed, "v1")
 	_, data = export(t, v8.store.Reader, archive.WriteOptions{Docker: &archive.Docker{Name: "app", Platform: ocispec.Platform{OS: "linux", Architecture: "arm64"}}})
 	if !bytes.Contains(member(t, data, "manifest.json"), []byte("app:v1")) {

@@ -14,6 +14,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/archive"
+	"github.com/layform/layform/layout/layouttest"
 )
 
 // On a disk that is full, an export says so, and leaves the old file and nothing else.
@@ -37,9 +38,9 @@ func TestExportToFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	big := put(t, s.store, "application/octet-stream", bytes.Repeat([]byte("0123456789abcdef"), 1<<17))
-	empty := put(t, s.store, ocispec.MediaTypeEmptyJSON, []byte("{}"))
-	s.tag(t, put(t, s.store, ocispec.MediaTypeImageManifest, ocispec.Manifest{
+	big := layouttest.Put(t, s.store, "application/octet-stream", bytes.Repeat([]byte("0123456789abcdef"), 1<<17))
+	empty := layouttest.Put(t, s.store, ocispec.MediaTypeEmptyJSON, []byte("{}"))
+	s.tag(t, layouttest.Put(t, s.store, ocispec.MediaTypeImageManifest, ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "example/big", Config: empty, Layers: []ocispec.Descriptor{big},
 	}), "big")
 	if _, err := archive.Export(t.Context(), s.store.Reader, r, "x.tar", archive.WriteOptions{}); !errors.Is(err, syscall.ENOSPC) {

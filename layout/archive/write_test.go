@@ -22,7 +22,6 @@ import (
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/archive"
-	"github.com/layform/layform/layout/jsondoc"
 	"github.com/layform/layform/layout/layouttest"
 )
 
@@ -33,32 +32,6 @@ type sample struct {
 	store *layout.Store
 	index ocispec.Descriptor
 	sig   ocispec.Descriptor
-}
-
-func open(t *testing.T, dir string) *layout.Store {
-	t.Helper()
-	store, err := layout.Open(dir, layout.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	return store
-}
-
-func put(t *testing.T, s *layout.Store, mediaType string, v any) ocispec.Descriptor {
-	t.Helper()
-	data, ok := v.([]byte)
-	if !ok {
-		var err error
-		if data, err = jsondoc.Encode(v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	desc, _, err := s.PutBytes(t.Context(), mediaType, data, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return desc
 }
 
 // layerTar is a tar with one file.
@@ -81,24 +54,24 @@ func layerTar(t *testing.T, name, text string) []byte {
 func newSample(t *testing.T) *sample {
 	t.Helper()
 	s := &sample{dir: filepath.Join(t.TempDir(), "layout")}
-	s.store = open(t, s.dir)
+	s.store = layouttest.Open(t, s.dir)
 	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
 	for _, arch := range []string{"amd64", "arm64"} {
 		data := layerTar(t, "app", "for "+arch)
-		l := put(t, s.store, ocispec.MediaTypeImageLayer, data)
-		config := put(t, s.store, ocispec.MediaTypeImageConfig, ocispec.Image{
+		l := layouttest.Put(t, s.store, ocispec.MediaTypeImageLayer, data)
+		config := layouttest.Put(t, s.store, ocispec.MediaTypeImageConfig, ocispec.Image{
 			Platform: ocispec.Platform{OS: "linux", Architecture: arch}, RootFS: ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{l.Digest}},
 		})
-		image := put(t, s.store, ocispec.MediaTypeImageManifest, ocispec.Manifest{Versioned: index.Versioned, MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{l}})
+		image := layouttest.Put(t, s.store, ocispec.MediaTypeImageManifest, ocispec.Manifest{Versioned: index.Versioned, MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{l}})
 		subject := image
 		image.Platform = &ocispec.Platform{OS: "linux", Architecture: arch}
 		index.Manifests = append(index.Manifests, image)
-		empty := put(t, s.store, ocispec.MediaTypeEmptyJSON, []byte("{}"))
-		s.sig = put(t, s.store, ocispec.MediaTypeImageManifest, ocispec.Manifest{
+		empty := layouttest.Put(t, s.store, ocispec.MediaTypeEmptyJSON, []byte("{}"))
+		s.sig = layouttest.Put(t, s.store, ocispec.MediaTypeImageManifest, ocispec.Manifest{
 			Versioned: index.Versioned, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "example/signature", Config: empty, Layers: []ocispec.Descriptor{empty}, Subject: &subject,
 		})
 	}
-	s.index = put(t, s.store, ocispec.MediaTypeImageIndex, index)
+	s.index = layouttest.Put(t, s.store, ocispec.MediaTypeImageIndex, index)
 	s.tag(t, s.index, "v1")
 	s.tag(t, s.sig, string(s.sig.Digest))
 	return s
@@ -160,7 +133,7 @@ func TestExportIsAFunctionOfTheLayout(t *testing.T) {
 	}
 
 	// Blobs that nothing leads to, a folder of ours, other modes and times, another place.
-	put(t, s.store, "text/plain", []byte("garbage"))
+	layouttest.Put(t, s.store, "text/plain", []byte("garbage"))
 	if err := os.WriteFile(filepath.Join(s.dir, ".layform", "x"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +144,7 @@ func TestExportIsAFunctionOfTheLayout(t *testing.T) {
 	if err := errors.Join(s.store.Close(), os.Rename(s.dir, moved)); err != nil {
 		t.Fatal(err)
 	}
-	_, again := export(t, open(t, moved).Reader, archive.WriteOptions{})
+	_, again := export(t, layouttest.Open(t, moved).Reader, archive.WriteOptions{})
 	if !bytes.Equal(again, data) {
 		t.Errorf("the tar of the moved layout has the digest %s", digest.FromBytes(again))
 	}
@@ -381,7 +354,7 @@ func TestFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	absent := put(t, s.store, "text/plain", []byte(strings.Repeat("not to be had ", 1000)))
+	absent := layouttest.Put(t, s.store, "text/plain", []byte(strings.Repeat("not to be had ", 1000)))
 	dir := t.TempDir()
 	f, err := archive.Create(root(t, dir), "made/x.tar", append(slices.Clone(blobs), absent), archive.WriteOptions{})
 	if err != nil {

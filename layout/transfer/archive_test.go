@@ -14,6 +14,7 @@ import (
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/archive"
+	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/layout/registrytest"
 	"github.com/layform/layform/layout/transfer"
 )
@@ -104,7 +105,7 @@ func TestIntoArchive(t *testing.T) {
 	// Out of the tar again.
 	r, _ := tarLayout(t, two)
 	dir := filepath.Join(t.TempDir(), "back")
-	if _, _, err := run(t.Context(), transfer.NewLayout(r, two), transfer.NewDirectory(open(t, dir)), s.roots("v1"), transfer.Options{Referrers: true}); err != nil {
+	if _, _, err := run(t.Context(), transfer.NewLayout(r, two), transfer.NewDirectory(layouttest.Open(t, dir)), s.roots("v1"), transfer.Options{Referrers: true}); err != nil {
 		t.Fatal(err)
 	}
 	whole(t, dir)

@@ -8,6 +8,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/layout/transfer"
 	"github.com/layform/layform/testdata/reflinks"
 )
@@ -17,8 +18,8 @@ import (
 func TestCopyClones(t *testing.T) {
 	mount := reflinks.Mount(t)
 	content := bytes.Repeat([]byte("some bytes of a layer\n"), 400_000)
-	src := open(t, filepath.Join(mount, "src"))
-	image := putImage(t, src, "amd64", put(t, src, ocispec.MediaTypeImageLayer, content))
+	src := layouttest.Open(t, filepath.Join(mount, "src"))
+	image := putImage(t, src, "amd64", layouttest.Put(t, src, ocispec.MediaTypeImageLayer, content))
 	if err := src.Tag(t.Context(), image, "v1"); err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +27,7 @@ func TestCopyClones(t *testing.T) {
 		dir   string
 		limit int64
 	}{{filepath.Join(mount, "dst"), 64 << 10}, {filepath.Join(t.TempDir(), "dst"), int64(len(content)) + 64<<10}} {
-		dst := transfer.NewDirectory(open(t, test.dir))
+		dst := transfer.NewDirectory(layouttest.Open(t, test.dir))
 		dst.From(src.Reader)
 		_, start := reflinks.Transferred(t)
 		if _, _, err := run(t.Context(), transfer.NewDirectory(src), dst, rootsOf(image, "v1"), transfer.Options{}); err != nil {
@@ -66,7 +67,7 @@ func TestCopyClones(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(mount, "torn")
-	dst := transfer.NewDirectory(open(t, dir))
+	dst := transfer.NewDirectory(layouttest.Open(t, dir))
 	dst.From(src.Reader)
 	if _, _, err := run(t.Context(), transfer.NewDirectory(src), dst, rootsOf(image, "v1"), transfer.Options{}); err == nil {
 		t.Error("a torn blob was copied")

@@ -10,20 +10,21 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/layout/transfer"
 )
 
 // titled is an artifact with a file for each title.
 func titled(t *testing.T, s *layout.Store, titles ...string) ocispec.Descriptor {
 	t.Helper()
-	m := ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "a/a", Config: put(t, s, ocispec.MediaTypeEmptyJSON, []byte("{}"))}
+	m := ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: "a/a", Config: layouttest.Put(t, s, ocispec.MediaTypeEmptyJSON, []byte("{}"))}
 	for _, title := range titles {
-		blob := put(t, s, "text/plain", []byte("content of "+title))
+		blob := layouttest.Put(t, s, "text/plain", []byte("content of "+title))
 		blob.Annotations = map[string]string{ocispec.AnnotationTitle: title}
 		m.Layers = append(m.Layers, blob)
 	}
-	m.Layers = append(m.Layers, put(t, s, "text/plain", []byte("without a title")))
-	return put(t, s, ocispec.MediaTypeImageManifest, m)
+	m.Layers = append(m.Layers, layouttest.Put(t, s, "text/plain", []byte("without a title")))
+	return layouttest.Put(t, s, ocispec.MediaTypeImageManifest, m)
 }
 
 func extract(t *testing.T, s *layout.Store, desc ocispec.Descriptor, dir string) ([]string, error) {
@@ -37,7 +38,7 @@ func extract(t *testing.T, s *layout.Store, desc ocispec.Descriptor, dir string)
 }
 
 func TestExtract(t *testing.T) {
-	s := open(t, t.TempDir())
+	s := layouttest.Open(t, t.TempDir())
 	dir := t.TempDir()
 	names, err := extract(t, s, titled(t, s, "a.txt", "deep/er/b.txt", "deep/c d"), dir)
 	if err != nil || len(names) != 3 {
@@ -80,7 +81,7 @@ func TestExtractHostile(t *testing.T) {
 		"hard link":         {[]string{"hard"}, "such a file already"},
 		"later one is bad":  {[]string{"fine", "../x"}, "no safe name"},
 	} {
-		s := open(t, t.TempDir())
+		s := layouttest.Open(t, t.TempDir())
 		dir := t.TempDir()
 		secret := filepath.Join(outside, "secret")
 		for _, err := range []error{
@@ -111,7 +112,7 @@ func TestExtractHostile(t *testing.T) {
 
 // A file whose content is wrong does not appear.
 func TestExtractTorn(t *testing.T) {
-	s := open(t, t.TempDir())
+	s := layouttest.Open(t, t.TempDir())
 	desc := titled(t, s, "a")
 	names, err := filepath.Glob(filepath.Join(s.Dir(), "blobs/sha256/*"))
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/layout/registrytest"
 	"github.com/layform/layform/layout/transfer"
 )
@@ -103,7 +104,7 @@ func TestFaultsOfPull(t *testing.T) {
 				t.Fatal(err)
 			}
 			reg.Forget()
-			if err := pull(t, reg, "app", "v1", open(t, t.TempDir())); err != nil {
+			if err := pull(t, reg, "app", "v1", layouttest.Open(t, t.TempDir())); err != nil {
 				t.Fatal(err)
 			}
 			total := reg.Count("", "")
@@ -122,7 +123,7 @@ func (s *sample) pullWith(t *testing.T, reg *registrytest.Registry, fault regist
 	t.Helper()
 	reg.Fault(fault)
 	dir := filepath.Join(t.TempDir(), "dst")
-	store := open(t, dir)
+	store := layouttest.Open(t, dir)
 	err := pull(t, reg, "app", "v1", store)
 	place := fmt.Sprintf("at request %d, %d times: %v", fault.After, fault.Times, err)
 	reg.NoFaults()
@@ -154,7 +155,7 @@ func TestWrongBytesOnce(t *testing.T) {
 	reg.Forget()
 	reg.Fault(registrytest.Fault{Method: "GET", Path: "/blobs/" + string(s.layer.Digest), Times: 1, Wrong: true})
 	dir := t.TempDir()
-	if err := pull(t, reg, "app", "v1", open(t, dir)); err != nil {
+	if err := pull(t, reg, "app", "v1", layouttest.Open(t, dir)); err != nil {
 		t.Fatal(err)
 	}
 	whole(t, dir)
@@ -162,7 +163,7 @@ func TestWrongBytesOnce(t *testing.T) {
 		t.Errorf("the blob was fetched %d times", n)
 	}
 	reg.Fault(registrytest.Fault{Method: "GET", Path: "/blobs/" + string(s.layer.Digest), Wrong: true})
-	if err := pull(t, reg, "app", "v1", open(t, t.TempDir())); err == nil {
+	if err := pull(t, reg, "app", "v1", layouttest.Open(t, t.TempDir())); err == nil {
 		t.Error("wrong bytes for ever were taken")
 	}
 }
@@ -186,7 +187,7 @@ func TestInterrupt(t *testing.T) {
 // Progress reports bytes, and every piece of content once as done.
 func TestEvents(t *testing.T) {
 	s := newSample(t)
-	src, dst := transfer.NewDirectory(s.store), transfer.NewDirectory(open(t, t.TempDir()))
+	src, dst := transfer.NewDirectory(s.store), transfer.NewDirectory(layouttest.Open(t, t.TempDir()))
 	p, err := transfer.Diff(t.Context(), src, dst, s.roots("v1"), transfer.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +215,7 @@ func TestSweepDuringPush(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := open(t, s.dir)
+	other := layouttest.Open(t, s.dir)
 	var all []digest.Digest
 	for _, name := range blobs(t, s.dir) {
 		all = append(all, digest.NewDigestFromEncoded(digest.SHA256, name))

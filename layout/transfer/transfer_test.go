@@ -18,6 +18,7 @@ import (
 
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/imagespec"
+	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/layout/registrytest"
 	"github.com/layform/layform/layout/remote"
 	"github.com/layform/layform/layout/transfer"
@@ -35,46 +36,20 @@ type sample struct {
 	layer        ocispec.Descriptor // of amd64 alone
 }
 
-func open(t *testing.T, dir string) *layout.Store {
-	t.Helper()
-	store, err := layout.Open(dir, layout.Options{NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	return store
-}
-
-func put(t *testing.T, s *layout.Store, mediaType string, v any) ocispec.Descriptor {
-	t.Helper()
-	data, ok := v.([]byte)
-	if !ok {
-		var err error
-		if data, err = json.Marshal(v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	desc, _, err := s.PutBytes(t.Context(), mediaType, data, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return desc
-}
-
 func putImage(t *testing.T, s *layout.Store, arch string, layers ...ocispec.Descriptor) ocispec.Descriptor {
 	t.Helper()
-	config := put(t, s, ocispec.MediaTypeImageConfig, map[string]any{"os": "linux", "architecture": arch, "rootfs": map[string]any{"type": "layers", "diff_ids": []string{}}})
-	desc := put(t, s, ocispec.MediaTypeImageManifest, ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: layers})
+	config := layouttest.Put(t, s, ocispec.MediaTypeImageConfig, map[string]any{"os": "linux", "architecture": arch, "rootfs": map[string]any{"type": "layers", "diff_ids": []string{}}})
+	desc := layouttest.Put(t, s, ocispec.MediaTypeImageManifest, ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: layers})
 	desc.Platform = &ocispec.Platform{OS: "linux", Architecture: arch}
 	return desc
 }
 
 func putReferrer(t *testing.T, s *layout.Store, artifact string, subject ocispec.Descriptor) ocispec.Descriptor {
 	t.Helper()
-	blob := put(t, s, "text/plain", []byte(artifact+" of "+string(subject.Digest)))
-	config := put(t, s, ocispec.MediaTypeEmptyJSON, []byte("{}"))
+	blob := layouttest.Put(t, s, "text/plain", []byte(artifact+" of "+string(subject.Digest)))
+	config := layouttest.Put(t, s, ocispec.MediaTypeEmptyJSON, []byte("{}"))
 	subject = ocispec.Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size}
-	return put(t, s, ocispec.MediaTypeImageManifest, ocispec.Manifest{
+	return layouttest.Put(t, s, ocispec.MediaTypeImageManifest, ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: artifact,
 		Config: config, Layers: []ocispec.Descriptor{blob}, Subject: &subject,
 	})
@@ -83,12 +58,12 @@ func putReferrer(t *testing.T, s *layout.Store, artifact string, subject ocispec
 func newSample(t *testing.T) *sample {
 	t.Helper()
 	s := &sample{dir: t.TempDir()}
-	s.store = open(t, s.dir)
-	shared := put(t, s.store, ocispec.MediaTypeImageLayer, []byte(strings.Repeat("shared ", 20_000)))
-	s.layer = put(t, s.store, ocispec.MediaTypeImageLayer, []byte(strings.Repeat("amd64 ", 10_000)))
+	s.store = layouttest.Open(t, s.dir)
+	shared := layouttest.Put(t, s.store, ocispec.MediaTypeImageLayer, []byte(strings.Repeat("shared ", 20_000)))
+	s.layer = layouttest.Put(t, s.store, ocispec.MediaTypeImageLayer, []byte(strings.Repeat("amd64 ", 10_000)))
 	s.amd64 = putImage(t, s.store, "amd64", shared, s.layer)
-	s.arm64 = putImage(t, s.store, "arm64", shared, put(t, s.store, ocispec.MediaTypeImageLayer, []byte("arm64")))
-	s.root = put(t, s.store, ocispec.MediaTypeImageIndex, ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{s.amd64, s.arm64}})
+	s.arm64 = putImage(t, s.store, "arm64", shared, layouttest.Put(t, s.store, ocispec.MediaTypeImageLayer, []byte("arm64")))
+	s.root = layouttest.Put(t, s.store, ocispec.MediaTypeImageIndex, ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{s.amd64, s.arm64}})
 	s.sbom = putReferrer(t, s.store, "application/spdx+json", s.root)
 	s.sig = putReferrer(t, s.store, "example/signature", s.amd64)
 	if err := s.store.Tag(t.Context(), s.root, "v1"); err != nil {
@@ -232,7 +207,7 @@ func TestThereAndBack(t *testing.T) {
 			}
 			// And back into a new layout.
 			dir := filepath.Join(t.TempDir(), "new")
-			store := open(t, dir)
+			store := layouttest.Open(t, dir)
 			if err := pull(t, reg, "other", "v1", store); err != nil {
 				t.Fatal(err)
 			}
@@ -257,7 +232,7 @@ func TestThereAndBack(t *testing.T) {
 			}
 			// Layout to layout.
 			last := filepath.Join(t.TempDir(), "last")
-			if _, _, err := run(t.Context(), transfer.NewDirectory(store), transfer.NewDirectory(open(t, last)), s.roots("v2"), transfer.Options{Referrers: true}); err != nil {
+			if _, _, err := run(t.Context(), transfer.NewDirectory(store), transfer.NewDirectory(layouttest.Open(t, last)), s.roots("v2"), transfer.Options{Referrers: true}); err != nil {
 				t.Fatal(err)
 			}
 			whole(t, last)
@@ -313,7 +288,7 @@ func TestNothingToDo(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	dir := filepath.Join(t.TempDir(), "new")
-	store := open(t, dir)
+	store := layouttest.Open(t, dir)
 	if err := pull(t, reg, "app", "v1", store); err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +334,7 @@ func TestHeal(t *testing.T) {
 	}
 	// A layout whose blob is torn or gone.
 	dir := filepath.Join(t.TempDir(), "copy")
-	store := open(t, dir)
+	store := layouttest.Open(t, dir)
 	src := transfer.NewDirectory(s.store)
 	if _, _, err := run(t.Context(), src, transfer.NewDirectory(store), s.roots("v1"), transfer.Options{}); err != nil {
 		t.Fatal(err)
@@ -428,7 +403,7 @@ func TestTags(t *testing.T) {
 		t.Errorf("a tag that may move: %v", err)
 	}
 	// The same for a layout.
-	store := open(t, filepath.Join(t.TempDir(), "copy"))
+	store := layouttest.Open(t, filepath.Join(t.TempDir(), "copy"))
 	into := transfer.NewDirectory(store)
 	if p, err = transfer.Diff(t.Context(), src, into, s.roots("v1"), transfer.Options{}); err != nil {
 		t.Fatal(err)
@@ -500,7 +475,7 @@ func TestPlatforms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		copied := open(t, t.TempDir())
+		copied := layouttest.Open(t, t.TempDir())
 		_, _, err = run(t.Context(), transfer.NewDirectory(s.store), transfer.NewDirectory(copied), rootsOf(s.amd64, "v1"), transfer.Options{Platforms: []ocispec.Platform{want}})
 		if wrong != "" {
 			if err == nil || !strings.Contains(err.Error(), wrong) {
@@ -516,8 +491,8 @@ func TestPlatforms(t *testing.T) {
 
 // Content keeps the algorithm of its digest.
 func TestSHA512(t *testing.T) {
-	src := open(t, t.TempDir())
-	config := put(t, src, ocispec.MediaTypeEmptyJSON, []byte("{}"))
+	src := layouttest.Open(t, t.TempDir())
+	config := layouttest.Put(t, src, ocispec.MediaTypeEmptyJSON, []byte("{}"))
 	push := func(mediaType string, data []byte) ocispec.Descriptor {
 		desc := ocispec.Descriptor{MediaType: mediaType, Digest: digest.SHA512.FromBytes(data), Size: int64(len(data))}
 		if err := src.Push(t.Context(), desc, strings.NewReader(string(data))); err != nil {
@@ -532,7 +507,7 @@ func TestSHA512(t *testing.T) {
 	}
 	root := push(ocispec.MediaTypeImageManifest, data)
 	dir := filepath.Join(t.TempDir(), "copy")
-	if _, _, err := run(t.Context(), transfer.NewDirectory(src), transfer.NewDirectory(open(t, dir)), rootsOf(root, "v1"), transfer.Options{}); err != nil {
+	if _, _, err := run(t.Context(), transfer.NewDirectory(src), transfer.NewDirectory(layouttest.Open(t, dir)), rootsOf(root, "v1"), transfer.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	whole(t, dir)
