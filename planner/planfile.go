@@ -31,7 +31,8 @@ func Begins(head []byte) bool {
 var ErrFormat = errors.New("plan format is not supported")
 
 // Decode reads what Encode wrote. Anything else is an error: another version
-// (ErrFormat), members twice, trailing data, actions that do not exist.
+// (ErrFormat), members that are unknown or stand twice, trailing data, actions that do
+// not exist.
 func Decode(data []byte) (*Plan, error) {
 	if !Begins(data) {
 		return nil, errors.New("not a plan of layform: it does not begin with format_version")
@@ -46,8 +47,10 @@ func Decode(data []byte) (*Plan, error) {
 		return nil, fmt.Errorf("%w: the file has version %d and this layform reads %d; make the plan again", ErrFormat, version.FormatVersion, FormatVersion)
 	}
 	var p Plan
-	if err := jsondoc.Decode(data, planLimits, &p); err != nil {
-		return nil, fmt.Errorf("not a plan of layform: %w", err)
+	known := planLimits
+	known.RefuseUnknown = true // apply would pass over what it says
+	if err := jsondoc.Decode(data, known, &p); err != nil {
+		return nil, fmt.Errorf("not a plan of this layform: %w", err)
 	}
 	for _, c := range p.Changes {
 		if err := c.check(); err != nil {

@@ -37,6 +37,7 @@ func TestDecodeRefusesWhatEncodeDoesNotWrite(t *testing.T) {
 		"a newer version":        strings.Replace(string(good), `"format_version":1`, `"format_version":2`, 1),
 		"a truncated plan":       string(good[:len(good)/2]),
 		"trailing data":          string(good) + "{}",
+		"an unknown member":      strings.Replace(string(good), `"format_version":1`, `"format_version":1,"steps":[]`, 1),
 		"a member twice":         strings.Replace(string(good), `"format_version":1`, `"format_version":1,"format_version":1`, 1),
 		"an unknown action":      strings.Replace(string(good), `"create"`, `"explode"`, 1),
 		"a change to nothing":    strings.Replace(string(good), `"after":{}`, `"needs":[]`, 1),

@@ -31,6 +31,9 @@ type Limits struct {
 	// Elements is the number of elements that all arrays together may have, but for
 	// those that the target does not know; 0 means any number.
 	Elements int
+	// RefuseUnknown refuses members that the target does not know; without it they are
+	// passed over.
+	RefuseUnknown bool
 }
 
 // Error is a problem of a document, with its place.
@@ -79,7 +82,7 @@ func Decode(data []byte, limits Limits, v any) error {
 	if err := inspect(data, limits, reflect.TypeOf(v)); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, v, options()); err != nil {
+	if err := json.Unmarshal(data, v, options(), json.RejectUnknownMembers(limits.RefuseUnknown)); err != nil {
 		return semantic(data, err)
 	}
 	return nil
@@ -157,7 +160,9 @@ func semantic(data []byte, err error) error {
 		return syntactic(data, err)
 	}
 	problem := fmt.Sprintf("a JSON %s does not fit here", kindName(se.JSONKind))
-	if se.Err != nil {
+	if errors.Is(err, json.ErrUnknownName) {
+		problem = "a member that is not known"
+	} else if se.Err != nil {
 		problem += ": " + se.Err.Error()
 	}
 	e := at(data, se.ByteOffset, se.JSONPointer, problem)
