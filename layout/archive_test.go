@@ -101,6 +101,7 @@ func TestValidateArchive(t *testing.T) {
 func TestValidateDamagedCompression(t *testing.T) {
 	plain := tarOf(t, file{name: "oci-layout", body: `{"imageLayoutVersion":"1.0.0"}`})
 	for name, data := range map[string][]byte{
+		"no tar": []byte("layout { path = \"x\" }"), "no tar, longer": bytes.Repeat([]byte("no tar "), 200), "less than a header": plain[:300],
 		"gzip, cut off": gzipped(t, plain)[:40], "zstd, cut off": zstded(t, plain)[:40], "data behind the end": append(gzipped(t, plain), "more"...),
 		"a bomb": gzipped(t, make([]byte, 300<<20)),
 	} {

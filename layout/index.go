@@ -96,7 +96,7 @@ func (r *Reader) parseIndex(raw []byte) (*Index, error) {
 	}
 	x, err := parseIndex(raw, r.limits.IndexJSON())
 	if err != nil {
-		return nil, fmt.Errorf("index.json of %s cannot be understood, and nothing was changed: %w", r.name, err)
+		return nil, &IndexError{Name: r.name, Err: err}
 	}
 	return x, nil
 }

@@ -17,13 +17,16 @@ func (d *differ) diffDeletions(staged map[string]addr.ID) {
 	gone := map[string]bool{}
 	for key, id := range staged {
 		if d.opts.Destroy || !steps[key] {
-			if gone[key] = len(d.opts.Targets) == 0 || selected(d.opts.Targets, id.Address); !gone[key] && !steps[key] {
-				d.plan.LeftOut++
-			}
+			gone[key] = len(d.opts.Targets) == 0 || selected(d.opts.Targets, id.Address)
 		}
 	}
 	if d.opts.Destroy {
 		d.addDependents(gone)
+	}
+	for _, goes := range gone {
+		if !goes {
+			d.plan.LeftOut++
+		}
 	}
 	// What was built last goes first, so that nothing is left without what it needs.
 	for _, key := range slices.Backward(InBuildOrder(staged)) {

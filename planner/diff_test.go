@@ -285,6 +285,7 @@ delete config.a (requested)
 delete layer.a (requested)
 entry delete "latest"
 +0 ~0 -4, writes 0, deletes 4
+2 left out
 `},
 	{"destroy nothing", func(s *scene) {
 		s.empty()

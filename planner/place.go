@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
 
@@ -261,45 +260,6 @@ func (l *stackLayer) addNotes(diags hcl.Diagnostics, resets string) {
 		}
 	}
 }
-
-// setPlaced keeps the placed tree of a layer. A tree that differs from that of an earlier
-// stack is an error: it is one layer for all manifests that have it.
-func (l *stackLayer) setPlaced(k *stack, placed *source.Tree) hcl.Diagnostics {
-	if l.placed == nil {
-		l.placed, l.placedBy = placed, k.manifest.Address
-		return nil
-	}
-	at, one, two := firstDifference(l.placed.Entries, placed.Entries)
-	if at == "" {
-		return nil
-	}
-	return hcl.Diagnostics{{
-		Severity: hcl.DiagError, Summary: "Layer with two forms", Subject: l.object.Range.Ptr(),
-		Detail: fmt.Sprintf("%s takes over from the layers below it, and these differ: in %s, %s is %s, and in %s %s. "+
-			"Declare it with a directory block that says its mode, uid and gid, set on_symlink_parent, or write a layer for each, with for_each.",
-			l.object.Address, l.placedBy, quotedPath(at), one, k.manifest.Address, two),
-	}}
-}
-
-// firstDifference is the first path at which two trees of one layer differ, with what each
-// has there; empty where there is none.
-func firstDifference(a, b []source.Entry) (at, one, two string) {
-	for i := range max(len(a), len(b)) {
-		switch {
-		case i >= len(a):
-			return b[i].Path, "not there", describeEntry(&b[i])
-		case i >= len(b):
-			return a[i].Path, describeEntry(&a[i]), "not there"
-		case a[i].Path != b[i].Path:
-			return a[i].Path, describeEntry(&a[i]), "at another path, " + quotedPath(b[i].Path)
-		case describeEntry(&a[i]) != describeEntry(&b[i]) || !maps.Equal(a[i].Xattrs, b[i].Xattrs):
-			return a[i].Path, describeEntry(&a[i]), describeEntry(&b[i])
-		}
-	}
-	return "", "", ""
-}
-
-func describeEntry(e *source.Entry) string { return fmt.Sprintf("%04o %d:%d", e.Mode, e.UID, e.GID) }
 
 // layerTOC gives the table of contents of a layer that is no tree, or an unchanged one: of
 // its blob where the layer is as it was, else of its archive. It is nil where it cannot

@@ -47,13 +47,16 @@ func TestResetWarnings(t *testing.T) {
 	}
 	rootfs := layerContents{object: object("rootfs", 10), toc: &layer.TOC{Entries: []layer.Entry{
 		{Path: "tmp", Type: layer.Directory, Mode: 0o1777}, {Path: "home/app", Type: layer.Directory, Mode: 0o700, UID: 1000, GID: 1000},
-		{Path: "bin", Type: layer.Symlink, Mode: 0o777, Linkname: "usr/bin"}, {Path: "usr", Type: layer.Directory, Mode: 0o755}, {Path: "usr/file", Type: layer.Regular},
+		{Path: "bin", Type: layer.Symlink, Mode: 0o777, Linkname: "usr/bin"}, {Path: "sbin", Type: layer.Symlink, Linkname: "usr"}, {Path: "usr", Type: layer.Directory, Mode: 0o755}, {Path: "usr/file", Type: layer.Regular},
 	}}}
 	dir := func(path string, node int) source.Entry {
 		return source.Entry{Op: int32(node), Entry: layer.Entry{Path: path, Type: layer.Directory, Mode: 0o755}}
 	}
 	file := func(path string) source.Entry {
 		return source.Entry{Op: 0, Entry: layer.Entry{Path: path, Type: layer.Regular}}
+	}
+	link := func(path string) source.Entry {
+		return source.Entry{Op: 0, Entry: layer.Entry{Path: path, Type: layer.Symlink, Linkname: "elsewhere"}}
 	}
 	for _, c := range []struct {
 		name    string
@@ -74,6 +77,14 @@ func TestResetWarnings(t *testing.T) {
 		{"an opaque directory above", []source.Entry{dir("home", -1), file("home/.wh..wh..opq"), dir("home/app", -1)}, ""},
 		{"an opaque root", []source.Entry{file(".wh..wh..opq"), dir("tmp", -1)}, ""},
 		{"an opaque directory itself", []source.Entry{dir("tmp", -1), file("tmp/.wh..wh..opq")}, "1777"},
+		{"a file over a directory", []source.Entry{dir("home", -1), file("home/app")}, `l.hcl:21: layer.app makes "/home/app" a file where layer.rootfs (l.hcl:10) has a directory, which is lost with all that it holds. Write to a path in the directory.`},
+		{"a file over a directory without an entry", []source.Entry{file("home")}, `makes "/home" a file where layer.rootfs (l.hcl:10) has a directory`},
+		{"a file over a link to a directory", []source.Entry{file("sbin")}, `makes "/sbin" a file where layer.rootfs (l.hcl:10) has a symlink to "usr", a directory, which it replaces`},
+		{"a file over a link to nothing", []source.Entry{file("bin")}, ""},
+		{"a file over a file", []source.Entry{dir("usr", -1), file("usr/file")}, ""},
+		{"a link over a link", []source.Entry{link("sbin")}, ""},
+		{"a link over a directory", []source.Entry{link("tmp")}, `makes "/tmp" a symlink where layer.rootfs (l.hcl:10) has a directory, which is lost`},
+		{"a file over what is whited out", []source.Entry{file(".wh.tmp"), file("tmp")}, ""},
 	} {
 		got := strings.Join(resetWarnings([]layerContents{rootfs, {object: object("app", 20), entries: c.entries}}), "\n")
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) || strings.Contains(got, "\n") {
@@ -95,7 +106,7 @@ func TestResetWarnings(t *testing.T) {
 	// What a layer in between left is what counts.
 	middle := layerContents{object: object("middle", 30), entries: []source.Entry{file(".wh.bin"), file("tmp")}}
 	top := layerContents{object: object("app", 20), entries: []source.Entry{dir("bin", -1), dir("tmp", -1)}}
-	if got := resetWarnings([]layerContents{rootfs, middle, top}); len(got) != 0 {
+	if got := resetWarnings([]layerContents{rootfs, middle, top}); len(got) != 1 || !strings.Contains(got[0], "layer.middle") {
 		t.Errorf("a layer in between: %q", got)
 	}
 }

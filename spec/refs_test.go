@@ -387,3 +387,58 @@ manifest "a" {
 		t.Errorf("%d addresses", got)
 	}
 }
+
+// TestMissingKeys: a key that for_each of a block does not have is named, unless it is
+// sensitive, and try goes on.
+func TestMissingKeys(t *testing.T) {
+	const text = `
+variable "secret" {
+  default   = "hush"
+  sensitive = true
+}
+locals { key = "blue" }
+layer "a" {
+  for_each = { red = 1, green = 2 }
+  file "/a" { content = each.key }
+}
+layer "none" {
+  for_each = {}
+  file "/a" { content = each.key }
+}
+layer "many" {
+  for_each = { for i in range(30) : "k${i}" => i }
+  file "/a" { content = each.key }
+}
+`
+	for _, c := range []struct{ expression, want string }{
+		{`layer.a["blue"].digest`, `There is no layer.a["blue"]: for_each of layer.a has green, red.`},
+		{`layer.a[local.key].digest`, `There is no layer.a["blue"]: for_each of layer.a has green, red.`},
+		{`layer.a["rde"].digest`, `There is no layer.a["rde"]: for_each of layer.a has no such key. Did you mean "red"?`},
+		{`layer.a.blue.digest`, `There is no layer.a["blue"]`},
+		{`{ x = [layer.a["red"].digest, layer.a["blue"].digest] }`, `There is no layer.a["blue"]`},
+		{`layer.none[1].digest`, `There is no layer.none["1"]: for_each of layer.none has no keys.`},
+		{`layer.many["other"].digest`, `for_each of layer.many has 30 others: k0, k1, k10, k11, k12, k13, k14, k15, k16, k17, ….`},
+		{`{ a = 1 }["blue"]`, "The given key does not identify an element"},
+	} {
+		_, diags := Load(t.TempDir(), source(text+"output \"o\" { value = "+c.expression+" }"))
+		if len(diags) != 1 || !strings.Contains(diags[0].Detail, c.want) {
+			t.Errorf("%s: got %v, want %s", c.expression, diags, c.want)
+		}
+	}
+	_, diags := Load(t.TempDir(), source(text+"output \"o\" {\n  value     = layer.a[var.secret].digest\n  sensitive = true\n}"))
+	if len(diags) != 1 || strings.Contains(diags[0].Detail, "hush") {
+		t.Errorf("a sensitive key: %v", diags)
+	}
+	mustLoad(t, t.TempDir(), source(text+`output "o" { value = try(layer.a["blue"].digest, "none") }`))
+}
+
+// TestDivisionByZero: neither / nor % gives anything for zero, and try goes on.
+func TestDivisionByZero(t *testing.T) {
+	for _, expression := range []string{"5 / 0", "5 % 0", "5.5 % -0", "0 / 0", "0 % 0", "5 % (2 - 2)", "[for x in [1] : x % 0]", `"${5 / 0}"`, `sum([1 / 0])`} {
+		_, diags := Load(t.TempDir(), source("output \"o\" { value = "+expression+" }"))
+		if len(diags) != 1 || diags[0].Summary != "Division by zero" {
+			t.Errorf("%s: got %v", expression, diags)
+		}
+	}
+	mustLoad(t, t.TempDir(), source("output \"o\" { value = [try(5 % 0, 1), can(5 / 0), 5 % 3, 0 / 5] }"))
+}

@@ -1,12 +1,15 @@
 package spec
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/layform/layform/spec/eval"
+	"github.com/layform/layform/spec/internal/suggest"
 )
 
 // session is one evaluation of one or more expressions, with one answer to what
@@ -75,7 +78,53 @@ func (s *session) expression(e *eval.Expression, in *env) (cty.Value, hcl.Diagno
 		return cty.DynamicVal, diags
 	}
 	v, more := s.evaluation.Value(e, names)
-	return v, append(diags, more...)
+	return v, append(diags, s.nameMissing(e, in, more)...)
+}
+
+// nameMissing says of keys that blocks with for_each do not have which block and key
+// these are, where diags say that the value of an index has no such element.
+func (s *session) nameMissing(e *eval.Expression, in *env, diags hcl.Diagnostics) hcl.Diagnostics {
+	for _, d := range diags {
+		for _, r := range e.References {
+			addr, ok := r.Block()
+			if !ok || d.Subject == nil || !r.Range().Overlaps(*d.Subject) || s.hidesKey(r, in) {
+				continue
+			}
+			b := s.p.blocks[addr]
+			if key, ok := s.key(r, in); ok && b.forEach != nil && !b.invalid && !slices.Contains(b.keys, key) {
+				d.Summary, d.Detail = "Invalid reference", missingKey(addr, key, b.keys)
+				d.Expression, d.EvalContext = nil, nil
+			}
+		}
+	}
+	return diags
+}
+
+// hidesKey reports whether the key in a reference is sensitive.
+func (s *session) hidesKey(r eval.Reference, in *env) bool {
+	if r.Index == nil {
+		return false
+	}
+	v, _ := s.expression(r.Index, in) // unknown with an error, which was reported
+	return eval.IsSensitive(v)
+}
+
+// maxKeysNamed is the number of keys that a message lists.
+const maxKeysNamed = 10
+
+// missingKey says that for_each of a block has no such key.
+func missingKey(addr Address, key string, keys []string) string {
+	text := fmt.Sprintf("There is no %s[%s]: for_each of %s has ", addr, eval.Quote(key), addr)
+	hint := suggest.Closest(key, keys)
+	switch {
+	case len(keys) == 0:
+		return text + "no keys."
+	case hint != "":
+		return text + "no such key." + hint
+	case len(keys) > maxKeysNamed:
+		return text + fmt.Sprintf("%d others: %s, ….", len(keys), strings.Join(keys[:maxKeysNamed], ", "))
+	}
+	return text + strings.Join(keys, ", ") + "."
 }
 
 // names are the values of the names that an expression refers to.

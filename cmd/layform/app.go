@@ -16,6 +16,7 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/cmd/layform/view/text"
+	"github.com/layform/layform/layout"
 )
 
 // app is the environment of a command: its streams, variables, flags and exit code.
@@ -172,6 +173,15 @@ func (a *app) fail(ctx context.Context, err error) int {
 	return exitError
 }
 
+// indexHint is the way out of an index.json that cannot be understood; empty for that of
+// an archive, which nobody repairs.
+func indexHint(err *layout.IndexError) string {
+	if info, statErr := os.Stat(err.Name); statErr != nil || !info.IsDir() {
+		return ""
+	}
+	return "restore it, or let layform layout repair --move-torn " + shellWord(err.Name) + " put it aside and write one that lists what the layout holds"
+}
+
 // explain takes an error apart: diagnostics of the spec, or a message and a hint.
 func (a *app) explain(ctx context.Context, err error) (hcl.Diagnostics, string, string) {
 	var diags hcl.Diagnostics
@@ -182,8 +192,11 @@ func (a *app) explain(ctx context.Context, err error) (hcl.Diagnostics, string, 
 	}
 	hint := ""
 	var h hinter
+	var index *layout.IndexError
 	if errors.As(err, &h) {
 		hint = h.Hint()
+	} else if errors.As(err, &index) {
+		hint = indexHint(index)
 	}
 	if mistakes {
 		n := 0

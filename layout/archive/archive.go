@@ -176,6 +176,10 @@ func (a *Archive) read(ctx context.Context) error {
 		if errors.As(err, &system) {
 			return err
 		}
+		if n == 0 && err != nil && !(errors.Is(err, io.ErrUnexpectedEOF) && a.size >= layer.BlockSize) {
+			a.problem(Unreadable, "", "it is neither a tar nor a directory, so that it holds no layout")
+			return nil
+		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			a.problem(Unreadable, "", fmt.Sprintf("it is cut off after %d entries, at byte %d", n, a.size))
 			return nil

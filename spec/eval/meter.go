@@ -93,8 +93,8 @@ func (m *meter) charge(n int64, at hcl.Range) bool {
 // silence is the text of the last resort.
 var silence = fmt.Sprintf("A step of the evaluation takes longer than %s.", MaxSilence)
 
-// infinite is the text about what a division by zero gives.
-const infinite = "A number here is infinite, as after a division by zero."
+// infinite is the text about a number that is none.
+const infinite = "A number here is infinite."
 
 func (m *meter) trip(limit string, at hcl.Range) {
 	if m.limit == "" {
@@ -246,6 +246,9 @@ func addMeters(e hclsyntax.Expression) hclsyntax.Expression {
 			n.TrueResult, n.FalseResult = convertedExpr(n.TrueResult), convertedExpr(n.FalseResult)
 		case *hclsyntax.BinaryOpExpr:
 			n.LHS, n.RHS = meterCompound(n.LHS), meterCompound(n.RHS)
+			if n.Op == hclsyntax.OpDivide || n.Op == hclsyntax.OpModulo {
+				n.RHS = divisorExpr(n.RHS)
+			}
 		case *hclsyntax.ObjectConsKeyExpr:
 			if n.ForceNonLiteral {
 				n.Wrapped = meterCompound(n.Wrapped)
