@@ -38,6 +38,13 @@ func (r *applier) commit(ctx context.Context) error {
 		return err
 	}
 	r.swapped = true
+	r.result.Entries = planner.CountEntries(func(yield func(planner.TagChange) bool) {
+		for i := range entries {
+			if !yield(entries[i].TagChange) {
+				return
+			}
+		}
+	})
 	// From here on, what is left undone is only untidy: what the layout holds is
 	// recorded in any case, and the next apply goes on from there.
 	ctx = context.WithoutCancel(ctx)

@@ -69,6 +69,9 @@ type Event struct {
 // Result summarises an apply. With an error it says how far it got.
 type Result struct {
 	planner.Counts
+	// Entries counts the entries of index.json that were added, changed and removed, as
+	// planner.CountEntries does; none before index.json was swapped.
+	Entries planner.Counts
 	// Written are the blobs that were put into the layout, Deleted those that
 	// were removed from it.
 	WrittenBlobs int

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -102,7 +103,7 @@ func (d *differ) explainLayer(change *Change, was stage.Object, now Evaluated, e
 		redactDigests(change.Files)
 	}
 	if len(change.Files) > 0 {
-		change.add(ReasonFiles, "", countOf(len(change.Files), "file")+" changed")
+		change.add(ReasonFiles, "", countFiles(change.Files)+" changed")
 	}
 	if len(change.Reasons) == 0 {
 		change.add(ReasonFiles, "", "what it is made of changed")
@@ -206,4 +207,26 @@ func countOf(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// countFiles says how many files and how many directories there are among changes.
+func countFiles(changes []FileChange) string {
+	dirs := 0
+	for _, f := range changes {
+		if p := cmp.Or(f.After, f.Before); p != nil && p.Type == layer.Directory {
+			dirs++
+		}
+	}
+	text := "1 directory"
+	if dirs != 1 {
+		text = fmt.Sprintf("%d directories", dirs)
+	}
+	switch files := len(changes) - dirs; {
+	case dirs == 0:
+		return countOf(files, "file")
+	case files == 0:
+		return text
+	default:
+		return countOf(files, "file") + " and " + text
+	}
 }

@@ -333,6 +333,8 @@ type Summary struct {
 	// the number of bytes that go into those of layers: the sum of State.Content.
 	WriteBlobs   int   `json:"write_blobs"`
 	WriteContent int64 `json:"write_content"`
+	// Entries counts what happens to entries of index.json.
+	Entries Counts `json:"entries"`
 	// DeleteBlobs and DeleteBytes sum up Plan.Sweep.
 	DeleteBlobs int   `json:"delete_blobs"`
 	DeleteBytes int64 `json:"delete_bytes"`

@@ -259,6 +259,7 @@ func lines(p *Plan) string {
 		}
 	}
 	s := p.Summary
+	s.Entries = Counts{} // they are listed
 	if s != (Summary{}) {
 		add("+%d ~%d -%d, writes %d, deletes %d", s.Add, s.Change, s.Destroy, s.WriteBlobs, s.DeleteBlobs)
 	}

@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"slices"
+
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
@@ -26,6 +28,7 @@ func (d *differ) summarise() {
 		s.WriteContent += c.After.Content
 	}
 	s.WriteBlobs += len(d.plan.writtenImplied())
+	s.Entries = CountEntries(slices.Values(d.plan.Tags))
 	for _, b := range d.plan.Sweep {
 		s.DeleteBlobs++
 		s.DeleteBytes += b.Size

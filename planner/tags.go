@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -273,4 +274,14 @@ func (d *differ) leftOut() func(dgst digest.Digest, ref string) bool {
 		}
 		return !targeted[dgst] || asked[r]
 	}
+}
+
+// CountEntries counts changes of entries of index.json. One that somebody moved, and that
+// the spec gives up, stays and is not counted.
+func CountEntries(changes iter.Seq[TagChange]) Counts {
+	var n Counts
+	for t := range changes {
+		n.Count(t.Action) // of forgetting there is no number
+	}
+	return n
 }

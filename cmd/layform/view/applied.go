@@ -1,5 +1,7 @@
 package view
 
+import "github.com/layform/layform/planner"
+
 // DoneReport reports the end of an apply or, when destroy is set, of a destroy:
 // what was done, the blobs and bytes that it took, and the outputs.
 func DoneReport(d *Done, destroy bool) *Report {
@@ -12,10 +14,17 @@ func DoneReport(d *Done, destroy bool) *Report {
 		head = Text{good("Destroy complete!"), Words(" Objects: "), number(d.Destroyed), Words(" destroyed.")}
 	}
 	r := &Report{}
-	r.add(Section{Kind: KindNotes, Closing: []Text{head, {
+	closing := []Text{head}
+	if n := d.Entries; n != (planner.Counts{}) {
+		closing = append(closing, Text{
+			Words("Entries of index.json: "), number(n.Add), Words(" added, "),
+			number(n.Change), Words(" changed, "), number(n.Destroy), Words(" removed."),
+		})
+	}
+	r.add(Section{Kind: KindNotes, Closing: append(closing, Text{
 		Words("Wrote "), Count(d.WrittenBlobs, "blob"), Words(" ("), Size(d.WrittenBytes), Words("), deleted "),
 		Count(d.DeletedBlobs, "blob"), Words(" ("), Size(d.DeletedBytes), Words(")."),
-	}}})
+	})})
 	if a := d.Archive; a != nil {
 		r.add(Section{Kind: KindNotes, Closing: []Text{{
 			Words("Wrote the archive "), Name(a.Path), Words(" ("), Size(a.Size), Words("), "), Digest(a.Digest), Words("."),

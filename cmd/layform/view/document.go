@@ -125,6 +125,8 @@ type Done struct {
 	Added     int `json:"added"`
 	Changed   int `json:"changed"`
 	Destroyed int `json:"destroyed"`
+	// Entries counts the entries of index.json that were added, changed and removed.
+	Entries planner.Counts `json:"entries"`
 	// WrittenBlobs are the blobs that were put into the layout, DeletedBlobs
 	// those that were removed from it.
 	WrittenBlobs int   `json:"written_blobs"`
@@ -163,7 +165,7 @@ func NewDone(r *executor.Result) *Done {
 		return nil
 	}
 	a := &Done{
-		Added: r.Add, Changed: r.Change, Destroyed: r.Destroy,
+		Added: r.Add, Changed: r.Change, Destroyed: r.Destroy, Entries: r.Entries,
 		WrittenBlobs: r.WrittenBlobs, WrittenBytes: r.WrittenBytes,
 		DeletedBlobs: r.DeletedBlobs, DeletedBytes: r.DeletedBytes,
 		Archive: r.Archive, Unswept: r.Unswept, KeptBlobs: r.Kept, Layers: r.Layers,

@@ -2,6 +2,7 @@ package view
 
 import (
 	"path/filepath"
+	"slices"
 
 	"github.com/layform/layform/planner"
 )
@@ -248,6 +249,12 @@ func summarySection(p *planner.Plan) Section {
 			Count(s.DeleteBlobs, "blob"), Words(" ("), Size(s.DeleteBytes), Words(")."),
 		},
 	}}
+	if n := s.Entries; n != (planner.Counts{}) {
+		section.Closing = slices.Insert(section.Closing, 1, Text{
+			Words("Entries of index.json: "), number(n.Add), Words(" to add, "),
+			number(n.Change), Words(" to change, "), number(n.Destroy), Words(" to remove."),
+		})
+	}
 	if len(p.Options.Targets) > 0 {
 		section.Closing = append(section.Closing, Text{Words("Targets are in effect: "), Count(p.LeftOut, "other object"), Words(" left out.")})
 	}

@@ -117,7 +117,7 @@ func TestState(t *testing.T) {
 
 func TestApplied(t *testing.T) {
 	done := view.NewDone(&executor.Result{
-		Counts: planner.Counts{Add: 2, Change: 1, Destroy: 3}, WrittenBlobs: 1, WrittenBytes: 34_000_000, DeletedBlobs: 2, DeletedBytes: 700,
+		Counts: planner.Counts{Add: 2, Change: 1, Destroy: 3}, Entries: planner.Counts{Add: 1, Destroy: 2}, WrittenBlobs: 1, WrittenBytes: 34_000_000, DeletedBlobs: 2, DeletedBytes: 700,
 		Outputs: []spec.Output{
 			{Name: "digest", Value: `"sha256:1"`},
 			{Name: "secret", Value: `"sha256:2"`, Sensitive: true},

@@ -65,7 +65,7 @@ func UpdatePlan() *planner.Plan {
 		},
 		Warnings: []string{"layer.unused is used by nothing"},
 		Summary: planner.Summary{
-			Counts: planner.Counts{Change: 4, Destroy: 1}, WriteBlobs: 4, WriteContent: 41_000, DeleteBlobs: 5, DeleteBytes: 7_002_400,
+			Counts: planner.Counts{Change: 4, Destroy: 1}, Entries: planner.Counts{Add: 3, Change: 1, Destroy: 1}, WriteBlobs: 4, WriteContent: 41_000, DeleteBlobs: 5, DeleteBytes: 7_002_400,
 		},
 	}
 }
