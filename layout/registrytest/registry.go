@@ -22,6 +22,7 @@ type Registry struct {
 	NoMultiTag   bool // ?tag= is ignored
 	NoConditions bool // If-Match and If-None-Match are ignored
 	NoTagDelete  bool // 400 for the deletion of a tag, as old registries do
+	NameUnknown  bool // a repository without manifests is NAME_UNKNOWN, not MANIFEST_UNKNOWN
 	Immutable    bool // a tag that exists cannot be put again, whatever its digest
 	Page         int  // entries of a page of tags or referrers; 0 is all
 

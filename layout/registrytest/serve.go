@@ -159,6 +159,10 @@ func (reg *Registry) serveManifest(w http.ResponseWriter, r *http.Request, repo,
 		return
 	}
 	m, ok := rp.manifests[d]
+	if !ok && reg.NameUnknown && len(rp.manifests) == 0 {
+		fail(w, http.StatusNotFound, "NAME_UNKNOWN", "no such repository")
+		return
+	}
 	if !ok {
 		fail(w, http.StatusNotFound, "MANIFEST_UNKNOWN", "no such manifest")
 		return

@@ -202,6 +202,7 @@ func (r *Repository) beginUpload(ctx context.Context, c call, d digest.Digest, f
 		c.path += "?" + url.Values{"mount": {d.String()}, "from": {from}}.Encode()
 		c.from = from
 	}
+	r.state.unknown.Store(false)
 	resp, err := r.send(ctx, c)
 	if err != nil {
 		return "", false, err

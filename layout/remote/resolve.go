@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/layform/layform/layout/ref"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
 // capabilities are the optional features of a registry that were detected so far.
@@ -21,6 +23,7 @@ type capabilities struct {
 	noMultiTag  atomic.Bool // it ignores ?tag=
 	noReferrers atomic.Bool // it has no referrers API
 	uploaded    atomic.Bool // blobs were uploaded, which some registries take a moment to see
+	unknown     atomic.Bool // it said that it knows no such repository, and got nothing since
 	warnings    warnings
 }
 
@@ -64,9 +67,23 @@ func (r *Repository) Resolve(ctx context.Context, reference string) (ocispec.Des
 	case s == http.StatusUnauthorized, s == http.StatusForbidden, busy(s):
 		return ocispec.Descriptor{}, r.refused(ctx, c, resp)
 	}
+	return r.look(ctx, reference)
+}
+
+// look is Resolve by a GET.
+func (r *Repository) look(ctx context.Context, reference string) (ocispec.Descriptor, error) {
 	desc, _, err := r.manifest(ctx, reference, "")
+	var absent *NotFoundError
+	if errors.As(err, &absent) && absent.Code == errcode.ErrorCodeNameUnknown {
+		r.state.unknown.Store(true)
+	}
 	return desc, err
 }
+
+// Unknown reports whether the registry said, when a tag or manifest was resolved, that it
+// knows no such repository, and nothing was pushed since: there is no manifest then, and
+// most likely no blob, but for those of a push that was cut short.
+func (r *Repository) Unknown() bool { return r.state.unknown.Load() }
 
 // checkReference checks a tag or digest.
 func checkReference(s string) error {

@@ -77,6 +77,7 @@ func (r *Repository) putManifest(ctx context.Context, desc ocispec.Descriptor, d
 		return nil, r.failure(c).failed(ctx, exceeded{fmt.Sprintf("it has %d bytes: a manifest has at most %%d", desc.Size), r.limits.Document})
 	}
 	cond.header(c.header)
+	r.state.unknown.Store(false)
 	ctx, budget := r.withBudget(ctx)
 	for try := 1; ; try++ {
 		resp, err := r.send(ctx, c)
@@ -211,11 +212,16 @@ func after(err error, put []string) error {
 	return err
 }
 
-// dueTags are the tags that are not desc yet. All have to satisfy cond.
+// dueTags are the tags that are not desc yet. All have to satisfy cond. Where none is
+// expected, a GET answers at once what a HEAD would leave open.
 func (r *Repository) dueTags(ctx context.Context, desc ocispec.Descriptor, tags []string, cond Condition) ([]string, error) {
+	resolve := r.Resolve
+	if cond.Absent {
+		resolve = r.look
+	}
 	var due []string
 	for _, tag := range tags {
-		have, err := r.tagDigest(ctx, tag)
+		have, err := digestOf(resolve(ctx, tag))
 		switch {
 		case err != nil:
 			return nil, err
@@ -231,7 +237,11 @@ func (r *Repository) dueTags(ctx context.Context, desc ocispec.Descriptor, tags 
 
 // tagDigest is the digest of a tag; empty when the tag does not exist.
 func (r *Repository) tagDigest(ctx context.Context, tag string) (digest.Digest, error) {
-	desc, err := r.Resolve(ctx, tag)
+	return digestOf(r.Resolve(ctx, tag))
+}
+
+// digestOf is the digest of what was resolved; empty when it does not exist.
+func digestOf(desc ocispec.Descriptor, err error) (digest.Digest, error) {
 	if errors.As(err, new(*NotFoundError)) {
 		return "", nil
 	}

@@ -55,10 +55,18 @@ func (r *Repository) Resolve(ctx context.Context, tag string) (ocispec.Descripto
 	return desc, err
 }
 
+// askedSize is the size from which it is worth a request to ask whether a repository that
+// is new has a blob.
+const askedSize = 64 << 10
+
 // Has asks whether content is there. Registries take a manifest only when they
-// have its blobs.
+// have its blobs. Of a repository that the registry does not know, manifests and small
+// blobs are taken for absent: to send one again costs as much as to ask.
 func (r *Repository) Has(ctx context.Context, desc ocispec.Descriptor) (Presence, error) {
 	manifest := imagespec.IsManifest(desc.MediaType)
+	if (manifest || desc.Size < askedSize) && r.repo.Unknown() {
+		return Absent, nil
+	}
 	r.mu.Lock()
 	there := manifest && r.seen[desc.Digest]
 	r.mu.Unlock()

@@ -309,6 +309,33 @@ func TestNothingToDo(t *testing.T) {
 	}
 }
 
+// TestNewRepository: of a repository that the registry does not know, only blobs are asked
+// for that are worth it: what a push that was cut short brought is not sent again.
+func TestNewRepository(t *testing.T) {
+	s := newSample(t)
+	for _, known := range []bool{false, true} {
+		reg := registrytest.New(t)
+		reg.NameUnknown = !known
+		big := []byte(strings.Repeat("shared ", 20_000))
+		was := reg.PutBlob("app", big)
+		if _, _, err := s.push(t, reg, "app", transfer.Options{}, "v1"); err != nil {
+			t.Fatal(err)
+		}
+		wholeIn(t, reg, "app", s.root.Digest)
+		asked := reg.Count("HEAD", "/blobs/") + reg.Count("HEAD", "/manifests/sha256:")
+		if want := map[bool]int{false: 1, true: 8}[known]; asked != want {
+			t.Errorf("known %v: %d pieces of content were asked for, not %d", known, asked, want)
+		}
+		// Two configs and two layers.
+		if n := reg.Count("POST", ""); n != 4 {
+			t.Errorf("known %v: %d uploads", known, n)
+		}
+		if n := reg.Count("HEAD", "/blobs/"+string(was)); n != 1 {
+			t.Errorf("known %v: the blob that is there was asked for %d times", known, n)
+		}
+	}
+}
+
 // What is below a root that a destination has is brought back.
 func TestHeal(t *testing.T) {
 	s := newSample(t)
