@@ -130,7 +130,11 @@ func (l localBase) Resolve(ctx context.Context, _ string) (ocispec.Descriptor, e
 	return found.desc, err
 }
 
-// openCache opens the user's cache of documents of registries; nil where there is none.
+// cacheBytes is how much the cache of documents keeps: some ten thousand of them.
+const cacheBytes = 64 << 20
+
+// openCache opens the user's cache of documents of registries, which nobody else can
+// read; nil where there is none.
 func (a *app) openCache() *os.Root {
 	dir := a.getenv("XDG_CACHE_HOME")
 	if dir == "" && a.getenv("HOME") != "" {
@@ -140,13 +144,14 @@ func (a *app) openCache() *os.Root {
 		return nil
 	}
 	dir = filepath.Join(dir, "layform", "documents")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil // everything is asked for then
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil
 	}
+	_ = root.Chmod(".", 0o700) // of one that was made by others, or before: it is no less useful
 	return root
 }
 
@@ -239,6 +244,7 @@ func (b *bases) close() error {
 		c.Close()
 	}
 	if b.cache != nil {
+		base.Prune(b.cache, cacheBytes)
 		errs = append(errs, b.cache.Close())
 	}
 	return errors.Join(errs...)

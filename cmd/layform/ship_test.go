@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -84,6 +85,37 @@ func TestReadmeShips(t *testing.T) {
 	}
 	if reg.Tag("team/app", "v1") == "" || reg.Tag("mirror/app", "v1") != reg.Tag("team/app", "v1") {
 		t.Errorf("the tags are %q and %q", reg.Tag("team/app", "v1"), reg.Tag("mirror/app", "v1"))
+	}
+}
+
+// TestSignaturesInAnyOrder: signatures that are attached by tags come along from a
+// registry that lists its tags in any order, and from one that does so in order with one
+// page alone.
+func TestSignaturesInAnyOrder(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, shipped)
+	tool(t, dir, "layform", "apply", "--auto-approve")
+	for _, reverse := range []bool{false, true} {
+		reg := registrytest.New(t)
+		if !reverse {
+			reg.Page = 4
+		}
+		tool(t, dir, "layform", "push", "docker://"+reg.Host()+"/app")
+		index := reg.Tag("app", "v1")
+		sig := "sha256-" + index.Encoded() + ".sig"
+		for _, tag := range []string{"a", "b", "c", "V3", sig, "w1", "w2", "w3", "w4", "w5", "w6", "w7"} {
+			reg.SetTag("app", tag, index)
+		}
+		reg.Reverse = reverse
+		reg.Forget()
+		to := fmt.Sprint("copy-", reverse)
+		tool(t, dir, "layform", "copy", "docker://"+reg.Host()+"/app:v1", "oci:"+to)
+		if entries, err := os.ReadFile(filepath.Join(dir, to, "index.json")); err != nil || !strings.Contains(string(entries), sig) {
+			t.Errorf("reverse %v: the signature is not in %s, %v", reverse, entries, err)
+		}
+		if n := reg.Count("GET", "/tags/list"); !reverse && n != 1 {
+			t.Errorf("%d requests for the tags of a registry that has them in order", n)
+		}
 	}
 }
 

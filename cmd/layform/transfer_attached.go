@@ -81,24 +81,53 @@ func (s *shipment) attachedTags(ctx context.Context) (map[digest.Digest][]string
 		}
 		return tags, nil
 	}
-	// Tags come in their order: those of digests lie together.
-	for tag, err := range s.src.repo.Tags(ctx, attachedFirst) {
-		var denied *remote.DeniedError
-		var refused *remote.RefusedError
-		var unsupported *remote.UnsupportedError
-		var unknown *remote.NotFoundError
-		switch {
-		case errors.As(err, &denied), errors.As(err, &refused), errors.As(err, &unsupported), errors.As(err, &unknown):
-			// What may be read may not always be listed.
-			return tags, writeTo(s.a.stderr, "layform: "+printable.Line(fmt.Sprintf("%v; signatures that are attached by tags alone are left out", err))+"\n")
-		case err != nil:
-			return nil, err
-		case tag > attachedLast:
-			return tags, nil
-		}
-		if to := attachedTo(tag); to != "" {
-			tags[to] = append(tags[to], tag)
-		}
+	found, ordered, err := s.listAttached(ctx, attachedFirst)
+	if err == nil && !ordered {
+		// Nothing says then where the rest of them is.
+		found, _, err = s.listAttached(ctx, "")
+	}
+	var denied *remote.DeniedError
+	var refused *remote.RefusedError
+	var unsupported *remote.UnsupportedError
+	var unknown *remote.NotFoundError
+	if errors.As(err, &denied) || errors.As(err, &refused) || errors.As(err, &unsupported) || errors.As(err, &unknown) {
+		// What may be read may not always be listed.
+		err = writeTo(s.a.stderr, "layform: "+printable.Line(fmt.Sprintf("%v; signatures that are attached by tags alone are left out", err))+"\n")
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, tag := range found {
+		tags[attachedTo(tag)] = append(tags[attachedTo(tag)], tag)
 	}
 	return tags, nil
+}
+
+// listAttached lists the tags of the source, those after a tag, that are attached to
+// manifests. Those of digests lie together in registries that list tags in their order,
+// so that the list is read no further than it has to be; ordered is false, and what was
+// found not all, where a registry does not. All of them are listed after "".
+func (s *shipment) listAttached(ctx context.Context, after string) (found []string, ordered bool, err error) {
+	last := after
+	exact, folded := true, true // the spec wants them in order whatever their case; many go by bytes
+	for page, err := range s.src.repo.TagPages(ctx, after) {
+		if err != nil {
+			return found, true, err
+		}
+		for _, tag := range page {
+			exact = exact && tag >= last
+			folded = folded && strings.ToLower(tag) >= strings.ToLower(last)
+			if last = tag; attachedTo(tag) != "" {
+				found = append(found, tag)
+			}
+		}
+		switch {
+		case after == "":
+		case !exact && !folded:
+			return nil, false, nil
+		case last > attachedLast && strings.ToLower(last) > attachedLast:
+			return found, true, nil
+		}
+	}
+	return found, true, nil
 }

@@ -24,6 +24,7 @@ type Registry struct {
 	NoTagDelete  bool // 400 for the deletion of a tag, as old registries do
 	NameUnknown  bool // a repository without manifests is NAME_UNKNOWN, not MANIFEST_UNKNOWN
 	Immutable    bool // a tag that exists cannot be put again, whatever its digest
+	Reverse      bool // tags are listed backwards, all of them whatever is asked
 	Page         int  // entries of a page of tags or referrers; 0 is all
 
 	// Handler, if it is there, is asked first. It reports whether it has answered.

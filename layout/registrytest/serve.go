@@ -266,6 +266,10 @@ func (reg *Registry) serveTags(w http.ResponseWriter, r *http.Request, repo, _ s
 	}
 	tags := slices.Sorted(maps.Keys(reg.repo(repo).tags))
 	last := r.URL.Query().Get("last")
+	if reg.Reverse {
+		slices.Reverse(tags)
+		last = ""
+	}
 	tags = slices.DeleteFunc(tags, func(t string) bool { return last != "" && t <= last })
 	if reg.Page > 0 && len(tags) > reg.Page {
 		tags = tags[:reg.Page]

@@ -19,6 +19,24 @@ var errStop = errors.New("stop")
 // empty, in the order of the registry. The first error ends the list.
 func (r *Repository) Tags(ctx context.Context, after string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		for page, err := range r.TagPages(ctx, after) {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, tag := range page {
+				if !yield(tag, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// TagPages is Tags by pages, one for each request: a caller that looks for a part of the
+// tags sees how far the registry keeps them in order. No tag is listed twice.
+func (r *Repository) TagPages(ctx context.Context, after string) iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
 		c := call{doing: "list the tags", method: http.MethodGet, path: "/tags/list", actions: pull}
 		if after != "" {
 			c.path += "?" + url.Values{"last": {after}}.Encode()
@@ -31,6 +49,7 @@ func (r *Repository) Tags(ctx context.Context, after string) iter.Seq2[string, e
 			if err := decode(data, &page); err != nil {
 				return r.wrong(c, clean(err.Error()))
 			}
+			var fresh []string
 			for _, tag := range page.Tags {
 				switch err := ref.CheckTag(tag); {
 				case err != nil:
@@ -39,15 +58,17 @@ func (r *Repository) Tags(ctx context.Context, after string) iter.Seq2[string, e
 					continue
 				case len(seen) >= r.limits.Tags:
 					return exceeded{"there are more than %d tags", int64(r.limits.Tags)}
-				case !yield(tag, nil):
-					return errStop
 				}
 				seen[tag] = true
+				fresh = append(fresh, tag)
+			}
+			if !yield(fresh, nil) {
+				return errStop
 			}
 			return nil
 		})
 		if err != nil && err != errStop {
-			yield("", err)
+			yield(nil, err)
 		}
 	}
 }

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -75,7 +78,7 @@ func (c Cached) Fetch(ctx context.Context, desc ocispec.Descriptor) (io.ReadClos
 // keep writes a document to the directory, if it is what it should be.
 func (c Cached) keep(dgst digest.Digest, data []byte) {
 	if imagespec.CheckDigest(dgst) == nil && dgst.Algorithm().FromBytes(data) == dgst {
-		_ = durable.WriteFile(c.Root, fileName(dgst), data, 0o644) // which costs a request another time
+		_ = durable.WriteFile(c.Root, fileName(dgst), data, 0o600) // which costs a request another time
 	}
 }
 
@@ -95,5 +98,37 @@ func (c Cached) read(dgst digest.Digest) ([]byte, bool) {
 	if err != nil || dgst.Algorithm().FromBytes(data) != dgst {
 		return nil, false
 	}
+	if now := time.Now(); now.Sub(info.ModTime()) > usedStep {
+		_ = c.Root.Chtimes(fileName(dgst), now, now) // or Prune takes it for older than it is
+	}
 	return data, true
+}
+
+// usedStep is how exactly the directory knows when a document was last used.
+const usedStep = 24 * time.Hour
+
+// Prune removes files from the directory of a Cached, those first that were not used for
+// the longest time, until at most limit bytes are left. What cannot be removed stays.
+func Prune(root *os.Root, limit int64) {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return
+	}
+	var files []fs.FileInfo
+	var total int64
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			files = append(files, info)
+			total += info.Size()
+		}
+	}
+	slices.SortFunc(files, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	for _, info := range files {
+		if total <= limit {
+			return
+		}
+		if root.Remove(info.Name()) == nil {
+			total -= info.Size()
+		}
+	}
 }

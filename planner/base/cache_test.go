@@ -2,12 +2,15 @@ package base_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -98,5 +101,57 @@ func TestCached(t *testing.T) {
 	look("")
 	if src.fetched.Load() < 3 {
 		t.Error("damaged documents were believed")
+	}
+}
+
+// TestPrune: the documents that were not used for the longest time go first, one that was
+// read counts as used, and nobody else can read them.
+func TestPrune(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	src := &counted{shelf: newShelf()}
+	cached := base.Cached{Source: src, Root: root}
+	var names []string
+	var size int64
+	day := time.Now().AddDate(0, 0, -30)
+	fetch := func(desc ocispec.Descriptor) {
+		in, err := cached.Fetch(t.Context(), desc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var descs []ocispec.Descriptor
+	for i := range 5 {
+		desc := src.put(ocispec.MediaTypeImageManifest, map[string]any{"schemaVersion": 2, "annotations": map[string]string{"n": fmt.Sprint(i)}})
+		fetch(desc)
+		name := filepath.Join(dir, "sha256-"+desc.Digest.Encoded())
+		info, err := os.Stat(name)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Fatalf("%v, %v", info, err)
+		}
+		if err := os.Chtimes(name, day, day.AddDate(0, 0, i)); err != nil {
+			t.Fatal(err)
+		}
+		names, descs, size = append(names, name), append(descs, desc), desc.Size
+	}
+	fetch(descs[0]) // the oldest, used now
+	for _, left := range []struct {
+		limit int64
+		names []string
+	}{{size * 5, names}, {size*3 + 1, []string{names[0], names[3], names[4]}}, {size, names[:1]}, {0, nil}} {
+		base.Prune(root, left.limit)
+		found, err := filepath.Glob(filepath.Join(dir, "*"))
+		slices.Sort(found)
+		want := slices.Sorted(slices.Values(left.names))
+		if err != nil || !slices.Equal(found, want) {
+			t.Errorf("at most %d bytes: %v, %v", left.limit, found, err)
+		}
 	}
 }
