@@ -228,10 +228,7 @@ func (t *Temp) Overwrite(p []byte, at int64) error {
 // WriteAt writes anywhere in the file, by several goroutines at a time. It goes with no
 // Write.
 func (t *Temp) WriteAt(p []byte, off int64) (int, error) {
-	if err := t.d.Before(OpWrite, t.name); err != nil {
-		return 0, err
-	}
-	return t.f.WriteAt(p, off)
+	return t.attempt(p, func(p []byte) (int, error) { return t.f.WriteAt(p, off) })
 }
 
 // ReadAt reads bytes that were written before.
