@@ -133,6 +133,9 @@ func (r *applier) copyBase(ctx context.Context, u planner.Step, desc ocispec.Des
 	case r.opts.Bases == nil:
 		return errors.New("the content of bases cannot be had: apply with Options.Bases")
 	}
+	in.Watch(func(n int64) {
+		r.report(Event{Kind: EventProgress, Key: u.Key, Digest: desc.Digest, Bytes: n, Total: desc.Size})
+	})
 	if err := r.opts.Bases.CopyBlob(ctx, base, desc, in); err != nil {
 		return fmt.Errorf("the blob %s of the base %s: %w", desc.Digest, base.From, err)
 	}

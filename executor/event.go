@@ -58,7 +58,8 @@ type Event struct {
 	Action planner.Action
 	// Bytes of Total were read so far; Total is 0 where it is not known.
 	Bytes, Total int64
-	// Digest, Size and Elapsed are set when the object is done.
+	// Digest, Size and Elapsed are set when the object is done. Digest is that of a blob
+	// of a base while it is brought: Bytes and Total are the blob's then.
 	Digest  digest.Digest
 	Size    int64
 	Elapsed time.Duration

@@ -28,6 +28,7 @@ type Ingest struct {
 	known digest.Digest
 	size  int64
 	err   error
+	watch func(n int64)
 }
 
 // Ingest starts a new blob, making the directory and our folder in it when they
@@ -81,10 +82,22 @@ func (i *Ingest) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Watch reports the number of bytes so far, as they are written, or read of a clone, to
+// progress, which is called by the goroutine that the Ingest serves.
+func (i *Ingest) Watch(progress func(n int64)) { i.watch = progress }
+
+// count adds to the size of the content.
+func (i *Ingest) count(n int) {
+	i.size += int64(n)
+	if i.watch != nil {
+		i.watch(i.size)
+	}
+}
+
 // store appends p to the file.
 func (i *Ingest) store(p []byte) (int, error) {
 	n, err := i.t.Write(p)
-	i.size += int64(n)
+	i.count(n)
 	if err != nil {
 		err = fmt.Errorf("writing a blob of %s: %w", i.s.dir, err)
 	}
@@ -171,7 +184,7 @@ func (c *cloned) Read(p []byte) (int, error) {
 	}
 	n, err := i.t.Read(p)
 	i.hash.Write(p[:n])
-	i.size += int64(n)
+	i.count(n)
 	switch {
 	case err == io.EOF:
 		i.err = nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -126,5 +127,32 @@ func TestCopyVerified(t *testing.T) {
 	}
 	if data, err := store.ReadBlob(t.Context(), desc, 0); err != nil || string(data) != "content" {
 		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// TestWatch: an Ingest tells how far it is, however its content comes.
+func TestWatch(t *testing.T) {
+	from := open(t, t.TempDir(), layout.Options{NoSync: true})
+	content := strings.Repeat("content ", 100_000)
+	desc, _, err := from.PutBytes(t.Context(), "text/plain", []byte(content), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, fill := range map[string]func(*layout.Ingest) error{
+		"written": func(in *layout.Ingest) error { _, err := io.WriteString(in, content); return err },
+		"copied":  func(in *layout.Ingest) error { return in.CopyBlob(t.Context(), from.Reader, desc) },
+		"verified": func(in *layout.Ingest) error {
+			return in.CopyVerified(t.Context(), desc, iotest.HalfReader(strings.NewReader(content)))
+		},
+	} {
+		store := open(t, t.TempDir(), layout.Options{NoSync: true})
+		var seen []int64
+		_, err := store.PutBlob(t.Context(), desc, nil, func(in *layout.Ingest) error {
+			in.Watch(func(n int64) { seen = append(seen, n) })
+			return fill(in)
+		})
+		if err != nil || len(seen) == 0 || seen[len(seen)-1] != desc.Size || !slices.IsSorted(seen) {
+			t.Errorf("%s: %v, %v", name, seen, err)
+		}
 	}
 }

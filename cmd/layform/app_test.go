@@ -205,6 +205,8 @@ func TestProgress(t *testing.T) {
 		{Kind: executor.EventProgress, Key: "layer.a", Bytes: 10},
 		{Kind: executor.EventProgress, Key: "layer.b", Bytes: 30},
 		{Kind: executor.EventProgress, Key: "layer.a", Bytes: 20},
+		{Kind: executor.EventProgress, Key: "manifest.a", Digest: digest.FromString("base"), Bytes: 5, Total: 1000},
+		{Kind: executor.EventProgress, Key: "manifest.b", Digest: digest.FromString("base"), Bytes: 15, Total: 1000},
 		{Kind: executor.EventDone, Key: "layer.a", Action: planner.Create, Digest: digest.FromString("a"), Size: 7},
 	}
 	const line = "layer.a: built sha256:ca978112ca1b in 0s (7 B)\n"
@@ -223,8 +225,8 @@ func TestProgress(t *testing.T) {
 			p.event(e)
 		}
 		p.finish()
-		if p.sum != 50 {
-			t.Errorf("%d bytes were counted, want 50", p.sum)
+		if p.sum != 65 || p.total != 1100 {
+			t.Errorf("%d bytes of %d were counted, want 65 of 1100: blobs of bases count, too, each once", p.sum, p.total)
 		}
 		switch got := text(); {
 		case !terminal && got != line:

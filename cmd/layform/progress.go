@@ -65,8 +65,15 @@ func (p *progress) event(e executor.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.Kind == executor.EventProgress {
-		p.sum += e.Bytes - p.read[e.Key]
-		p.read[e.Key] = e.Bytes
+		key := e.Key
+		if e.Digest != "" {
+			key = string(e.Digest) // of a base, which the total does not know yet
+			if _, known := p.read[key]; !known {
+				p.total += e.Total
+			}
+		}
+		p.sum += e.Bytes - p.read[key]
+		p.read[key] = e.Bytes
 		p.draw()
 		return
 	}
@@ -90,6 +97,9 @@ func (p *progress) draw() {
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
 		)
+	}
+	if p.bar.GetMax64() != p.total {
+		p.bar.ChangeMax64(p.total)
 	}
 	_ = p.bar.Set64(min(p.sum, p.total))
 }
