@@ -72,6 +72,8 @@ func TestScripts(t *testing.T) {
 			env.Values[servedKey{}] = new(*served)
 			env.Values[registryKey{}] = map[string]*registrytest.Registry{}
 			env.Setenv("GOMAXPROCS", os.Getenv("GOMAXPROCS"))
+			// Caches of others, and of the script's own last run, are none of its.
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
