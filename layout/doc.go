@@ -10,7 +10,10 @@
 // Index is index.json, as it was read and edited; its entries are descriptors, most with
 // a ref name, its tags. A Swap replaces index.json in one atomic step and is the only
 // commit point: blobs that no entry reaches do not count. PrepareSwap and Commit are its
-// two halves, for a caller that records between them what is coming. What an entry reaches is found by Reachable;
+// two halves, for a caller that records between them what is coming. An Upload is content
+// that comes in several parts and outlives its process. A Hold keeps what a process
+// reads from being deleted, and a Lease a blob that was pushed and that nothing refers to
+// yet. What an entry reaches is found by Reachable;
 // blobs that nothing reaches can be deleted: by Sweep those that the caller
 // names, by GC all that have stood there for a while. Package validate says what is
 // wrong with a layout by the rules of the image spec, and package repair mends what a

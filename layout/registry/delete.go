@@ -10,8 +10,12 @@ import (
 	"github.com/layform/layform/layout/imagespec"
 )
 
-// Tag makes a tag that of a manifest which the repository has.
+// Tag makes a tag that of a manifest which the repository has. A tag that is the digest
+// of the manifest changes nothing, as oras-go wants it.
 func (r *Repository) Tag(ctx context.Context, desc ocispec.Descriptor, tag string) error {
+	if tag == string(desc.Digest) {
+		return r.SetTags(ctx, desc.Digest, Put{})
+	}
 	return r.SetTags(ctx, desc.Digest, Put{Tags: []string{tag}})
 }
 

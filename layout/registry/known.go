@@ -65,13 +65,34 @@ func (o *opened) content(ctx context.Context) (*content, error) {
 		return nil, err
 	}
 	if !last.Exists() && o.store.Initialised() {
-		return nil, fmt.Errorf("%s has no index.json; restore it, or let layform layout repair write one", o.store.Dir())
+		// It is written before the file that makes the directory a layout, so that it is
+		// there now where another process has just done that.
+		last, err = o.store.Sight(ctx, k.last)
+		if err == nil && !last.Exists() {
+			err = fmt.Errorf("%s has no index.json; restore it, or let layform layout repair write one", o.store.Dir())
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	if k.now == nil || last.Index != k.last.Index {
 		k.now = o.names.read(last.Index, k.now)
 	}
 	k.last = last
 	return k.now, nil
+}
+
+// contentOf is the content of an index that is being edited. What is known of other
+// entries is not read again.
+func (o *opened) contentOf(x *layout.Index) *content {
+	k := o.known
+	k.mu.Lock()
+	last, now := k.last, k.now
+	k.mu.Unlock()
+	if last != nil && x.Digest() == last.Index.Digest() && x.Unchanged() {
+		return now
+	}
+	return o.names.read(x, now)
 }
 
 // read sorts the entries of an index by repository. What before knows of repositories

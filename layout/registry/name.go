@@ -87,7 +87,7 @@ func checkTag(repo, tag string) error {
 // checkDigest is the error about a text that is no digest of a blob.
 func checkDigest(repo string, dgst digest.Digest) error {
 	err := imagespec.CheckDigest(dgst)
-	if a := dgst.Algorithm(); err == nil && a != digest.SHA256 && a != digest.SHA512 {
+	if err == nil && dgst.Algorithm() != digest.SHA256 && dgst.Algorithm() != digest.SHA512 {
 		err = digest.ErrDigestUnsupported
 	}
 	if err != nil {

@@ -175,7 +175,7 @@ type change struct {
 func (r *Repository) change(ctx context.Context, o *opened, p Put, edit func(context.Context, *change) error) (bool, error) {
 	before, after, err := o.store.Swap(ctx, func(x *layout.Index) error {
 		c := &change{r: r, o: o, put: p, index: x}
-		c.entries = o.names.read(x, nil).entries(r.full)
+		c.entries = o.contentOf(x).entries(r.full)
 		var err error
 		if c.scope, err = o.reached(ctx, c.entries); err != nil {
 			return err
@@ -329,7 +329,7 @@ func (c *change) retain(ctx context.Context, moved []ocispec.Descriptor) error {
 	if len(moved) == 0 {
 		return nil
 	}
-	after, err := c.o.reached(ctx, c.o.names.read(c.index, nil).entries(c.r.full))
+	after, err := c.o.reached(ctx, c.o.contentOf(c.index).entries(c.r.full))
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (o *opened) blob(ctx context.Context, r *Repository, e *entries, dgst diges
 		return ocispec.Descriptor{}, err
 	}
 	desc := ocispec.Descriptor{MediaType: "application/octet-stream", Digest: dgst}
-	_, has := s.blobs[dgst]
+	want, has := s.blobs[dgst]
 	if manifest, ok := s.manifests[dgst]; ok && !has {
 		desc.MediaType, has = manifest.MediaType, true
 	}
@@ -128,6 +128,9 @@ func (o *opened) blob(ctx context.Context, r *Repository, e *entries, dgst diges
 		if desc.Size, has, err = o.store.Size(ctx, dgst); err != nil {
 			return ocispec.Descriptor{}, err
 		}
+	}
+	if want > 0 && desc.Size != want {
+		has = false // it is torn, and the next push mends it
 	}
 	if !has {
 		return ocispec.Descriptor{}, r.unknown(CodeBlobUnknown, string(dgst), "no such blob; check the digest, or push it", nil)
@@ -170,7 +173,20 @@ func (r *Repository) OpenBlob(ctx context.Context, dgst digest.Digest) (*layout.
 		return nil, err
 	}
 	defer o.release()
-	file, err := o.store.OpenVerified(ctx, dgst)
+	var file *layout.BlobFile
+	if !o.store.Vouched(ocispec.Descriptor{Digest: dgst}) {
+		// What takes long is done once, however many ask.
+		err = r.reg.once(ctx, r.full+" verify "+string(dgst), func() error {
+			first, err := o.store.OpenVerified(ctx, dgst)
+			if err != nil {
+				return err
+			}
+			return first.Close()
+		})
+	}
+	if err == nil {
+		file, err = o.store.OpenVerified(ctx, dgst)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, r.unknown(CodeBlobUnknown, string(dgst), "the blob was removed just now", err)
 	}
