@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"path"
 	"slices"
@@ -24,13 +25,13 @@ func (d *decoder) config() *Config {
 		c.MediaType = text
 	}
 	c.Annotations = d.annotations(attrs, "annotations")
-	content, given := d.text(attrs, "content")
+	content, given := d.configContent()
 	if c.MediaType != ocispec.MediaTypeImageConfig {
 		d.foreignConfig(c, content, given)
 		return c
 	}
 	if given.set {
-		d.err(given.rng, "content is for configs of another media type: an image config is made of attributes. Set media_type, or remove content.")
+		d.err(given.rng, "%s is for configs of another media type: an image config is made of attributes. Set media_type, or remove %s.", given.name, given.name)
 	}
 	c.Image = d.image()
 	c.Extra = d.extra("extra", false)
@@ -42,8 +43,30 @@ func (d *decoder) config() *Config {
 	return c
 }
 
+// configContent decodes the content of a config: text, or bytes in base64.
+func (d *decoder) configContent() ([]byte, attrValue) {
+	attrs := d.inst.block.attrs
+	text, given := d.text(attrs, "content")
+	encoded, g := d.text(attrs, "content_base64")
+	switch {
+	case given.set && g.set:
+		d.err(g.rng, "content and content_base64 both give the content: leave one of them out.")
+		return nil, given
+	case !g.set:
+		return []byte(text), given
+	case !g.ok:
+		return nil, g
+	}
+	data, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		d.err(g.rng, "content_base64 is no base64. %s", g.schema.Expected())
+		g.ok, g.reported = false, true
+	}
+	return data, g
+}
+
 // foreignConfig decodes a config that is not an image config.
-func (d *decoder) foreignConfig(c *Config, content string, given attrValue) {
+func (d *decoder) foreignConfig(c *Config, content []byte, given attrValue) {
 	b := d.inst.block
 	for _, name := range schema.Of(KindConfig).ImageAttributes() {
 		if a := b.attrs.named(name); a != nil {
@@ -51,10 +74,10 @@ func (d *decoder) foreignConfig(c *Config, content string, given attrValue) {
 		}
 	}
 	if !given.set {
-		d.reportMissing(b.incomplete, b.missing, "A config of type %s needs content: the text of its blob.", c.MediaType)
+		d.reportMissing(b.incomplete, b.missing, "A config of type %s needs content, the text of its blob, or content_base64.", c.MediaType)
 	}
 	if given.ok {
-		c.Content = []byte(content)
+		c.Content = content
 	}
 }
 
@@ -151,6 +174,19 @@ func (d *decoder) platform() *ocispec.Platform {
 		d.err(at.rng, "%s", problem)
 		p = nil
 	}
+	version, features, set := d.osDetails()
+	if p != nil {
+		p.OSVersion, p.OSFeatures = version, features
+	}
+	if d.noPlatform != nil && set {
+		d.platformLacks(true)
+	}
+	return p
+}
+
+// osDetails decodes os_version and os_features, and reports whether one is set.
+func (d *decoder) osDetails() (version string, features []string, set bool) {
+	attrs := d.inst.block.attrs
 	version, versionGot := d.publicText(attrs, "os_version")
 	features, featuresGot := d.stringList(attrs, "os_features")
 	if featuresGot.ok && featuresGot.sensitive {
@@ -164,13 +200,7 @@ func (d *decoder) platform() *ocispec.Platform {
 			d.err(featuresGot.rng, "os_features contains %s, but a feature is 1 to 128 printable characters of ASCII without spaces.", featuresGot.quote(feature))
 		}
 	}
-	if p != nil {
-		p.OSVersion, p.OSFeatures = version, features
-	}
-	if d.noPlatform != nil && (versionGot.set || len(features) > 0) {
-		d.platformLacks(true)
-	}
-	return p
+	return version, features, versionGot.set || len(features) > 0
 }
 
 // platformLacks notes that the config says nothing of its platform, or reports that

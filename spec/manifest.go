@@ -22,14 +22,7 @@ func (d *decoder) manifest() *Manifest {
 	m.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex, KindBase)
 	m.Annotations = d.annotations(b.attrs, "annotations")
 	m.Entry = d.entry()
-	if text, g := d.publicText(b.attrs, "platform"); g.ok {
-		p, problem := parsePlatform(text)
-		if problem != "" {
-			d.err(g.rng, "%s", problem)
-		} else {
-			m.Entry.Platform = p
-		}
-	}
+	m.Entry.Platform = d.entryPlatform()
 	m.EmbedConfig = d.flag(b.attrs, "embed_config")
 	m.Docker = d.dockerTypes()
 	m.Extra = d.extra("extra", false)
@@ -44,6 +37,26 @@ func (d *decoder) manifest() *Manifest {
 		d.emptyImage = &rng
 	}
 	return m
+}
+
+// entryPlatform decodes the platform in the descriptors of a manifest; nil where it is
+// that of the config, or not right.
+func (d *decoder) entryPlatform() *ocispec.Platform {
+	text, g := d.publicText(d.inst.block.attrs, "platform")
+	version, features, set := d.osDetails()
+	if !g.ok {
+		if set && !g.set {
+			d.err(d.inst.block.missing, "os_version and os_features of a manifest go with platform: without it the platform is that of the config, which has them as well.")
+		}
+		return nil
+	}
+	p, problem := parsePlatform(text)
+	if problem != "" {
+		d.err(g.rng, "%s", problem)
+		return nil
+	}
+	p.OSVersion, p.OSFeatures = version, features
+	return p
 }
 
 // index decodes an index block.

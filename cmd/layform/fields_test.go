@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -243,6 +244,19 @@ manifest "a" {
   embed_config  = true
   tags          = ["artifact"]
 }
+config "bytes" {
+  media_type     = "application/vnd.example.model"
+  content_base64 = "AAH/"
+}
+manifest "b" {
+  artifact_type = "application/vnd.example.model"
+  config        = config.bytes
+  embed_config  = true
+  platform      = "windows/amd64"
+  os_version    = "10.0.1"
+  os_features   = ["win32k"]
+  tags          = ["bytes"]
+}
 `})
 	tool(t, dir, "layform", "apply", "--auto-approve")
 	tool(t, dir, "layform", "layout", "validate", "dist")
@@ -256,8 +270,11 @@ manifest "a" {
 		t.Fatal(err)
 	}
 	list, err := index.IndexManifest()
-	if err != nil || len(list.Manifests) != 2 {
+	if err != nil || len(list.Manifests) != 3 {
 		t.Fatal(list, err)
+	}
+	if p := list.Manifests[1].Platform; p == nil || p.OSVersion != "10.0.1" || !slices.Equal(p.OSFeatures, []string{"win32k"}) || p.Architecture != "amd64" {
+		t.Errorf("the platform of %v is %v", list.Manifests[1].Annotations, p)
 	}
 	for _, entry := range list.Manifests {
 		image, err := index.Image(entry.Digest)

@@ -37,6 +37,7 @@ var configBlock = &Block{
 		forEach(),
 		{Name: "media_type", Type: cty.String, Default: `"application/vnd.oci.image.config.v1+json"`, Example: `"application/vnd.example.config+json"`, Section: "manifest.md: config, mediaType", Decides: Blob, Text: "The media type of the config. Any but that of image configs needs content."},
 		{Name: "content", Type: cty.String, Example: `jsonencode({ a = 1 })`, Decides: Blob, Text: "The text of a config of another media type."},
+		{Name: "content_base64", Type: cty.String, Example: `filebase64("model.bin")`, Decides: Blob, Text: "The bytes of a config of another media type that is no text, in base64."},
 		annotations("annotations", "descriptor.md: annotations", "Annotations of the config's descriptor in manifests.", Descriptor),
 		{Name: "platform", Type: cty.String, Default: "the platform of the base", Example: `"linux/arm64/v8"`, Image: true, Section: "config.md: os, architecture, variant", Decides: Blob, Text: "The platform as os/architecture or os/architecture/variant. An image config needs it, or os and architecture."},
 		image(Attribute{Name: "architecture", Type: cty.String, Example: `"amd64"`, Text: "The processor architecture, as GOARCH has it."}, "architecture"),

@@ -141,6 +141,8 @@ var manifestBlock = &Block{
 		{Name: "platform", Type: cty.String, Default: "the platform of the config", Example: `"linux/arm64/v8"`, Section: "image-index.md: platform", Decides: Descriptor, Text: "The platform in the manifest's descriptors: os/architecture or os/architecture/variant."},
 		{Name: "embed_config", Type: cty.Bool, Default: "false", Example: "true", Section: "descriptor.md: data", Decides: Blob, Text: "Embeds the content of the config, or the empty content of an artifact without one, in its descriptor: readers then need not ask for it. It is for configs of up to 256 KiB."},
 		{Name: "media_types", Type: cty.String, Values: []string{"oci", "docker"}, Default: `"oci"`, Example: `"docker"`, Section: "media-types.md: compatibility matrix", Decides: Blob, Text: "Whether the manifest, its config and its layers have the media types of the image spec or those of Docker, for readers that know no others. Docker has none for artifacts and for zstd, and knows no annotations and no subject."},
+		{Name: "os_version", Type: cty.String, Example: `"10.0.14393.1066"`, Section: "image-index.md: platform, os.version", Decides: Descriptor, Text: "The version of the operating system in the manifest's descriptors, beside platform."},
+		{Name: "os_features", Type: texts, Example: `["win32k"]`, Section: "image-index.md: platform, os.features", Decides: Descriptor, Text: "Features of the operating system in the manifest's descriptors, beside platform."},
 		tagsAttribute(),
 		{Name: "extra", Type: anyMap, Example: `{ "com.example.note" = "x" }`, Section: "considerations.md: extensibility", Decides: Blob, Text: "Further members of the document, by JSON name, which the image spec does not define."},
 	},

@@ -82,7 +82,7 @@ func TestDecides(t *testing.T) {
 	want := map[string]Effect{
 		"layer.created_by": History, "layer.author": History, "layer.comment": History, "layer.created": History,
 		"layer.annotations": Descriptor, "layer.urls": Descriptor, "config.annotations": Descriptor,
-		"manifest.descriptor_annotations": Descriptor, "manifest.platform": Descriptor, "manifest.tags": Entry,
+		"manifest.descriptor_annotations": Descriptor, "manifest.platform": Descriptor, "manifest.os_version": Descriptor, "manifest.os_features": Descriptor, "manifest.tags": Entry,
 		"index.descriptor_annotations": Descriptor, "index.tags": Entry,
 	}
 	got := map[string]Effect{}
