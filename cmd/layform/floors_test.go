@@ -24,7 +24,7 @@ var floors = map[string][]string{
 	"layout/ref":                        {"layout/imagespec"},
 	"layout/remote":                     {"layout/imagespec", "layout/jsondoc", "layout/printable", "layout/ref"},
 	"layout/transfer":                   {"layout", "layout/archive", "layout/imagespec", "layout/jsondoc", "layout/remote"},
-	"layout/registrytest":               {},
+	"layout/registrytest":               {"layout/registry", "layout/registry/serve"},
 	"layout/registry/serve":             {"layout", "layout/ref", "layout/registry"},
 	"layout/registry":                   {"layout", "layout/imagespec", "layout/internal/disk", "layout/jsondoc", "layout/layer", "layout/ref"},
 	"layout/layer":                      {"layout/imagespec"},

@@ -1,12 +1,11 @@
-// Package registrytest is a registry for tests: in memory, in the process of the
-// test, with faults that a test switches on.
+// Package registrytest is registries for tests, in the process of the test, with faults
+// that a test switches on.
 //
-//	reg := registrytest.New(t)
+//	reg := registrytest.NewServed(t, "testdata/layout", registry.Options{DefaultRepo: "app"})
 //	reg.Fault(registrytest.Fault{Method: "PUT", Path: "/blobs/uploads/", Times: 2, Status: 503})
 //
-// It serves the distribution spec: pulls with ranges, monolithic and chunked
-// uploads, mounts, tags and referrers with pages, deletes, conditional puts, and
-// several tags in one put. The fields of Registry take features away. It counts
-// requests and keeps them, headers included, so that a test can say what must not
-// have been sent.
+// Served is what layform serve is: a layout on the disk, by the rules of the distribution
+// spec. Registry is in memory and takes what it is given, right or wrong; its fields take
+// features away, as registries in the field lack them. Both count requests and keep them,
+// headers included, so that a test can say what must not have been sent.
 package registrytest

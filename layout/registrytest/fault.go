@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -33,25 +34,58 @@ type Fault struct {
 	seen   int
 }
 
+// Faults are the faults of a registry, and the requests that it got.
+type Faults struct {
+	mu       sync.Mutex
+	faults   []*Fault
+	requests []Request
+}
+
 // Fault adds a fault. Those that were added first act first, one a request.
-func (reg *Registry) Fault(f Fault) {
-	reg.mu.Lock()
-	defer reg.mu.Unlock()
-	reg.faults = append(reg.faults, &f)
+func (fs *Faults) Fault(f Fault) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.faults = append(fs.faults, &f)
 }
 
 // NoFaults takes all faults away.
-func (reg *Registry) NoFaults() {
-	reg.mu.Lock()
-	defer reg.mu.Unlock()
-	reg.faults = nil
+func (fs *Faults) NoFaults() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.faults = nil
+}
+
+// Requests are the requests so far.
+func (fs *Faults) Requests() []Request {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return append([]Request(nil), fs.requests...)
+}
+
+// Count counts the requests so far with a method, or all if it is empty, whose
+// path contains part.
+func (fs *Faults) Count(method, part string) int {
+	n := 0
+	for _, r := range fs.Requests() {
+		if (method == "" || r.Method == method) && strings.Contains(r.Path, part) {
+			n++
+		}
+	}
+	return n
+}
+
+// Forget forgets the requests so far.
+func (fs *Faults) Forget() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.requests = nil
 }
 
 // faultFor is the fault that acts on a request; nil for none.
-func (reg *Registry) faultFor(r *http.Request) *Fault {
-	reg.mu.Lock()
-	defer reg.mu.Unlock()
-	for _, f := range reg.faults {
+func (fs *Faults) faultFor(r *http.Request) *Fault {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range fs.faults {
 		if f.Method != "" && f.Method != r.Method || !strings.Contains(r.URL.Path, f.Path) {
 			continue
 		}
@@ -63,21 +97,21 @@ func (reg *Registry) faultFor(r *http.Request) *Fault {
 	return nil
 }
 
-// ServeHTTP answers a request, with the fault that it meets.
-func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// serve answers a request as next does, with the fault that it meets.
+func (fs *Faults) serve(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
 	status := 0
-	f := reg.faultFor(r)
+	f := fs.faultFor(r)
 	record := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Proto: r.Proto, Header: r.Header.Clone()}
-	reg.mu.Lock()
-	at := len(reg.requests)
-	reg.requests = append(reg.requests, record)
-	reg.mu.Unlock()
+	fs.mu.Lock()
+	at := len(fs.requests)
+	fs.requests = append(fs.requests, record)
+	fs.mu.Unlock()
 	defer func() {
-		reg.mu.Lock()
-		if at < len(reg.requests) {
-			reg.requests[at].Status = status
+		fs.mu.Lock()
+		if at < len(fs.requests) {
+			fs.requests[at].Status = status
 		}
-		reg.mu.Unlock()
+		fs.mu.Unlock()
 	}()
 	if f == nil {
 		f = &Fault{}
@@ -89,12 +123,10 @@ func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	answer := &recorder{header: http.Header{}, status: http.StatusOK}
-	switch {
-	case f.Status != 0:
+	if f.Status != 0 {
 		f.answer(answer)
-	case reg.Handler != nil && reg.Handler(answer, r):
-	default:
-		reg.serve(answer, r)
+	} else {
+		next(answer, r)
 	}
 	status = answer.status
 	f.send(w, r, answer)

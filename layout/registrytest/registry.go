@@ -11,9 +11,10 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Registry is a registry with its HTTP server. Its fields may be set before the
-// first request.
+// Registry is a registry in memory with its HTTP server. Its fields may be set before
+// the first request.
 type Registry struct {
+	Faults
 	// Server is the server; its URL ends in no slash.
 	Server *httptest.Server
 
@@ -30,12 +31,10 @@ type Registry struct {
 	// Handler, if it is there, is asked first. It reports whether it has answered.
 	Handler func(w http.ResponseWriter, r *http.Request) bool
 
-	mu       sync.Mutex
-	repos    map[string]*repository
-	uploads  map[string]*upload
-	requests []Request
-	faults   []*Fault
-	serial   int
+	mu      sync.Mutex
+	repos   map[string]*repository
+	uploads map[string]*upload
+	serial  int
 }
 
 // repository is the content of one repository.
@@ -86,43 +85,31 @@ func start(t testing.TB, s *httptest.Server, config *tls.Config) *Registry {
 	} else {
 		s.Start()
 	}
-	t.Cleanup(func() {
-		s.CloseClientConnections()
-		s.Close()
-	})
+	t.Cleanup(func() { end(s) })
 	return reg
 }
 
-// Host is the registry's address, HOST:PORT.
-func (reg *Registry) Host() string {
-	_, host, _ := strings.Cut(reg.Server.URL, "://")
-	return host
+// end ends a server, whatever its clients do.
+func end(s *httptest.Server) {
+	s.CloseClientConnections()
+	s.Close()
 }
 
-// Requests are the requests so far.
-func (reg *Registry) Requests() []Request {
-	reg.mu.Lock()
-	defer reg.mu.Unlock()
-	return append([]Request(nil), reg.requests...)
-}
-
-// Count counts the requests so far with a method, or all if it is empty, whose
-// path contains part.
-func (reg *Registry) Count(method, part string) int {
-	n := 0
-	for _, r := range reg.Requests() {
-		if (method == "" || r.Method == method) && strings.Contains(r.Path, part) {
-			n++
+// ServeHTTP answers a request, with the fault that it meets.
+func (reg *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	reg.Faults.serve(w, r, func(w http.ResponseWriter, r *http.Request) {
+		if reg.Handler == nil || !reg.Handler(w, r) {
+			reg.serve(w, r)
 		}
-	}
-	return n
+	})
 }
 
-// Forget forgets the requests so far.
-func (reg *Registry) Forget() {
-	reg.mu.Lock()
-	defer reg.mu.Unlock()
-	reg.requests = nil
+// Host is the registry's address, HOST:PORT.
+func (reg *Registry) Host() string { return hostOf(reg.Server) }
+
+func hostOf(s *httptest.Server) string {
+	_, host, _ := strings.Cut(s.URL, "://")
+	return host
 }
 
 // PutBlob puts a blob into a repository, without a request.
