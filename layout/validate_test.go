@@ -348,3 +348,33 @@ func TestPlantedFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestValidateRepetitions: what documents repeat without measure is not looked at without
+// measure, and findings of one kind about one document are so many at most.
+func TestValidateRepetitions(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{NoSync: true, Limits: layout.Limits{Descriptors: 200}})
+	absent := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("absent"), Size: 2}
+	list := slices.Repeat([]ocispec.Descriptor{absent}, 1500)
+	setTag(t, s, putIndex(t, s, list...), "many")
+	count := func(rule validate.Rule) (n int, last string) {
+		for f, err := range validate.Layout(t.Context(), s.Reader, validate.Options{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Rule == rule {
+				n, last = n+1, f.Problem
+			}
+		}
+		return n, last
+	}
+	if n, last := count(validate.RuleBlobMissing); n != 1001 || last != "and 500 more of this kind" {
+		t.Errorf("%d findings, the last one %q", n, last)
+	}
+	if n, _ := count(validate.RuleGraphSize); n != 0 {
+		t.Error("1,500 repetitions are too many")
+	}
+	setTag(t, s, putIndex(t, s, append(list, absent)...), "more")
+	if n, last := count(validate.RuleGraphSize); n != 1 || last != "there are more than 200 descriptors, or 2000 with repetitions; the rest was not checked" {
+		t.Errorf("%d findings, the last one %q", n, last)
+	}
+}

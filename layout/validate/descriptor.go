@@ -40,7 +40,9 @@ func (a *validator) descriptor(e edge) {
 	a.annotations(e.object, e.place+".annotations", d.Annotations)
 	if d.Platform != nil {
 		a.platform(e.object, e.place+".platform", *d.Platform)
-		a.withPlatform = append(a.withPlatform, e)
+		if imagespec.IsManifest(d.MediaType) { // no other says its platform itself
+			a.withPlatform = append(a.withPlatform, e)
+		}
 	}
 	a.digestAndSize(e)
 }

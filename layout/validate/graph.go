@@ -47,32 +47,68 @@ func (a *validator) index(ctx context.Context) {
 		return
 	}
 	a.refNames(doc.Manifests)
-	level := a.edges(doc, ocispec.ImageIndexFile, roleEntry, 0)
-	seen := map[digest.Digest]bool{}
-	for depth := 1; len(level) > 0 && !a.stopped; depth++ {
+	w := graphWalk{validator: a, seen: map[digest.Digest]bool{}, queued: map[queuedAs]bool{}}
+	level := w.check(ctx, a.edges(doc, ocispec.ImageIndexFile, roleEntry, 0))
+	for depth := 1; len(level) > 0 && !a.stopped && !w.full; depth++ {
 		var next []edge
 		for _, e := range level {
-			if err := ctx.Err(); err != nil {
-				a.fail(err)
+			below := a.follow(e)
+			if depth > a.limits.GraphDepth && len(below) > 0 {
+				a.breach(RuleGraphDepth, below[0].object, below[0].place, fmt.Sprintf("documents are nested more than %d deep; the rest was not checked", a.limits.GraphDepth))
 				return
 			}
-			if !seen[e.desc.Digest] {
-				seen[e.desc.Digest] = true
-				a.count++
-			}
-			if a.count > a.limits.Descriptors {
-				a.breach(RuleGraphSize, e.object, e.place, fmt.Sprintf("there are more than %d descriptors; the rest was not checked", a.limits.Descriptors))
-				return
-			}
-			a.descriptor(e)
-			next = append(next, a.follow(e)...)
-		}
-		if depth > a.limits.GraphDepth && len(next) > 0 {
-			a.breach(RuleGraphDepth, next[0].object, next[0].place, fmt.Sprintf("documents are nested more than %d deep; the rest was not checked", a.limits.GraphDepth))
-			return
+			next = append(next, w.check(ctx, below)...)
 		}
 		level = next
 	}
+}
+
+// graphWalk is the walk of a validator through all documents.
+type graphWalk struct {
+	*validator
+	// seen are the digests met so far, and queued the descriptors that were to be followed.
+	seen   map[digest.Digest]bool
+	queued map[queuedAs]bool
+	// uses counts descriptors, those that documents repeat included.
+	uses int
+	// full is set when there were too many.
+	full bool
+}
+
+// queuedAs is what is followed once.
+type queuedAs struct {
+	digest    digest.Digest
+	mediaType string
+}
+
+// repeats is how often, on average, each of the most descriptors may occur.
+const repeats = 10
+
+// check checks the descriptors of one document, and gives those that lead on and that were
+// not met before: no more is kept, for documents may repeat descriptors without measure.
+func (w *graphWalk) check(ctx context.Context, edges []edge) (follow []edge) {
+	for _, e := range edges {
+		if err := ctx.Err(); err != nil {
+			w.fail(err)
+		}
+		if w.stopped || w.full {
+			return nil
+		}
+		w.uses++
+		w.seen[e.desc.Digest] = true
+		if most := w.limits.Descriptors; len(w.seen) > most || w.uses > repeats*most {
+			w.full = true
+			w.breach(RuleGraphSize, e.object, e.place, fmt.Sprintf("there are more than %d descriptors, or %d with repetitions; the rest was not checked", most, repeats*most))
+			return nil
+		}
+		w.descriptor(e)
+		as := queuedAs{e.desc.Digest, e.desc.MediaType}
+		if e.role != roleConfig && e.role != roleLayer && !w.queued[as] {
+			w.queued[as] = true
+			follow = append(follow, e)
+		}
+	}
+	return follow
 }
 
 // document reads a document and checks its members; nil when it makes no sense.

@@ -54,8 +54,23 @@ func (a *validator) manifest(doc *layout.Document, object string, desc ocispec.D
 	}
 	for i, l := range doc.Layers {
 		if _, ok := imagespec.LayerCompression(l.MediaType); ok {
-			a.layers[l.Digest] = append(a.layers[l.Digest], uses[i])
+			a.addUse(l.Digest, uses[i])
 		}
+	}
+}
+
+// sameUse is what uses of a blob as a layer say of it.
+type sameUse struct {
+	layer, diffID digest.Digest
+	algorithm     imagespec.Algorithm
+}
+
+// addUse keeps a use of a blob as a layer: of those that say the same of it, as many as
+// are reported.
+func (a *validator) addUse(layer digest.Digest, use layerUse) {
+	same := sameUse{layer, use.diffID, use.algorithm}
+	if a.sameUses[same]++; a.sameUses[same] <= sameRule {
+		a.layers[layer] = append(a.layers[layer], use)
 	}
 }
 

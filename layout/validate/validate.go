@@ -5,11 +5,15 @@
 package validate
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"runtime"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -146,14 +150,16 @@ type validator struct {
 	known map[digest.Digest]bool
 	// layers are the uses of blobs as layers of images.
 	layers map[digest.Digest][]layerUse
+	// kinds counts findings.
+	kinds map[findingKind]int
+	// sameUses counts the uses of layers.
+	sameUses map[sameUse]int
 	// verified are the blobs that were hashed while documents were read.
 	verified map[digest.Digest]bool
 	// images are the platforms of the configs of images, by manifest.
 	images map[digest.Digest]ocispec.Platform
 	// withPlatform are the descriptors that say a platform.
 	withPlatform []edge
-	// count is the number of descriptors met so far.
-	count int
 }
 
 func newValidator(t layout.Tree, limits layout.Limits, opts Options, yield func(Finding, error) bool) *validator {
@@ -166,6 +172,8 @@ func newValidator(t layout.Tree, limits layout.Limits, opts Options, yield func(
 		blobs:    map[digest.Digest]int64{},
 		known:    map[digest.Digest]bool{},
 		layers:   map[digest.Digest][]layerUse{},
+		sameUses: map[sameUse]int{},
+		kinds:    map[findingKind]int{},
 		verified: map[digest.Digest]bool{},
 		images:   map[digest.Digest]ocispec.Platform{},
 	}
@@ -180,11 +188,41 @@ func (a *validator) breach(rule Rule, object, place, problem string) {
 	a.report(Finding{Rule: rule, Object: object, Place: place, Problem: problem})
 }
 
-// report yields a finding, with what the rule's text adds to it.
+// report yields a finding, unless there were many of its kind.
 func (a *validator) report(f Finding) {
 	if a.stopped {
 		return
 	}
+	kind := findingKind{f.Rule, f.Object}
+	if a.kinds[kind]++; a.kinds[kind] > maxOfKind {
+		return
+	}
+	a.yieldFinding(f)
+}
+
+// maxOfKind is how many findings of one rule are reported for one document or file.
+const maxOfKind = 1000
+
+// findingKind is what findings have in common of which a number is reported.
+type findingKind struct {
+	rule   Rule
+	object string
+}
+
+// reportOmitted says how many findings were left out.
+func (a *validator) reportOmitted() {
+	byName := func(x, y findingKind) int {
+		return cmp.Or(cmp.Compare(x.object, y.object), cmp.Compare(x.rule, y.rule))
+	}
+	for _, kind := range slices.SortedFunc(maps.Keys(a.kinds), byName) {
+		if n := a.kinds[kind]; n > maxOfKind && !a.stopped {
+			a.yieldFinding(Finding{Rule: kind.rule, Object: kind.object, Problem: fmt.Sprintf("and %d more of this kind", n-maxOfKind)})
+		}
+	}
+}
+
+// yieldFinding yields a finding, with what the rule's text adds to it.
+func (a *validator) yieldFinding(f Finding) {
 	text := a.texts[f.Rule]
 	f.Severity, f.Advice = text.Severity, text.Advice
 	f.Object, f.Place, f.Problem = printable.Line(f.Object), printable.Line(f.Place), printable.Line(f.Problem)
@@ -208,4 +246,5 @@ func (a *validator) run(ctx context.Context) {
 	if !a.opts.Quick {
 		a.contents(ctx)
 	}
+	a.reportOmitted()
 }
