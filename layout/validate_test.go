@@ -378,3 +378,24 @@ func TestValidateRepetitions(t *testing.T) {
 		t.Errorf("%d findings, the last one %q", n, last)
 	}
 }
+
+// TestValidateHomes: a blob that is absent and known to be in a repository is not missing.
+func TestValidateHomes(t *testing.T) {
+	s := open(t, t.TempDir(), layout.Options{NoSync: true})
+	absent := descriptor("absent", "")
+	setTag(t, s, absent, "absent")
+	for home, want := range map[string]validate.Rule{"": validate.RuleBlobMissing, "registry.example/team/app": validate.RuleBlobElsewhere} {
+		var found []validate.Rule
+		for f, err := range validate.Layout(t.Context(), s.Reader, validate.Options{Homes: map[digest.Digest]string{absent.Digest: home}}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Rule == validate.RuleBlobMissing || f.Rule == validate.RuleBlobElsewhere {
+				found = append(found, f.Rule)
+			}
+		}
+		if diff := cmp.Diff([]validate.Rule{want}, found); diff != "" {
+			t.Errorf("home %q: %s", home, diff)
+		}
+	}
+}
