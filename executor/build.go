@@ -36,7 +36,9 @@ func (r *applier) build(ctx context.Context, u planner.Step, change planner.Chan
 			return err
 		}
 	}
-	r.addBuilt(u.Key, builtObject{object: object, staged: r.staged(u, object, rec)}, change.Action)
+	staged, was := r.staged(u, object, rec), r.stage.Objects[u.Key]
+	staged.Imported = change.Action == planner.Import || was.Imported && was.Descriptor.Digest == rec.Descriptor.Digest
+	r.addBuilt(u.Key, builtObject{object: object, staged: staged}, change.Action)
 	r.countWritten(rec.Descriptor, rec.Created)
 	event.Kind, event.Bytes = EventDone, event.Total
 	event.Digest, event.Size = rec.Descriptor.Digest, rec.Descriptor.Size

@@ -157,7 +157,7 @@ func (r *applier) nextStage(entries []entry) (*stage.Stage, error) {
 	// Those that are written anew come last; see own.
 	changed := map[digest.Digest]int{}
 	for _, e := range entries {
-		if e.Ref == "" && (e.isRemoved() || e.isWritten()) {
+		if e.Ref == "" && (e.isRemoved() || e.isOwned()) {
 			changed[e.desc.Digest] = absent
 		}
 	}
@@ -189,7 +189,7 @@ const absent = -1
 // changed has the places of those without a ref name, absent for one that is not in
 // the state, or not yet.
 func updateOwned(next *stage.Stage, changed map[digest.Digest]int, e entry) {
-	if !e.isRemoved() && !e.isWritten() {
+	if !e.isRemoved() && !e.isOwned() {
 		return
 	}
 	kept := e.desc

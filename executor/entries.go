@@ -60,6 +60,10 @@ type entry struct {
 // isWritten reports whether the plan puts the entry into index.json.
 func (e entry) isWritten() bool { return e.Action == planner.Create || e.Action == planner.Update }
 
+// isOwned reports whether the entry is the spec's afterwards, and was not before, or not
+// as it is then.
+func (e entry) isOwned() bool { return e.isWritten() || e.Action == planner.Import }
+
 // isRemoved reports whether the plan takes the entry from the spec.
 func (e entry) isRemoved() bool { return e.Action == planner.Delete || e.Action == planner.Forget }
 
@@ -88,6 +92,9 @@ func (r *applier) entries() ([]entry, error) {
 			if t.Ref != "" {
 				e.desc = image.Tagged(e.desc, t.Ref)
 			}
+			if t.Action == planner.Import {
+				e.desc = r.entryBefore(e)
+			}
 			if first, twice := owner[e.name()]; twice && t.Ref != "" {
 				return nil, fmt.Errorf("the tag %q is asked for by %s and by %s; one ref name leads to one object", t.Ref, first, t.Address)
 			}
@@ -97,6 +104,16 @@ func (r *applier) entries() ([]entry, error) {
 	}
 	gone = slices.DeleteFunc(gone, func(e entry) bool { return owner[e.name()] != "" })
 	return append(gone, stay...), nil
+}
+
+// entryBefore is an entry of index.json as it was when the plan was made.
+func (r *applier) entryBefore(e entry) ocispec.Descriptor {
+	for _, is := range r.prior.Entries {
+		if layout.RefName(is) == e.Ref && is.Digest == e.desc.Digest {
+			return is
+		}
+	}
+	return e.desc
 }
 
 // withRefNames is a change with its ref name or, where that was not known, one change for
@@ -160,9 +177,12 @@ func (r *applier) editIndex(x *layout.Index, others []*stage.Stage, entries []en
 			if !x.Remove(e.Ref) {
 				x.RemoveUntagged(e.Before)
 			}
-		case e.isWritten():
+		case e.isOwned():
 			if err := r.checkOwner(is, e, mine[e.name()] != "", theirs[e.name()]); err != nil {
 				return err
+			}
+			if !e.isWritten() && len(is) > 0 {
+				continue
 			}
 			if err := x.Set(e.desc); err != nil {
 				return err

@@ -138,7 +138,7 @@ func (d *differ) diffStep(s Step, now Evaluated) Change {
 		}
 		change.Reasons = append(change.Reasons, Reason{Kind: ReasonRequested, Text: "a replacement was requested"})
 	}
-	change.Write = change.Action != NoOp &&
+	change.Write = change.Action != NoOp && stored(now.Object) == "" &&
 		(!now.Known || d.opts.replaces(s) || d.prior.Blobs[now.Built.Descriptor.Digest] != layout.Intact)
 	for _, f := range change.Fields {
 		if schema.Decides(s.Address.Kind, attributeName(f.Path))&schema.Descriptor != 0 {

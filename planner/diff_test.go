@@ -112,7 +112,7 @@ drift tag-gone manifest.u
 entry update "" manifest.u
 drift tag-edited manifest.u
 `},
-	{"the entry without a ref name is not ours", func(s *scene) { s.prior.Stage.Untagged = nil }, `entry update "" manifest.u adopted`},
+	{"the entry without a ref name is not ours", func(s *scene) { s.prior.Stage.Untagged = nil }, `entry import "" manifest.u adopted`},
 	{"a tag that was removed is not asked for any more", func(s *scene) {
 		s.prior.Entries = s.prior.Entries[1:]
 		s.evaluated("index.a", func(e *Evaluated) { e.Object.Body = &spec.Index{} })
@@ -170,7 +170,7 @@ entry update "v1" index.a adopted
 		s.fields("index.a", "tags[0]", `"latest"`, "tags[1]", `"v1"`)
 	}, `
 update index.a (fields)
-entry update "v1" index.a adopted
+entry import "v1" index.a adopted
 +0 ~1 -0, writes 0, deletes 0
 `},
 	{"an object is not described any more", func(s *scene) { s.remove("manifest.u") }, `

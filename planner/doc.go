@@ -18,6 +18,7 @@
 //
 //	in the spec  recorded  found                                        action    reason
 //	yes          no        –                                            create    new
+//	yes          no        the blob that it is, or an imported document import    imported
 //	yes          yes       equal fingerprint and values, intact blob    no-op     –
 //	yes          yes       files of a layer differ                      update    files
 //	yes          yes       values differ                                update    fields
@@ -41,7 +42,8 @@
 //	yes     any         none                                  create, with drift where the last apply made one
 //	yes     this spec   the digest that comes out             no-op; update where its descriptor changes
 //	yes     this spec   another digest, or an edited entry    update, with drift where it was somebody else
-//	yes     none        any digest                            update, Adopted: an error for another digest without Options.Adopt
+//	yes     none        the digest that comes out             import, where the entry says the same; update, Adopted, otherwise
+//	yes     none        any other digest                      update, Adopted: an error for another digest without Options.Adopt
 //	yes     other spec  any digest                            an error with the place of the object
 //	yes     any         two entries of the ref name           an error with the place of the object
 //	no      this spec   what the last apply put there         delete

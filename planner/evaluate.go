@@ -27,6 +27,10 @@ type Evaluated struct {
 	// set; it is known after apply otherwise.
 	Built spec.Built
 	Known bool
+	// Imported is set where that was in the layout without being the spec's.
+	Imported bool
+	// Differs says of each document that import blocks name why it is not taken over.
+	Differs []string
 	// Raw is the fingerprint that the sources of a layer give without what lies below
 	// it, and Below identifies that; empty where they are not known, and for all but the
 	// trees of layers that have something below them.
@@ -37,8 +41,11 @@ type Evaluated struct {
 type evaluator struct {
 	*Prior
 	graph *Graph
+	store *layout.Store
 	opts  RefreshOptions
-	root  *os.Root
+	// imports are the import blocks of the spec.
+	imports map[spec.Address][]spec.Import
+	root    *os.Root
 	// built maps what objects were built from to them.
 	built map[recipe]spec.Built
 	// directories are those of all layers; nil where there is no more than one.
@@ -65,7 +72,7 @@ func (p *Prior) evaluate(ctx context.Context, g *Graph, store *layout.Store, opt
 	if err != nil {
 		return err
 	}
-	e := &evaluator{Prior: p, graph: g, opts: opts, root: root, built: built}
+	e := &evaluator{Prior: p, graph: g, store: store, imports: importsOf(g.spec), opts: opts, root: root, built: built}
 	maps.Copy(p.Evaluated, g.evaluatedBases())
 	isLayer := func(s Step) bool { return s.Address.Kind == spec.KindLayer }
 	if first := slices.IndexFunc(g.Steps, isLayer); first >= 0 && slices.ContainsFunc(g.Steps[first+1:], isLayer) {
@@ -120,6 +127,9 @@ func (e *evaluator) step(ctx context.Context, s Step, o *spec.Object) (Evaluated
 		mediaType, whole = LayerType(l, e.Observed[s.Address]), now.Fingerprint != ""
 	} else {
 		mediaType = MediaType(o)
+		if diag := e.checkStoredConfig(ctx, s, o); diag != nil {
+			return now, diags.Append(diag)
+		}
 		now.Fingerprint, whole = Fingerprint(o, Dependencies(s, o, func(key string) Evaluated { return e.Evaluated[key] }), Seconds(e.Epoch))
 	}
 	if !whole {
@@ -127,8 +137,25 @@ func (e *evaluator) step(ctx context.Context, s Step, o *spec.Object) (Evaluated
 	}
 	if now.Built, now.Known = e.builtBefore(s, now.Fingerprint); now.Known {
 		now.Built.Descriptor.MediaType = mediaType
+		return e.rebuilt(s, now), diags
+	}
+	if err := e.takeOver(ctx, s, &now); err != nil {
+		return now, diags.Append(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unreadable blob", Detail: err.Error() + ".", Subject: o.Range.Ptr()})
 	}
 	return now, diags
+}
+
+// rebuilt is a step that was built before. A document of somebody else that is to be
+// replaced comes out as layform writes it.
+func (e *evaluator) rebuilt(s Step, now Evaluated) Evaluated {
+	if !e.Stage.Objects[s.Key].Imported || stored(now.Object) != "" || !e.opts.Plan.replaces(s) {
+		return now
+	}
+	data, err := e.graph.Document(s, now.Object, Seconds(e.Epoch), func(key string) Evaluated { return e.Evaluated[key] })
+	if err == nil { // else apply says what is wrong
+		now.Built.Descriptor.Digest, now.Built.Descriptor.Size = digest.FromBytes(data), int64(len(data))
+	}
+	return now
 }
 
 // layer finds out what a layer is made of: where others lie below it, on those.
@@ -168,6 +195,9 @@ func (e *evaluator) layer(ctx context.Context, s Step, l *spec.Layer, at hcl.Ran
 // observe looks at the sources of a layer. One that still has the fingerprint known may
 // come without its entries.
 func (e *evaluator) observe(ctx context.Context, s Step, l *spec.Layer, at hcl.Range, known digest.Digest) (*source.Observed, hcl.Diagnostics) {
+	if l.Digest != "" {
+		return e.observeStored(s, l), nil
+	}
 	return source.Observe(ctx, e.root, l, source.Options{
 		Epoch:       Seconds(e.opts.Epoch),
 		Parallelism: e.opts.Parallelism,

@@ -21,9 +21,18 @@ import (
 // last apply left.
 func (d *differ) explain(change *Change, s Step, was stage.Object, staged bool, now Evaluated, entries []source.Entry) {
 	o := now.Object
+	if !staged && now.Imported {
+		change.Action = Import
+		change.Reasons = []Reason{{Kind: ReasonImported, Text: "the layout has it already"}}
+		d.diffImplied(change, s, nil)
+		return
+	}
 	if !staged {
 		change.Action = Create
 		change.Reasons = []Reason{{Kind: ReasonNew, Text: "the layout does not hold it yet"}}
+		for _, text := range now.Differs {
+			change.add(ReasonDiffers, "", text)
+		}
 		change.Fields = diffFields(stage.Object{}, o.Fields, d.prior.Stage.Seal)
 		change.Files = diffFiles(nil, entries)
 		d.diffImplied(change, s, nil)

@@ -276,6 +276,11 @@ func (s *stacks) layerTOC(ctx context.Context, l *stackLayer) (*layer.TOC, error
 		s.tocs[was.Descriptor.Digest] = &cachedTOC{toc}
 		return toc, err
 	}
+	if built := s.e.Stored[l.object.Address]; built.DiffID != "" {
+		toc, err := contentsOf(ctx, s.store, built.Descriptor)
+		s.tocs[built.Descriptor.Digest] = &cachedTOC{toc}
+		return toc, err
+	}
 	if l.seen.File == nil || l.layer.Archive == "" {
 		return nil, nil
 	}

@@ -122,6 +122,8 @@ const (
 	// Forget: an entry of index.json is no longer the spec's, and what is there in
 	// its place stays.
 	Forget Action = "forget"
+	// Import: what is in the layout already becomes the spec's, and stays as it is.
+	Import Action = "import"
 )
 
 // Symbol is the mark that stands before a change in the human view.
@@ -137,6 +139,8 @@ func (a Action) Symbol() string {
 		return "-"
 	case Forget:
 		return "."
+	case Import:
+		return "="
 	}
 	return " "
 }
@@ -236,6 +240,10 @@ type ReasonKind string
 const (
 	// ReasonNew: the layout does not hold the object yet.
 	ReasonNew ReasonKind = "new"
+	// ReasonImported: the layout has the object without its being the spec's.
+	ReasonImported ReasonKind = "imported"
+	// ReasonDiffers: a document that an import block names means something else.
+	ReasonDiffers ReasonKind = "differs"
 	// ReasonGone: the spec no longer describes the object.
 	ReasonGone ReasonKind = "gone"
 	// ReasonFiles: files of the layer differ; see Change.Files.
@@ -309,6 +317,8 @@ type Counts struct {
 	Add     int `json:"add"`
 	Change  int `json:"change"`
 	Destroy int `json:"destroy"`
+	// Import counts what is taken over as it is.
+	Import int `json:"import,omitempty"`
 }
 
 // Count adds one action.
@@ -320,6 +330,8 @@ func (c *Counts) Count(a Action) {
 		c.Change++
 	case Delete:
 		c.Destroy++
+	case Import:
+		c.Import++
 	case Replace:
 		c.Add++
 		c.Destroy++

@@ -81,6 +81,8 @@ type Prior struct {
 	Unplaced map[spec.Address]bool
 	// Warnings are what the user should know of the sources: each with its place.
 	Warnings []string
+	// Stored are the objects of the spec that are blobs of the layout, as they are.
+	Stored map[spec.Address]spec.Built
 	// Blobs is the state of the blobs that the staging state knows.
 	Blobs map[digest.Digest]layout.BlobState
 	// Contents are the files of earlier layers, by blob, as far as they are
@@ -119,6 +121,7 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 		Inputs:    g.spec.Inputs(),
 		Observed:  map[spec.Address]*source.Observed{},
 		Blobs:     map[digest.Digest]layout.BlobState{},
+		Stored:    map[spec.Address]spec.Built{},
 		Contents:  map[digest.Digest]*layer.TOC{},
 		Unplaced:  map[spec.Address]bool{},
 		InUse:     map[digest.Digest]bool{},
@@ -149,6 +152,9 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 	}
 	unvouched := p.unvouched(store)
 	if err := p.checkBlobs(ctx, store, g, opts.Parallelism); err != nil {
+		return nil, err
+	}
+	if err := p.readStored(ctx, g, store, opts.Parallelism); err != nil {
 		return nil, err
 	}
 	if err := p.readOwned(ctx, store, opts.Plan); err != nil {

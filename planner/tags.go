@@ -101,10 +101,34 @@ func (d *differ) diffTag(s Step, now Evaluated, w IndexEntry) (TagChange, hcl.Di
 	switch {
 	case !owned:
 		t.Adopted = true
+		if t.Before == t.After && saysOf(there, d.wantedEntry(now, w.Ref)) {
+			t.Action = Import
+		}
 	case !drifted && t.Before == t.After && !d.redescribed[s.Key]:
 		t.Action = NoOp
 	}
 	return t, nil
+}
+
+// wantedEntry is the entry of index.json that the spec has for an object.
+func (d *differ) wantedEntry(now Evaluated, ref string) ocispec.Descriptor {
+	wanted := d.graph.Entry(now, func(key string) Evaluated { return d.prior.Evaluated[key] })
+	if ref != "" {
+		wanted = image.Tagged(wanted, ref)
+	}
+	return wanted
+}
+
+// saysOf reports whether entries of index.json say what is wanted, but for what the
+// document that they lead to tells itself: the platform and the type of an artifact.
+func saysOf(there []ocispec.Descriptor, wanted ocispec.Descriptor) bool {
+	return !slices.ContainsFunc(there, func(is ocispec.Descriptor) bool {
+		if is.Platform == nil {
+			is.Platform = wanted.Platform
+		}
+		is.ArtifactType = wanted.ArtifactType // some write the media type of the config
+		return !layout.SameEntry(is, wanted)
+	})
 }
 
 // refuseEntry says why an object cannot have the entries of a ref name, or of its digest
@@ -122,11 +146,8 @@ func (d *differ) refuseEntry(now Evaluated, ref string, there []ocispec.Descript
 	if len(there) == 0 || !now.Known {
 		return nil
 	}
-	wanted := d.graph.Entry(now, func(key string) Evaluated { return d.prior.Evaluated[key] })
-	if ref != "" {
-		wanted = image.Tagged(wanted, ref)
-	}
-	if _, owned := d.owned.entry(ref, wanted.Digest); owned || layout.SameEntry(there[0], wanted) {
+	wanted := d.wantedEntry(now, ref)
+	if _, owned := d.owned.entry(ref, wanted.Digest); owned || saysOf(there, wanted) {
 		return nil
 	}
 	if owner, ok := d.prior.Shared[wanted.Digest]; ok && ref == "" {

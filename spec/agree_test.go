@@ -18,6 +18,27 @@ import (
 	"github.com/layform/layform/spec"
 )
 
+// strayDigest is that of no blob, and storedLayer that of the blob that putStored puts
+// into a layout: a tar without entries.
+const (
+	strayDigest = "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+	storedLayer = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+)
+
+// putStored makes a layout that has nothing but the blob storedLayer.
+func putStored(t *testing.T, dir string) {
+	t.Helper()
+	store, err := layout.Open(dir, layout.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	desc, _, err := store.PutBytes(t.Context(), "application/vnd.oci.image.layer.v1.tar", make([]byte, 1024), nil)
+	if err != nil || desc.Digest != storedLayer {
+		t.Fatalf("%s, %v", desc.Digest, err)
+	}
+}
+
 // example is a spec of one block of each kind, in which an attribute can be set.
 // Where a value needs others, they come with it.
 type example map[string]map[string]string
@@ -28,6 +49,7 @@ func goodExample() example {
 		"layer": {}, "compression": {}, "copy": {"from": `"src"`, "to": `"/copied"`}, "file": {"content": `"x"`}, "directory": {}, "symlink": {"target": `"x"`},
 		"hardlink": {"target": `"/file"`}, "whiteout": {}, "dynamic": {"for_each": `["a"]`},
 		"config": {"platform": `"linux/amd64"`}, "manifest": {"config": "config.c", "layers": "[layer.l]", "tags": `["latest"]`}, "index": {"manifests": "[manifest.m]"},
+		"import":   {"to": "manifest.other", "digest": `"` + strayDigest + `"`},
 		"variable": {"default": `"v"`}, "validation": {"condition": `var.v != "w"`, "error_message": `"It is w."`}, "output": {"value": `"o"`},
 	}
 }
@@ -45,7 +67,7 @@ func (e example) text() string {
 		compression = "compression {\n" + body("compression") + "}\n"
 	}
 	tree := ""
-	if e["layer"]["archive"] == "" && e["layer"]["blob"] == "" {
+	if e["layer"]["archive"] == "" && e["layer"]["blob"] == "" && e["layer"]["digest"] == "" {
 		for _, kind := range []string{"copy", "file", "directory", "symlink", "hardlink", "whiteout"} {
 			label := fmt.Sprintf(" %q", "/"+kind)
 			if kind == "copy" {
@@ -64,6 +86,7 @@ func (e example) text() string {
 		"layer \"l\" {\n" + body("layer") + compression + tree + "}\n" +
 		"config \"c\" {\n" + body("config") + "}\nmanifest \"m\" {\n" + body("manifest") + "}\n" +
 		"manifest \"other\" {\n  artifact_type = \"a/b\"\n}\n" +
+		"import {\n" + body("import") + "}\n" +
 		"index \"i\" {\n" + body("index") + "}\noutput \"o\" {\n" + body("output") + "}\n"
 }
 
@@ -136,7 +159,9 @@ func triedValues() map[string]tried {
 		"layer.archive":  {good: []string{`"a.tar"`}, bad: []string{`"/a.tar"`, `"../a.tar"`, `"nowhere.tar"`, `"src/a"`, `""`}},
 		"layer.on_duplicate": {good: []string{`"error"; layer.archive = "a.tar"`, `"first"; layer.archive = "a.tar"`, `"last"; layer.archive = "a.tar"`},
 			bad: []string{`"merge"; layer.archive = "a.tar"`, `""; layer.archive = "a.tar"`, `"first"`}},
-		"layer.blob":              {good: []string{`"src/a"; layer.media_type = "a/b"; manifest.config = ; manifest.artifact_type = "a/b"`}, bad: []string{`"src/a"`, `"src/a"; layer.media_type = "a/b"`, `"nowhere"; layer.media_type = "a/b"`}},
+		"layer.blob": {good: []string{`"src/a"; layer.media_type = "a/b"; manifest.config = ; manifest.artifact_type = "a/b"`}, bad: []string{`"src/a"`, `"src/a"; layer.media_type = "a/b"`, `"nowhere"; layer.media_type = "a/b"`}},
+		"layer.digest": {good: []string{`"` + storedLayer + `"; layer.media_type = "application/vnd.oci.image.layer.v1.tar"`},
+			bad: []string{`"` + storedLayer + `"`, `"` + strayDigest + `"; layer.media_type = "a/b"`, `"sha256:x"; layer.media_type = "a/b"`, `"` + storedLayer + `"; layer.media_type = "a/b"; layer.archive = "a.tar"`}},
 		"layer.media_type":        {good: []string{`"application/vnd.oci.image.layer.v1.tar+gzip"`, `"application/vnd.docker.image.rootfs.diff.tar.gzip"`, `"application/vnd.oci.image.layer.v1.tar+zstd"; layer.compression = "zstd"`}, bad: append(types.bad, types.good[0], `"application/vnd.oci.image.layer.v1.tar"`, `"application/vnd.oci.image.layer.v1.tar+lz4"`)},
 		"layer.compression":       {good: []string{`"gzip"`, `"zstd"`, `"none"`, `{ algorithm = "zstd", level = 3 }`}, bad: []string{`"xz"`, `""`, "3", `{ algorithm = "none", level = 1 }`, `{ level = 10 }`}},
 		"layer.on_symlink_parent": {good: []string{`"follow"`, `"error"`, `"replace"`, onBase(`"follow"`)}, bad: []string{`"keep"`, `""`, `"follow"; layer.archive = "a.tar"`}},
@@ -170,14 +195,18 @@ func triedValues() map[string]tried {
 			bad: []string{`"e30="`, `"!"; config.media_type = "application/vnd.example"; config.platform = ; manifest.artifact_type = "a/b"`,
 				`"e30="; config.content = "{}"; config.media_type = "application/vnd.example"; config.platform = ; manifest.artifact_type = "a/b"`},
 		},
-		"config.content":     {good: []string{`"{}"; config.media_type = "application/vnd.oci.empty.v1+json"; config.platform = ; manifest.artifact_type = "a/b"`}, bad: []string{`"{}"`}},
+		"config.content": {good: []string{`"{}"; config.media_type = "application/vnd.oci.empty.v1+json"; config.platform = ; manifest.artifact_type = "a/b"`}, bad: []string{`"{}"`}},
+		"config.digest": {good: []string{`"` + storedLayer + `"; config.media_type = "a/b"; config.platform = ; manifest.artifact_type = "a/b"`},
+			bad: []string{`"` + storedLayer + `"`, `"` + storedLayer + `"; config.platform = `, `"` + strayDigest + `"; config.platform = `, `"x"; config.platform = `}},
+		"import.to":          {good: []string{"manifest.m", "config.c", "index.i", `"${manifest.other}"`}, bad: []string{"layer.l", "base.b", "manifest.x", `"${var.v}"`, "upper(\"x\")"}},
+		"import.digest":      {good: []string{`"` + strayDigest + `"`}, bad: []string{`"x"`, `"sha256:x"`, "var.v", "[]"}},
 		"config.annotations": {good: annotations.good[:5], bad: annotations.bad[:3]}, "config.platform": platforms,
 		"config.architecture": {good: []string{`"arm64"; config.platform = ; config.os = "linux"`}, bad: []string{`"arm64"`, `"x86_64"; config.platform = ; config.os = "linux"`, `"arm64"; config.platform = `}},
 		"config.os":           {good: []string{apart(`"linux"`)}, bad: []string{`"linux"; config.platform = `, `"linux"`, `"Linux"; config.platform = ; config.architecture = "amd64"`}},
 		"config.variant":      {good: []string{apart(`"v2"`)}, bad: []string{apart(`"v 2"`), `"v2"`, apart(`"-"`)}},
 		"config.os_version":   {good: []string{`"10.0.1"`}, bad: []string{`"a b"`, `"é"`, "[]"}},
 		"config.os_features":  {good: []string{`["win32k"]`, "[]"}, bad: []string{`[""]`, `["a b"]`, `[null]`}},
-		"config.created":      moments, "config.author": texts,
+		"config.created":      {good: append(slices.Clone(moments.good), `"none"`), bad: moments.bad}, "config.author": texts,
 		"config.user":           {good: []string{`"0"`, `"u:g"`, `"1:2"`, `""`}, bad: []string{`"a b"`, `"a:"`, `":b"`, `"a:b:c"`}},
 		"config.exposed_ports":  {good: []string{`["80", "53/udp", "443/tcp"]`, "[]", `["65535"]`}, bad: []string{`["80/sctp"]`, `["0"]`, `["65536"]`, `["http"]`, `["80-90/tcp"]`, `[""]`, `["80/TCP"]`, `[null]`}},
 		"config.env":            {good: []string{`{ A = "b" }`, `["A=b", "B="]`, `{ A = "b\nc" }`}, bad: []string{`["A"]`, `["=b"]`, `{ "" = "x" }`, `{ "A=" = "x" }`, `{ A = "\u0000" }`, `["A=1", "A=2"]`, `[null]`}},
@@ -205,7 +234,7 @@ func triedValues() map[string]tried {
 		"config.memory_swap": {good: []string{"-1", "0", "67108864"}, bad: []string{"-2", `"x"`}},
 		"config.cpu_shares":  {good: []string{"0", "512"}, bad: []string{"-1", "[]"}},
 		"config.history": {
-			good: []string{`[{ created_by = "x" }]`, `[{ empty_layer = true, comment = "a" }, { created = "2026-01-02", author = "b" }, { empty_layer = "true" }]`, "[]", `[{}]`},
+			good: []string{`[{ created_by = "x" }]`, `[{ empty_layer = true, comment = "a" }, { created = "2026-01-02", author = "b" }, { empty_layer = "true" }]`, "[]", `[{}]`, `[{ created = "none" }]`},
 			bad:  []string{`[{ empty_layer = true }]`, `[{}, {}]`, `{}`, `["x"]`, `[{ created = "now" }]`, `[{ create = "x" }]`, `[{ empty_layer = "maybe" }]`, `[null]`, `[{ created_by = [] }]`},
 		},
 		"config.config_extra":    {good: extra.good, bad: []string{`{ User = "x" }`, `{ env = [] }`, `"x"`}},
@@ -264,6 +293,10 @@ func TestCommandsAgree(t *testing.T) {
 func tryExample(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
+	stores := strings.Contains(text, storedLayer)
+	if stores {
+		putStored(t, filepath.Join(dir, "l"))
+	}
 	if strings.Contains(text, "oci:vendor") {
 		vendor(t, dir)
 	}
@@ -280,7 +313,7 @@ func tryExample(t *testing.T, text string) string {
 		if !ok || !diags.HasErrors() || diags.Errs()[0].(*hcl.Diagnostic).Subject == nil {
 			t.Errorf("refused without a place: %v\n%.2000s", err, text)
 		}
-		if _, err := os.Stat(filepath.Join(dir, "l")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "l")); err == nil && !stores {
 			t.Errorf("refused, but something was written: %.2000s", text)
 		}
 		return err.Error()

@@ -60,7 +60,7 @@ var canaryForms = []string{
 var noValues = map[string]bool{
 	"manifest.base": true, "manifest.config": true, "manifest.layers": true, "manifest.subject": true, "index.manifests": true, "index.subject": true,
 	"variable.type": true, "variable.default": true, "variable.description": true, "variable.sensitive": true, "variable.nullable": true,
-	"output.description": true, "validation.condition": true, "validation.error_message": true, "dynamic.iterator": true,
+	"import.to": true, "import.digest": true, "output.description": true, "validation.condition": true, "validation.error_message": true, "dynamic.iterator": true,
 }
 
 // TestNoAttributeGivesSensitiveValuesAway gives every attribute of the language a

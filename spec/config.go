@@ -26,6 +26,11 @@ func (d *decoder) config() *Config {
 	}
 	c.Annotations = d.annotations(attrs, "annotations")
 	content, given := d.configContent()
+	var stored attrValue
+	if c.Digest, stored = d.storedDigest(); stored.set {
+		d.storedConfig(stored, given)
+		return c
+	}
 	if c.MediaType != ocispec.MediaTypeImageConfig {
 		d.foreignConfig(c, content, given)
 		return c
@@ -41,6 +46,20 @@ func (d *decoder) config() *Config {
 	c.Unset = d.unset()
 	d.checkUnset(c)
 	return c
+}
+
+// storedConfig checks that a config that is in the layout already says nothing else.
+func (d *decoder) storedConfig(stored, content attrValue) {
+	b := d.inst.block
+	names := schema.Of(KindConfig).ImageAttributes()
+	if content.set {
+		names = append(names, content.name)
+	}
+	for _, name := range names {
+		if a := b.attrs.named(name); a != nil {
+			d.err(a.rng, "A config with digest is used as it is, so %s does not go with it.", name)
+		}
+	}
 }
 
 // configContent decodes the content of a config: text, or bytes in base64.
@@ -83,13 +102,12 @@ func (d *decoder) foreignConfig(c *Config, content []byte, given attrValue) {
 
 // image decodes the attributes of an image config.
 func (d *decoder) image() *Image {
-	attrs := d.inst.block.attrs
 	image := &Image{Platform: d.platform()}
 	system := ""
 	if image.Platform != nil {
 		system = image.Platform.OS
 	}
-	image.Created, _ = d.timestamp(attrs, "created", false)
+	image.Created = d.createdOrNone()
 	image.Author, _ = d.textOrNone("author")
 	var g attrValue
 	if image.User, g = d.textOrNone("user"); image.User != nil && *image.User != "" && !userPattern().MatchString(*image.User) {
@@ -103,11 +121,11 @@ func (d *decoder) image() *Image {
 	if image.WorkingDir, g = d.textOrNone("working_dir"); image.WorkingDir != nil && !absoluteOn(system, *image.WorkingDir) {
 		d.err(g.rng, "working_dir is %s, but must be an absolute path.", g.quote(*image.WorkingDir))
 	}
-	image.Labels = d.annotations(attrs, "labels")
+	image.Labels = d.annotations(d.inst.block.attrs, "labels")
 	if image.StopSignal, g = d.textOrNone("stop_signal"); image.StopSignal != nil && !signalPattern().MatchString(*image.StopSignal) {
 		d.err(g.rng, "stop_signal is %s, but must be a name such as \"SIGTERM\" or \"SIGRTMIN+3\", or a number.", g.quote(*image.StopSignal))
 	}
-	if g := d.get(attrs, "args_escaped"); g.ok {
+	if g := d.get(d.inst.block.attrs, "args_escaped"); g.ok {
 		escaped := g.value.True()
 		image.ArgsEscaped = &escaped
 	}

@@ -337,14 +337,19 @@ func (d *decoder) timestamp(attrs attributes, name string, seconds bool) (*time.
 	if !g.ok {
 		return nil, g
 	}
+	return d.moment(g, seconds), g
+}
+
+// moment reads the text of a timestamp; nil where it is not right.
+func (d *decoder) moment(g attrValue, seconds bool) *time.Time {
 	s := g.value.AsString()
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && seconds {
 		if n < 0 || n > imagespec.MaxSeconds {
-			d.err(g.rng, "%s is out of range: seconds since 1970 up to the year 9999.", name)
-			return nil, g
+			d.err(g.rng, "%s is out of range: seconds since 1970 up to the year 9999.", g.name)
+			return nil
 		}
 		t := time.Unix(n, 0).UTC()
-		return &t, g
+		return &t
 	}
 	t, err := imagespec.ParseMoment(s)
 	if err != nil || seconds && t.Unix() < 0 {
@@ -352,11 +357,11 @@ func (d *decoder) timestamp(attrs attributes, name string, seconds bool) (*time.
 		if seconds {
 			also = ", or whole seconds since 1970"
 		}
-		d.err(g.rng, "%s is %s, but must be an RFC 3339 time such as \"2026-01-31T12:00:00Z\", or a date such as \"2026-01-31\", which is midnight UTC%s.", name, g.quote(s), also)
-		return nil, g
+		d.err(g.rng, "%s is %s, but must be an RFC 3339 time such as \"2026-01-31T12:00:00Z\", or a date such as \"2026-01-31\", which is midnight UTC%s.", g.name, g.quote(s), also)
+		return nil
 	}
 	t = t.UTC().Truncate(time.Second)
-	return &t, g
+	return &t
 }
 
 // typeName is an attribute that holds a media type.

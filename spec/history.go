@@ -2,7 +2,9 @@ package spec
 
 import (
 	"fmt"
+	"time"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/zclconf/go-cty/cty"
 
@@ -21,7 +23,10 @@ func (d *decoder) history() []ocispec.History {
 		d.err(g.rng, "history must be a list of objects. %s", g.schema.Expected())
 		return nil
 	}
-	var all []ocispec.History
+	if isEmpty(g.value) {
+		d.fields = appendFields(d.fields, g.name, g.value) // not the same as no value
+	}
+	all := []ocispec.History{}
 	for i, v := range g.value.AsValueSlice() {
 		name := fmt.Sprintf("history[%d]", i)
 		if t := v.Type(); v.IsNull() || !t.IsObjectType() && !t.IsMapType() {
@@ -52,8 +57,12 @@ func (d *decoder) historyEntry(g attrValue, name string, values map[string]cty.V
 			ok = err == nil && v.IsKnown()
 			e.EmptyLayer = ok && v.True()
 		case "created":
-			t, err := imagespec.ParseMoment(text)
-			ok = ok && err == nil
+			var t time.Time
+			if text != noTime {
+				var err error
+				t, err = imagespec.ParseMoment(text)
+				ok = ok && err == nil
+			}
 			e.Created = &t
 		case "author":
 			e.Author = text
@@ -70,10 +79,40 @@ func (d *decoder) historyEntry(g attrValue, name string, values map[string]cty.V
 	return e, true
 }
 
+// noTime is the value of created for what does not tell it.
+const noTime = "none"
+
+// createdOrNone is the creation time of an image: the zero time for none, nil where it is
+// not set.
+func (d *decoder) createdOrNone() *time.Time {
+	switch text, g := d.text(d.inst.block.attrs, "created"); {
+	case !g.ok:
+		return nil
+	case text == noTime:
+		return &time.Time{}
+	default:
+		return d.moment(g, false)
+	}
+}
+
+// storedDigest is the digest of a blob in the layout.
+func (d *decoder) storedDigest() (digest.Digest, attrValue) {
+	text, g := d.publicText(d.inst.block.attrs, "digest")
+	if !d.mustKnow(g) {
+		return "", g
+	}
+	dgst, err := digest.Parse(text)
+	if err != nil {
+		d.err(g.rng, "digest is %s, but must be an algorithm and hexadecimal digits. %s", g.quote(text), g.schema.Expected())
+		return "", g
+	}
+	return dgst, g
+}
+
 // histories checks that a config with a history of its own has one entry for each layer
 // of the manifests that use it, beside those without a layer.
 func (c *checker) histories(addr Address, config *Config) {
-	if config.History == nil {
+	if len(config.History) == 0 {
 		return
 	}
 	layers := 0

@@ -33,7 +33,7 @@ func (d *decoder) mediaType() string {
 	if d.inst.addr.Kind == KindConfig {
 		return ocispec.MediaTypeImageConfig
 	}
-	if attrs.named("archive") != nil || attrs.named("blob") != nil {
+	if attrs.named("archive") != nil || attrs.named("blob") != nil || attrs.named("digest") != nil {
 		return "" // an archive may be compressed already
 	}
 	compression, ok := d.compression()
@@ -50,14 +50,16 @@ func (d *decoder) layer() *Layer {
 	var archive, blob attrValue
 	l.Archive, archive = d.sourcePath(attrs, "archive")
 	l.Blob, blob = d.sourcePath(attrs, "blob")
+	var stored attrValue
+	l.Digest, stored = d.storedDigest()
 	l.Tree = d.tree()
-	d.checkSources(archive, blob)
+	d.checkSources(archive, blob, stored)
 
 	var mediaType attrValue
 	l.MediaType, mediaType = d.typeName(attrs, "media_type")
 	d.mustKnow(mediaType)
 	l.Compression, _ = d.compression()
-	d.checkLayerType(l, archive, blob, mediaType)
+	d.checkLayerType(l, archive, blob, stored, mediaType)
 	l.OnDuplicate = d.onDuplicate(archive)
 	l.OnSymlinkParent = d.onSymlinkParent(l)
 
@@ -91,21 +93,23 @@ func (d *decoder) sourcePath(attrs attributes, name string) (string, attrValue) 
 }
 
 // checkSources checks that the layer is made of exactly one thing.
-func (d *decoder) checkSources(archive, blob attrValue) {
+func (d *decoder) checkSources(archive, blob, stored attrValue) {
 	b := d.inst.block
 	var tree *nestedBlock
 	if i := slices.IndexFunc(b.nested, func(n *nestedBlock) bool { return n.kind != "compression" }); i >= 0 {
 		tree = b.nested[i]
 	}
-	const rule = "A layer is made of one thing: archive, or blob, or copy, file, directory, symlink, hardlink and whiteout blocks."
+	const rule = "A layer is made of one thing: archive, or blob, or digest, or copy, file, directory, symlink, hardlink and whiteout blocks."
 	switch {
+	case stored.set && (archive.set || blob.set || tree != nil):
+		d.err(stored.rng, "%s Here digest is set, and something else as well.", rule)
 	case archive.set && blob.set:
 		d.err(blob.rng, "%s Here archive is set at %s, and blob as well.", rule, eval.Place(archive.rng))
 	case archive.set && tree != nil:
 		d.err(archive.rng, "%s Here there is a %s block at %s, and archive as well.", rule, tree.kind, eval.Place(tree.rng))
 	case blob.set && tree != nil:
 		d.err(blob.rng, "%s Here there is a %s block at %s, and blob as well.", rule, tree.kind, eval.Place(tree.rng))
-	case !archive.set && !blob.set && tree == nil:
+	case !archive.set && !blob.set && !stored.set && tree == nil:
 		d.reportMissing(b.incomplete, b.rng, "The layer is empty. %s", rule)
 	}
 }
@@ -221,15 +225,18 @@ func (d *decoder) algorithm(g attrValue) (imagespec.Algorithm, bool) {
 
 // checkLayerType checks that the media type fits what the layer is made of. The
 // media type of an archive decides its compression where nothing else does.
-func (d *decoder) checkLayerType(l *Layer, archive, blob, mediaType attrValue) {
+func (d *decoder) checkLayerType(l *Layer, archive, blob, stored, mediaType attrValue) {
 	b := d.inst.block
 	explicit := b.attrs.named("compression") != nil || slices.ContainsFunc(b.nested, func(n *nestedBlock) bool { return n.kind == "compression" })
-	if blob.set {
+	for _, g := range []attrValue{blob, stored} {
+		if !g.set {
+			continue
+		}
 		if !mediaType.set {
-			d.reportMissing(b.incomplete, blob.rng, "A layer with blob needs media_type: nothing else says what the file is.")
+			d.reportMissing(b.incomplete, g.rng, "A layer with %s needs media_type: nothing else says what it is.", g.name)
 		}
 		if explicit {
-			d.err(blob.rng, "A blob is used as it is, so compression does not go with it.")
+			d.err(g.rng, "A blob is used as it is, so compression does not go with it.")
 		}
 		return
 	}
@@ -275,7 +282,7 @@ func (d *decoder) onSymlinkParent(l *Layer) SymlinkParent {
 		d.err(g.rng, "on_symlink_parent is %s, %s or %s, not %s.%s", known[0], known[1], known[2], g.quote(text), suggest.ClosestOrAll(text, known))
 		return ""
 	}
-	if l.Archive != "" || l.Blob != "" {
+	if l.Archive != "" || l.Blob != "" || l.Digest != "" {
 		d.err(g.rng, "on_symlink_parent is for layers that are made of blocks: an archive or blob is used as it is.")
 	}
 	return SymlinkParent(text)

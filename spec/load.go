@@ -78,6 +78,7 @@ func (l *loading) finish(diags hcl.Diagnostics) hcl.Diagnostics {
 		diags = append(diags, l.p.validate(l.p.variables[name])...)
 	}
 	diags = append(diags, l.p.header()...)
+	diags = append(diags, l.p.checkImports()...)
 	more, checks := l.objects()
 	diags = append(diags, more...)
 	failed := diags.HasErrors() || l.p.hasUnset()

@@ -32,6 +32,7 @@ type module struct {
 	locals       map[string]*local
 	blocks       map[Address]*block
 	outputs      map[string]*output
+	imports      []Import
 
 	// checkOnly is that of LoadOptions.
 	checkOnly bool
@@ -168,6 +169,8 @@ func (p *module) declare(blocks hcl.Blocks) hcl.Diagnostics {
 			diags = append(diags, p.declareLocals(b)...)
 		case "output":
 			diags = append(diags, p.declareOutput(b)...)
+		case "import":
+			diags = append(diags, p.declareImport(b)...)
 		default:
 			diags = append(diags, p.declareObject(b)...)
 		}

@@ -72,11 +72,13 @@ type Field struct {
 // Body is the typed content of an Object.
 type Body interface{ body() }
 
-// Layer describes a layer: exactly one of Archive, Blob and Tree is set.
+// Layer describes a layer: exactly one of Archive, Blob, Digest and Tree is set.
 type Layer struct {
 	// Archive is the path of a tar, plain or compressed; Blob that of any file.
 	// Both are relative to the spec's directory, with slashes.
 	Archive, Blob string
+	// Digest is that of a blob in the layout, which is the layer as it is.
+	Digest digest.Digest
 	// Tree are the blocks that the layer's tar is made of, in the order of the spec.
 	Tree []FileOp
 	// Compression is the compression of a plain tar or a tree.
@@ -91,7 +93,7 @@ type Layer struct {
 	// OnSymlinkParent says what becomes of a symbolic link of lower layers where the
 	// tree has a directory that no block declares. Empty is SymlinkFollow.
 	OnSymlinkParent SymlinkParent
-	// MediaType is set for Blob, and where the spec overrides the type that the
+	// MediaType is set for Blob and Digest, and where the spec overrides the type that the
 	// compression gives.
 	MediaType string
 	// CreatedBy, Author and Comment go into the history entry of the layer.
@@ -206,12 +208,14 @@ type FileOp struct {
 	Capabilities string
 }
 
-// Config describes a config blob. For an image config Image is set, for any
-// other media type Content.
+// Config describes a config blob: Digest is set, or else, for an image config, Image,
+// and for any other media type Content.
 type Config struct {
 	// MediaType is application/vnd.oci.image.config.v1+json unless set.
 	MediaType string
-	Image     *Image
+	// Digest is that of a blob in the layout, which is the config as it is.
+	Digest digest.Digest
+	Image  *Image
 	// Content is the blob of a config of another media type.
 	Content []byte
 	// Extra are further members, by JSON name, of the document; ConfigExtra of
@@ -226,14 +230,15 @@ type Config struct {
 	Annotations map[string]string
 }
 
-// Image is the image config without rootfs and history, which follow from the layers of
-// the manifest that uses it. A value that is nil is not set, and one that is empty is
+// Image is the image config without rootfs, which follows from the layers of the
+// manifest that uses it. A value that is nil is not set, and one that is empty is
 // set to nothing.
 type Image struct {
 	Platform *ocispec.Platform
-	Created  *time.Time
-	Author   *string
-	User     *string
+	// Created is the zero time where the config is to have none.
+	Created *time.Time
+	Author  *string
+	User    *string
 	// ExposedPorts, Volumes and Labels have the form of the image spec.
 	ExposedPorts map[string]struct{}
 	Env          []string

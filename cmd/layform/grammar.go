@@ -21,6 +21,7 @@ type grammar struct {
 	Version kong.VersionFlag `name:"version" help:"Print the version and exit."`
 
 	Init       initCmd       `cmd:"" help:"Write a commented starter spec."`
+	Import     importCmd     `cmd:"" help:"Write a spec for what a layout holds, and take that over as it is."`
 	Fmt        fmtCmd        `cmd:"" help:"Format spec files."`
 	Validate   validateCmd   `cmd:"" help:"Check the spec."`
 	Plan       planCmd       `cmd:"" help:"Show what would change in the layout, and why."`

@@ -130,9 +130,14 @@ func writeNew(name string, data []byte) error {
 		return err
 	}
 	defer root.Close()
-	err = durable.WriteNewFile(root, name, data, 0o644)
+	return writeNewIn(root, name, data)
+}
+
+// writeNewIn writes a file that must not exist: whole or not at all.
+func writeNewIn(root *os.Root, name string, data []byte) error {
+	err := durable.WriteNewFile(root, name, data, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return &failure{message: name + " exists already", hint: "init overwrites nothing"}
+		return &failure{message: name + " exists already", hint: "nothing is overwritten"}
 	}
 	return err
 }

@@ -94,6 +94,9 @@ type Object struct {
 	// ContentSensitive is set for a layer of which a file has sensitive content: its
 	// digest is shown to nobody, for a short content could be guessed by it.
 	ContentSensitive bool `json:"content_sensitive,omitempty"`
+	// Imported is set for a document that was in the layout, and stays as somebody else
+	// wrote it.
+	Imported bool `json:"imported,omitempty"`
 	// Needs are the keys of the objects that this one was built from.
 	Needs []string `json:"needs,omitempty"`
 	// Implied are the blobs that the object refers to without an object being

@@ -248,9 +248,12 @@ func bare(d ocispec.Descriptor) ocispec.Descriptor {
 	return ocispec.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
 
-// instant is set, else epoch.
+// instant is set, else epoch; nil for the zero time.
 func instant(set *time.Time, epoch int64) *time.Time {
-	if set != nil {
+	switch {
+	case set != nil && set.IsZero():
+		return nil
+	case set != nil:
 		return set
 	}
 	t := time.Unix(epoch, 0).UTC()

@@ -103,6 +103,8 @@ func (o *Observed) Fingerprint(l *spec.Layer) (digest.Digest, bool) {
 		return treeLayer(d, layer.EncodingOf(l.Compression)), ok
 	case o.File == nil || o.File.Digest == "":
 		return "", false
+	case l.Digest != "":
+		buf = appendFields(buf, "stored layer", l.MediaType, string(l.Digest))
 	case l.Archive != "":
 		buf = o.File.archiveRecord(buf, l)
 	default:

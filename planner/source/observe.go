@@ -34,6 +34,8 @@ func Observe(ctx context.Context, root *os.Root, l *spec.Layer, opts Options) (*
 		result.File = o.archive(l.Archive)
 	case l.Blob != "":
 		result.File = o.blob(l.Blob)
+	case l.Digest != "":
+		result.File = &File{Digest: l.Digest}
 	default:
 		result.Tree = o.tree()
 	}

@@ -190,6 +190,19 @@ func Parse(text string) (Address, error) {
 		}
 		return Address{}, malformed(text)
 	}
+	return fromTraversal(text, steps)
+}
+
+// FromTraversal is Parse of an expression that is an address already.
+func FromTraversal(steps hcl.Traversal) (Address, error) {
+	if len(steps) < 2 || steps.IsRelative() {
+		return Address{}, errors.New("an address is KIND.NAME or KIND.NAME[\"KEY\"], such as layer.app")
+	}
+	return fromTraversal(steps.RootName(), steps)
+}
+
+// fromTraversal reads an address; text is how messages name it.
+func fromTraversal(text string, steps hcl.Traversal) (Address, error) {
 	var a Address
 	word := steps.RootName()
 	for rest := steps[1:]; ; {

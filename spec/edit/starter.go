@@ -45,6 +45,9 @@ func or(s, fallback string) string {
 	return s
 }
 
+// starterBlock is the name of blocks where nothing better is known.
+const starterBlock = "app"
+
 // blockName makes a text the name of a block.
 func blockName(text string) string {
 	name := strings.Map(func(r rune) rune {
@@ -54,7 +57,7 @@ func blockName(text string) string {
 		return '-'
 	}, text)
 	if name = strings.Trim(name, "-"); len(name) > 100 || !hclsyntax.ValidIdentifier(name) {
-		return "app"
+		return starterBlock
 	}
 	return name
 }

@@ -37,6 +37,21 @@ func NewExpression(e hcl.Expression) (*Expression, hcl.Diagnostics) {
 	return &Expression{Syntax: addMeters(syntax), References: refs, costly: costly}, diags
 }
 
+// Traversal is an expression that is a reference and nothing else; in JSON, a string
+// that holds one, with or without ${ and }.
+func Traversal(e hcl.Expression) (hcl.Traversal, bool) {
+	if steps, diags := hcl.AbsTraversalForExpr(e); !diags.HasErrors() {
+		return steps, true
+	}
+	syntax, diags := nativeExpression(e)
+	wrapped, ok := syntax.(*hclsyntax.TemplateWrapExpr)
+	if diags.HasErrors() || !ok {
+		return nil, false
+	}
+	steps, diags := hcl.AbsTraversalForExpr(wrapped.Wrapped)
+	return steps, !diags.HasErrors()
+}
+
 // CheckDuplicateMembers reports members of one object that have the same name: the
 // last would win without a word.
 func CheckDuplicateMembers(e hclsyntax.Expression) hcl.Diagnostics {

@@ -88,6 +88,7 @@ output "platforms" { value = values(local.platforms) }
 	configBlock,
 	manifestBlock,
 	indexBlock,
+	importBlock,
 	{
 		Name: "output", Label: "name",
 		Text: "A value that apply prints and keeps for the output command.",

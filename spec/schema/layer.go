@@ -18,11 +18,12 @@ func algorithms() []string {
 
 var layerBlock = &Block{
 	Name: string(addr.Layer), Label: "name",
-	Text: "A layer. It is made of one thing: archive, or blob, or copy, file, directory, symlink, hardlink and whiteout blocks.",
+	Text: "A layer. It is made of one thing: archive, or blob, or digest, or copy, file, directory, symlink, hardlink and whiteout blocks.",
 	Attributes: []Attribute{
 		forEach(),
 		{Name: "archive", Type: cty.String, Example: `"rootfs.tar"`, Decides: Blob, Text: "A tar archive, relative to the directory of the spec. One that is compressed with gzip or zstd is used as it is, a plain one is compressed."},
 		{Name: "blob", Type: cty.String, Example: `"model.onnx"`, Decides: Blob, Text: "A file of any kind that is the layer as it is, as artifacts have them. It needs media_type."},
+		{Name: "digest", Type: cty.String, Example: `"sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"`, Decides: Blob, Text: "The digest of a blob that is in the layout already, and is the layer as it is. It needs media_type."},
 		{Name: "media_type", Type: cty.String, Default: "that of a tar with the layer's compression", Example: `"application/vnd.example.model"`, Section: "descriptor.md: mediaType", Decides: Blob, Text: "The media type of the layer."},
 		{Name: "compression", Type: cty.String, Forms: []cty.Type{cty.Object(map[string]cty.Type{"algorithm": cty.String, "level": cty.Number})}, Values: algorithms(), Default: `"gzip"`, Example: `"zstd"`, Section: "layer.md: +gzip and +zstd media types", Decides: Blob, Text: "What the layer is compressed with. A block or an object of the same name sets the level as well."},
 		{Name: "on_duplicate", Type: cty.String, Values: []string{"error", "first", "last"}, Default: `"error"`, Example: `"last"`, Decides: Blob, Text: "Which entry of the archive counts where it has several for one path."},

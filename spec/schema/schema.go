@@ -61,6 +61,8 @@ const (
 	TypeExpression
 	// Name is a bare name.
 	Name
+	// Target is the address of an object, which is not evaluated.
+	Target
 )
 
 // Attribute is an attribute of a block.
@@ -248,6 +250,8 @@ func (a Attribute) TypeText() string {
 		return "type"
 	case a.Form == Name:
 		return "name"
+	case a.Form == Target:
+		return "address"
 	case len(a.Refers) > 0:
 		kinds := make([]string, len(a.Refers))
 		for i, k := range a.Refers {
@@ -275,6 +279,8 @@ func typeText(t cty.Type) string {
 		return "map or object"
 	case t.IsMapType():
 		return "map of " + typeText(t.ElementType()) + "s"
+	case t.IsListType() && t.ElementType().IsMapType():
+		return "list of maps of " + typeText(t.ElementType().ElementType()) + "s"
 	case t.IsListType():
 		return "list of " + typeText(t.ElementType()) + "s"
 	case t.IsSetType():

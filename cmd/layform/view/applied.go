@@ -6,10 +6,11 @@ import "github.com/layform/layform/planner"
 // what was done, the blobs and bytes that it took, and the outputs.
 func DoneReport(d *Done, destroy bool) *Report {
 	good := func(text string) Span { return Span{Nature: NatureGood, Text: text} }
-	head := Text{
-		good("Apply complete!"), Words(" Objects: "), number(d.Added), Words(" added, "),
-		number(d.Changed), Words(" changed, "), number(d.Destroyed), Words(" destroyed."),
+	head := Text{good("Apply complete!"), Words(" Objects: ")}
+	if d.Imported > 0 {
+		head = append(head, number(d.Imported), Words(" imported, "))
 	}
+	head = append(head, number(d.Added), Words(" added, "), number(d.Changed), Words(" changed, "), number(d.Destroyed), Words(" destroyed."))
 	if destroy {
 		head = Text{good("Destroy complete!"), Words(" Objects: "), number(d.Destroyed), Words(" destroyed.")}
 	}

@@ -39,6 +39,7 @@ const (
 	TypeGC           Type = "gc"
 	TypeRepair       Type = "repair"
 	TypeFiles        Type = "files"
+	TypeImport       Type = "import"
 	TypeTransfer     Type = "transfer"
 	TypeLock         Type = "lock"
 	TypeExport       Type = "export"
@@ -83,6 +84,8 @@ type Document struct {
 	// Files are the spec files that fmt changed or would change, and the file
 	// that init wrote.
 	Files []string `json:"files,omitempty"`
+	// Import is the result of import, or with --dry-run what it would be.
+	Import *Import `json:"import,omitempty"`
 	// Transfer is the result of push, pull and copy, or with --dry-run their plan.
 	Transfer *Transfer `json:"transfer,omitempty"`
 	// Export is the tar that layout export wrote.
@@ -125,6 +128,7 @@ type Done struct {
 	Added     int `json:"added"`
 	Changed   int `json:"changed"`
 	Destroyed int `json:"destroyed"`
+	Imported  int `json:"imported,omitempty"`
 	// Entries counts the entries of index.json that were added, changed and removed.
 	Entries planner.Counts `json:"entries"`
 	// WrittenBlobs are the blobs that were put into the layout, DeletedBlobs
@@ -165,7 +169,7 @@ func NewDone(r *executor.Result) *Done {
 		return nil
 	}
 	a := &Done{
-		Added: r.Add, Changed: r.Change, Destroyed: r.Destroy, Entries: r.Entries,
+		Added: r.Add, Changed: r.Change, Destroyed: r.Destroy, Imported: r.Import, Entries: r.Entries,
 		WrittenBlobs: r.WrittenBlobs, WrittenBytes: r.WrittenBytes,
 		DeletedBlobs: r.DeletedBlobs, DeletedBytes: r.DeletedBytes,
 		Archive: r.Archive, Unswept: r.Unswept, KeptBlobs: r.Kept, Layers: r.Layers,

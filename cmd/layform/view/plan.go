@@ -237,13 +237,19 @@ func warningSection(warnings []string) Section {
 	return s
 }
 
+// counted is the line that counts the objects of a plan. Nothing to import is not said.
+func counted(c planner.Counts) Text {
+	line := Text{{Nature: NatureStrong, Text: "Plan:"}, Words(" ")}
+	if c.Import > 0 {
+		line = append(line, number(c.Import), Words(" to import, "))
+	}
+	return append(line, number(c.Add), Words(" to add, "), number(c.Change), Words(" to change, "), number(c.Destroy), Words(" to destroy."))
+}
+
 func summarySection(p *planner.Plan) Section {
 	s := p.Summary
 	section := Section{Kind: KindNotes, Closing: []Text{
-		{
-			{Nature: NatureStrong, Text: "Plan:"}, Words(" "), number(s.Add), Words(" to add, "),
-			number(s.Change), Words(" to change, "), number(s.Destroy), Words(" to destroy."),
-		},
+		counted(s.Counts),
 		{
 			Words("Writes "), Count(s.WriteBlobs, "blob"), Words(" ("), Size(s.WriteContent), Words(" of content for layers), deletes "),
 			Count(s.DeleteBlobs, "blob"), Words(" ("), Size(s.DeleteBytes), Words(")."),

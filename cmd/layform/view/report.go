@@ -127,6 +127,8 @@ const (
 	// MarkForgotten is for what stays without belonging to the spec any more.
 	MarkForgotten Mark = "."
 	MarkDrifted   Mark = "!"
+	// MarkImported is for what becomes the spec's and stays as it is.
+	MarkImported Mark = "="
 )
 
 // markOf is the mark of an action.

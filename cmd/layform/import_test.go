@@ -1,0 +1,546 @@
+//go:build unix
+
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	ours "github.com/layform/layform/layout"
+)
+
+// foreignLayouts are layouts that others made, by name: each fills a directory that
+// does not exist.
+func foreignLayouts() map[string]func(t *testing.T, dir string) {
+	all := map[string]func(t *testing.T, dir string){}
+	for name, make := range ggcrLayouts() {
+		all["ggcr "+name] = make
+	}
+	for name, make := range handmadeLayouts() {
+		all["by hand: "+name] = make
+	}
+	for name, make := range toolLayouts() {
+		all[name] = make
+	}
+	return all
+}
+
+// tarLayer is a layer of one file.
+func tarLayer(t *testing.T, name, content string) v1.Layer {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content)), ModTime: time.Unix(1700000000, 123)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte(content)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// ggcrImageOf is an image with a config that says much.
+func ggcrImageOf(t *testing.T, architecture, variant string) v1.Image {
+	t.Helper()
+	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	img, err := mutate.Append(img,
+		mutate.Addendum{Layer: tarLayer(t, "a", "first "+architecture), MediaType: types.OCILayer, History: v1.History{CreatedBy: "ADD a", Author: "me", Created: v1.Time{Time: time.Unix(1700000000, 999).UTC()}}},
+		mutate.Addendum{History: v1.History{CreatedBy: "ENV A=b", EmptyLayer: true, Comment: "${not a template}"}},
+		mutate.Addendum{Layer: tarLayer(t, "b", "second"), MediaType: types.OCILayer, History: v1.History{CreatedBy: "ADD b"}, Annotations: map[string]string{"com.example.role": "b"}},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = file.DeepCopy()
+	file.Architecture, file.OS, file.Variant, file.Author, file.DockerVersion = architecture, "linux", variant, "me", "27"
+	file.Created = v1.Time{Time: time.Date(2026, 1, 2, 3, 4, 5, 678, time.FixedZone("", 7200))}
+	file.Config = v1.Config{
+		User: "1:2", Env: []string{"Z=1", "A=${x}"}, Cmd: []string{"a", "%{if}"}, Entrypoint: []string{"/x"}, WorkingDir: "/w", StopSignal: "SIGTERM",
+		ExposedPorts: map[string]struct{}{"80/tcp": {}, "53/udp": {}}, Volumes: map[string]struct{}{"/v": {}}, Labels: map[string]string{"a.b": "\"c\"\n"},
+		Healthcheck: &v1.HealthConfig{Test: []string{"CMD", "x"}, Interval: 1e9, Retries: 3}, OnBuild: []string{"RUN x"}, Shell: []string{"/bin/sh"}, Hostname: "h", AttachStdin: true,
+	}
+	if img, err = mutate.ConfigFile(img, file); err != nil {
+		t.Fatal(err)
+	}
+	return mutate.Annotations(img, map[string]string{"org.opencontainers.image.version": "1"}).(v1.Image)
+}
+
+// ggcrLayouts are layouts by go-containerregistry.
+func ggcrLayouts() map[string]func(t *testing.T, dir string) {
+	appended := func(t *testing.T, dir string, options ...ggcrlayout.Option) {
+		path, err := ggcrlayout.Write(dir, empty.Index)
+		if err == nil {
+			err = path.AppendImage(ggcrImageOf(t, "amd64", ""), options...)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	index := func(t *testing.T) v1.ImageIndex {
+		return mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex),
+			mutate.IndexAddendum{Add: ggcrImageOf(t, "amd64", ""), Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}},
+			mutate.IndexAddendum{Add: ggcrImageOf(t, "arm64", "v8"), Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"}, Annotations: map[string]string{"x": "y"}}})
+	}
+	return map[string]func(t *testing.T, dir string){
+		"image without a name": func(t *testing.T, dir string) { appended(t, dir) },
+		"image with a name": func(t *testing.T, dir string) {
+			appended(t, dir, ggcrlayout.WithAnnotations(map[string]string{ocispec.AnnotationRefName: "registry.example.com/team/app:v1.2", "k": "v"}))
+		},
+		"image with a platform": func(t *testing.T, dir string) {
+			appended(t, dir, ggcrlayout.WithPlatform(v1.Platform{OS: "linux", Architecture: "amd64"}))
+		},
+		"image with another platform": func(t *testing.T, dir string) {
+			appended(t, dir, ggcrlayout.WithPlatform(v1.Platform{OS: "linux", Architecture: "amd64", Variant: "v3"}))
+		},
+		"index": func(t *testing.T, dir string) {
+			path, err := ggcrlayout.Write(dir, empty.Index)
+			if err == nil {
+				err = path.AppendIndex(index(t), ggcrlayout.WithAnnotations(map[string]string{ocispec.AnnotationRefName: "latest"}))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+		"index as the layout": func(t *testing.T, dir string) {
+			if _, err := ggcrlayout.Write(dir, index(t)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"index in an index": func(t *testing.T, dir string) {
+			outer := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{Add: index(t)})
+			path, err := ggcrlayout.Write(dir, empty.Index)
+			if err == nil {
+				err = path.AppendIndex(outer)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+		"random images": func(t *testing.T, dir string) {
+			path, err := ggcrlayout.Write(dir, empty.Index)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				img, err := random.Image(300, 4)
+				if err != nil {
+					t.Fatal(err)
+				}
+				img = mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), types.OCIConfigJSON)
+				if err := path.AppendImage(img); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"artifact with a subject": func(t *testing.T, dir string) {
+			appended(t, dir, ggcrlayout.WithAnnotations(map[string]string{ocispec.AnnotationRefName: "app"}))
+			subject, err := partial.Descriptor(ggcrImageOf(t, "amd64", ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sbom := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), "application/vnd.example.config")
+			if sbom, err = mutate.AppendLayers(sbom, static.NewLayer([]byte("{}\n"), "application/spdx+json")); err != nil {
+				t.Fatal(err)
+			}
+			sbom = mutate.Subject(sbom, *subject).(v1.Image)
+			path, err := ggcrlayout.FromPath(dir)
+			if err == nil {
+				err = path.AppendImage(sbom)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+}
+
+// handmade writes a layout of blobs and of the entries of its index.json. Blobs are given
+// as text, in which %NAME% stands for the digest of an earlier one, and %NAME.size% for
+// its size.
+func handmade(entries string, blobs ...[2]string) func(t *testing.T, dir string) {
+	return func(t *testing.T, dir string) {
+		known := []string{}
+		expand := func(text string) string { return strings.NewReplacer(known...).Replace(text) }
+		files := map[string]string{"oci-layout": `{"imageLayoutVersion":"1.0.0"}`}
+		for _, b := range blobs {
+			text := expand(b[1])
+			dgst := digest.FromString(text)
+			known = append(known, "%"+b[0]+"%", string(dgst), "%"+b[0]+".size%", fmt.Sprint(len(text)))
+			files["blobs/sha256/"+dgst.Encoded()] = text
+		}
+		files["index.json"] = expand(`{ "manifests": [` + entries + `], "schemaVersion": 2 }`)
+		write(t, dir, files)
+	}
+}
+
+// handmadeLayouts are layouts whose documents no tool writes in this way.
+func handmadeLayouts() map[string]func(t *testing.T, dir string) {
+	layer := [2]string{"layer", string(make([]byte, 1024))}
+	config := func(members string) [2]string {
+		return [2]string{"config", `{"rootfs":{"diff_ids":["%layer%"],"type":"layers"},` + members + `"os":"linux","architecture":"amd64"}`}
+	}
+	manifest := func(members string) [2]string {
+		return [2]string{"image", "{\n\t\"layers\": [{\"size\": 1024, \"digest\": \"%layer%\", \"mediaType\": \"application/vnd.oci.image.layer.v1.tar\"}],\n" +
+			`"config": {"digest": "%config%", "size": %config.size%, "mediaType": "application/vnd.oci.image.config.v1+json"},` + members + "\n\"schemaVersion\": 2 }\n"}
+	}
+	entry := func(members string) string {
+		return `{"digest":"%image%",` + members + `"size":%image.size%,"mediaType":"application/vnd.oci.image.manifest.v1+json"}`
+	}
+	image := func(configMembers, manifestMembers, entryMembers string) func(t *testing.T, dir string) {
+		return handmade(entry(entryMembers), layer, config(configMembers), manifest(manifestMembers))
+	}
+	artifact := [2]string{"image", `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.example.note",` +
+		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"%empty%","size":2,"data":"e30="},"layers":[{"mediaType":"application/vnd.oci.empty.v1+json","digest":"%empty%","size":2,"data":"e30="}],"annotations":{"é":"ü"}}`}
+	return map[string]func(t *testing.T, dir string){
+		"members in another order":     image("", "", ""),
+		"members that are null":        image(`"config":null,"history":null,"author":null,"created":null,`, `"annotations":null,"subject":null,`, ``),
+		"members that are empty":       image(`"config":{"Env":[],"Labels":{},"User":"","Volumes":null},"author":"","history":[],`, `"annotations":{},`, `"annotations":{},`),
+		"unknown members":              image(`"com.example.x":{"a":[1,1.50,null,{"b":true}]},"config":{"Memory":1073741824,"Healthcheck":{"Test":["NONE"]}},`, `"com.example.y":"z",`, `"com.example.z":1,`),
+		"a time with a zone":           image(`"created":"2026-01-02T03:04:05.678901234+02:00","history":[{"created":"2026-01-02T03:04:05.9Z"}],`, `"mediaType":"application/vnd.oci.image.manifest.v1+json",`, ""),
+		"text that is not normal":      image("\"author\":\"e\u0301\",", "", ""),
+		"values that a spec refuses":   image(`"config":{"WorkingDir":"relative","StopSignal":"term"},`, "", ""),
+		"a history that does not fit":  image(`"history":[{"empty_layer":true},{"empty_layer":true}],`, "", ""),
+		"two names":                    handmade(entry(`"annotations":{"org.opencontainers.image.ref.name":"1"},`)+","+entry(`"annotations":{"org.opencontainers.image.ref.name":"two"},`), layer, config(""), manifest("")),
+		"twin entries":                 handmade(entry("")+","+entry(""), layer, config(""), manifest("")),
+		"an artifact without anything": handmade(entry(`"artifactType":"application/vnd.example.note",`), [2]string{"empty", "{}"}, artifact),
+		"an index without manifests":   handmade(`{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"%x%","size":%x.size%}`, [2]string{"x", `{"schemaVersion":2,"manifests":[],"annotations":{"a":"b"}}`}),
+		"an odd entry beside": handmade(entry("")+`,{"mediaType":"application/xml","digest":"%xml%","size":%xml.size%}`,
+			[2]string{"xml", "<x/>"}, layer, config(""), manifest("")),
+	}
+}
+
+// toolLayouts are layouts by programs, as far as they are installed.
+func toolLayouts() map[string]func(t *testing.T, dir string) {
+	umoci := func(t *testing.T, dir string) {
+		need(t, "umoci")
+		tool(t, ".", "umoci", "init", "--layout", dir)
+		tool(t, ".", "umoci", "new", "--image", dir+":latest")
+		write(t, dir+".add", map[string]string{"x/y": "z"})
+		tool(t, ".", "umoci", "insert", "--rootless", "--image", dir+":latest", dir+".add/x", "/x")
+		tool(t, ".", "umoci", "config", "--image", dir+":latest", "--config.env", "A=b", "--config.label", "x=y", "--author", "me", "--config.cmd", "/x/y")
+	}
+	return map[string]func(t *testing.T, dir string){
+		"umoci": umoci,
+		"skopeo": func(t *testing.T, dir string) {
+			need(t, "skopeo")
+			umoci(t, dir+".from")
+			tool(t, ".", "skopeo", "--insecure-policy", "copy", "oci:"+dir+".from:latest", "oci:"+dir+":v1.0")
+		},
+		"buildah": func(t *testing.T, dir string) {
+			need(t, "buildah")
+			run := func(args ...string) string {
+				return strings.TrimSpace(tool(t, ".", "buildah", append([]string{"--storage-driver", "vfs", "--root", dir + ".root", "--runroot", dir + ".run"}, args...)...))
+			}
+			write(t, dir+".add", map[string]string{"y": "z"})
+			from, err := exec.Command("buildah", "--storage-driver", "vfs", "--root", dir+".root", "--runroot", dir+".run", "from", "scratch").Output()
+			if err != nil {
+				t.Skipf("buildah does not run here: %v", err)
+			}
+			c := strings.TrimSpace(string(from))
+			run("copy", c, dir+".add/y", "/y")
+			run("config", "--env", "A=1", "--cmd", `["/y"]`, "--created-by", "hello", "--port", "80", "--volume", "/v", c)
+			run("commit", "--format", "oci", c, "oci:"+dir+":app:1")
+		},
+		"oras": func(t *testing.T, dir string) {
+			need(t, "oras")
+			write(t, dir+".add", map[string]string{"model.onnx": "x", "sbom.json": "{}"})
+			tool(t, dir+".add", "oras", "push", "--oci-layout", dir+":v1", "--artifact-type", "application/vnd.example", "model.onnx:application/x", "--annotation", "a=b")
+			tool(t, dir+".add", "oras", "attach", "--oci-layout", dir+":v1", "--artifact-type", "application/vnd.sbom", "sbom.json:application/json")
+		},
+		"regctl": func(t *testing.T, dir string) {
+			need(t, "regctl")
+			umoci(t, dir+".from")
+			tool(t, ".", "regctl", "image", "copy", "ocidir://"+dir+".from:latest", "ocidir://"+dir+":v1")
+			tool(t, ".", "regctl", "index", "create", "ocidir://"+dir+":multi", "--ref", "ocidir://"+dir+":v1", "--platform", "linux/amd64")
+		},
+	}
+}
+
+// TestImport takes over layouts that others made: nothing of them changes, the next plan
+// is empty, with the staging state lost as well; an annotation changes the manifest and
+// what leads to it alone; and destroy leaves every blob that was there.
+func TestImport(t *testing.T) {
+	t.Parallel()
+	for name, make := range foreignLayouts() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			make(t, filepath.Join(dir, "l"))
+			before := layoutFiles(t, filepath.Join(dir, "l"))
+			out := tool(t, dir, "layform", "import", "l")
+			if diff := cmp.Diff(before, layoutFiles(t, filepath.Join(dir, "l"))); diff != "" {
+				t.Fatalf("import changed the layout: %s", diff)
+			}
+			noChanges(t, dir)
+			if strings.Contains(out, "not described") != strings.Contains(name, "odd entry") {
+				t.Errorf("what was left out: %s", out)
+			}
+			simple := []string{"by hand: text that is not normal", "by hand: values that a spec refuses", "by hand: a history that does not fit", "ggcr random images"}
+			if strings.Contains(out, "as it is, by its digest") != slices.Contains(simple, name) {
+				t.Errorf("what is described by its digest: %s", out)
+			}
+			if err := os.RemoveAll(filepath.Join(dir, "l", ".layform")); err != nil {
+				t.Fatal(err)
+			}
+			tool(t, dir, "layform", "apply", "--auto-approve")
+			if diff := cmp.Diff(before, layoutFiles(t, filepath.Join(dir, "l"))); diff != "" {
+				t.Fatalf("an apply without a staging state changed the layout: %s", diff)
+			}
+			noChanges(t, dir)
+			annotate(t, dir, before)
+			tool(t, dir, "layform", "destroy", "--auto-approve")
+			after := layoutFiles(t, filepath.Join(dir, "l"))
+			for blob, content := range before {
+				if blob != "index.json" && after[blob] != content {
+					t.Errorf("destroy took %s, which was there before", blob)
+				}
+			}
+		})
+	}
+}
+
+// layoutFiles are the files of a layout with their digests, and index.json with its text.
+func layoutFiles(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == ".layform" {
+			return errorsOr(err, fs.SkipDir)
+		}
+		if d.IsDir() {
+			return nil
+		}
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		files[name] = string(digest.FromBytes(data))
+		if name == "index.json" {
+			files[name] = string(data)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func errorsOr(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// noChanges plans, and expects nothing to do.
+func noChanges(t *testing.T, dir string) {
+	t.Helper()
+	if out := tool(t, dir, "layform", "plan"); !strings.Contains(out, "No changes.") {
+		t.Fatalf("there are changes after an import: %s", out)
+	}
+}
+
+// annotate adds an annotation to the first manifest or index of the spec, and expects that
+// documents that lead to it are the only new blobs.
+func annotate(t *testing.T, dir string, before map[string]string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "layform.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := string(text)
+	object := regexp.MustCompile(`(?ms)^(manifest|index) "[^"]*" \{\n.*?^\}\n`).FindString(spec)
+	if object == "" {
+		t.Fatalf("the spec has no manifest: %s", spec)
+	}
+	annotated := strings.Replace(object, "\n  annotations = {\n", "\n  annotations = {\n    \"com.example.added\" = \"yes\"\n", 1)
+	if annotated == object {
+		annotated = strings.Replace(object, "{\n", "{\n  annotations = { \"com.example.added\" = \"yes\" }\n", 1)
+	}
+	write(t, dir, map[string]string{"layform.hcl": strings.Replace(spec, object, annotated, 1)})
+	tool(t, dir, "layform", "apply", "--auto-approve")
+	tool(t, dir, "layform", "layout", "validate", "l")
+	for name := range layoutFiles(t, filepath.Join(dir, "l")) {
+		if _, there := before[name]; there {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "l", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc struct {
+			MediaType string `json:"mediaType"`
+		}
+		if err := json.Unmarshal(data, &doc); err != nil || doc.MediaType != ocispec.MediaTypeImageManifest && doc.MediaType != ocispec.MediaTypeImageIndex {
+			t.Errorf("an annotation made the blob %s: %.200s", name, data)
+		}
+	}
+	for name := range before {
+		if _, err := os.Stat(filepath.Join(dir, "l", name)); err != nil {
+			t.Errorf("an annotation took %s: %v", name, err)
+		}
+	}
+	noChanges(t, dir)
+}
+
+// TestImportRefuses imports layouts that are not whole, and expects that nothing is
+// written.
+func TestImportRefuses(t *testing.T) {
+	t.Parallel()
+	base := handmadeLayouts()["members in another order"]
+	blobs := func(t *testing.T, dir string) []string {
+		names, err := filepath.Glob(filepath.Join(dir, "blobs/sha256/*"))
+		if err != nil || len(names) != 3 {
+			t.Fatalf("%v, %v", names, err)
+		}
+		return names
+	}
+	cases := map[string]func(t *testing.T, dir string){
+		"index.json is halved": func(t *testing.T, dir string) {
+			write(t, dir, map[string]string{"index.json": `{"schemaVersion":2,"manifests":[{"mediaType"`})
+		},
+		"oci-layout is missing": func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, "oci-layout")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"no entries": func(t *testing.T, dir string) {
+			write(t, dir, map[string]string{"index.json": `{"schemaVersion":2,"manifests":[]}`})
+		},
+	}
+	for i := range 3 {
+		cases[fmt.Sprintf("blob %d is missing", i)] = func(t *testing.T, dir string) {
+			if err := os.Remove(blobs(t, dir)[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cases[fmt.Sprintf("blob %d is torn", i)] = func(t *testing.T, dir string) {
+			name := blobs(t, dir)[i]
+			data, err := os.ReadFile(name)
+			if err == nil {
+				data[len(data)/2] ^= 1
+				err = os.WriteFile(name, data, 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, damage := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			base(t, filepath.Join(dir, "l"))
+			damage(t, filepath.Join(dir, "l"))
+			before := layoutFiles(t, dir)
+			cmd := exec.Command("layform", "import", "l")
+			cmd.Dir = dir
+			out, err := cmd.CombinedOutput()
+			if err == nil {
+				t.Errorf("it was imported: %s", out)
+			}
+			if diff := cmp.Diff(before, layoutFiles(t, dir)); diff != "" {
+				t.Errorf("refused, but something was written: %s\n%s", diff, out)
+			}
+		})
+	}
+}
+
+// TestImportAgreesWithOthers holds that the objects of an imported spec come out as image
+// spec documents that say what was there: no value was lost.
+func TestImportAgreesWithOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ggcrLayouts()["image with a name"](t, filepath.Join(dir, "l"))
+	tool(t, dir, "layform", "import", "l")
+	tool(t, dir, "layform", "apply", "--auto-approve", "--replace", "config.app-v1-2", "--replace", "manifest.app-v1-2")
+	noChanges(t, dir)
+	store, err := ours.Open(filepath.Join(dir, "l"), ours.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	configs := map[string]any{}
+	for blob, err := range store.Blobs(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "l", "blobs", "sha256", blob.Digest.Encoded()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file v1.ConfigFile
+		if json.Unmarshal(data, &file) == nil && file.Architecture != "" {
+			file.Created.Time = file.Created.UTC().Truncate(time.Second)
+			for i := range file.History {
+				file.History[i].Created.Time = file.History[i].Created.UTC().Truncate(time.Second)
+			}
+			configs[string(blob.Digest)] = file
+		}
+	}
+	if len(configs) != 2 {
+		t.Fatalf("there are %d configs, not that of others and ours", len(configs))
+	}
+	var both []any
+	for _, c := range configs {
+		both = append(both, c)
+	}
+	if diff := cmp.Diff(both[0], both[1]); diff != "" {
+		t.Errorf("the config comes out with other values: %s", diff)
+	}
+}
+
+// TestImportNeverOverwrites holds that no spec is written over, or beside another one.
+func TestImportNeverOverwrites(t *testing.T) {
+	t.Parallel()
+	for _, existing := range []string{"layform.hcl", "other.layform.hcl", "x.layform.json"} {
+		dir := t.TempDir()
+		handmadeLayouts()["two names"](t, filepath.Join(dir, "l"))
+		write(t, dir, map[string]string{existing: "# mine\n"})
+		cmd := exec.Command("layform", "import", "l")
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err == nil || !bytes.Contains(out, []byte(existing)) {
+			t.Errorf("%s: %v, %s", existing, err, out)
+		}
+		names, err := os.ReadDir(dir)
+		if err != nil || !slices.ContainsFunc(names, func(e fs.DirEntry) bool { return e.Name() == existing }) || len(names) != 2 {
+			t.Errorf("%s: %v, %v", existing, names, err)
+		}
+		tool(t, dir, "layform", "import", "l:two", "--dry-run")
+	}
+}
