@@ -236,18 +236,32 @@ func (r *Reader) Exists(ctx context.Context, desc ocispec.Descriptor) (bool, err
 // Size is the size of the file of a blob, and reports whether there is one. It does
 // not read it.
 func (r *Reader) Size(ctx context.Context, dgst digest.Digest) (size int64, exists bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return 0, false, err
-	}
-	name, err := blobPath(dgst)
-	if err != nil {
-		return 0, false, err
-	}
-	info, err := r.tree.Stat(name)
+	info, err := r.stat(ctx, dgst)
 	if err != nil {
 		return 0, false, ignoreMissing(err)
 	}
 	return info.Size(), true, nil
+}
+
+// Changed is when the file of a blob last changed, as Blob has it, and reports whether
+// there is one.
+func (r *Reader) Changed(ctx context.Context, dgst digest.Digest) (at time.Time, exists bool, err error) {
+	info, err := r.stat(ctx, dgst)
+	if err != nil {
+		return time.Time{}, false, ignoreMissing(err)
+	}
+	return disk.Changed(info), true, nil
+}
+
+func (r *Reader) stat(ctx context.Context, dgst digest.Digest) (fs.FileInfo, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	name, err := blobPath(dgst)
+	if err != nil {
+		return nil, err
+	}
+	return r.tree.Stat(name)
 }
 
 func ignoreMissing(err error) error {

@@ -9,16 +9,18 @@ import (
 
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/registry"
 	"github.com/layform/layform/layout/repair"
 	"github.com/layform/layform/layout/stage"
 )
 
 // layoutGCCmd deletes the blobs that nothing reaches.
 type layoutGCCmd struct {
-	Dir    string        `arg:"" name:"dir" help:"The directory of the layout."`
-	Keep   []string      `name:"keep" sep:"none" placeholder:"DIGEST" help:"Keep this blob and all that it leads to. Repeatable."`
-	MinAge time.Duration `name:"min-age" default:"24h" placeholder:"DURATION" help:"Delete only blobs that have stood there this long; 0s deletes them at once."`
-	DryRun bool          `name:"dry-run" help:"Tell what would be deleted, and delete nothing."`
+	Dir      string        `arg:"" name:"dir" help:"The directory of the layout."`
+	Keep     []string      `name:"keep" sep:"none" placeholder:"DIGEST" help:"Keep this blob and all that it leads to. Repeatable."`
+	MinAge   time.Duration `name:"min-age" default:"24h" placeholder:"DURATION" help:"Delete only blobs that have stood there this long; 0s deletes them at once."`
+	Untagged bool          `name:"untagged" help:"First remove images that a registry keeps by their digests alone (REPOSITORY@DIGEST) for as long as --min-age says, unless they refer to one that stays. With --dry-run their blobs are not counted."`
+	DryRun   bool          `name:"dry-run" help:"Tell what would be deleted, and delete nothing."`
 	waitFlag
 }
 
@@ -45,9 +47,13 @@ func (c *layoutGCCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	edit, err := c.prune(ctx, store)
+	if err != nil {
+		return err
+	}
 	result, err := store.GC(ctx, opts)
 	if err != nil {
-		return &failure{err: err, message: err.Error(), partial: &view.Document{Type: view.TypeGC, GC: &result}}
+		return &failure{err: err, message: err.Error(), partial: &view.Document{Type: view.TypeGC, GC: &result, Edit: edit}}
 	}
 	if !c.DryRun {
 		// All of them: a run that was killed may have left some.
@@ -60,9 +66,31 @@ func (c *layoutGCCmd) Run(ctx context.Context, a *app) (err error) {
 		}
 	}
 	if a.json {
-		return a.print(view.Document{Type: view.TypeGC, GC: &result})
+		return a.print(view.Document{Type: view.TypeGC, GC: &result, Edit: edit})
+	}
+	if edit != nil && len(edit.Entries) > 0 {
+		if err := a.show(view.EditReport(edit)); err != nil {
+			return err
+		}
 	}
 	return a.show(view.GCReport(&result, c.DryRun))
+}
+
+// prune removes the entries of untagged images, or with --dry-run tells which; nil where
+// that is not asked for.
+func (c *layoutGCCmd) prune(ctx context.Context, store *layout.Store) (*view.Edit, error) {
+	if !c.Untagged {
+		return nil, nil
+	}
+	pruned, err := registry.Prune(ctx, store, time.Now().Add(-c.MinAge), c.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	edit := &view.Edit{Entries: []view.EntryChange{}}
+	for _, d := range pruned {
+		edit.Entries = append(edit.Entries, view.EntryChange{Name: layout.RefName(d), Before: d.Digest})
+	}
+	return edit, nil
 }
 
 // options gathers what is to be kept.

@@ -256,38 +256,12 @@ func (e *entryEdit) removeAll(dgst digest.Digest) {
 	e.index.RemoveWhere(func(d ocispec.Descriptor) bool { return d.Digest == dgst })
 }
 
-// images are the digests of the entries, and of what indexes among them name. What
-// refers to an image does not lead to it.
-func (e *entryEdit) images(ctx context.Context) (map[digest.Digest]bool, error) {
-	there := map[digest.Digest]bool{}
-	next := e.index.Descriptors()
-	for len(next) > 0 {
-		d := next[len(next)-1]
-		next = next[:len(next)-1]
-		if there[d.Digest] {
-			continue
-		}
-		there[d.Digest] = true
-		if !imagespec.IsIndex(d.MediaType) {
-			continue
-		}
-		doc, err := e.store.Document(ctx, d)
-		if err != nil && !layout.IsDamaged(err) {
-			return nil, err
-		}
-		if err == nil {
-			next = append(next, doc.Manifests...)
-		}
-	}
-	return there, nil
-}
-
 // retain keeps images that nothing leads to any more by their digests.
 func (e *entryEdit) retain(ctx context.Context) error {
 	if len(e.lost) == 0 {
 		return nil
 	}
-	there, err := e.images(ctx)
+	there, err := registry.Images(ctx, e.store.Reader, e.index.Descriptors())
 	if err != nil {
 		return err
 	}

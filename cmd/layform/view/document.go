@@ -98,7 +98,8 @@ type Document struct {
 	Referrers []ocispec.Descriptor `json:"referrers,omitempty"`
 	// Descriptor is the result of layout resolve.
 	Descriptor *ocispec.Descriptor `json:"descriptor,omitempty"`
-	// Edit is the result of layout tag, untag and rm.
+	// Edit is the result of layout tag, untag and rm, and the entries that layout gc
+	// --untagged has removed or, with --dry-run, would remove.
 	Edit *Edit `json:"edit,omitempty"`
 	// Lock is the result of lock and outdated.
 	Lock *Lock `json:"lock,omitempty"`
