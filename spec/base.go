@@ -69,8 +69,9 @@ func (b *BaseImage) Root() digest.Digest {
 type BaseRequest struct {
 	Address Address
 	Base    *Base
-	// Range is the place of the reference.
-	Range hcl.Range
+	// Range is the place of the reference, and PlatformRange that of the platform, empty
+	// where none is set.
+	Range, PlatformRange hcl.Range
 }
 
 // base decodes a base block.
@@ -157,6 +158,9 @@ func (p *module) requestBases() ([]BaseRequest, hcl.Diagnostics) {
 		r := BaseRequest{Address: addr, Base: d.base(), Range: inst.block.rng}
 		if a := inst.block.attrs.named("from"); a != nil {
 			r.Range = a.expr.Range()
+		}
+		if a := inst.block.attrs.named("platform"); a != nil {
+			r.PlatformRange = a.expr.Range()
 		}
 		diags = append(diags, d.diags...)
 		requests = append(requests, r)

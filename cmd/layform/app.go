@@ -17,6 +17,7 @@ import (
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/cmd/layform/view/text"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/planner/base"
 )
 
 // app is the environment of a command: its streams, variables, flags and exit code.
@@ -200,15 +201,39 @@ func (a *app) explain(ctx context.Context, err error) (hcl.Diagnostics, string, 
 	}
 	if mistakes {
 		n := 0
+		var unusable *base.UnusableError
 		for _, d := range diags {
-			if d.Severity == hcl.DiagError {
-				n++
+			if d.Severity != hcl.DiagError {
+				continue
 			}
+			n++
+			e, ok := d.Extra.(*base.UnusableError)
+			if !ok {
+				return diags, mistakesText(diags), hint
+			}
+			unusable = e
+		}
+		if errors.As(unusable, &h) {
+			hint = h.Hint()
 		}
 		if n == 1 {
-			return diags, "the spec has a mistake", hint
+			return diags, unusable.Address.String() + " cannot be used", hint
 		}
-		return diags, fmt.Sprintf("the spec has %d mistakes", n), hint
+		return diags, fmt.Sprintf("%d bases cannot be used", n), hint
 	}
 	return nil, err.Error(), hint
+}
+
+// mistakesText counts the mistakes among diagnostics of a spec.
+func mistakesText(diags hcl.Diagnostics) string {
+	n := 0
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			n++
+		}
+	}
+	if n == 1 {
+		return "the spec has a mistake"
+	}
+	return fmt.Sprintf("the spec has %d mistakes", n)
 }

@@ -195,6 +195,10 @@ func TestWrongImages(t *testing.T) {
 			s := newShelf()
 			s.roots["1"] = c.root(s)
 			got, diags := resolve(t, s, "oci:dir:1", c.platform)
+			var unusable *base.UnusableError
+			if e, ok := diags[0].Extra.(*base.UnusableError); !ok || !errors.As(e, &unusable) || unusable.Address.Name != "b" {
+				t.Errorf("the diagnostic carries %v", diags[0].Extra)
+			}
 			if got != nil || !diags.HasErrors() || !strings.Contains(diags.Error(), c.want) || diags[0].Subject == nil {
 				t.Errorf("%+v, %v; want %q", got, diags, c.want)
 			}

@@ -3,6 +3,7 @@ package base
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/ref"
 	"github.com/layform/layform/spec"
 )
@@ -66,12 +68,34 @@ func (r *Resolver) Resolve(ctx context.Context, requests []spec.BaseRequest) (ma
 	return all, diags
 }
 
-// problem says why a base cannot be used.
+// UnusableError says why a base cannot be used. It is the Extra of the diagnostic, which
+// says the same with the place of the base: the spec need not be wrong.
+type UnusableError struct {
+	Address spec.Address
+	Err     error
+}
+
+// Error names the base.
+func (e *UnusableError) Error() string { return fmt.Sprintf("%s cannot be used: %v", e.Address, e.Err) }
+
+// Unwrap gives Err.
+func (e *UnusableError) Unwrap() error { return e.Err }
+
+// problem is the diagnostic of a base that cannot be used.
 func problem(request spec.BaseRequest, err error) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
+	unusable := &UnusableError{Address: request.Address, Err: err}
+	d := &hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "Unusable base", Subject: request.Range.Ptr(),
-		Detail: fmt.Sprintf("%s cannot be used: %s.", request.Address, strings.TrimSuffix(err.Error(), ".")),
+		Detail: strings.TrimSuffix(unusable.Error(), ".") + ".", Extra: unusable,
 	}
+	var missing *layout.PlatformError
+	if errors.As(err, &missing) && request.PlatformRange.Filename != "" {
+		d.Subject = request.PlatformRange.Ptr()
+		if len(missing.Have) > 0 {
+			d.Detail += " Set platform to one of these."
+		}
+	}
+	return d
 }
 
 // lookups are the references that were looked up.
