@@ -175,6 +175,12 @@ func (d *differ) diffArchive() error {
 	if seen.Odd != "" {
 		return archiveError(seen.Range, fmt.Sprintf("%q is %s, which no archive can take the place of. Remove it, or choose another path.", seen.Path, seen.Odd))
 	}
+	if a := d.graph.remoteBase(); !a.IsZero() {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Archive of a sparse layout", Subject: seen.Range.Ptr(),
+			Detail: fmt.Sprintf("The archive holds all that index.json leads to, and %s leaves its layers in the registry. Remove layers = \"remote\" there, or archive here.", a),
+		}}
+	}
 	changed := d.changesLayout()
 	c := ArchiveChange{Path: seen.Path, Action: Update, Before: seen.Is}
 	switch intact := seen.Ours && seen.Is == was.Digest; {

@@ -87,6 +87,16 @@ func (g *Graph) remoteBy(o *spec.Object) map[digest.Digest]string {
 	return all
 }
 
+// remoteBase is the first base, in order, whose layers stay in a registry; zero for none.
+func (g *Graph) remoteBase() spec.Address {
+	for _, a := range g.bases() {
+		if base := g.Bases[a].Body.(*spec.Base); base.Remote && base.Image != nil {
+			return a
+		}
+	}
+	return spec.Address{}
+}
+
 // remoteWarnings says which bases make the layout sparse.
 func (g *Graph) remoteWarnings() []string {
 	var all []string
