@@ -1,22 +1,26 @@
 package main
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
-// TestPercentFor holds that the heap stays below its goal where it can, and that
-// collections come neither all the time nor more rarely than was asked for.
-func TestPercentFor(t *testing.T) {
-	for inUse := int64(1 << 20); inUse < 1<<31; inUse += 1 << 20 {
-		percent := int64(percentFor(inUse, lateGarbage))
-		switch peak := inUse + inUse*percent/100; {
+// TestBoundsOfMemory holds that the memory is limited where there is room for garbage
+// below the limit, and that collections come neither all the time nor more rarely than
+// was asked for.
+func TestBoundsOfMemory(t *testing.T) {
+	for inUse := int64(0); inUse < 1<<31; inUse += 1 << 20 {
+		percent, limit := bounds(inUse, lateGarbage)
+		switch {
 		case percent < manyGarbage || percent > lateGarbage:
 			t.Fatalf("%d%% beside %d bytes", percent, inUse)
-		case inUse < manyMegabytes*70/100 && peak > manyMegabytes:
-			t.Fatalf("%d%% beside %d bytes fill more than %d", percent, inUse, manyMegabytes)
-		case inUse > manyMegabytes && percent != manyGarbage:
-			t.Fatalf("%d%% beside %d bytes", percent, inUse)
+		case limit == math.MaxInt64 && (percent != manyGarbage || inUse < someMegabytes/2):
+			t.Fatalf("%d%% without a limit beside %d bytes", percent, inUse)
+		case limit != math.MaxInt64 && (limit < someMegabytes || limit > manyMegabytes || limit < inUse+inUse*roomyGarbage/100):
+			t.Fatalf("the limit is %d beside %d bytes", limit, inUse)
 		}
 	}
-	if got := percentFor(0, oftenGarbage); got != oftenGarbage {
-		t.Errorf("%d%% where nothing is known", got)
+	if percent, limit := bounds(0, oftenGarbage); percent != oftenGarbage || limit != someMegabytes {
+		t.Errorf("%d%% and %d bytes where nothing is known", percent, limit)
 	}
 }

@@ -53,14 +53,22 @@ func main() {
 	os.Exit(code)
 }
 
-// How much garbage there may be: fewMegabytes, up to which a collection is not worth
-// its time, and percentages of what is in use, below and above manyMegabytes.
+// How much memory there may be: fewMegabytes, up to which a collection is not worth its
+// time, someMegabytes, which is aimed at while roomyGarbage fits into it, and as much as
+// that takes up to manyMegabytes; besideHeap is what takes room beside the heap.
 const (
 	fewMegabytes  = 40 << 20
+	someMegabytes = 72 << 20
 	manyMegabytes = 96 << 20
+	besideHeap    = 12 << 20
+)
 
+// How much garbage there may be, in percent of what is in use: below manyMegabytes, and
+// above.
+const (
 	lateGarbage  = 200
 	oftenGarbage = 100
+	roomyGarbage = 50
 	manyGarbage  = 35
 )
 
@@ -91,8 +99,9 @@ func setGarbage() {
 	if live[0].Value.Kind() == metrics.KindUint64 {
 		inUse = int64(live[0].Value.Uint64())
 	}
-	debug.SetGCPercent(percentFor(inUse, garbage.Load()))
-	debug.SetMemoryLimit(math.MaxInt64)
+	percent, limit := bounds(inUse, garbage.Load())
+	debug.SetGCPercent(percent)
+	debug.SetMemoryLimit(limit)
 }
 
 // adjust sets the percentage after each collection.
@@ -104,13 +113,14 @@ func adjust() {
 	}, struct{}{})
 }
 
-// percentFor gives how much garbage there may be beside what is in use: at most
-// most, and no more than leaves the heap below manyMegabytes, where that can be.
-func percentFor(inUse, most int64) int {
-	if inUse <= 0 {
-		return int(most)
+// bounds gives the percentage of garbage and the limit of all memory for what is in use:
+// at most most in a limit that leaves room for roomyGarbage, or manyGarbage without a
+// limit, for collections within one that is too small come all the time.
+func bounds(inUse, most int64) (percent int, limit int64) {
+	if wanted := inUse + inUse*roomyGarbage/100 + besideHeap; wanted <= manyMegabytes {
+		return int(most), max(someMegabytes, wanted)
 	}
-	return int(min(most, max(manyGarbage, (manyMegabytes-inUse)*100/inUse)))
+	return manyGarbage, math.MaxInt64
 }
 
 // usualPatience is the time that a command has to clean up after a signal.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -56,6 +57,26 @@ manifest "x" {
 	} {
 		if got := runBounded(t, dir, c.args, hostileInput{most: c.most}); got.Exit != 0 {
 			t.Fatalf("%s exits with %d", c.args, got.Exit)
+		}
+	}
+}
+
+// TestMemoryOfManyLayers holds what 10,000 layers of one image may take before they are built.
+func TestMemoryOfManyLayers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("10,000 layers")
+	}
+	dir := t.TempDir()
+	var text, names strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&text, "layer \"l%d\" {\n  file \"/f%d\" { content = \"%d\" }\n}\n", i, i, i)
+		fmt.Fprintf(&names, "layer.l%d, ", i)
+	}
+	writeText(t, filepath.Join(dir, "layform.hcl"), "layout { path = \"out\" }\nconfig \"c\" { platform = \"linux/amd64\" }\n"+text.String()+
+		"manifest \"m\" {\n  config = config.c\n  layers = ["+names.String()+"]\n  tags   = [\"x\"]\n}\n")
+	for args, most := range map[string]int64{"validate": 100, "plan": 136} {
+		if got := runBounded(t, dir, args, hostileInput{most: most}); got.Exit != 0 {
+			t.Fatalf("%s exits with %d", args, got.Exit)
 		}
 	}
 }
