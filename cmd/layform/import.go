@@ -24,20 +24,29 @@ import (
 
 // importCmd writes a spec for what is in a layout, and takes that over.
 type importCmd struct {
-	Source string `arg:"" name:"source" help:"DIR[:REF][@DIGEST]: the layout, all of it or one image."`
+	Source string `arg:"" name:"source" help:"DIR[:REF][@DIGEST]: the layout, all of it or one image. Of a tar, oci-archive:FILE[:REF] or docker-archive:FILE[:NAME:TAG], and of docker://HOST/REPOSITORY[:TAG], the content is copied into a layout first: see --into."`
+	Into   string `name:"into" placeholder:"DIR" help:"The layout for what comes from a tar or a registry; dist/NAME unless set, where NAME is that of the tar or the repository."`
 	Out    string `name:"out" default:"layform.hcl" placeholder:"FILE" help:"The spec file to write, layform.hcl unless set. It must not exist."`
 	Name   string `name:"name" placeholder:"NAME" help:"The name of the spec, for a layout that has another spec already."`
-	DryRun bool   `name:"dry-run" help:"Print the spec, and write nothing."`
+	DryRun bool   `name:"dry-run" help:"Tell what would be imported, and write nothing."`
+	registryFlags
 }
 
 // Run describes, plans, and only then writes: first the spec, then the staging state.
 func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
-	at, err := ref.LocateImage(c.Source)
+	at, err := c.locate()
 	if err != nil {
 		return err
 	}
 	if err := c.refuseExisting(); err != nil {
 		return err
+	}
+	if at.Transport != ref.Layout {
+		if at, err = c.fetch(ctx, a, at); err != nil {
+			return err
+		}
+	} else if c.Into != "" {
+		return &failure{message: "--into is for what comes from a tar or a registry: a layout is imported where it is", hint: "layform copy copies it"}
 	}
 	store, err := openExisting(at.Path, layout.Options{})
 	if err != nil {

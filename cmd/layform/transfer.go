@@ -245,9 +245,21 @@ func (f *transferFlags) options() (transfer.Options, error) {
 
 // run compares, copies and reports.
 func (s *shipment) run(ctx context.Context, images []named) error {
-	roots, err := s.roots(images)
+	out, err := s.transfer(ctx, images)
 	if err != nil {
 		return err
+	}
+	if s.a.json {
+		return s.a.print(view.Document{Type: view.TypeTransfer, Transfer: out})
+	}
+	return s.a.show(view.TransferReport(out))
+}
+
+// transfer compares and copies.
+func (s *shipment) transfer(ctx context.Context, images []named) (*view.Transfer, error) {
+	roots, err := s.roots(images)
+	if err != nil {
+		return nil, err
 	}
 	src, dst := s.source(), s.destination()
 	if s.src.reader != nil {
@@ -258,7 +270,7 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 	}
 	plan, err := transfer.Diff(ctx, src, dst, roots, s.diff)
 	if err != nil {
-		return sparseHint(ctx, s.src.store, err)
+		return nil, sparseHint(ctx, s.src.store, err)
 	}
 	out := &view.Transfer{Source: s.src.ref.String(), Destination: s.dst.ref.String(), DryRun: s.flags.DryRun, Roots: plan.Roots, Summary: plan.Summary()}
 	if s.flags.DryRun {
@@ -266,27 +278,24 @@ func (s *shipment) run(ctx context.Context, images []named) error {
 	} else {
 		release, err := s.hold(ctx, plan)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer release()
 		if s.dst.archive != nil {
 			if err := s.begin(ctx, plan); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		bar := s.a.newBar(out.Summary.Upload.Bytes + out.Summary.Mount.Bytes)
 		result, err := transfer.Execute(ctx, src, dst, plan, transfer.ExecuteOptions{Parallelism: s.flags.Parallelism, Event: bar.transferred})
 		bar.finish()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		out.Summary = result.Summary
 	}
 	out.Requests = s.requests.Load()
-	if s.a.json {
-		return s.a.print(view.Document{Type: view.TypeTransfer, Transfer: out})
-	}
-	return s.a.show(view.TransferReport(out))
+	return out, nil
 }
 
 // hold protects the images that are read from sweeps.

@@ -98,6 +98,8 @@ type described struct {
 	kind, name, origin string
 	desc               ocispec.Descriptor
 	doc                *document
+	// docker is set for one with the media types of Docker.
+	docker bool
 	// tags are the ref names, and entry what descriptors of it say besides.
 	tags  []string
 	entry ocispec.Descriptor
@@ -191,7 +193,8 @@ func (d *describer) object(desc ocispec.Descriptor, name, origin string) (*descr
 	if d.left[desc.Digest] != "" {
 		return nil, nil
 	}
-	if desc.MediaType != ocispec.MediaTypeImageManifest && desc.MediaType != ocispec.MediaTypeImageIndex {
+	docker := desc.MediaType == imagespec.MediaTypeDockerManifest || desc.MediaType == imagespec.MediaTypeDockerList
+	if desc.MediaType != ocispec.MediaTypeImageManifest && desc.MediaType != ocispec.MediaTypeImageIndex && !docker {
 		d.left[desc.Digest] = fmt.Sprintf("its media type is %s, which a spec does not describe", desc.MediaType)
 		return nil, nil
 	}
@@ -203,9 +206,9 @@ func (d *describer) object(desc ocispec.Descriptor, name, origin string) (*descr
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", desc.Digest, err)
 	}
-	m := &described{desc: desc, doc: doc, entry: desc, origin: origin}
+	m := &described{desc: desc, doc: doc, entry: desc, origin: origin, docker: docker}
 	complete := false
-	if desc.MediaType == ocispec.MediaTypeImageIndex {
+	if imagespec.IsIndex(desc.MediaType) {
 		m.kind, m.name = "index", d.unique("index", name)
 		complete, err = d.index(m)
 	} else {

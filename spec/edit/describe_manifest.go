@@ -74,6 +74,9 @@ func (d *describer) manifest(m *described) (bool, error) {
 
 // layer is the block of a layer of a manifest, which others may share.
 func (d *describer) layer(m *described, i int, l ocispec.Descriptor) *blobBlock {
+	if algorithm, ok := imagespec.LayerCompression(l.MediaType); ok && m.docker {
+		l.MediaType = algorithm.MediaType() // the manifest gives it that of Docker
+	}
 	key := sayingOf("layer", l)
 	if b := d.blobs[key]; b != nil {
 		return b
@@ -92,6 +95,9 @@ func (d *describer) layer(m *described, i int, l ocispec.Descriptor) *blobBlock 
 // config is the block of the config of a manifest, which others may share.
 func (d *describer) config(m *described) (*blobBlock, error) {
 	c := m.doc.Config
+	if c.MediaType == imagespec.MediaTypeDockerConfig && m.docker {
+		c.MediaType = ocispec.MediaTypeImageConfig // the manifest gives it that of Docker
+	}
 	key := sayingOf("config", c)
 	if b := d.blobs[key]; b != nil {
 		return b, nil

@@ -126,6 +126,9 @@ func (w *writer) object(m *described) error {
 		b.SetAttributeRaw("manifests", references(m.members))
 	}
 	setText(b, "artifact_type", m.doc.ArtifactType)
+	if m.docker {
+		setText(b, "media_types", "docker")
+	}
 	if m.subject != nil {
 		b.SetAttributeRaw("subject", reference(m.subject.address()))
 	}
