@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -22,21 +23,46 @@ func (g *Graph) Document(s Step, o *spec.Object, epoch int64, find Find) ([]byte
 	case *spec.Manifest:
 		return g.manifest(s, b, epoch, find)
 	case *spec.Index:
-		subject, err := subjectOf(b.Subject, find)
-		if err != nil {
-			return nil, err
-		}
-		var members []ocispec.Descriptor
-		for _, a := range b.Manifests {
-			m := find(a.String())
-			if !m.Known {
-				return nil, fmt.Errorf("%s has not been built; leave out --target, or name it as well", a)
-			}
-			members = append(members, g.Entry(m, find))
-		}
-		return image.Index(b, members, subject)
+		return g.index(b, epoch, find)
 	}
 	return nil, fmt.Errorf("a %s has no document", o.Address.Kind)
+}
+
+// index is the JSON of an index.
+func (g *Graph) index(b *spec.Index, epoch int64, find Find) ([]byte, error) {
+	subject, err := subjectOf(b.Subject, find)
+	if err != nil {
+		return nil, err
+	}
+	var members []ocispec.Descriptor
+	for _, a := range b.Manifests {
+		m := find(a.String())
+		if !m.Known {
+			return nil, fmt.Errorf("%s has not been built; leave out --target, or name it as well", a)
+		}
+		d := g.Entry(m, find)
+		if b.EmbedManifests {
+			data, err := g.content(m, epoch, find)
+			if err == nil {
+				err = image.Embed(&d, data)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", a, err)
+			}
+		}
+		members = append(members, d)
+	}
+	return image.Index(b, members, subject)
+}
+
+// content is the JSON of a built manifest or index, or that of a base.
+func (g *Graph) content(m Evaluated, epoch int64, find Find) ([]byte, error) {
+	if base := g.Image(m.Object.Address); base != nil {
+		i := slices.IndexFunc(base.Blobs, func(d ocispec.Descriptor) bool { return d.Digest == base.Descriptor.Digest })
+		return base.Blobs[i].Data, nil
+	}
+	i := slices.IndexFunc(g.Steps, func(s Step) bool { return s.Address == m.Object.Address })
+	return g.Document(g.Steps[i], m.Object, epoch, find)
 }
 
 // manifest is the JSON of a manifest.
@@ -50,8 +76,12 @@ func (g *Graph) manifest(s Step, b *spec.Manifest, epoch int64, find Find) ([]by
 		if c, ok := m.Object.Body.(*spec.Config); ok {
 			d := image.ConfigDescriptor(c, m.Built)
 			if b.EmbedConfig {
-				if d.Data, err = image.Config(c, g.Image(spec.BaseOf(b)), builtLayers(b.Layers, find), epoch); err != nil {
-					return nil, err
+				data, err := image.Config(c, g.Image(spec.BaseOf(b)), builtLayers(b.Layers, find), epoch)
+				if err == nil {
+					err = image.Embed(&d, data)
+				}
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", s.Config, err)
 				}
 			}
 			config = &d

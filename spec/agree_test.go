@@ -223,7 +223,8 @@ func triedValues() map[string]tried {
 			good: []string{`"oci"`, `"docker"`, `"docker"; layer.compression = "none"`},
 			bad:  []string{`"v2"`, `"docker"; layer.compression = "zstd"`, `"docker"; manifest.annotations = { a = "b" }`, `"docker"; config.annotations = { a = "b" }`, `"docker"; layer.annotations = { a = "b" }`},
 		},
-		"index.media_types": {good: []string{`"oci"`, `"docker"; manifest.media_types = "docker"`}, bad: []string{`"x"`, `"docker"`, `"docker"; manifest.media_types = "docker"; index.annotations = { a = "b" }`}},
+		"index.embed_manifests": {good: []string{"true", "false", "true; manifest.embed_config = true"}, bad: []string{`"maybe"`, "[]"}},
+		"index.media_types":     {good: []string{`"oci"`, `"docker"; manifest.media_types = "docker"`}, bad: []string{`"x"`, `"docker"`, `"docker"; manifest.media_types = "docker"; index.annotations = { a = "b" }`}},
 		"config.healthcheck": {
 			good: []string{`{ test = ["CMD", "/app"], interval = "30s", timeout = "1m30s", start_period = "0s", start_interval = "1s", retries = 3 }`, `{ test = "curl localhost" }`, `{ test = ["NONE"] }`, `{ interval = "1ms" }`,
 				`{ test = ["CMD-SHELL", "x"] }; config.config_extra = { Shell = ["sh"] }`},

@@ -77,6 +77,7 @@ func (d *decoder) index() *Index {
 	x.Subject, _ = d.object(b.attrs, "subject", KindManifest, KindIndex, KindBase)
 	x.Annotations = d.annotations(b.attrs, "annotations")
 	x.Entry = d.entry()
+	x.EmbedManifests = d.flag(b.attrs, "embed_manifests")
 	x.Docker = d.dockerTypes()
 	x.Extra = d.extra("extra", false)
 	return x

@@ -24,7 +24,7 @@ func (d *decoder) dockerTypes() bool {
 	if text != "docker" {
 		return false
 	}
-	for _, name := range []string{"artifact_type", "subject", "annotations", "embed_config"} {
+	for _, name := range []string{"artifact_type", "subject", "annotations", "embed_config", "embed_manifests"} {
 		if a := attrs.named(name); a != nil {
 			d.err(a.expr.Range(), "%s has no place in what Docker's media types describe: leave it out, or media_types.", name)
 		}

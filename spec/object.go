@@ -278,6 +278,9 @@ type Index struct {
 	ArtifactType string
 	Subject      *Address
 	Annotations  map[string]string
+	// EmbedManifests is set where the descriptors of the members have their content as
+	// data.
+	EmbedManifests bool
 	// Docker is set for a list with Docker's media types.
 	Docker bool
 	// Entry is how indexes and index.json describe this object.

@@ -257,6 +257,15 @@ manifest "b" {
   os_features   = ["win32k"]
   tags          = ["bytes"]
 }
+index "x" {
+  manifests       = [manifest.m]
+  embed_manifests = true
+}
+index "outer" {
+  manifests       = [index.x]
+  embed_manifests = true
+  tags            = ["index"]
+}
 `})
 	tool(t, dir, "layform", "apply", "--auto-approve")
 	tool(t, dir, "layform", "layout", "validate", "dist")
@@ -270,13 +279,17 @@ manifest "b" {
 		t.Fatal(err)
 	}
 	list, err := index.IndexManifest()
-	if err != nil || len(list.Manifests) != 3 {
+	if err != nil || len(list.Manifests) != 4 {
 		t.Fatal(list, err)
 	}
 	if p := list.Manifests[1].Platform; p == nil || p.OSVersion != "10.0.1" || !slices.Equal(p.OSFeatures, []string{"win32k"}) || p.Architecture != "amd64" {
 		t.Errorf("the platform of %v is %v", list.Manifests[1].Annotations, p)
 	}
 	for _, entry := range list.Manifests {
+		if entry.MediaType.IsIndex() {
+			embedsManifests(t, index, entry.Digest)
+			continue
+		}
 		image, err := index.Image(entry.Digest)
 		if err != nil {
 			t.Fatal(err)
@@ -288,6 +301,45 @@ manifest "b" {
 		config, err := image.RawConfigFile()
 		if err != nil || string(manifest.Config.Data) != string(config) || len(config) < 2 {
 			t.Errorf("%s embeds %q, and its config is %q, %v", entry.Annotations, manifest.Config.Data, config, err)
+		}
+	}
+}
+
+// embedsManifests checks that an index and those in it embed their members.
+func embedsManifests(t *testing.T, in v1.ImageIndex, at v1.Hash) {
+	t.Helper()
+	index, err := in.ImageIndex(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := index.IndexManifest()
+	if err != nil || len(list.Manifests) != 1 {
+		t.Fatal(list, err)
+	}
+	for _, entry := range list.Manifests {
+		var content []byte
+		if entry.MediaType.IsIndex() {
+			embedsManifests(t, index, entry.Digest)
+			child, err := index.ImageIndex(entry.Digest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err = child.RawManifest()
+			if err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			child, err := index.Image(entry.Digest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err = child.RawManifest()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if string(entry.Data) != string(content) || len(content) == 0 {
+			t.Errorf("%s embeds %q, and is %q", entry.Digest, entry.Data, content)
 		}
 	}
 }

@@ -148,9 +148,6 @@ func Manifest(m *spec.Manifest, base *spec.BaseImage, config *ocispec.Descriptor
 	} else if m.EmbedConfig {
 		doc.Config.Data = Empty.Data
 	}
-	if len(doc.Config.Data) > maxEmbedded {
-		return nil, fmt.Errorf("its config has %d bytes, and what is embedded has at most %d, for registries bound the size of manifests: leave embed_config out", len(doc.Config.Data), maxEmbedded)
-	}
 	if base != nil {
 		doc.Layers = slices.Concat(baseLayers(base), layers)
 		doc.Annotations = basedOn(base, m.Annotations)
@@ -169,6 +166,19 @@ func Manifest(m *spec.Manifest, base *spec.BaseImage, config *ocispec.Descriptor
 // maxEmbedded is the most bytes that a descriptor embeds: registries take manifests of
 // some megabytes, and all readers of the manifest read it.
 const maxEmbedded = 256 << 10
+
+// Embed puts the content of a descriptor into it. What has the digest of other content,
+// as a document that another program wrote, is an error.
+func Embed(d *ocispec.Descriptor, content []byte) error {
+	switch {
+	case len(content) > maxEmbedded:
+		return fmt.Errorf("it has %d bytes, and what is embedded has at most %d, for registries bound the size of manifests", len(content), maxEmbedded)
+	case d.Digest.Algorithm().FromBytes(content) != d.Digest:
+		return fmt.Errorf("%s was not written as layform writes it, and cannot be embedded", d.Digest)
+	}
+	d.Data = content
+	return nil
+}
 
 // toDocker gives a manifest Docker's media types. Annotations, which only a base brings
 // here, have no place in it.

@@ -183,6 +183,7 @@ var indexBlock = &Block{
 		{Name: "subject", Type: cty.DynamicPseudoType, Refers: []addr.Kind{addr.Manifest, addr.Index, addr.Base}, Example: "manifest.app", Section: "image-index.md: subject", Member: "subject", Decides: Blob, Text: "The image that this one refers to."},
 		member(annotations("annotations", "image-index.md: annotations", "Annotations of the index.", Blob), "annotations"),
 		annotations("descriptor_annotations", "descriptor.md: annotations", "Annotations of the index's descriptors, in other indexes and in index.json.", Descriptor),
+		{Name: "embed_manifests", Type: cty.Bool, Default: "false", Example: "true", Section: "descriptor.md: data", Decides: Blob, Text: "Embeds the content of the manifests and indexes in their descriptors: readers then need not ask for it. It is for documents of up to 256 KiB."},
 		{Name: "media_types", Type: cty.String, Values: []string{"oci", "docker"}, Default: `"oci"`, Example: `"docker"`, Section: "media-types.md: compatibility matrix", Decides: Blob, Text: "Whether the index has the media type of the image spec or that of Docker, which lists images with Docker's media types alone."},
 		tagsAttribute(),
 		{Name: "extra", Type: anyMap, Example: `{ "com.example.note" = "x" }`, Section: "considerations.md: extensibility", Decides: Blob, Text: "Further members of the document, by JSON name, which the image spec does not define."},
