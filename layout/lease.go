@@ -28,10 +28,10 @@ func leaseDir(dgst digest.Digest) (string, error) {
 	return path.Join(leasesDir, strings.Replace(dgst.String(), ":", "-", 1)), nil
 }
 
-// Lease keeps a blob that nothing refers to yet from Sweep and GC, of any process, for
-// PendingAge or until EndLease: a push uploads the blobs of an image before its
-// manifest. A Hold ends with its process and a lease does not. A lease belongs to a
-// scope, and says that those of the scope may read the blob. The blob need not be there.
+// Lease keeps a blob that nothing refers to yet from Sweep and GC for PendingAge, or until
+// EndLease: a push uploads blobs before their manifest. Unlike a Hold it does not end
+// with its process. It belongs to a scope, whose readers may read the blob, which need
+// not be there yet.
 func (s *Store) Lease(ctx context.Context, scope string, dgst digest.Digest) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -98,3 +98,15 @@ func BenchmarkMany(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPush pushes a small image with a tag: two blobs and a manifest.
+func BenchmarkPush(b *testing.B) {
+	repo := repository(b, open(b, b.TempDir(), registry.Options{}), "team/app")
+	n := 0
+	for b.Loop() {
+		n++
+		if err := makeImage(fmt.Sprint(n), fmt.Sprint("layer ", n)).push(b.Context(), repo, fmt.Sprint("v", n)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -55,11 +55,10 @@ func (r *Repository) tooLarge(size int64) error {
 	return &Error{Code: CodeSizeInvalid, Repository: r.name, Message: fmt.Sprintf("the manifest has %d bytes; the limit is %d", size, imagespec.MaxDocument)}
 }
 
-// PushManifest stores a manifest or index and sets its tags, in one swap of index.json. A
-// tag that moves leaves the manifest that it had in the repository, by its digest. The
-// error is CodeManifestBlobUnknown where it names what the repository does not have;
-// that is allowed for its subject, for what has URLs, and by Options.Sparse. With a
-// *PreconditionError, or CodeDenied for an immutable tag, nothing has changed.
+// PushManifest stores a manifest and sets its tags, in one swap of index.json. What a tag
+// led to stays, by its digest. The error is CodeManifestBlobUnknown where the repository
+// does not have what it names, unless that is its subject, has URLs, or may be absent by
+// Options.Sparse; CodeDenied for an immutable tag; or a *PreconditionError.
 func (r *Repository) PushManifest(ctx context.Context, data []byte, p Put) (Pushed, error) {
 	desc, doc, err := r.readPut(data, p)
 	if err != nil {

@@ -11,11 +11,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/layout/registry"
 )
 
@@ -256,4 +258,105 @@ func TestChangesShow(t *testing.T) {
 	}
 	wantResolve(t, repo, "v1", "")
 	wantResolve(t, repo, string(digest.FromString("x")), "")
+}
+
+// index.json is opened again when it has changed, and not when it has not.
+func TestReadOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits until the times of a file can be believed")
+	}
+	t.Parallel()
+	dir := t.TempDir()
+	i := newImage(t, "one", nil).mustPush(t, repository(t, open(t, dir, registry.Options{}), "app"), "v1")
+	var opened atomic.Int32
+	count := func(step layouttest.Step) error {
+		if step.Op == layouttest.OpOpen && step.Name == "index.json" {
+			opened.Add(1)
+		}
+		return nil
+	}
+	reg := open(t, dir, registry.Options{Layout: layout.Options{Fault: count}})
+	repo := repository(t, reg, "app")
+	time.Sleep(3500 * time.Millisecond)
+	for range 50 {
+		wantResolve(t, repo, "v1", i.desc.Digest)
+		wantResolve(t, repo, string(i.desc.Digest), i.desc.Digest)
+		list(t, repo.Tags(t.Context(), registry.Page{}))
+		list(t, repo.Referrers(t.Context(), i.desc.Digest, "", registry.Page{}))
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("index.json was opened %d times", n)
+	}
+	newImage(t, "two", nil).mustPush(t, repository(t, open(t, dir, registry.Options{}), "app"), "v2")
+	if tags := list(t, repo.Tags(t.Context(), registry.Page{})); len(tags) != 2 {
+		t.Errorf("tags %q", tags)
+	}
+}
+
+// While another process holds the lock, reads and uploads go on, and a manifest waits for
+// as long as it may.
+func TestLocked(t *testing.T) {
+	dir := t.TempDir()
+	reg := open(t, dir, registry.Options{Layout: layout.Options{LockTimeout: 20 * time.Millisecond}})
+	repo := repository(t, reg, "app")
+	i := newImage(t, "one", nil).mustPush(t, repo, "v1")
+	s, err := layout.Open(dir, layout.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	unlock, err := s.Lock(t.Context(), layout.Holder{Operation: "apply"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantResolve(t, repo, "v1", i.desc.Digest)
+	var locked *layout.LockedError
+	if err := newImage(t, "two", nil).push(t.Context(), repo, "v2"); !errors.As(err, &locked) || locked.Holder.Operation != "apply" {
+		t.Errorf("pushed under the lock of another: %v", err)
+	}
+	if got := read(t, repo, blob("layer two")); got != "layer two" {
+		t.Errorf("read %q", got)
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	newImage(t, "two", nil).mustPush(t, repo, "v2")
+}
+
+// A blob that is open stays readable while its image is deleted and collected.
+func TestDeletedUnderRead(t *testing.T) {
+	dir := t.TempDir()
+	repo := repository(t, open(t, dir, registry.Options{}), "app")
+	i := newImage(t, "one", nil).mustPush(t, repo, "v1")
+	f, err := repo.OpenBlob(t.Context(), blob(i.layer).Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	wantCode(t, repo.DeleteBlob(t.Context(), blob(i.layer).Digest), registry.CodeDenied)
+	wantCode(t, repo.DeleteBlob(t.Context(), i.desc.Digest), registry.CodeDenied)
+	if err := repo.DeleteManifest(t.Context(), i.desc.Digest, registry.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := layout.Open(dir, layout.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got, err := s.GC(t.Context(), layout.GCOptions{MinAge: -1}); err != nil || len(got.Blobs) != 3 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
+	if err != nil || string(data) != i.layer {
+		t.Errorf("read %q, %v", data, err)
+	}
+	_, err = repo.OpenBlob(t.Context(), blob(i.layer).Digest)
+	wantCode(t, err, registry.CodeBlobUnknown)
+	if err := repo.Push(t.Context(), blob("pending"), strings.NewReader("pending")); err != nil {
+		t.Fatal(err)
+	}
+	if err := repo.DeleteBlob(t.Context(), blob("pending").Digest); err != nil {
+		t.Error(err)
+	}
+	wantCode(t, repo.DeleteBlob(t.Context(), blob("pending").Digest), registry.CodeBlobUnknown)
 }
