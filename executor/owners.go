@@ -16,11 +16,7 @@ import (
 
 // otherStages are the staging states of the other specs of the layout.
 func (r *applier) otherStages(ctx context.Context) ([]*stage.Stage, error) {
-	all, err := stage.All(ctx, r.store)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(all, func(s *stage.Stage) bool { return s.Spec == r.stage.Spec || s.Spec == r.stage.From }), nil
+	return stage.All(ctx, r.store, r.stage.Spec, r.stage.From)
 }
 
 // usedBlobs are the blobs of the objects in a staging state, implied ones included.

@@ -187,14 +187,11 @@ func (p *Prior) readLayout(ctx context.Context, name, from string, store *layout
 	}
 	p.Stage, p.StageDigest, p.Journalled, p.Interrupted = claim.Stage, claim.Digest, claim.Records, claim.Interrupted
 	p.NoLayoutFile = len(p.Stage.Objects) > 0 && !store.Initialised()
-	all, err := stage.All(ctx, store)
+	others, err := stage.All(ctx, store, name, from, p.Stage.From)
 	if err != nil {
 		return err
 	}
-	for _, other := range all {
-		if other.Spec == name || other.Spec == from {
-			continue
-		}
+	for _, other := range others {
 		for ref := range other.Tags {
 			p.Owners[ref] = other.Spec
 		}

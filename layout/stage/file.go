@@ -367,8 +367,9 @@ func Remove(ctx context.Context, store *layout.Store, name string) error {
 }
 
 // All loads the staging states of all specs of the layout, sorted by name; without
-// those that others have taken over.
-func All(ctx context.Context, store *layout.Store) ([]*Stage, error) {
+// those that others have taken over, and without those of the specs named in except,
+// which are not read.
+func All(ctx context.Context, store *layout.Store, except ...string) ([]*Stage, error) {
 	names, err := store.ListState("stage")
 	if err != nil {
 		return nil, err
@@ -377,7 +378,7 @@ func All(ctx context.Context, store *layout.Store) ([]*Stage, error) {
 	taken := map[string]bool{}
 	for _, file := range names {
 		name, ok := strings.CutSuffix(file, ".json")
-		if !ok || CheckName(name) != nil {
+		if !ok || CheckName(name) != nil || slices.Contains(except, name) {
 			continue
 		}
 		st, _, err := Load(ctx, store, name)

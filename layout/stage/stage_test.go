@@ -90,6 +90,13 @@ func TestSaveAndLoad(t *testing.T) {
 	if err != nil || len(all) != 2 || all[0].Spec != "api" || all[1].Spec != "web" {
 		t.Errorf("got %v, %v", all, err)
 	}
+	// What is not asked for is not read: it may even be damaged.
+	if err := os.WriteFile(filepath.Join(s.Dir(), ".layform/stage/api.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := stage.All(t.Context(), s, "api", ""); err != nil || len(rest) != 1 || rest[0].Spec != "web" {
+		t.Errorf("without one: %v, %v", rest, err)
+	}
 	for range 2 {
 		if err := stage.Remove(t.Context(), s, "web"); err != nil {
 			t.Fatal(err)
