@@ -199,6 +199,9 @@ func (r *applier) checkOwner(there []ocispec.Descriptor, e entry, owned bool, ow
 	if owner != "" && e.Ref != "" {
 		return &ConflictError{Ref: e.Ref, Want: e.desc.Digest, Owner: owner}
 	}
+	if e.Offered && owner == "" {
+		return nil
+	}
 	if err := layout.CheckTwins(there); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 	}
 	d := &differ{
 		graph:       g,
+		imports:     importsOf(g.spec),
 		prior:       prior,
 		opts:        opts,
 		chosen:      g.chosen(opts.Targets),
@@ -79,9 +80,11 @@ func Diff(g *Graph, prior *Prior, opts Options) (*Plan, error) {
 // differ holds what Diff works with.
 type differ struct {
 	graph *Graph
-	prior *Prior
-	opts  Options
-	plan  *Plan
+	// imports are the import blocks of the spec.
+	imports map[spec.Address][]spec.Import
+	prior   *Prior
+	opts    Options
+	plan    *Plan
 	// chosen are the steps that the plan is limited to, nil for all.
 	chosen map[string]bool
 	// actions are the actions of the steps so far.

@@ -15,6 +15,7 @@ import (
 	"github.com/layform/layform/layout"
 	"github.com/layform/layform/layout/stage"
 	"github.com/layform/layform/planner/image"
+	"github.com/layform/layform/spec"
 )
 
 // TagChange is an entry of index.json that the spec asks for or has asked for, and
@@ -38,6 +39,9 @@ type TagChange struct {
 	// Without Options.Adopt it is taken only when it says what the spec says, and
 	// refused otherwise: by Diff where that is known.
 	Adopted bool `json:"adopted,omitempty"`
+	// Offered is set when import blocks of the object name all that the entries of this
+	// ref name lead to: it takes their place.
+	Offered bool `json:"offered,omitempty"`
 }
 
 // diffTags compares the entries of index.json that the spec asks for with those
@@ -84,11 +88,13 @@ func (d *differ) diffTag(s Step, now Evaluated, w IndexEntry) (TagChange, hcl.Di
 		return t, nil // what has the name now is known once the name is
 	}
 	there := d.entries[layout.NameOf(w.Ref, t.After)]
-	if diag := d.refuseEntry(now, w.Ref, there); diag != nil {
+	t.Offered = d.offers(now, w.Ref, there)
+	if diag := d.refuseEntry(now, w.Ref, there); diag != nil && !t.Offered {
 		diag.Subject = now.Object.Range.Ptr()
 		return t, hcl.Diagnostics{diag}
 	}
 	was, owned := d.owned.entry(w.Ref, t.After)
+	t.Offered = t.Offered && !owned
 	drift, drifted := EntryDrift(d.prior.Stage, was, there)
 	if owned && drifted {
 		drift.Key = s.Key
@@ -108,6 +114,17 @@ func (d *differ) diffTag(s Step, now Evaluated, w IndexEntry) (TagChange, hcl.Di
 		t.Action = NoOp
 	}
 	return t, nil
+}
+
+// offers reports whether import blocks of an object name all that entries of index.json
+// lead to, which are nobody's.
+func (d *differ) offers(now Evaluated, ref string, there []ocispec.Descriptor) bool {
+	if _, owned := d.prior.Owners[ref]; owned || len(there) == 0 || ref == "" {
+		return false
+	}
+	return !slices.ContainsFunc(there, func(e ocispec.Descriptor) bool {
+		return !slices.ContainsFunc(d.imports[now.Object.Address], func(i spec.Import) bool { return i.Digest == e.Digest })
+	})
 }
 
 // wantedEntry is the entry of index.json that the spec has for an object.

@@ -55,7 +55,7 @@ var floors = map[string][]string{
 	"cmd/layform/view/text":             {"cmd/layform/view", "executor", "layout/layer", "layout/printable", "planner"},
 	"cmd/layform/view/markdown":         {"cmd/layform/view", "cmd/layform/view/text"},
 	"cmd/layform/view/internal/samples": {"cmd/layform/view", "layout/layer", "layout/transfer", "planner", "spec"},
-	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/archive", "layout/durable", "layout/imagespec", "layout/layer", "layout/printable", "layout/ref", "layout/registry", "layout/registry/serve", "layout/remote", "layout/repair", "layout/stage", "layout/transfer", "layout/validate", "planner", "planner/base", "spec", "spec/addr", "spec/edit", "spec/eval", "spec/lock", "spec/schema"},
+	"cmd/layform":                       {"cmd/layform/view", "cmd/layform/view/markdown", "cmd/layform/view/text", "executor", "layout", "layout/archive", "layout/durable", "layout/imagespec", "layout/jsondoc", "layout/layer", "layout/printable", "layout/ref", "layout/registry", "layout/registry/serve", "layout/remote", "layout/repair", "layout/stage", "layout/transfer", "layout/validate", "planner", "planner/base", "spec", "spec/addr", "spec/edit", "spec/eval", "spec/lock", "spec/schema"},
 }
 
 // owners tells which packages import a heavy library: no others, and each of them;

@@ -54,10 +54,15 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	im := &importing{importCmd: c, a: a, store: store, at: at}
-	if err := im.choose(ctx); err != nil {
+	if err := im.readStaged(ctx); err != nil {
 		return err
 	}
-	if err := im.describe(ctx); err != nil {
+	if im.staged != nil {
+		err = im.describeStaged(ctx)
+	} else if err = im.choose(ctx); err == nil {
+		err = im.describe(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if !c.DryRun {
@@ -105,6 +110,10 @@ type importing struct {
 	store   *layout.Store
 	at      ref.Reference
 	entries []ocispec.Descriptor
+	// staged is what the staging file of another tool says; nil where there is none.
+	staged *edit.Staged
+	// mends is set when the spec is not what the layout holds, but mends that.
+	mends bool
 	// out is the description, and made what follows from it.
 	out    *edit.Description
 	spec   *spec.Spec
@@ -150,14 +159,9 @@ func (im *importing) damaged(err error) error {
 // not to mean the same is described in a simpler way, or left out, until nothing is
 // to be done but to take over what is there.
 func (im *importing) describe(ctx context.Context) error {
-	dir, err := im.relativeLayout()
+	contents, err := im.contents(ctx)
 	if err != nil {
 		return err
-	}
-	contents := edit.Contents{
-		Path: dir, Spec: im.Name, Name: filepath.Base(filepath.Clean(im.store.Dir())), Entries: im.entries,
-		Read:   func(d ocispec.Descriptor) ([]byte, error) { return im.store.ReadBlob(ctx, d, 0) },
-		Stored: map[digest.Digest]string{}, Left: map[digest.Digest]string{},
 	}
 	for {
 		if im.out, err = edit.Describe(contents); err != nil {
@@ -177,6 +181,16 @@ func (im *importing) describe(ctx context.Context) error {
 			return &failure{message: fmt.Sprintf("%s cannot be taken over: %s", im.at.Path, wrong[0].reason)}
 		}
 	}
+}
+
+// contents are what a description is made of.
+func (im *importing) contents(ctx context.Context) (edit.Contents, error) {
+	dir, err := im.relativeLayout()
+	return edit.Contents{
+		Path: dir, Spec: im.Name, Name: filepath.Base(filepath.Clean(im.store.Dir())), Entries: im.entries,
+		Read:   func(d ocispec.Descriptor) ([]byte, error) { return im.store.ReadBlob(ctx, d, 0) },
+		Stored: map[digest.Digest]string{}, Left: map[digest.Digest]string{},
+	}, err
 }
 
 // relativeLayout is the path of the layout as the spec has it.
@@ -262,6 +276,9 @@ func (im *importing) plan(ctx context.Context) ([]mismatch, error) {
 // refusals are the objects that diagnostics are about. One that is about no document that
 // can be described otherwise is an error.
 func (im *importing) refusals(diags hcl.Diagnostics) ([]mismatch, error) {
+	if im.staged != nil {
+		return nil, diags // there is one way to describe it
+	}
 	var wrong []mismatch
 	for _, d := range diags {
 		if d.Severity != hcl.DiagError || d.Subject == nil {
@@ -299,6 +316,9 @@ func (im *importing) write(ctx context.Context) error {
 	if err := writeNewIn(root, name, im.out.Text); err != nil {
 		return err
 	}
+	if im.mends {
+		return nil // apply does that, when the user has seen the plan
+	}
 	_, err = executor.Apply(ctx, im.store, im.result.Plan, executor.Options{Dir: filepath.Dir(im.Out), Planned: im.result})
 	if err != nil {
 		return errors.Join(err, root.Remove(name))
@@ -315,8 +335,16 @@ func (im *importing) show() error {
 	for _, o := range im.out.Left {
 		out.Left = append(out.Left, view.LeftOut{Ref: o.Ref, Digest: o.Digest, Reason: o.Reason})
 	}
-	if im.a.json {
-		return im.a.print(view.Document{Type: view.TypeImport, Import: out})
+	out.Mends = im.mends
+	doc := view.Document{Type: view.TypeImport, Import: out}
+	if im.mends {
+		doc.Plan = im.result.Plan
 	}
-	return im.a.show(view.ImportReport(out))
+	if im.a.json {
+		return im.a.print(doc)
+	}
+	if err := im.a.show(view.ImportReport(out)); err != nil || !im.mends {
+		return err
+	}
+	return im.a.show(view.PlanReport(im.result.Plan, view.DefaultRows))
 }

@@ -35,7 +35,9 @@ type Named struct {
 	// Address is that of the object, and Origin what it is named after.
 	Address, Origin string
 	// Stored is why a config is described as a blob of the layout, as it is.
-	Stored     string
+	Stored string
+	// Offers are the documents that import blocks name for it.
+	Offers     []digest.Digest
 	Descriptor ocispec.Descriptor
 }
 
@@ -85,12 +87,17 @@ func Describe(c Contents) (*Description, error) {
 			out.Left = append(out.Left, Omission{Ref: ref, Digest: e.Digest, Reason: "its ref name cannot be a tag"})
 		}
 	}
+	return d.description(&out)
+}
+
+// description writes what the roots need into a description.
+func (d *describer) description(out *Description) (*Description, error) {
 	w := &writer{file: hclwrite.NewEmptyFile(), written: map[string]bool{}}
 	if err := w.write(d); err != nil {
 		return nil, err
 	}
 	out.Text, out.Objects = hclwrite.Format(w.file.Bytes()), w.objects
-	return &out, nil
+	return out, nil
 }
 
 // described is a manifest or index of the description.
@@ -98,6 +105,8 @@ type described struct {
 	kind, name, origin string
 	desc               ocispec.Descriptor
 	doc                *document
+	// offers are the documents that import blocks name for it; its own for none.
+	offers []digest.Digest
 	// docker is set for one with the media types of Docker.
 	docker bool
 	// tags are the ref names, and entry what descriptors of it say besides.
@@ -119,6 +128,8 @@ type blobBlock struct {
 	// another one is not.
 	data   []byte
 	stored string
+	// unmade is set for a config that there is none of yet.
+	unmade bool
 }
 
 func (b *blobBlock) address() string { return b.kind + "." + b.name }

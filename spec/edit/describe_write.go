@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -38,15 +39,18 @@ func (w *writer) write(d *describer) error {
 			return err
 		}
 	}
-	documents := slices.DeleteFunc(slices.Clone(w.objects), func(o Named) bool { return strings.HasPrefix(o.Address, "layer.") || o.Stored != "" })
-	for i, o := range documents {
-		body.AppendNewline()
-		if i == 0 {
-			body.AppendUnstructuredTokens(comment("# The documents that the objects were when they were imported. Their bytes stay as they\n# are while they mean what the spec describes."))
+	first := true
+	for _, o := range w.objects {
+		for _, offer := range o.Offers {
+			body.AppendNewline()
+			if first {
+				body.AppendUnstructuredTokens(comment("# The documents that the objects were when they were imported. Their bytes stay as they\n# are while they mean what the spec describes."))
+			}
+			first = false
+			b := body.AppendNewBlock("import", nil).Body()
+			b.SetAttributeRaw("to", reference(o.Address))
+			setText(b, "digest", string(offer))
 		}
-		b := body.AppendNewBlock("import", nil).Body()
-		b.SetAttributeRaw("to", reference(o.Address))
-		setText(b, "digest", string(o.Descriptor.Digest))
 	}
 	return nil
 }
@@ -115,6 +119,11 @@ func (w *writer) object(m *described) error {
 		}
 	}
 	w.note(m.address(), m.origin, m.desc)
+	offers := m.offers
+	if len(offers) == 0 && m.desc.Digest != "" {
+		offers = []digest.Digest{m.desc.Digest}
+	}
+	w.objects[len(w.objects)-1].Offers = offers
 	b := w.block(m.kind, m.name)
 	if m.config != nil {
 		b.SetAttributeRaw("config", reference(m.config.address()))
@@ -158,8 +167,11 @@ func (w *writer) config(c *blobBlock) error {
 	if w.note(c.address(), c.origin, c.desc) {
 		return nil
 	}
-	if c.data == nil {
-		w.objects[len(w.objects)-1].Stored = c.stored
+	switch o := &w.objects[len(w.objects)-1]; {
+	case c.data == nil:
+		o.Stored = c.stored
+	case !c.unmade:
+		o.Offers = []digest.Digest{c.desc.Digest}
 	}
 	b := w.block("config", c.name)
 	image := c.desc.MediaType == ocispec.MediaTypeImageConfig
@@ -169,6 +181,8 @@ func (w *writer) config(c *blobBlock) error {
 	switch {
 	case c.data == nil:
 		setText(b, "digest", string(c.desc.Digest))
+	case c.unmade:
+		setText(b, "platform", imagespec.PlatformText(*platformOf(c)))
 	case image:
 		if err := imageConfig(b, c.data); err != nil {
 			return err

@@ -63,7 +63,7 @@ type Document struct {
 	// Diagnostics are errors and warnings.
 	Diagnostics []Diagnostic `json:"diagnostics,omitempty"`
 
-	// Plan is the plan of plan, show FILE and apply.
+	// Plan is the plan of plan, show FILE and apply, and that which an import leaves to apply.
 	Plan *planner.Plan `json:"plan,omitempty"`
 	// Apply is the result of apply and destroy.
 	Apply *Done `json:"apply,omitempty"`

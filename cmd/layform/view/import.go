@@ -10,6 +10,9 @@ type Import struct {
 	Text string `json:"text"`
 	// DryRun is set when nothing was written.
 	DryRun bool `json:"dry_run,omitempty"`
+	// Mends is set when the layout was begun by another tool, and the spec finishes or
+	// mends it: nothing of the layout is taken over before the plan is applied.
+	Mends bool `json:"mends,omitempty"`
 	// Objects are the objects that the spec describes, in its order.
 	Objects []Imported `json:"objects"`
 	// Left are the entries of index.json that it does not describe.
@@ -42,9 +45,14 @@ func ImportReport(im *Import) *Report {
 	s := Section{Kind: KindEntries, Title: Text{Words("Imported from "), Name(im.Layout), Words(":")}}
 	if im.DryRun {
 		s.Title = Text{Words("To be imported from "), Name(im.Layout), Words(":")}
+	} else if im.Mends {
+		s.Title = Text{Words("Found staged in "), Name(im.Layout), Words(":")}
 	}
 	for _, o := range im.Objects {
 		row := Row{Mark: MarkImported, Cells: []Text{{{Nature: NatureSubject, Text: o.Address}}, {Digest(o.Digest)}, {Size(o.Size)}}}
+		if o.Digest == "" {
+			row.Mark, row.Cells[1], row.Cells[2] = MarkAdded, Text{Words("not made yet")}, nil
+		}
 		if o.Origin != "" {
 			row.Notes = append(row.Notes, Text{Words("("), Name(o.Origin), Words(")")})
 		}
@@ -52,6 +60,9 @@ func ImportReport(im *Import) *Report {
 			row.Notes = append(row.Notes, Text{Words("as it is, by its digest: "), Name(o.Stored)})
 		}
 		s.Rows = append(s.Rows, row)
+	}
+	if len(s.Rows) == 0 {
+		s = notes(Words("Nothing is staged in "), Name(im.Layout), Words(": add layers, a config and a manifest to the spec."))
 	}
 	r.add(s)
 	left := Section{Kind: KindEntries, Title: Text{Words("Left as it is, and not described:")}}
@@ -63,6 +74,12 @@ func ImportReport(im *Import) *Report {
 	}
 	if im.DryRun {
 		r.add(Section{Kind: KindNotes, Closing: []Text{{Words("Nothing was written.")}}})
+		return r
+	}
+	if im.Mends {
+		r.add(Section{Kind: KindNotes, Closing: []Text{
+			{Words("Wrote "), Name(im.File), Words(", which finishes and mends the image. layform apply carries out this plan:")},
+		}})
 		return r
 	}
 	r.add(Section{Kind: KindNotes, Closing: []Text{

@@ -170,7 +170,7 @@ func tagSection(p *planner.Plan) Section {
 			row.Notes = append(row.Notes, Text{Name(t.Address)})
 		}
 		if t.Adopted {
-			row.Notes = append(row.Notes, Text{adopted(p.Options.Adopt || t.Before != "" && t.Before == t.After)})
+			row.Notes = append(row.Notes, Text{adopted(p.Options.Adopt || t.Offered || t.Before != "" && t.Before == t.After)})
 		}
 		s.Rows = append(s.Rows, row)
 	}
