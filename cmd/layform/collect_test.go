@@ -10,7 +10,7 @@ import (
 // was asked for.
 func TestBoundsOfMemory(t *testing.T) {
 	for inUse := int64(0); inUse < 1<<31; inUse += 1 << 20 {
-		percent, limit := bounds(inUse, lateGarbage)
+		percent, limit := bounds(inUse, lateGarbage, someMegabytes)
 		switch {
 		case percent < manyGarbage || percent > lateGarbage:
 			t.Fatalf("%d%% beside %d bytes", percent, inUse)
@@ -20,7 +20,10 @@ func TestBoundsOfMemory(t *testing.T) {
 			t.Fatalf("the limit is %d beside %d bytes", limit, inUse)
 		}
 	}
-	if percent, limit := bounds(0, oftenGarbage); percent != oftenGarbage || limit != someMegabytes {
+	if percent, limit := bounds(0, oftenGarbage, someMegabytes); percent != oftenGarbage || limit != someMegabytes {
 		t.Errorf("%d%% and %d bytes where nothing is known", percent, limit)
+	}
+	if percent, limit := bounds(18<<20, roomyGarbage, stayMegabytes); percent != roomyGarbage || limit != stayMegabytes {
+		t.Errorf("%d%% and %d bytes in a process that stays", percent, limit)
 	}
 }

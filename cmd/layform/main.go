@@ -55,9 +55,11 @@ func main() {
 
 // How much memory there may be: fewMegabytes, up to which a collection is not worth its
 // time, someMegabytes, which is aimed at while roomyGarbage fits into it, and as much as
-// that takes up to manyMegabytes; besideHeap is what takes room beside the heap.
+// that takes up to manyMegabytes; stayMegabytes, which a process that stays aims at;
+// besideHeap is what takes room beside the heap.
 const (
 	fewMegabytes  = 40 << 20
+	stayMegabytes = 46 << 20
 	someMegabytes = 72 << 20
 	manyMegabytes = 96 << 20
 	besideHeap    = 12 << 20
@@ -72,14 +74,15 @@ const (
 	manyGarbage  = 35
 )
 
-// garbage is the percentage below manyMegabytes.
-var garbage atomic.Int64
+// garbage is the percentage below manyMegabytes, and aim the memory that is aimed at.
+var garbage, aim atomic.Int64
 
 // collectLate leaves garbage alone while there is little of it: most plans end
 // before there is more. Then, or when layers are built, whose memory is bounded,
 // collections come as usual: see collectOften.
 func collectLate() {
 	garbage.Store(lateGarbage)
+	aim.Store(someMegabytes)
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(fewMegabytes)
 	adjust()
@@ -91,6 +94,14 @@ func collectOften() {
 	setGarbage()
 }
 
+// collectClosely keeps the heap close to what is in use, for a process that stays: its
+// memory is taken from others all the time, and not while a command runs.
+func collectClosely() {
+	garbage.Store(roomyGarbage)
+	aim.Store(stayMegabytes)
+	setGarbage()
+}
+
 // setGarbage sets the percentage for what is in use.
 func setGarbage() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
@@ -99,7 +110,7 @@ func setGarbage() {
 	if live[0].Value.Kind() == metrics.KindUint64 {
 		inUse = int64(live[0].Value.Uint64())
 	}
-	percent, limit := bounds(inUse, garbage.Load())
+	percent, limit := bounds(inUse, garbage.Load(), aim.Load())
 	debug.SetGCPercent(percent)
 	debug.SetMemoryLimit(limit)
 }
@@ -114,11 +125,11 @@ func adjust() {
 }
 
 // bounds gives the percentage of garbage and the limit of all memory for what is in use:
-// at most most in a limit that leaves room for roomyGarbage, or manyGarbage without a
+// at most most in a limit, aim, that leaves room for roomyGarbage, or manyGarbage without a
 // limit, for collections within one that is too small come all the time.
-func bounds(inUse, most int64) (percent int, limit int64) {
+func bounds(inUse, most, aim int64) (percent int, limit int64) {
 	if wanted := inUse + inUse*roomyGarbage/100 + besideHeap; wanted <= manyMegabytes {
-		return int(most), max(someMegabytes, wanted)
+		return int(most), max(aim, wanted)
 	}
 	return manyGarbage, math.MaxInt64
 }

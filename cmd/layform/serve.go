@@ -74,6 +74,8 @@ func (c *serveCmd) check() error {
 		return &failure{message: "--anonymous-read is about those who are not in --htpasswd, which is missing", hint: "without --htpasswd everybody may read"}
 	case c.MaxBlob < 1 || c.MaxBlob > 1<<23 || c.MaxRequests < 1 || c.MaxUploads < 1:
 		return &failure{message: "--max-blob, --max-requests and --max-uploads are at least 1"}
+	case c.PerRepository && c.DefaultRepo != "":
+		return &failure{message: "--default-repo is about the tags of one layout, and with --per-repository each has its own", hint: "leave one of them out"}
 	case !c.Writable && len(c.Immutable) > 0:
 		return &failure{message: "--immutable is about tags that clients write", hint: "give --writable, or leave it out"}
 	case c.Writable && c.Htpasswd == "" && c.ClientCA == "" && !c.Anyone && !onLoopback(c.Listen):
@@ -136,6 +138,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		return errors.Join(err, l.Close())
 	}
 	a.patience.extend(opts.Limits.Grace)
+	collectClosely()
 	expiring, stop := context.WithCancel(ctx)
 	defer stop()
 	if c.Writable {

@@ -111,29 +111,77 @@ func TestManyPushesAtOnce(t *testing.T) {
 	tool(t, dir, "layform", "plan", "--detailed-exitcode")
 }
 
+// startServe runs a writable server in dir and gives its URL.
+func startServe(t *testing.T, dir string) (*process, string) {
+	t.Helper()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	p := start(t, dir, func(cmd *exec.Cmd) { cmd.Stdout = in }, "serve", "--listen", "127.0.0.1:0", "--writable", "registry")
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	line := make([]byte, 200)
+	n, err := out.Read(line)
+	found := url.FindSubmatch(line[:n])
+	if err != nil || found == nil {
+		t.Fatalf("%q, %v: %s", line[:n], err, &p.err)
+	}
+	return p, "http://" + string(found[1])
+}
+
+// TestServeLeavesNothingOpen: requests of all kinds, those that fail included, leave no
+// file open, and the server ends well.
+func TestServeLeavesNothingOpen(t *testing.T) {
+	p, server := startServe(t, t.TempDir())
+	host := strings.TrimPrefix(server, "http://")
+	known := digest.FromString("content").String()
+	requests := func(times int) {
+		t.Helper()
+		for range times {
+			if err := pushArtifact(host, "app", "v1", "content"); err != nil {
+				t.Fatal(err)
+			}
+			for path, status := range map[string]int{
+				"manifests/v1": 200, "blobs/" + known: 200, "tags/list": 200, "referrers/" + known: 200, "manifests/v2": 404,
+				"blobs/" + digest.FromString("unknown").String(): 404, "blobs/x": 400, "blobs/uploads/x": 404,
+			} {
+				if _, _, err := call("GET", server+"/v2/app/"+path, "", nil, status); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, _, err := call("POST", server+"/v2/app/blobs/uploads/?digest="+known, "", []byte("other"), 400); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	open := func() int {
+		t.Helper()
+		list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	requests(5)
+	before := open()
+	requests(50)
+	if after := open(); after > before {
+		t.Errorf("%d files are open, after %d", after, before)
+	}
+	if err := p.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	p.exits(t, 0, "GET /v2/app/manifests/v1 200")
+}
+
 // TestServeKilled: an upload goes on in the next server when one was killed in the
 // middle of it.
 func TestServeKilled(t *testing.T) {
 	dir := t.TempDir()
-	run := func() (*process, string) {
-		out, in, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer out.Close()
-		p := start(t, dir, func(cmd *exec.Cmd) { cmd.Stdout = in }, "serve", "--listen", "127.0.0.1:0", "--writable", "registry")
-		if err := in.Close(); err != nil {
-			t.Fatal(err)
-		}
-		line := make([]byte, 200)
-		n, err := out.Read(line)
-		found := url.FindSubmatch(line[:n])
-		if err != nil || found == nil {
-			t.Fatalf("%q, %v: %s", line[:n], err, &p.err)
-		}
-		return p, "http://" + string(found[1])
-	}
-	first, server := run()
+	first, server := startServe(t, dir)
 	header, _, err := call("POST", server+"/v2/app/blobs/uploads/", "", nil, 202)
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +212,7 @@ func TestServeKilled(t *testing.T) {
 		t.Error("the request that was cut was answered")
 	}
 	first.end(t)
-	_, server = run()
+	_, server = startServe(t, dir)
 	header, _, err = call("GET", server+location, "", nil, 204)
 	if err != nil {
 		t.Fatal(err)
