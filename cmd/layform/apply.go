@@ -22,10 +22,18 @@ type applyCmd struct {
 	specFlags
 	valueFlags
 	shapeFlags
-	runFlags
+	executeFlags
 	Destroy      bool `name:"destroy" help:"Remove all that the spec owns, like the command destroy."`
 	AutoApprove  bool `name:"auto-approve" help:"Do not ask before acting."`
 	AllowOutside bool `name:"allow-outside" help:"Let a saved plan use a spec or layout that lies neither below the directory of the plan file nor below the working directory."`
+}
+
+// Help gives examples.
+func (c *applyCmd) Help() string {
+	return `For example:
+  layform apply                       shows the plan, asks, and does it
+  layform apply --auto-approve        does not ask
+  layform apply image.plan            what layform plan --out image.plan saved, and nothing else`
 }
 
 // Run applies a saved plan, or makes one, asks, and applies it.
@@ -33,7 +41,7 @@ func (c *applyCmd) Run(ctx context.Context, a *app) error {
 	if c.Plan != "" {
 		return c.applySaved(ctx, a)
 	}
-	return a.applyNew(ctx, c.specFlags, c.valueFlags, c.shapeFlags, c.runFlags, c.Destroy, c.AutoApprove)
+	return a.applyNew(ctx, c.specFlags, c.valueFlags, c.shapeFlags, c.executeFlags, c.Destroy, c.AutoApprove)
 }
 
 // destroyCmd removes all that the spec owns.
@@ -42,18 +50,28 @@ type destroyCmd struct {
 	valueFlags
 	Target   []string `name:"target" sep:"none" placeholder:"ADDRESS" help:"Only this object. Repeatable."`
 	TakeOver takeOver `name:"take-over" help:"Remove what a spec of the same name put into the layout from another directory or file, as when the spec moved; --take-over=NAME removes what the spec of that name has there."`
-	runFlags
+	parallelFlags
+	waitFlags
 	AutoApprove bool `name:"auto-approve" help:"Do not ask before acting."`
 }
 
-// Run is apply --destroy.
+// Help gives examples.
+func (c *destroyCmd) Help() string {
+	return `For example:
+  layform plan --destroy                       shows what would go
+  layform destroy
+  layform destroy --target manifest.debug`
+}
+
+// Run is apply --destroy, which asks no registry about bases.
 func (c *destroyCmd) Run(ctx context.Context, a *app) error {
-	return a.applyNew(ctx, c.specFlags, c.valueFlags, shapeFlags{Target: c.Target, TakeOver: c.TakeOver}, c.runFlags, true, c.AutoApprove)
+	r := executeFlags{runFlags: runFlags{parallelFlags: c.parallelFlags}, waitFlags: c.waitFlags}
+	return a.applyNew(ctx, c.specFlags, c.valueFlags, shapeFlags{Target: c.Target, TakeOver: c.TakeOver}, r, true, c.AutoApprove)
 }
 
 // applySaved carries out a saved plan, without asking.
 func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
-	if err := c.check(); err != nil {
+	if err := c.executeFlags.check(); err != nil {
 		return err
 	}
 	if err := c.refuseShape(); err != nil {
@@ -93,7 +111,7 @@ func (c *applyCmd) applySaved(ctx context.Context, a *app) error {
 		}
 	}
 	store.Remember(made.cache)
-	return a.execute(ctx, made, &values, c.runFlags)
+	return a.execute(ctx, made, &values, c.executeFlags)
 }
 
 // warnOfEdits warns where the files of the spec are not those that a saved plan was
@@ -153,7 +171,7 @@ func refuseVars(p *planner.Plan, vars valueArgs) error {
 }
 
 // applyNew makes a plan, shows it, asks, and carries it out.
-func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape shapeFlags, r runFlags, destroy, approved bool) error {
+func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape shapeFlags, r executeFlags, destroy, approved bool) error {
 	if err := r.check(); err != nil {
 		return err
 	}
@@ -161,7 +179,7 @@ func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape sha
 		return &failure{message: "--json does not ask", hint: "add --auto-approve, or apply a saved plan"}
 	}
 	for {
-		made, err := a.plan(ctx, s, v, shape, r, planMode{destroy: destroy, now: true})
+		made, err := a.plan(ctx, s, v, shape, r.runFlags, planMode{destroy: destroy, now: true})
 		if err != nil {
 			return err
 		}
@@ -181,7 +199,7 @@ func (a *app) applyNew(ctx context.Context, s specFlags, v valueFlags, shape sha
 
 // confirmAndExecute shows a new plan, asks unless that is approved beforehand,
 // and carries the plan out.
-func (a *app) confirmAndExecute(ctx context.Context, made *planned, r runFlags, approved bool) error {
+func (a *app) confirmAndExecute(ctx context.Context, made *planned, r executeFlags, approved bool) error {
 	if !a.json {
 		if err := a.show(view.PlanReport(made.plan, view.DefaultRows)); err != nil {
 			return err
@@ -202,7 +220,7 @@ func (a *app) confirmAndExecute(ctx context.Context, made *planned, r runFlags, 
 
 // execute carries out a plan and shows what was done. values are those of variables
 // that a saved plan does not keep.
-func (a *app) execute(ctx context.Context, made *planned, values *spec.LoadOptions, r runFlags) error {
+func (a *app) execute(ctx context.Context, made *planned, values *spec.LoadOptions, r executeFlags) error {
 	p := made.plan
 	// Building layers takes memory, which is bounded: see main.
 	collectOften()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,14 +17,15 @@ func helped(args []string) []string {
 }
 
 // doubled takes long flags with one dash, as Terraform writes them, for those with
-// two: -out=FILE. What may also be short flags, as -format may be -f, stays as it is.
-func doubled(n *kong.Node, args []string) []string {
-	var names, short []string
+// two: -out=FILE. It leaves short flags alone, and refuses what can be both: -format
+// may be -f with the value ormat. One that is neither is left to be reported by its name.
+func doubled(n *kong.Node, args []string) ([]string, error) {
+	names, short := map[string]bool{}, map[byte]*kong.Flag{}
 	_ = kong.Visit(n, func(v kong.Visitable, next kong.Next) error { // which fails for nothing
 		if f, ok := v.(*kong.Flag); ok {
-			names = append(names, f.Name)
+			names[f.Name] = true
 			if f.Short != 0 {
-				short = append(short, string(f.Short))
+				short[byte(f.Short)] = f
 			}
 		}
 		return next(nil)
@@ -33,11 +35,19 @@ func doubled(n *kong.Node, args []string) []string {
 		if arg == "--" {
 			break
 		}
-		name, single := strings.CutPrefix(arg, "-")
-		name, _, _ = strings.Cut(name, "=")
-		if single && len(name) > 1 && !slices.Contains(short, name[:1]) && slices.Contains(names, name) {
+		if len(arg) < 3 || arg[0] != '-' || !isLetter(arg[1]) {
+			continue
+		}
+		name, _, _ := strings.Cut(arg[1:], "=")
+		f := short[arg[1]]
+		switch {
+		case f == nil || f.IsBool():
 			out[i] = "-" + arg
+		case names[name]:
+			return nil, &failure{message: fmt.Sprintf("%s may be -%s, or -%c with the value %q", arg, arg, arg[1], arg[2:]), hint: "write -" + arg + ", with two dashes"}
 		}
 	}
-	return out
+	return out, nil
 }
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }

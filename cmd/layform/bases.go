@@ -25,7 +25,7 @@ import (
 // baseFlags say how bases are found.
 type baseFlags struct {
 	registryFlags
-	Lockfile string `name:"lockfile" enum:"update,readonly," default:"" placeholder:"MODE" help:"update adds the references of bases that the lock file lacks; readonly refuses them, and is the default where CI is set."`
+	Lockfile string `name:"lockfile" enum:"update,readonly," default:"" placeholder:"MODE" group:"registry" help:"update adds the references of bases that the lock file lacks; readonly refuses them, and is the default where CI is set."`
 }
 
 // bases reads the bases of a spec. It opens each place once, and keeps it open until

@@ -17,9 +17,10 @@ type completionCmd struct {
 
 // Help says how the script is installed.
 func (c *completionCmd) Help() string {
-	return `bash: source <(layform completion bash)
-zsh:  source <(layform completion zsh)
-fish: layform completion fish | source`
+	return `For example:
+  source <(layform completion bash)
+  source <(layform completion zsh)
+  layform completion fish | source`
 }
 
 // Run writes a script that is generated from the grammar.

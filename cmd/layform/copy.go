@@ -14,11 +14,26 @@ type copyCmd struct {
 	transferFlags
 }
 
+// Help gives examples.
+func (c *copyCmd) Help() string {
+	return `For example:
+  layform copy oci:dist/app:v1 docker://registry.example.com/team/app:v1
+  layform copy oci:dist/app:v1 oci-archive:app.tar
+  layform copy docker-archive:saved.tar oci:mirror`
+}
+
 // Run copies. In a layout that is the source, only the folder of ours is written to.
 func (c *copyCmd) Run(ctx context.Context, a *app) error { return c.copy(ctx, a, ref.Locate) }
 
 // layoutCopyCmd is copy between layouts, whose paths need no transport.
 type layoutCopyCmd struct{ copyCmd }
+
+// Help gives examples.
+func (c *layoutCopyCmd) Help() string {
+	return `For example:
+  layform layout copy dist/app:v1 mirror
+  layform layout copy dist/app:v1 app.tar:v1`
+}
 
 // Run copies.
 func (c *layoutCopyCmd) Run(ctx context.Context, a *app) error {

@@ -32,6 +32,14 @@ type fmtCmd struct {
 	Write   bool     `name:"write" default:"true" negatable:"" help:"Write the files."`
 }
 
+// Help gives examples.
+func (c *fmtCmd) Help() string {
+	return `For example:
+  layform fmt                   rewrites the spec files of this directory
+  layform fmt --check --diff    for CI: exits with 3 and shows what would change
+  layform fmt - < layform.hcl   prints the result`
+}
+
 // Run formats the targets. One that does not parse is reported and left as it
 // is; the others are still formatted.
 func (c *fmtCmd) Run(a *app) error {

@@ -15,10 +15,10 @@ Exit codes: 0 success; 1 error; 2 plan or show --detailed-exitcode with changes,
 
 // grammar is the command line.
 type grammar struct {
-	Chdir   string           `name:"chdir" short:"C" placeholder:"DIR" help:"Work in this directory: every other path of the command line is relative to it."`
-	NoColor bool             `name:"no-color" help:"No colours."`
-	JSON    bool             `name:"json" help:"Print one JSON document on standard output, errors included."`
-	Version kong.VersionFlag `name:"version" help:"Print the version and exit."`
+	Chdir   string           `name:"chdir" short:"C" group:"global" placeholder:"DIR" help:"Work in this directory: every other path of the command line is relative to it."`
+	NoColor bool             `name:"no-color" group:"global" help:"No colours."`
+	JSON    bool             `name:"json" group:"global" help:"Print one JSON document on standard output, errors included."`
+	Version kong.VersionFlag `name:"version" group:"global" help:"Print the version and exit."`
 
 	Init       initCmd       `cmd:"" help:"Write a commented starter spec."`
 	Import     importCmd     `cmd:"" help:"Write a spec for what a layout holds, and take that over as it is."`
@@ -97,15 +97,41 @@ type shapeFlags struct {
 
 // runFlags say how a plan is made or applied.
 type runFlags struct {
-	LockTimeout time.Duration `name:"lock-timeout" default:"0s" placeholder:"DURATION" help:"Let apply wait this long for another run to finish, such as 30s."`
-	Parallelism int           `name:"parallelism" default:"0" placeholder:"N" help:"Build this many objects at once; 0 is the number of processors."`
+	parallelFlags
 	baseFlags
 }
 
-func (f *runFlags) check() error {
+// parallelFlags say how much is done at once.
+type parallelFlags struct {
+	Parallelism int `name:"parallelism" default:"0" placeholder:"N" help:"Read and build this many objects at once; 0 is the number of processors."`
+}
+
+func (f *parallelFlags) check() error {
 	if f.Parallelism < 0 {
 		return &failure{message: "--parallelism must not be negative", hint: "0 is the number of processors"}
 	}
+	return nil
+}
+
+// executeFlags say how a plan is made and applied at once.
+type executeFlags struct {
+	runFlags
+	waitFlags
+}
+
+func (f *executeFlags) check() error {
+	if err := f.runFlags.check(); err != nil {
+		return err
+	}
+	return f.waitFlags.check()
+}
+
+// waitFlags say how long a command that writes waits for another.
+type waitFlags struct {
+	LockTimeout time.Duration `name:"lock-timeout" default:"0s" placeholder:"DURATION" help:"Wait this long for another run to finish, such as 30s."`
+}
+
+func (f *waitFlags) check() error {
 	if f.LockTimeout < 0 {
 		return &failure{message: "--lock-timeout must not be negative", hint: "0s does not wait"}
 	}

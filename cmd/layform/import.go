@@ -26,10 +26,18 @@ import (
 type importCmd struct {
 	Source string `arg:"" name:"source" help:"DIR[:REF][@DIGEST]: the layout, all of it or one image. Of a tar, oci-archive:FILE[:REF] or docker-archive:FILE[:NAME:TAG], and of docker://HOST/REPOSITORY[:TAG], the content is copied into a layout first: see --into."`
 	Into   string `name:"into" placeholder:"DIR" help:"The layout for what comes from a tar or a registry; dist/NAME unless set, where NAME is that of the tar or the repository."`
-	Out    string `name:"out" default:"layform.hcl" placeholder:"FILE" help:"The spec file to write, layform.hcl unless set. It must not exist."`
+	Out    string `name:"out" default:"layform.hcl" placeholder:"FILE" help:"The spec file to write, which must not exist."`
 	Name   string `name:"name" placeholder:"NAME" help:"The name of the spec, for a layout that has another spec already."`
 	DryRun bool   `name:"dry-run" help:"Tell what would be imported, and write nothing."`
 	registryFlags
+}
+
+// Help gives examples.
+func (c *importCmd) Help() string {
+	return `For example:
+  layform import --dry-run dist/app           prints the spec, and writes nothing
+  layform import dist/app                     takes over all that the layout holds
+  layform import --name web --out web.layform.hcl dist/app:web`
 }
 
 // Run describes, plans, and only then writes: first the spec, then the staging state.

@@ -25,6 +25,14 @@ type initCmd struct {
 	Tag          string `name:"tag" placeholder:"TAG" help:"Tag of the image; latest unless set."`
 }
 
+// Help gives examples.
+func (c *initCmd) Help() string {
+	return `For example:
+  layform init                                         asks on a terminal
+  layform init --architecture arm64 --tag v1           asks nothing
+  layform -C web init                                  in another directory`
+}
+
 // Run asks for what the flags leave open, on a terminal, and writes layform.hcl
 // and nothing else. It refuses where there is a spec already.
 func (c *initCmd) Run(ctx context.Context, a *app) error {

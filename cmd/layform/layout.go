@@ -43,6 +43,14 @@ type layoutShowCmd struct {
 	Ref    string `arg:"" optional:"" name:"ref" help:"Show the entries of this ref name alone, as DIR:REF does."`
 }
 
+// Help gives examples.
+func (c *layoutShowCmd) Help() string {
+	return `For example:
+  layform layout show dist/app             all that index.json leads to
+  layform layout show dist/app:latest      one image
+  layform layout show app.tar`
+}
+
 // Run reads index.json and all manifests.
 func (c *layoutShowCmd) Run(ctx context.Context, a *app) error {
 	at, err := ref.LocateImage(c.Layout)

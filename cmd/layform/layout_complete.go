@@ -22,6 +22,13 @@ type layoutCompleteCmd struct {
 	registryFlags
 }
 
+// Help gives examples.
+func (c *layoutCompleteCmd) Help() string {
+	return `For example:
+  layform layout complete --dry-run dist/app
+  layform layout complete dist/app`
+}
+
 // Run fetches what bases left in registries: a copy of the layout onto itself.
 func (c *layoutCompleteCmd) Run(ctx context.Context, a *app) (err error) {
 	dir, err := wholeLayout(c.Dir)

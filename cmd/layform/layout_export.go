@@ -25,6 +25,13 @@ type layoutExportCmd struct {
 	Platform string `name:"platform" placeholder:"OS/ARCH[/VARIANT]" help:"With --format docker: the platform that docker load gets of an index; all stay in the tar."`
 }
 
+// Help gives examples.
+func (c *layoutExportCmd) Help() string {
+	return `For example:
+  layform layout export dist/app:v1 app.tar
+  layform layout export --format docker --name app dist/app:v1 app.tar     then docker load -i app.tar`
+}
+
 // Run writes the tar beside the file that it replaces, and renames it.
 func (c *layoutExportCmd) Run(ctx context.Context, a *app) (err error) {
 	opts, err := c.options()

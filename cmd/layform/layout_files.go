@@ -17,6 +17,13 @@ type layoutLsCmd struct {
 	Path string `arg:"" optional:"" name:"path" default:"/" help:"The file, or the directory to list with all below it."`
 }
 
+// Help gives examples.
+func (c *layoutLsCmd) Help() string {
+	return `For example:
+  layform layout ls dist/app:latest
+  layform layout ls --platform linux/arm64 dist/app:latest /usr/local`
+}
+
 // Run lists the files of the image, after it has verified the digest of each layer: a
 // table of contents may exist for a blob that is missing or torn.
 func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
@@ -58,6 +65,13 @@ func (c *layoutLsCmd) Run(ctx context.Context, a *app) error {
 type layoutCatCmd struct {
 	imageFlags
 	Path string `arg:"" name:"path" help:"The file; links are followed inside the image."`
+}
+
+// Help gives examples.
+func (c *layoutCatCmd) Help() string {
+	return `For example:
+  layform layout cat dist/app:latest /etc/os-release
+  layform layout cat dist/app:sbom app.spdx.json      a file of an artifact, by its title`
 }
 
 // Run prints the file, once it has seen that the layer is what its digest says, so that

@@ -24,6 +24,13 @@ type layoutGCCmd struct {
 	waitFlag
 }
 
+// Help gives examples.
+func (c *layoutGCCmd) Help() string {
+	return `For example:
+  layform layout gc --dry-run dist/app
+  layform layout gc --min-age 0s dist/app      also what was written a moment ago`
+}
+
 // Run marks from index.json, from what all specs have staged and from --keep,
 // and deletes the rest.
 func (c *layoutGCCmd) Run(ctx context.Context, a *app) (err error) {
@@ -127,6 +134,13 @@ type layoutRepairCmd struct {
 	MoveTorn bool   `name:"move-torn" help:"Move damaged blobs that layform cannot make again, and an index.json that cannot be understood, into .layform/torn."`
 	DryRun   bool   `name:"dry-run" help:"Tell what would be done, and do nothing."`
 	waitFlag
+}
+
+// Help gives examples.
+func (c *layoutRepairCmd) Help() string {
+	return `For example:
+  layform layout repair --dry-run dist/app
+  layform layout repair --move-torn dist/app   puts aside what cannot be mended`
 }
 
 // Run mends the layout, then what layform remembers of it. It fails when

@@ -42,8 +42,8 @@ type layoutTagsCmd struct {
 // Help shows how the command is used.
 func (c *layoutTagsCmd) Help() string {
 	return `For example:
-  layform layout tags dist                  all ref names, with their digests
-  layform layout tags mirror library/alpine the tags of a repository`
+  layform layout tags dist                   all ref names, with their digests
+  layform layout tags mirror library/alpine  the tags of a repository`
 }
 
 // Run reads index.json.

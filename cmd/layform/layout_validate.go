@@ -20,10 +20,17 @@ type layoutValidateCmd struct {
 	Parallelism int    `name:"parallelism" default:"0" placeholder:"N" help:"Read this many blobs at once; 0 is the number of processors."`
 }
 
+// Help gives examples.
+func (c *layoutValidateCmd) Help() string {
+	return `For example:
+  layform layout validate dist/app
+  layform layout validate app.tar`
+}
+
 // Run reports all findings. It fails when the layout breaks a rule that the
 // image spec states with MUST.
 func (c *layoutValidateCmd) Run(ctx context.Context, a *app) error {
-	if err := (&runFlags{Parallelism: c.Parallelism}).check(); err != nil {
+	if err := (&parallelFlags{Parallelism: c.Parallelism}).check(); err != nil {
 		return err
 	}
 	findings, err := c.findings(ctx)

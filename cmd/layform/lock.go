@@ -28,6 +28,14 @@ type lockCmd struct {
 	registryFlags
 }
 
+// Help gives examples.
+func (c *lockCmd) Help() string {
+	return `For example:
+  layform lock                 adds what lacks, drops what nothing uses
+  layform lock --check         for CI: exits with 2 where the file does not fit
+  layform lock --upgrade       pins what the references lead to today`
+}
+
 // Run reads the references of the spec and makes the lock file fit.
 func (c *lockCmd) Run(ctx context.Context, a *app) error {
 	if len(c.Refs) > 0 && !c.Upgrade {

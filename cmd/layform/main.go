@@ -171,17 +171,52 @@ func giveUp(finished <-chan struct{}, patience time.Duration) {
 func run(ctx context.Context, args, environ []string, patient *patience) int {
 	a := newApp(os.Stdin, os.Stdout, os.Stderr, environ)
 	a.patience = patient
+	return a.run(ctx, args)
+}
+
+// run is the function run for streams and an environment of the caller's.
+func (a *app) run(ctx context.Context, args []string) int {
+	if len(args) == 0 {
+		if err := writeTo(a.stdout, startPage); err != nil {
+			return a.fail(ctx, err)
+		}
+		return exitOK
+	}
 	g := &grammar{}
 	args = helped(args)
 	parser, err := newParser(g, a, args)
 	if err != nil {
 		return a.fail(ctx, err)
 	}
-	kctx, err := parser.Parse(doubled(parser.Model.Node, args))
-	a.configure(g.NoColor, g.JSON || (err != nil && jsonAsked(args)))
-	if err != nil {
-		return a.fail(ctx, usageError(err))
+	args, err = doubled(parser.Model.Node, args)
+	var kctx *kong.Context
+	if err == nil {
+		kctx, err = parser.Parse(args)
 	}
+	asked := jsonAsked(args)
+	a.configure(g.NoColor, g.JSON || (err != nil && asked))
+	if bareGroup(err) && !asked {
+		return a.help(ctx, parser, args)
+	}
+	if err != nil {
+		return a.failUsage(ctx, err)
+	}
+	return a.runParsed(ctx, g, kctx)
+}
+
+// failUsage reports a mistake on the command line, which other commands may explain than
+// those that the line names.
+func (a *app) failUsage(ctx context.Context, err error) int {
+	whole, problem := newParser(&grammar{}, a, nil)
+	if problem != nil {
+		return a.fail(ctx, errors.Join(err, problem))
+	}
+	return a.fail(ctx, usageError(err, whole.Model.Node))
+}
+
+// runParsed runs the command of a command line that was parsed.
+func (a *app) runParsed(ctx context.Context, g *grammar, kctx *kong.Context) int {
+	var err error
 	if g.Chdir != "" {
 		if a.started, err = os.Getwd(); err != nil {
 			return a.fail(ctx, err)
@@ -207,20 +242,11 @@ func newParser(g *grammar, a *app, args []string) (*kong.Kong, error) {
 		kong.Vars{"version": version()},
 		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.ValueFormatter(valueHelp),
+		kong.Help(commandHelp),
+		kong.ExplicitGroups(helpGroups()),
 		kong.Writers(a.stdout, a.stderr),
 	)
-}
-
-// usageError turns a mistake on the command line into an error with a hint.
-func usageError(err error) error {
-	hint := "layform --help"
-	var parse *kong.ParseError
-	if errors.As(err, &parse) && parse.Context != nil {
-		if node := parse.Context.Selected(); node != nil {
-			hint = "layform " + node.Path() + " --help"
-		}
-	}
-	return &failure{message: err.Error(), hint: "see " + hint}
 }
 
 // jsonAsked reports whether a command line that could not be parsed asks for JSON.

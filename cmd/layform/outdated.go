@@ -23,6 +23,12 @@ type outdatedCmd struct {
 	registryFlags
 }
 
+// Help gives examples.
+func (c *outdatedCmd) Help() string {
+	return `For example:
+  layform outdated             exits with 2 when a base has moved`
+}
+
 // Run looks up every pinned reference.
 func (c *outdatedCmd) Run(ctx context.Context, a *app) error {
 	l, err := a.locking(c.specFlags, c.valueFlags, c.registryFlags)

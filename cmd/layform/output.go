@@ -23,6 +23,13 @@ type outputCmd struct {
 	valueFlags
 }
 
+// Help gives examples.
+func (c *outputCmd) Help() string {
+	return `For example:
+  layform output               all of them
+  layform output --raw digest  one value alone, for scripts`
+}
+
 // Run reads the outputs from the staging state.
 func (c *outputCmd) Run(ctx context.Context, a *app) error {
 	if c.Raw && c.Name == "" {

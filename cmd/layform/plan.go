@@ -23,6 +23,15 @@ type planCmd struct {
 	Detailed bool   `name:"detailed-exitcode" help:"Exit with 2 when there are changes."`
 }
 
+// Help gives examples.
+func (c *planCmd) Help() string {
+	return `For example:
+  layform plan
+  layform plan --var version=v1.2 --target 'layer.app["arm64"]'
+  layform plan --out image.plan --detailed-exitcode      then layform apply image.plan
+  layform plan --format markdown > comment.md            for a pull request`
+}
+
 // Run makes a plan, saves it when asked, and shows it.
 func (c *planCmd) Run(ctx context.Context, a *app) error {
 	if err := c.runFlags.check(); err != nil {

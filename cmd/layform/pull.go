@@ -21,6 +21,14 @@ type pullCmd struct {
 	transferFlags
 }
 
+// Help gives examples.
+func (c *pullCmd) Help() string {
+	return `For example:
+  layform pull docker://registry.example.com/team/app:v1 oci:copy:v1
+  layform pull --platform linux/arm64 docker://registry.example.com/team/app:v1 oci:arm
+  layform pull --extract files docker://registry.example.com/team/app:notes`
+}
+
 // Run pulls. The layout is made if it does not exist.
 func (c *pullCmd) Run(ctx context.Context, a *app) (err error) {
 	src, err := ref.Locate(c.Src)

@@ -20,6 +20,14 @@ type pushCmd struct {
 	transferFlags
 }
 
+// Help gives examples.
+func (c *pushCmd) Help() string {
+	return `For example:
+  layform push docker://registry.example.com/team/app                  all tags of the spec
+  layform push index.app docker://registry.example.com/team/app:v1     one image, by address or tag
+  layform push --dry-run docker://registry.example.com/team/app        what would be sent`
+}
+
 // Run copies the images of the last apply.
 func (c *pushCmd) Run(ctx context.Context, a *app) (err error) {
 	if len(c.Args) > 2 {

@@ -9,6 +9,15 @@ type referenceCmd struct {
 	Topic string `arg:"" optional:"" topics:"" help:"A block, an attribute such as tags or layer.copy.mode, or a function. Without it, all blocks and functions are listed."`
 }
 
+// Help gives examples.
+func (c *referenceCmd) Help() string {
+	return `For example:
+  layform reference                all topics
+  layform reference layer.copy     a block
+  layform reference config.env     an attribute
+  layform reference templatefile   a function`
+}
+
 // Run prints the text about the topic.
 func (c *referenceCmd) Run(a *app) error {
 	if a.json {

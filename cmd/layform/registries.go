@@ -15,12 +15,12 @@ import (
 
 // registryFlags say how registries are reached.
 type registryFlags struct {
-	RegistryConfig string `name:"registry-config" placeholder:"FILE" help:"Read credentials from this file, in the form of docker's config.json, instead of that in DOCKER_CONFIG or ~/.docker."`
-	PlainHTTP      bool   `name:"plain-http" help:"Reach registries by http, unencrypted. Those on the loopback interface are always reached so, unless certificates are given."`
-	CAFile         string `name:"ca-file" placeholder:"FILE" help:"Trust these root certificates as well, in PEM."`
-	ClientCert     string `name:"client-cert" placeholder:"FILE" help:"Show this client certificate, in PEM, to the registry alone."`
-	ClientKey      string `name:"client-key" placeholder:"FILE" help:"The key of the client certificate, in PEM."`
-	Offline        bool   `name:"offline" help:"Connect to nothing: fail where a registry would be asked, and say what."`
+	RegistryConfig string `name:"registry-config" placeholder:"FILE" group:"registry" help:"Read credentials from this file, in the form of docker's config.json, instead of that in DOCKER_CONFIG or ~/.docker."`
+	PlainHTTP      bool   `name:"plain-http" group:"registry" help:"Reach registries by http, unencrypted. Those on the loopback interface are always reached so, unless certificates are given."`
+	CAFile         string `name:"ca-file" placeholder:"FILE" group:"registry" help:"Trust these root certificates as well, in PEM."`
+	ClientCert     string `name:"client-cert" placeholder:"FILE" group:"registry" help:"Show this client certificate, in PEM, to the registry alone."`
+	ClientKey      string `name:"client-key" placeholder:"FILE" group:"registry" help:"The key of the client certificate, in PEM."`
+	Offline        bool   `name:"offline" group:"registry" help:"Connect to nothing: fail where a registry would be asked, and say what."`
 }
 
 // options gathers the flags and what the environment says. requests counts what

@@ -15,6 +15,13 @@ type showCmd struct {
 	Detailed bool `name:"detailed-exitcode" help:"Exit with 2 when the saved plan has changes."`
 }
 
+// Help gives examples.
+func (c *showCmd) Help() string {
+	return `For example:
+  layform show                 what the layout holds for the spec
+  layform show image.plan      a saved plan`
+}
+
 // Run shows a plan file, or the state of the spec's layout.
 func (c *showCmd) Run(ctx context.Context, a *app) error {
 	if err := c.formatFlag.check(a); err != nil {

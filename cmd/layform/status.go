@@ -26,6 +26,13 @@ type statusCmd struct {
 	valueFlags
 }
 
+// Help gives examples.
+func (c *statusCmd) Help() string {
+	return `For example:
+  layform status
+  layform status --json`
+}
+
 // Run reads the staging state and checks every blob and tag in it.
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	state, err := a.state(ctx, c.specFlags, c.valueFlags, true)

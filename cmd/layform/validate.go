@@ -10,6 +10,13 @@ type validateCmd struct {
 	valueFlags
 }
 
+// Help gives examples.
+func (c *validateCmd) Help() string {
+	return `For example:
+  layform validate
+  layform validate --var version=v1.2 -f web.layform.hcl`
+}
+
 // Run loads the spec and reports all of its mistakes: without values of variables
 // that have none, as far as it can be judged.
 func (c *validateCmd) Run(a *app) error {

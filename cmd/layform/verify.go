@@ -26,13 +26,17 @@ type verifyCmd struct {
 
 // Help is the long help text.
 func (c *verifyCmd) Help() string {
-	return `Every blob of the spec is hashed, and every entry of index.json compared, with what the last apply left: it fails where something is missing, torn or moved. That the layout is what the sources give now is for plan to say, which believes what was remembered of them, and for --rebuild, which believes nothing.`
+	return `Every blob of the spec is hashed, and every entry of index.json compared, with what the last apply left: it fails where something is missing, torn or moved. That the layout is what the sources give now is for plan to say, which believes what was remembered of them, and for --rebuild, which believes nothing.
+
+For example:
+  layform verify               against what the last apply left
+  layform verify --rebuild     against what the sources give, built afresh`
 }
 
 // Run fails when an object or tag of the spec is not in the layout as it should be.
 // Without --rebuild, that is what the last apply remembered.
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
-	if err := (&runFlags{Parallelism: c.Parallelism}).check(); err != nil {
+	if err := (&parallelFlags{Parallelism: c.Parallelism}).check(); err != nil {
 		return err
 	}
 	compare := c.remembered

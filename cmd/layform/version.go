@@ -13,6 +13,12 @@ import (
 // versionCmd prints the version.
 type versionCmd struct{}
 
+// Help gives examples.
+func (c *versionCmd) Help() string {
+	return `For example:
+  layform version --json`
+}
+
 // Run prints the version and what decides the bytes of layers.
 func (c *versionCmd) Run(a *app) error {
 	v := &view.Version{
