@@ -20,13 +20,14 @@ import (
 )
 
 // maxOpen is the number of layouts that are kept open while nobody uses them.
-const maxOpen = 64
+const maxOpen = 256
 
 // shared is what a Registry and those that were made from it have in common.
 type shared struct {
 	dir  string
 	opts Options
 
+	verified verified
 	// flights are the fetches that are under way.
 	flights singleflight.Group
 
@@ -139,7 +140,7 @@ func (s *shared) openAt(at, repo string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	store.Remember(&verified{seen: map[string]sight{}})
+	store.Remember(verifiedIn{&s.verified, at})
 	return &opened{store: store, names: names, known: &known{docs: map[docKey]*document{}}, reg: s, users: 1}, nil
 }
 

@@ -59,7 +59,7 @@ func Open(dir string, opts Options) (*Registry, error) {
 			return nil, fmt.Errorf("the pattern of immutable tags %q: %w", pattern, err)
 		}
 	}
-	s := &shared{dir: dir, opts: opts, open: map[string]*opened{}}
+	s := &shared{dir: dir, opts: opts, open: map[string]*opened{}, verified: verified{seen: map[string]sight{}}}
 	// A directory that cannot be a registry is told now and not by the first request.
 	if err := s.check(); err != nil {
 		return nil, errors.Join(err, s.close())

@@ -3,14 +3,18 @@ package registry_test
 import (
 	"errors"
 	"os"
+	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/layouttest"
 	"github.com/layform/layform/layout/registry"
 )
 
@@ -237,4 +241,35 @@ func TestTamperedBlob(t *testing.T) {
 		t.Error(err)
 	}
 	wantValid(t, dir)
+}
+
+// With more repositories than are kept open at once, a blob is hashed once all the same,
+// and no more directories stay open than that.
+func TestManyLayouts(t *testing.T) {
+	dir := t.TempDir()
+	var opened atomic.Int32
+	name := strings.TrimPrefix(string(blob("layer one").Digest), "sha256:")
+	count := func(step layouttest.Step) error {
+		if step.Op == layouttest.OpOpen && path.Base(step.Name) == name {
+			opened.Add(1)
+		}
+		return nil
+	}
+	reg := open(t, dir, registry.Options{PerRepository: true, Layout: layout.Options{NoSync: true, Fault: count}})
+	newImage(t, "one", nil).mustPush(t, repository(t, reg, "first"), "v1")
+	opened.Store(0)
+	for round := range 2 {
+		if got := read(t, repository(t, reg, "first"), blob("layer one")); got != "layer one" {
+			t.Errorf("read %q", got)
+		}
+		if round == 1 {
+			break
+		}
+		for n := range 300 {
+			wantResolve(t, repository(t, reg, "app"+strconv.Itoa(n)), "v1", "")
+		}
+	}
+	if n := opened.Load(); n != 2 { // once for each reader, and not to hash it
+		t.Errorf("the blob was opened %d times", n)
+	}
 }

@@ -11,11 +11,18 @@ import (
 	"github.com/layform/layform/layout/internal/disk"
 )
 
-// verified is the layout.Cache of the blobs that were hashed since a layout was opened,
-// so that a blob is hashed once and not for each reader.
+// verified are the blobs that were hashed since a registry was opened, so that a blob is
+// hashed once and not for each reader, or each time that its layout is opened again.
 type verified struct {
 	mu   sync.Mutex
 	seen map[string]sight
+}
+
+// verifiedIn is the layout.Cache of one layout.
+type verifiedIn struct {
+	*verified
+	// dir is the path of the layout in the registry.
+	dir string
 }
 
 // sight is a file as it was seen first.
@@ -35,7 +42,8 @@ const (
 )
 
 // Lookup gives the digest of a file that is as it was when it was hashed.
-func (v *verified) Lookup(path string, info fs.FileInfo) (digest.Digest, bool) {
+func (v verifiedIn) Lookup(path string, info fs.FileInfo) (digest.Digest, bool) {
+	path = v.dir + " " + path
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s, ok := v.seen[path]
@@ -52,7 +60,8 @@ func (v *verified) Lookup(path string, info fs.FileInfo) (digest.Digest, bool) {
 
 // Store remembers a file that was hashed, unless it was written so briefly before that
 // another write could have left its times as they were.
-func (v *verified) Store(path string, info fs.FileInfo, dgst digest.Digest) {
+func (v verifiedIn) Store(path string, info fs.FileInfo, dgst digest.Digest) {
+	path = v.dir + " " + path
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s, ok := v.seen[path]
@@ -63,10 +72,10 @@ func (v *verified) Store(path string, info fs.FileInfo, dgst digest.Digest) {
 }
 
 // Trust remembers a file that this process has written and nobody else.
-func (v *verified) Trust(path string, info fs.FileInfo, dgst digest.Digest) {
+func (v verifiedIn) Trust(path string, info fs.FileInfo, dgst digest.Digest) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.put(path, sight{info: info, at: time.Now(), digest: dgst})
+	v.put(v.dir+" "+path, sight{info: info, at: time.Now(), digest: dgst})
 }
 
 func (v *verified) put(path string, s sight) {
