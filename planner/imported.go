@@ -79,9 +79,12 @@ func (e *evaluator) takeOverDocument(ctx context.Context, s Step, o *spec.Object
 	return spec.Built{Descriptor: desc}, "", nil
 }
 
-// importsOf are the import blocks of a spec by the object that they are for.
+// importsOf are the import blocks of a spec, nil for none, by the object that they are for.
 func importsOf(sp *spec.Spec) map[spec.Address][]spec.Import {
 	out := map[spec.Address][]spec.Import{}
+	if sp == nil {
+		return out
+	}
 	for _, i := range sp.Imports() {
 		out[i.To] = append(out[i.To], i)
 	}
