@@ -77,6 +77,10 @@ layer "tree" {
   hardlink "/etc/hard" { target = "/etc/motd" }
   whiteout "/etc/gone" {}
   whiteout "/" { opaque = true }
+  whiteout "/srv" {
+    opaque = true
+    expand = true
+  }
 }
 
 layer "plain" {
@@ -113,7 +117,18 @@ config "image" {
   args_escaped  = true
   annotations   = { "com.example.config" = "yes" }
   extra         = { "moby.buildkit.x" = [1, { a = null }] }
-  config_extra  = { Healthcheck = { Test = ["CMD", "true"], Interval = 1e9 } }
+  config_extra  = { Shell = ["cmd", "/S", "/C"] }
+  healthcheck   = { test = "true", interval = "1s", retries = 2 }
+  memory        = 1048576
+  memory_swap   = -1
+  cpu_shares    = 2
+  history = [
+    { created_by = "one", created = "2026-01-31", author = "somebody" },
+    { created_by = "two" },
+    { comment = "three", empty_layer = true },
+    { created_by = "four" },
+    { created_by = "five" },
+  ]
 }
 
 config "other" {
@@ -121,12 +136,21 @@ config "other" {
   content    = jsonencode({ a = 1 })
 }
 
+config "bytes" {
+  media_type     = "application/vnd.example.config"
+  content_base64 = "AAH/"
+}
+
 manifest "image" {
   config                 = config.image
+  embed_config           = true
+  media_types            = "oci"
   layers                 = [layer.tree, layer.plain, layer.archive, layer.plain]
   annotations            = { "com.example.level" = "manifest" }
   descriptor_annotations = { "com.example.level" = "descriptor" }
   platform               = "windows/amd64"
+  os_version             = "10.0.14393.1066"
+  os_features            = ["win32k"]
   tags                   = ["v1", "team/app@2"]
   extra                  = { "x-extra" = true }
 }
@@ -137,7 +161,14 @@ manifest "artifact" {
   subject       = manifest.image
 }
 
+manifest "bytes" {
+  artifact_type = "application/vnd.example.thing"
+  config        = config.bytes
+}
+
 index "all" {
+  embed_manifests        = true
+  media_types            = "oci"
   manifests              = [manifest.image, index.inner]
   artifact_type          = "application/vnd.example.list"
   subject                = index.inner
