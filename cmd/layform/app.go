@@ -17,6 +17,7 @@ import (
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/cmd/layform/view/text"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/remote"
 	"github.com/layform/layform/planner/base"
 )
 
@@ -213,8 +214,13 @@ func (a *app) explain(ctx context.Context, err error) (hcl.Diagnostics, string, 
 			}
 			unusable = e
 		}
-		if errors.As(unusable, &h) {
+		var pin *base.PinError
+		var none *remote.NotFoundError
+		switch {
+		case errors.As(unusable, &h):
 			hint = h.Hint()
+		case errors.As(unusable, &pin) && errors.As(unusable, &none):
+			hint = "layform lock --upgrade pins what the reference leads to today"
 		}
 		if n == 1 {
 			return diags, unusable.Address.String() + " cannot be used", hint

@@ -181,8 +181,23 @@ func blame(err error, place string) error {
 	if place == "" {
 		return err
 	}
-	return fmt.Errorf("%w (the digest is that of %s)", err, place)
+	return &PinError{Place: place, Err: err}
 }
+
+// PinError is an error about an image that is pinned.
+type PinError struct {
+	// Place is where the pin stands.
+	Place string
+	Err   error
+}
+
+// Error names the place of the pin.
+func (e *PinError) Error() string {
+	return fmt.Sprintf("%v (the digest is that of %s)", e.Err, e.Place)
+}
+
+// Unwrap gives Err.
+func (e *PinError) Unwrap() error { return e.Err }
 
 // Name is what a Source is asked for: the digest of a reference, or else its name.
 func Name(r ref.Reference) string {
