@@ -329,7 +329,7 @@ manifest "template" {
 				}
 			}
 			got, _ := s.Evaluate(want.Address, known)
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, *got); diff != "" {
 				t.Error(diff)
 			}
 			s.Inputs()
