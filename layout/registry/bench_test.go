@@ -3,6 +3,7 @@ package registry_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,4 +110,20 @@ func BenchmarkPush(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkPushTogether pushes small images by 16 clients at once.
+func BenchmarkPushTogether(b *testing.B) {
+	repo := repository(b, open(b, b.TempDir(), registry.Options{}), "team/app")
+	var n atomic.Int64
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			tag := fmt.Sprint("v", n.Add(1))
+			if err := makeImage(tag, "layer "+tag).push(b.Context(), repo, tag); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }
