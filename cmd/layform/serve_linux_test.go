@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,6 +75,73 @@ var moreCommands = map[string]string{
 		oras manifest delete --plain-http -f DST && ! oras manifest fetch --plain-http DST`,
 }
 
+// clientOf is a client that can be run against servers of the example hello, which has
+// the digest.
+type clientOf struct {
+	registryClient
+	name, dir, digest string
+}
+
+// shell runs commands of the client in a directory of their own.
+func (c *clientOf) shell(t *testing.T, commands, host, repo string) (string, error) {
+	t.Helper()
+	commands = strings.NewReplacer("SRC", host+"/"+repo+":latest", "NAME", host+"/"+repo, "DST", host+"/"+c.pushes(), "HOST", host, "DIGEST", c.digest).Replace(commands)
+	cmd := exec.Command("sh", "-c", commands)
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// pushes is the tag that the client pushes.
+func (c *clientOf) pushes() string { return "from/" + c.name + ":v1" }
+
+// writes has the client pull and push, and do more if that is asked for.
+func (c *clientOf) writes(t *testing.T, repo, more string, args ...string) {
+	t.Helper()
+	work := t.TempDir()
+	if err := os.CopyFS(work, os.DirFS(c.dir)); err != nil {
+		t.Fatal(err)
+	}
+	host := serving(t, work, append([]string{"--writable"}, args...)...)
+	if !slices.Contains(args, "dist/hello") {
+		tool(t, work, "layform", "push", "docker://"+host+"/"+repo)
+	}
+	if out, err := c.shell(t, c.commands, host, repo); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	tool(t, work, "layform", "pull", "docker://"+host+"/"+c.pushes(), "oci:back:v1")
+	tool(t, work, "layform", "layout", "validate", "back")
+	if got := indexDigest(t, filepath.Join(work, "back")); c.same && got != c.digest {
+		t.Errorf("%s pushed %s, want %s", c.name, got, c.digest)
+	}
+	if out, err := c.shell(t, more, host, repo); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if more != "" {
+		tool(t, work, "layform", "layout", "validate", args[len(args)-1])
+	}
+}
+
+// reads has the client pull, and be told that it cannot push.
+func (c *clientOf) reads(t *testing.T) {
+	t.Helper()
+	host := serving(t, c.dir, "dist/hello")
+	pull, push, _ := strings.Cut(c.commands, " && ")
+	if c.name == "crane" {
+		pull, push = "crane manifest --insecure SRC", c.commands
+	}
+	if out, err := c.shell(t, pull, host, "hello"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	out, err := c.shell(t, pull+" && "+push, host, "hello")
+	if err == nil {
+		t.Errorf("the push went well: %s", out)
+	}
+	if c.name != "ctr" && !strings.Contains(out, "layform serve --writable") { // it shows the status alone
+		t.Errorf("it does not say why: %s", out)
+	}
+}
+
 // TestClientsOfServe: engines and tools pull from and push to layform serve, whatever it
 // serves.
 func TestClientsOfServe(t *testing.T) {
@@ -88,72 +154,33 @@ func TestClientsOfServe(t *testing.T) {
 			e := newEngines(t)
 			client.set(t, e)
 			t.Setenv("REGCTL_CONFIG", filepath.Join(e.work, "regctl.json"))
-			shell := func(t *testing.T, commands, host, repo, dst string) (string, error) {
-				commands = strings.NewReplacer("SRC", host+"/"+repo+":latest", "NAME", host+"/"+repo, "DST", host+"/"+dst, "HOST", host, "DIGEST", digest).Replace(commands)
-				cmd := exec.Command("sh", "-c", commands)
-				cmd.Dir = t.TempDir()
-				out, err := cmd.CombinedOutput()
-				return string(out), err
-			}
-			dst := "from/" + name + ":v1"
-			for kind, c := range map[string]struct {
-				args []string
-				repo string
-			}{
-				"writable":       {[]string{"--writable", "registry"}, "team/hello"},
-				"per-repository": {[]string{"--writable", "--per-repository", "registry"}, "team/hello"},
-				"default-repo":   {[]string{"--writable", "--default-repo", "team/hello", "dist/hello"}, "team/hello"},
-			} {
-				t.Run(kind, func(t *testing.T) {
-					sample(t, kind, "writable")
-					work := t.TempDir()
-					if err := os.CopyFS(work, os.DirFS(dir)); err != nil {
-						t.Fatal(err)
-					}
-					host := serving(t, work, c.args...)
-					if kind != "default-repo" {
-						tool(t, work, "layform", "push", "docker://"+host+"/"+c.repo)
-					}
-					if out, err := shell(t, client.commands, host, c.repo, dst); err != nil {
-						t.Fatalf("%v: %s", err, out)
-					}
-					tool(t, work, "layform", "pull", "docker://"+host+"/"+dst, "oci:back:v1")
-					tool(t, work, "layform", "layout", "validate", "back")
-					if got := indexDigest(t, filepath.Join(work, "back")); client.same && got != digest {
-						t.Errorf("%s pushed %s, want %s", name, got, digest)
-					}
-					if kind != "writable" {
-						return
-					}
-					if out, err := shell(t, moreCommands[name], host, c.repo, dst); err != nil {
-						t.Errorf("%v: %s", err, out)
-					}
-					tool(t, work, "layform", "layout", "validate", "registry")
-				})
-			}
-			t.Run("read-only", func(t *testing.T) {
-				host := serving(t, dir, "dist/hello")
-				pull, push, _ := strings.Cut(client.commands, " && ")
-				if name == "crane" {
-					pull, push = "crane manifest --insecure SRC", client.commands
-				}
-				if out, err := shell(t, pull, host, "hello", dst); err != nil {
-					t.Fatalf("%v: %s", err, out)
-				}
-				out, err := shell(t, strings.TrimSuffix(pull+" && "+push, " && "), host, "hello", dst)
-				if err == nil {
-					t.Errorf("the push went well: %s", out)
-				}
-				if name != "ctr" && !strings.Contains(out, "layform serve --writable") { // it shows the status alone
-					t.Errorf("it does not say why: %s", out)
-				}
+			c := &clientOf{client, name, dir, digest}
+			t.Run("read-only", func(t *testing.T) { c.reads(t) })
+			t.Run("writable", func(t *testing.T) { c.writes(t, "team/hello", moreCommands[name], "registry") })
+			t.Run("per-repository", func(t *testing.T) {
+				sample(t, "per-repository")
+				c.writes(t, "team/hello", "", "--per-repository", "registry")
+			})
+			t.Run("default-repo", func(t *testing.T) {
+				sample(t, "default-repo")
+				c.writes(t, "team/hello", "", "--default-repo", "team/hello", "dist/hello")
 			})
 		})
 	}
 }
 
+// mirrorFile is a file of the example, for a server at host.
+func mirrorFile(t *testing.T, name, host string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "examples", "registry", name))
+	if err != nil || !strings.Contains(string(data), "127.0.0.1:5000") {
+		t.Fatalf("%s: %s, %v", name, data, err)
+	}
+	return strings.ReplaceAll(string(data), "127.0.0.1:5000", host)
+}
+
 // TestMirrors: engines get images of another registry from layform serve, by the files
-// that the README shows.
+// of the example.
 func TestMirrors(t *testing.T) {
 	dir := helloExample(t)
 	// hub/library/hello is what docker.io/library/hello is for its clients.
@@ -162,14 +189,14 @@ func TestMirrors(t *testing.T) {
 		e := newEngines(t)
 		host := serving(t, dir, "--namespace", "docker.io=hub", "hub")
 		e.containerd(t)
-		write(t, e.work, map[string]string{"certs.d/docker.io/hosts.toml": fmt.Sprintf("server = \"https://docker.io\"\n[host.\"http://%s\"]\n  capabilities = [\"pull\", \"resolve\"]\n", host)})
+		write(t, e.work, map[string]string{"certs.d/docker.io/hosts.toml": mirrorFile(t, "hosts.toml", host)})
 		tool(t, e.work, "ctr", "images", "pull", "--hosts-dir", filepath.Join(e.work, "certs.d"), "--all-platforms", "docker.io/library/hello:latest")
 	})
 	t.Run("podman", func(t *testing.T) {
 		e := newEngines(t)
 		host := serving(t, dir, "hub")
 		e.podman(t, "podman")
-		write(t, e.work, map[string]string{"registries.conf": fmt.Sprintf("[[registry]]\nprefix = \"docker.io\"\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"%s/hub\"\ninsecure = true\n", host)})
+		write(t, e.work, map[string]string{"registries.conf": mirrorFile(t, "registries.conf", host)})
 		t.Setenv("CONTAINERS_REGISTRIES_CONF", filepath.Join(e.work, "registries.conf"))
 		tool(t, e.work, "podman", "pull", "docker.io/library/hello:latest")
 	})
@@ -177,7 +204,8 @@ func TestMirrors(t *testing.T) {
 		sample(t, "docker")
 		e := newEngines(t)
 		host := serving(t, dir, "--namespace", "docker.io=hub", "library/hello=dist/hello")
-		e.docker(t, "--registry-mirror", "http://"+host)
+		write(t, e.work, map[string]string{"daemon.json": mirrorFile(t, "daemon.json", host)})
+		e.docker(t, "--config-file", filepath.Join(e.work, "daemon.json"))
 		tool(t, e.work, "docker", "pull", "hello:latest")
 	})
 }
@@ -233,4 +261,18 @@ func TestLogins(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRegistryJob runs the example of a registry that lasts as long as a job.
+func TestRegistryJob(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "example")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "examples", "registry"))); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PORT", "0")
+	out := tool(t, dir, "sh", "job.sh")
+	if !strings.Contains(out, "dist/pulled is a valid layout.") {
+		t.Errorf("%s", out)
+	}
+	tool(t, dir, "layform", "layout", "validate", "dist/registry")
 }

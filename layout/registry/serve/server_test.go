@@ -157,68 +157,83 @@ func TestStopIdle(t *testing.T) {
 	}
 }
 
-// What runs when the server stops is ended first; one that has no end is cut off.
+// busy is a server with an upload whose body has begun.
+type busy struct {
+	*running
+	body   *io.PipeWriter
+	status chan int // of the answer; 0 where there is none
+}
+
+func runBusy(t *testing.T, grace time.Duration) busy {
+	t.Helper()
+	r := run(t, serve.Limits{Grace: grace}, nil)
+	repo, err := r.reg.Repository("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, err := repo.StartUpload(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := up.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in, out := io.Pipe()
+	req, err := http.NewRequest("PUT", "http://"+r.addr+"/v2/app/blobs/uploads/"+up.ID()+"?digest="+digest.FromString("begun and ended").String(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := make(chan int, 1)
+	go func() {
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			status <- 0
+			return
+		}
+		_ = resp.Body.Close()
+		status <- resp.StatusCode
+	}()
+	if _, err := out.Write([]byte("begun")); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(r.metrics(), "\nlayform_requests_running 1\n") {
+		time.Sleep(time.Millisecond)
+	}
+	return busy{r, out, status}
+}
+
+// What runs when the server stops is ended first.
 func TestStopBusy(t *testing.T) {
 	t.Parallel()
-	for _, grace := range []time.Duration{time.Hour, 50 * time.Millisecond} {
-		r := run(t, serve.Limits{Grace: grace}, nil)
-		repo, err := r.reg.Repository("app")
-		if err != nil {
-			t.Fatal(err)
-		}
-		up, err := repo.StartUpload(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := up.Close(); err != nil {
-			t.Fatal(err)
-		}
-		in, out := io.Pipe()
-		req, err := http.NewRequest("PUT", "http://"+r.addr+"/v2/app/blobs/uploads/"+up.ID()+"?digest="+digest.FromString("begun and ended").String(), in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		status := make(chan int, 1)
-		go func() {
-			resp, err := http.DefaultClient.Do(req)
-			if err != nil {
-				status <- 0
-				return
-			}
-			_ = resp.Body.Close()
-			status <- resp.StatusCode
-		}()
-		if _, err := out.Write([]byte("begun")); err != nil {
-			t.Fatal(err)
-		}
-		for !strings.Contains(r.metrics(), "\nlayform_requests_running 1\n") {
-			time.Sleep(time.Millisecond)
-		}
-		r.stop()
-		if grace < time.Second {
-			if err := <-r.ended; err == nil || !strings.Contains(err.Error(), "cut off") {
-				t.Errorf("ended with %v", err)
-			}
-			if err := out.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if got := <-status; got == 201 {
-				t.Errorf("a request that was cut is answered with %d", got)
-			}
-			continue
-		}
-		if _, err := out.Write([]byte(" and ended")); err != nil {
-			t.Fatal(err)
-		}
-		if err := out.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if got := <-status; got != 201 {
-			t.Errorf("the request that ran is answered with %d", got)
-		}
-		if err := <-r.ended; err != nil {
-			t.Error(err)
-		}
+	b := runBusy(t, time.Hour)
+	b.stop()
+	if _, err := b.body.Write([]byte(" and ended")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-b.status; got != 201 {
+		t.Errorf("the request that ran is answered with %d", got)
+	}
+	if err := <-b.ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// What has no end is cut off when the server stops.
+func TestStopEndless(t *testing.T) {
+	t.Parallel()
+	b := runBusy(t, 50*time.Millisecond)
+	b.stop()
+	if err := <-b.ended; err == nil || !strings.Contains(err.Error(), "cut off") {
+		t.Errorf("ended with %v", err)
+	}
+	if err := b.body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-b.status; got == 201 {
+		t.Errorf("a request that was cut is answered with %d", got)
 	}
 }
 
