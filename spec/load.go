@@ -127,7 +127,7 @@ func (l *loading) declare() (diags hcl.Diagnostics, parsed bool) {
 		}
 		content, more := schema.Content(f.Body)
 		diags = append(diags, more...)
-		if isOverride(src.Name) && len(l.sources) > 1 {
+		if IsOverride(src.Name) && len(l.sources) > 1 {
 			overrides = append(overrides, content.Blocks)
 		} else {
 			blocks = append(blocks, content.Blocks...)

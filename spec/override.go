@@ -9,9 +9,9 @@ import (
 	"github.com/layform/layform/spec/eval"
 )
 
-// isOverride reports whether a spec file of this name changes blocks of the other
-// files instead of declaring its own.
-func isOverride(name string) bool {
+// IsOverride reports whether a spec file of this name changes blocks of the other
+// files instead of declaring its own, where the spec has other files.
+func IsOverride(name string) bool {
 	for _, suffix := range []string{"override.layform.hcl", "override.layform.json"} {
 		if name == suffix || strings.HasSuffix(name, "."+suffix) {
 			return true

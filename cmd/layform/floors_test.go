@@ -42,7 +42,7 @@ var floors = map[string][]string{
 	"spec/eval":                         {"layout/imagespec", "spec/addr"},
 	"spec/schema":                       {"layout/imagespec", "spec/addr", "spec/eval", "spec/internal/suggest"},
 	"spec":                              {"layout/imagespec", "layout/ref", "spec/addr", "spec/eval", "spec/internal/suggest", "spec/schema"},
-	"spec/edit":                         {"layout/imagespec", "spec/eval"},
+	"spec/edit":                         {"layout/imagespec", "spec/addr", "spec/eval", "spec/schema"},
 	"spec/lock":                         {"spec/eval"},
 	"planner/source/walk":               {"layout/layer", "layout/stage"},
 	"planner/source":                    {"layout/imagespec", "layout/layer", "layout/stage", "planner/source/walk", "spec"},

@@ -23,6 +23,12 @@ type grammar struct {
 	Init       initCmd       `cmd:"" help:"Write a commented starter spec."`
 	Import     importCmd     `cmd:"" help:"Write a spec for what a layout holds, and take that over as it is."`
 	Fmt        fmtCmd        `cmd:"" help:"Format spec files."`
+	Annotate   annotateCmd   `cmd:"" help:"Set annotations of an object in the spec."`
+	Set        setCmd        `cmd:"" help:"Set attributes of an object in the spec."`
+	Tag        tagCmd        `cmd:"" help:"Add tags to a manifest or an index in the spec."`
+	Untag      untagCmd      `cmd:"" help:"Take tags of a manifest or an index out of the spec."`
+	Remove     removeCmd     `cmd:"" help:"Take an object out of the spec."`
+	Rename     renameCmd     `cmd:"" help:"Give an object another name in the spec."`
 	Validate   validateCmd   `cmd:"" help:"Check the spec."`
 	Plan       planCmd       `cmd:"" help:"Show what would change in the layout, and why."`
 	Apply      applyCmd      `cmd:"" help:"Make the layout hold what the spec describes."`

@@ -4,6 +4,7 @@
 package durable
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -57,6 +58,44 @@ func WriteNewFile(root *os.Root, name string, data []byte, perm fs.FileMode) err
 		return err
 	}
 	return d.SyncDir(path.Dir(name))
+}
+
+// ErrChanged is the error of ReplaceFile for a file that is not what it was.
+var ErrChanged = errors.New("somebody changed it meanwhile")
+
+// ReplaceFile is WriteFile for a file that must still hold what it held before: the
+// error is ErrChanged, and the file stays, when it does not hold it just before the rename.
+func ReplaceFile(root *os.Root, name string, before, data []byte, perm fs.FileMode) error {
+	d := &disk.Dir{Root: root}
+	name = path.Clean(name)
+	t, err := writeTemp(d, name, data)
+	if err != nil {
+		return err
+	}
+	err = t.Finish(perm, true)
+	if err == nil {
+		err = stillHolds(d, name, before)
+	}
+	if err != nil {
+		return errors.Join(err, t.Abort())
+	}
+	if err := t.Rename(name); err != nil {
+		return errors.Join(err, t.Abort())
+	}
+	return d.SyncDir(path.Dir(name))
+}
+
+// stillHolds reports a file that holds anything but data as ErrChanged.
+func stillHolds(d *disk.Dir, name string, data []byte) error {
+	now, err := d.Read(name, int64(len(data))+1)
+	var path *fs.PathError
+	switch {
+	case err == nil && bytes.Equal(now, data):
+		return nil
+	case errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return ErrChanged
 }
 
 // writeTemp writes data into a temporary file beside the file name.

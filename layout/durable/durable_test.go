@@ -117,3 +117,36 @@ func snapshot(t *testing.T, dir string) map[string]string {
 	}
 	return files
 }
+
+func TestReplaceFile(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := durable.ReplaceFile(root, "f", nil, []byte("x"), 0o600); !errors.Is(err, durable.ErrChanged) {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	for _, now := range []string{"", "befor", "before and more", "BEFORE"} {
+		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(now), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := durable.ReplaceFile(root, "f", []byte("before"), []byte("after"), 0o600); !errors.Is(err, durable.ErrChanged) {
+			t.Errorf("%q: %v", now, err)
+		}
+		if got, err := os.ReadFile(filepath.Join(dir, "f")); err != nil || string(got) != now {
+			t.Errorf("%q became %q, %v", now, got, err)
+		}
+	}
+	if err := durable.ReplaceFile(root, "f", []byte("BEFORE"), []byte("after"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "f"))
+	if got, readErr := os.ReadFile(filepath.Join(dir, "f")); readErr != nil || string(got) != "after" || err != nil || info.Mode() != 0o600 {
+		t.Errorf("%q, %v, %v, %v", got, readErr, info.Mode(), err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("%d files, %v", len(entries), err)
+	}
+}

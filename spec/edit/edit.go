@@ -1,6 +1,9 @@
-// Package edit writes the text of spec files: it formats them, and makes the
-// starter that a new spec begins with. It reads and writes no file, and keeps
-// comments and the order of what stands in a text.
+// Package edit writes the text of spec files: it formats them, edits the blocks in
+// them, and makes the starter that a new spec begins with. It reads and writes no
+// file, and keeps comments and the order of what stands in a text.
+//
+// An Editor holds the files of a spec, and each of its edits either does all of what
+// it says or is a RefusedError, which leaves all texts as they were.
 package edit
 
 import (

@@ -48,6 +48,7 @@ const (
 	TypeReferrers    Type = "referrers"
 	TypeDescriptor   Type = "descriptor"
 	TypeEdit         Type = "edit"
+	TypeSpecEdit     Type = "spec_edit"
 	TypeServing      Type = "serving"
 	TypeVersion      Type = "version"
 	TypeDiagnostics  Type = "diagnostics"
@@ -101,6 +102,8 @@ type Document struct {
 	// Edit is the result of layout tag, untag and rm, and the entries that layout gc
 	// --untagged has removed or, with --dry-run, would remove.
 	Edit *Edit `json:"edit,omitempty"`
+	// SpecEdit is what a command that edits the spec changes.
+	SpecEdit *SpecEdit `json:"spec_edit,omitempty"`
 	// Lock is the result of lock and outdated.
 	Lock *Lock `json:"lock,omitempty"`
 	// Serving is what serve serves, once it listens.

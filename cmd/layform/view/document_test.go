@@ -99,6 +99,7 @@ func wholeDocument() view.Document {
 		Referrers:    []ocispec.Descriptor{{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString("x"), Size: 1, ArtifactType: "a/b"}},
 		Descriptor:   &ocispec.Descriptor{MediaType: ocispec.MediaTypeImageIndex, Digest: digest.FromString("x"), Size: 1},
 		Edit:         &view.Edit{Entries: []view.EntryChange{{Name: "app:v1", Before: digest.FromString("x"), After: digest.FromString("y"), Spec: "web"}}, Referrers: 1},
+		SpecEdit:     &view.SpecEdit{Files: []view.EditedFile{{Name: "layform.hcl", Diff: "+a\n"}}, Names: []view.GivenName{{Address: "layer.a-b", From: "a b.tar"}}, DryRun: true},
 		Version:      &view.Version{Version: "v1", Go: "go1", Encoding: "v1", Platform: "linux/amd64"},
 	}
 }
@@ -117,7 +118,7 @@ func TestDocument(t *testing.T) {
 func TestNoNulls(t *testing.T) {
 	for _, d := range []view.Document{
 		{},
-		{Plan: &planner.Plan{}, Apply: &view.Done{}, State: &view.State{}, Layout: &view.Layout{}, GC: &layout.GCResult{}, Transfer: &view.Transfer{}, Edit: &view.Edit{}, Version: &view.Version{}},
+		{Plan: &planner.Plan{}, Apply: &view.Done{}, State: &view.State{}, Layout: &view.Layout{}, GC: &layout.GCResult{}, Transfer: &view.Transfer{}, Edit: &view.Edit{}, SpecEdit: &view.SpecEdit{}, Version: &view.Version{}},
 		{Plan: &planner.Plan{Changes: []planner.Change{{Before: &planner.State{}, Files: []planner.FileChange{{After: &layer.Properties{}}}}}}, State: &view.State{Objects: []view.Object{{}}}},
 	} {
 		var out bytes.Buffer
