@@ -34,6 +34,7 @@ type grammar struct {
 	Apply      applyCmd      `cmd:"" help:"Make the layout hold what the spec describes."`
 	Destroy    destroyCmd    `cmd:"" help:"Remove from the layout all that the spec owns."`
 	Show       showCmd       `cmd:"" help:"Show a saved plan, or what the layout holds for the spec."`
+	State      stateCmd      `cmd:"" help:"List, show, rename and forget what the layout holds for the spec."`
 	Status     statusCmd     `cmd:"" help:"Show what is staged and registered, and whether it is intact."`
 	Verify     verifyCmd     `cmd:"" help:"Compare the layout with what the spec gives; --rebuild proves it."`
 	Output     outputCmd     `cmd:"" help:"Print output values of the last apply."`
