@@ -306,21 +306,6 @@ func checkFault(t *testing.T, f fault) map[validate.Rule]bool {
 	return seen
 }
 
-func TestBlobAtHome(t *testing.T) {
-	s := initialised(t)
-	writeIndex(t, s, indexOf(goodSample(t).build(t, s)))
-	layer := layerOf(t, s)
-	remove(t, blobFile(s, layer))
-	homes := map[digest.Digest]string{layer: "registry.example.com/base"}
-	found := findings(t, s, validate.Options{Homes: homes})
-	if diff := cmp.Diff([]string{string(validate.RuleBlobElsewhere)}, rulesOf(found)); diff != "" {
-		t.Fatal(diff)
-	}
-	if f := found[0]; f.Severity != validate.Should || !strings.Contains(f.Problem, homes[layer]) {
-		t.Errorf("%+v", f)
-	}
-}
-
 func TestPlantedFaults(t *testing.T) {
 	all := map[string]map[string]fault{"files": fileFaults(), "documents": documentFaults(), "descriptors": descriptorFaults(), "images": imageFaults(), "layers": layerFaults(t)}
 	seen := map[validate.Rule]bool{}
