@@ -30,7 +30,7 @@ func (w *world) agree(what string, opts planner.Options) *planner.Plan {
 	after := w.snapshot(false)
 	want := planner.Summary{
 		Counts: result.Counts, WriteBlobs: result.WrittenBlobs, WriteContent: p.Summary.WriteContent,
-		DeleteBlobs: result.DeletedBlobs, DeleteBytes: result.DeletedBytes,
+		Entries: result.Entries, DeleteBlobs: result.DeletedBlobs, DeleteBytes: result.DeletedBytes,
 	}
 	if diff := cmp.Diff(want, p.Summary); diff != "" {
 		w.t.Errorf("%s: plan (-done +planned):\n%s", what, diff)
