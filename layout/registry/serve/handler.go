@@ -110,12 +110,12 @@ func NewMounted(mounts []Mount, opts Options) *Handler {
 
 // ServeHTTP answers a request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{h: h, w: newAnswer(w, h.opts.Limits.Stall), r: r, start: time.Now()}
+	x := &exchange{h: h, w: newAnswer(w, r, h.opts.Limits.Stall), r: r, start: time.Now()}
 	h.counters.begin()
 	defer x.end()
 	x.w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	x.w.Header().Set("X-Content-Type-Options", "nosniff")
-	if r.ContentLength != 0 {
+	if r.ContentLength != 0 && r.ProtoMajor < 2 {
 		// What is not read of it is thrown away after the answer, and that ends too.
 		_ = x.w.control.SetReadDeadline(time.Now().Add(h.opts.Limits.Stall))
 	}

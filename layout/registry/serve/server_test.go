@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -343,5 +344,50 @@ func TestBadTLS(t *testing.T) {
 			_ = resp.Body.Close()
 		}
 		client.CloseIdleConnections()
+	}
+}
+
+// steady is a body that moves, and takes longer than what Stall allows for a part.
+type steady struct {
+	rest []byte
+	step time.Duration
+}
+
+func (s *steady) Read(p []byte) (int, error) {
+	if len(s.rest) == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(s.step)
+	n := copy(p, s.rest[:min(len(s.rest), 4<<10)])
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+// A body that moves may take as long as it needs, by HTTP/2 as well, where a deadline
+// that passes resets the stream although nothing was to be written.
+func TestLongUpload(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate(t, t.TempDir(), 1)
+	config, err := serve.TLS{Certificate: cert, Key: key}.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const stall = 800 * time.Millisecond
+	r := run(t, serve.Limits{Stall: stall}, config)
+	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer client.CloseIdleConnections()
+	data := bytes.Repeat([]byte("x"), 48<<10)
+	body := &steady{rest: data, step: stall / 8}
+	req, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+r.addr+"/v2/app/blobs/uploads/?digest="+digest.FromBytes(data).String(), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated || resp.ProtoMajor != 2 {
+		t.Errorf("%s by %s", resp.Status, resp.Proto)
 	}
 }

@@ -28,9 +28,13 @@ type answer struct {
 	since int
 }
 
-func newAnswer(w http.ResponseWriter, stall time.Duration) *answer {
+func newAnswer(w http.ResponseWriter, r *http.Request, stall time.Duration) *answer {
 	a := &answer{ResponseWriter: w, control: http.NewResponseController(w), stall: stall}
-	a.extend()
+	if r.ProtoMajor < 2 {
+		// A connection may have the deadline of its last request still. A stream has none,
+		// and one that passes before there is an answer would reset it: a long upload.
+		a.extend()
+	}
 	return a
 }
 
@@ -55,11 +59,11 @@ func (a *answer) WriteHeader(status int) {
 
 // Write sends p.
 func (a *answer) Write(p []byte) (int, error) {
+	if a.since += len(p); a.status == 0 || a.since > stepOut {
+		a.extend()
+	}
 	if a.status == 0 {
 		a.status = http.StatusOK
-	}
-	if a.since += len(p); a.since > stepOut {
-		a.extend()
 	}
 	n, err := a.ResponseWriter.Write(p)
 	a.bytes += int64(n)
