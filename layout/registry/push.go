@@ -184,22 +184,32 @@ func (r *Repository) change(ctx context.Context, o *opened, p Put, edit func(con
 	return before != after, err
 }
 
-// complete checks that all is there that a manifest names.
+// complete checks that all is there that a manifest brings into the repository: all that
+// its scope will have through it.
 func (c *change) complete(ctx context.Context, desc ocispec.Descriptor, doc *layout.Document) error {
 	if c.r.reg.sparse {
 		return nil
 	}
 	var missing []digest.Digest
-	for _, to := range doc.Successors() {
-		if doc.Subject != nil && to.Digest == doc.Subject.Digest || len(to.URLs) > 0 {
+	check := func(to ocispec.Descriptor, has func(context.Context, ocispec.Descriptor) (bool, error)) error {
+		there, err := has(ctx, to)
+		if err == nil && !there && !slices.Contains(missing, to.Digest) {
+			missing = append(missing, to.Digest)
+		}
+		return err
+	}
+	brings := remember(desc, doc)
+	for _, to := range brings.blobs {
+		if len(to.URLs) > 0 {
 			continue
 		}
-		has, err := c.has(ctx, to)
-		if err != nil {
+		if err := check(to, c.hasBlob); err != nil {
 			return err
 		}
-		if !has && !slices.Contains(missing, to.Digest) {
-			missing = append(missing, to.Digest)
+	}
+	for _, to := range brings.manifests {
+		if err := check(to, c.hasManifest); err != nil {
+			return err
 		}
 	}
 	if len(missing) == 0 {
@@ -209,8 +219,17 @@ func (c *change) complete(ctx context.Context, desc ocispec.Descriptor, doc *lay
 		Message: fmt.Sprintf("the manifest names %d blobs or manifests that the repository does not have, first %s; push them before it", len(missing), missing[0])}
 }
 
-// has reports whether the repository has what a manifest names, of that size.
-func (c *change) has(ctx context.Context, to ocispec.Descriptor) (bool, error) {
+// hasManifest reports whether the repository has a manifest that an index names, of that
+// size. One that was pushed as a blob does not count: nobody looked at what it names.
+func (c *change) hasManifest(ctx context.Context, to ocispec.Descriptor) (bool, error) {
+	if _, ok := c.scope.manifests[to.Digest]; !ok {
+		return false, nil
+	}
+	return c.o.store.Exists(ctx, to)
+}
+
+// hasBlob reports whether the repository has a blob that a manifest names, of that size.
+func (c *change) hasBlob(ctx context.Context, to ocispec.Descriptor) (bool, error) {
 	if checkDigest(c.r.name, to.Digest) != nil {
 		return false, nil
 	}

@@ -281,6 +281,57 @@ func TestScope(t *testing.T) {
 	}
 }
 
+// No manifest brings content of another repository into its own: not by a layer that is
+// its subject as well, not by what has URLs, and not by an image that was pushed as a
+// blob, whose own content nobody looked at.
+func TestScopeByDetours(t *testing.T) {
+	reg := open(t, t.TempDir(), registry.Options{})
+	one, two := repository(t, reg, "one"), repository(t, reg, "two")
+	secret := newImage(t, "secret", nil).mustPush(t, one, "v1")
+	layer := blob(secret.layer)
+	away := func(desc ocispec.Descriptor) ocispec.Descriptor {
+		desc.URLs = []string{"https://example.com/x"}
+		return desc
+	}
+	own := newImage(t, "own", nil).mustPush(t, two, "own")
+	manifest := func(edit func(*ocispec.Manifest)) []byte {
+		m := own.document()
+		edit(&m)
+		data, _ := document(m.MediaType, m)
+		return data
+	}
+	index := func(desc ocispec.Descriptor) []byte {
+		data, _ := newIndex(desc)
+		return data
+	}
+	if err := two.Push(t.Context(), blob(string(secret.manifest)), bytes.NewReader(secret.manifest)); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{
+		"subject":    manifest(func(m *ocispec.Manifest) { m.Layers[0], m.Subject = layer, &layer }),
+		"config-url": manifest(func(m *ocispec.Manifest) { m.Config = away(layer) }),
+		"index-url":  index(away(secret.desc)),
+		"entry-url":  index(away(layer)),
+		"blob":       index(secret.desc),
+	} {
+		_, err := two.PushManifest(t.Context(), data, registry.Put{Tags: []string{name}})
+		var e *registry.Error
+		if !errors.As(err, &e) || e.Code != registry.CodeManifestBlobUnknown {
+			t.Errorf("%s: %v", name, err)
+		}
+		if f, err := two.OpenBlob(t.Context(), layer.Digest); err == nil {
+			t.Errorf("%s: the layer of another repository can be read", name)
+			f.Close()
+			if err := two.DeleteTag(t.Context(), name, registry.Condition{}); err != nil {
+				t.Error(err)
+			}
+			if err := two.DeleteManifest(t.Context(), digest.FromBytes(data), registry.Condition{}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // read reads a blob by its file.
 func read(t testing.TB, repo *registry.Repository, desc ocispec.Descriptor) string {
 	t.Helper()
