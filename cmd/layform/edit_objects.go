@@ -40,7 +40,7 @@ type annotateCmd struct {
 	Annotation []string `name:"annotation" sep:"none" placeholder:"KEY=VALUE" help:"An annotation. Repeatable."`
 	Replace    bool     `name:"replace" help:"Replace all annotations instead of merging; without --annotation, remove them."`
 	Descriptor bool     `name:"descriptor" help:"Annotate the descriptors of the manifest or index, in indexes and in index.json, and not the document."`
-	Index      *int     `name:"index" placeholder:"N" help:"With the target layer, or a manifest: the layer at this place of the manifest, counted from 0."`
+	Index      *int     `name:"index" placeholder:"N" help:"With the target layer, or a manifest: the layer at this place of the manifest, counted from 0; of the spec, where it has no manifest yet."`
 	editFlags
 }
 
@@ -84,6 +84,10 @@ func (c *annotateCmd) object(e *editing) (addr.Address, error) {
 		return e.object(c.Target, addr.Layer, addr.Config, addr.Manifest, addr.Index)
 	}
 	target := c.Target
+	layers := e.Blocks(addr.Layer)
+	if target == string(addr.Layer) && len(e.Blocks(addr.Manifest)) == 0 && *c.Index >= 0 && *c.Index < len(layers) {
+		return layers[*c.Index], nil
+	}
 	if target == string(addr.Layer) {
 		target = string(addr.Manifest)
 	}

@@ -49,3 +49,39 @@ func TestReplaceAll(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }
+
+// Each line of the README's table of counterparts is a line of a script.
+func TestCounterparts(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("../../testdata/script/counterparts.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(string(readme), "| regshape | layform |\n|---|---|\n")
+	if !ok {
+		t.Fatal("README.md has no table of counterparts")
+	}
+	rows := 0
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) != 4 {
+			break
+		}
+		rows++
+		commands := strings.Split(cells[2], "`")
+		if len(commands) < 3 {
+			t.Errorf("no command in %q", line)
+		}
+		for i := 1; i < len(commands); i += 2 {
+			if !strings.Contains(string(script), "\n"+commands[i]+"\n") {
+				t.Errorf("the script does not run %q", commands[i])
+			}
+		}
+	}
+	if rows != 15 {
+		t.Errorf("the table has %d rows, want 15", rows)
+	}
+}

@@ -23,6 +23,7 @@ type grammar struct {
 	Init       initCmd       `cmd:"" help:"Write a commented starter spec."`
 	Import     importCmd     `cmd:"" help:"Write a spec for what a layout holds, and take that over as it is."`
 	Fmt        fmtCmd        `cmd:"" help:"Format spec files."`
+	Add        addCmd        `cmd:"" help:"Add an object to the spec."`
 	Annotate   annotateCmd   `cmd:"" help:"Set annotations of an object in the spec."`
 	Set        setCmd        `cmd:"" help:"Set attributes of an object in the spec."`
 	Tag        tagCmd        `cmd:"" help:"Add tags to a manifest or an index in the spec."`

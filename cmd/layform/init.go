@@ -23,6 +23,8 @@ type initCmd struct {
 	Architecture string `name:"architecture" placeholder:"ARCH" help:"Architecture of the image, such as amd64 or arm64."`
 	OS           string `name:"os" placeholder:"OS" help:"Operating system of the image; linux unless set."`
 	Tag          string `name:"tag" placeholder:"TAG" help:"Tag of the image; latest unless set."`
+	Path         string `name:"path" placeholder:"DIR" help:"The directory of the layout, relative to the spec; dist/app unless set."`
+	Bare         bool   `name:"bare" help:"Write the layout block alone, for layform add to fill."`
 }
 
 // Help gives examples.
@@ -30,7 +32,8 @@ func (c *initCmd) Help() string {
 	return `For example:
   layform init                                         asks on a terminal
   layform init --architecture arm64 --tag v1           asks nothing
-  layform -C web init                                  in another directory`
+  layform -C web init                                  in another directory
+  layform init --bare --path my-image                  the layout alone, for layform add`
 }
 
 // Run asks for what the flags leave open, on a terminal, and writes layform.hcl
@@ -39,7 +42,16 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	if err := refuseSpecs(); err != nil {
 		return err
 	}
-	opts := edit.Options{Architecture: runtime.GOARCH, OS: "linux", Tag: "latest"}
+	opts := edit.Options{Architecture: runtime.GOARCH, OS: "linux", Tag: "latest", Path: c.Path, Bare: c.Bare}
+	if problem := starterProblem(opts); problem != "" {
+		return &failure{message: fmt.Sprintf("--path %q: %s", c.Path, problem), hint: "nothing was written"}
+	}
+	if c.Bare {
+		if c.Architecture+c.OS+c.Tag != "" {
+			return &failure{message: "--bare writes no image that a platform or tag could be of", hint: "give them to layform add config and layform add manifest"}
+		}
+		return c.write(a, opts, "  layform add layer FILE\n  layform add config\n  layform add manifest\n  layform apply\n")
+	}
 	for _, q := range []question{
 		{"--os", "Operating system", c.OS, &opts.OS},
 		{"--architecture", "Architecture", c.Architecture, &opts.Architecture},
@@ -49,14 +61,18 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	text := edit.Starter(opts)
-	if err := writeNew(starterName, text); err != nil {
+	return c.write(a, opts, "  layform plan\n  layform apply\n")
+}
+
+// write writes the spec, and names the commands that come next.
+func (c *initCmd) write(a *app, opts edit.Options, next string) error {
+	if err := writeNew(starterName, edit.Starter(opts)); err != nil {
 		return err
 	}
 	if a.json {
 		return a.print(view.Document{Type: view.TypeFiles, Files: []string{starterName}})
 	}
-	return writeTo(a.stdout, "Wrote "+starterName+". Next:\n  layform plan\n  layform apply\n")
+	return writeTo(a.stdout, "Wrote "+starterName+". Next:\n"+next)
 }
 
 // refuseSpecs refuses to write a starter spec beside another spec.

@@ -141,6 +141,15 @@ func usesIn(d *sourceFile, b *hclsyntax.Block, body *hclsyntax.Body, a addr.Addr
 	return found
 }
 
+// Unused lists the blocks of a kind that no manifest and no index names.
+func (e *Editor) Unused(kind addr.Kind) []addr.Address {
+	return slices.DeleteFunc(e.Blocks(kind), func(a addr.Address) bool {
+		return slices.ContainsFunc(e.uses(a), func(u use) bool {
+			return u.block.Type == string(addr.Manifest) || u.block.Type == string(addr.Index)
+		})
+	})
+}
+
 // refuseJSON refuses to change a name that files of JSON may use.
 func (e *Editor) refuseJSON(a addr.Address) error {
 	for _, d := range e.files {

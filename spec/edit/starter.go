@@ -19,6 +19,10 @@ type Options struct {
 	// Name names the blocks and the directory of the layout. What cannot stand
 	// in a name becomes a dash.
 	Name string
+	// Path is the directory of the layout; made of Name unless set.
+	Path string
+	// Bare leaves out all but the layout, for a spec that edits fill.
+	Bare bool
 }
 
 // Starter writes a commented spec that loads and can be applied in a directory
@@ -28,10 +32,14 @@ func Starter(opts Options) []byte {
 	quoted := func(s string) string {
 		return string(bytes.TrimSpace(hclwrite.TokensForValue(cty.StringVal(s)).Bytes()))
 	}
+	path := quoted(or(opts.Path, "dist/"+name))
+	if opts.Bare {
+		return []byte("# This spec describes an OCI image layout: layform add, plan and apply.\n\nlayout {\n  path = " + path + " # the directory of the layout, relative to this file\n}\n")
+	}
 	platform := or(opts.OS, "linux") + "/" + or(opts.Architecture, "amd64")
 	text := strings.NewReplacer(
 		"NAME", name,
-		"LAYOUT", quoted("dist/"+name),
+		"LAYOUT", path,
 		"PLATFORM", quoted(platform),
 		"TAG", quoted(or(opts.Tag, "latest")),
 	).Replace(starter)
