@@ -121,6 +121,9 @@ func (x *exchange) serveUpload(repo target) error {
 	if x.at.Endpoint == endpointUploads {
 		return x.startUpload(repo)
 	}
+	if !x.writes() {
+		return x.tellUpload(repo)
+	}
 	up, err := repo.ResumeUpload(x.r.Context(), x.at.ID)
 	if err != nil {
 		return err
@@ -134,14 +137,17 @@ func (x *exchange) serveUpload(repo target) error {
 		return nil
 	case http.MethodPatch:
 		return x.patchUpload(up)
-	case http.MethodPut:
-		return x.endUpload(up)
 	}
-	size := up.Size()
-	if err := up.Close(); err != nil {
+	return errors.Join(x.endUpload(up), up.Close())
+}
+
+// tellUpload tells how much of an upload is there, also while more comes.
+func (x *exchange) tellUpload(repo target) error {
+	size, err := repo.UploadSize(x.r.Context(), x.at.ID)
+	if err != nil {
 		return err
 	}
-	x.uploadHeaders(up.ID(), size)
+	x.uploadHeaders(x.at.ID, size)
 	x.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -168,11 +174,8 @@ func (x *exchange) startUpload(repo target) error {
 		return err
 	}
 	if query.Has("digest") && !query.Has("mount") {
-		if err := x.endUpload(up); err != nil {
-			// Nobody knows of this upload, so nobody goes on with it.
-			return errors.Join(err, up.Cancel())
-		}
-		return nil
+		// Nobody knows of this upload, so nobody goes on with it where it failed.
+		return errors.Join(x.endUpload(up), up.Cancel())
 	}
 	if err := up.Close(); err != nil {
 		return err
@@ -227,18 +230,19 @@ func (x *exchange) patchUpload(up *registry.Upload) error {
 	return nil
 }
 
-// endUpload appends the last content of an upload, and makes a blob of it.
+// endUpload appends the last content of an upload, and makes a blob of it. The caller
+// closes or cancels the upload.
 func (x *exchange) endUpload(up *registry.Upload) error {
 	d, bad := parseDigest(x.r.URL.Query().Get("digest"))
 	if bad != nil {
-		return errors.Join(bad, up.Close())
+		return bad
 	}
 	if err := x.appendTo(up); err != nil {
-		return errors.Join(err, up.Close())
+		return err
 	}
 	// All of it is here: it becomes a blob although the client may have gone.
 	if _, err := up.Commit(context.WithoutCancel(x.r.Context()), d); err != nil {
-		return errors.Join(err, up.Close())
+		return err
 	}
 	x.stored("blobs", d)
 	return nil

@@ -2,10 +2,14 @@ package serve_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -48,6 +52,43 @@ func TestUploadWhole(t *testing.T) {
 		s.want(s.do("PUT", s.upload("app")+query, strings.NewReader(data)), 400, code)
 	}
 	s.want(s.do("POST", "/v2/app/blobs/uploads/?digest="+digest.FromString("other").String(), strings.NewReader(data)), 400, registry.CodeDigestInvalid)
+}
+
+// Of content that comes with the request that begins its upload, and that cannot be a
+// blob, nothing stays: nobody knows the id to go on with.
+func TestUploadWholeLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := start(t, registry.Options{}, serve.Options{Limits: serve.Limits{Blob: 4}})
+	d := digest.FromString("five!").String()
+	s.want(s.do("POST", "/v2/app/blobs/uploads/?digest=sha256:x", strings.NewReader("some")), 400, registry.CodeDigestInvalid)
+	s.want(s.do("POST", "/v2/app/blobs/uploads/?digest="+d, strings.NewReader("five!")), 413, registry.CodeSizeInvalid)
+	s.want(s.do("POST", "/v2/app/blobs/uploads/?digest="+d, strings.NewReader("some"), "Content-Range", "1-4"), 416, "")
+	entries, err := os.ReadDir(filepath.Join(s.dir, ".layform", "uploads"))
+	if err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
+// How much of an upload is there can be asked while more comes.
+func TestUploadSizeMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := start(t, registry.Options{}, serve.Options{})
+	at := s.upload("app")
+	in, out := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.try("PATCH", at, in)
+		done <- err
+	}()
+	if _, err := out.Write([]byte("some")); err != nil {
+		t.Fatal(err)
+	}
+	for s.get(at, 204).header.Get("Range") != "0-3" {
+		time.Sleep(time.Millisecond)
+	}
+	if err := errors.Join(out.Close(), <-done); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestUploadInChunks(t *testing.T) {
