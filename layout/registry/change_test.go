@@ -295,6 +295,30 @@ func TestForeignNames(t *testing.T) {
 	wantResolve(t, def, string(other.desc.Digest), "")
 }
 
+// A manifest that is deleted takes no other one along that index.json gives the same tag.
+func TestDeleteOneOfTwo(t *testing.T) {
+	dir := t.TempDir()
+	repo := repository(t, open(t, dir, registry.Options{DefaultRepo: "app"}), "app")
+	one, two := newImage(t, "one", nil).mustPush(t, repo, "v1"), newImage(t, "two", nil).mustPush(t, repo)
+	s, err := layout.Open(dir, layout.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, _, err := s.Swap(t.Context(), func(x *layout.Index) error {
+		x.Remove("app@" + string(two.desc.Digest))
+		return x.Set(layout.WithRefName(two.desc, "app:v1")) // as some client writes it
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := repo.DeleteManifest(t.Context(), one.desc.Digest, registry.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	wantNames(t, dir, "app:v1")
+	wantResolve(t, repo, "v1", two.desc.Digest)
+	wantResolve(t, repo, string(one.desc.Digest), "")
+}
+
 // Names that registries have and the image spec would not give an entry are valid, and
 // can be given by the layout commands: a repository with two underscores, by its digest.
 func TestUntaggedName(t *testing.T) {

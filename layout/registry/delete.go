@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -129,28 +130,24 @@ func (r *Repository) DeleteManifest(ctx context.Context, dgst digest.Digest, whe
 	return err
 }
 
-// removeManifest removes all entries of a manifest.
+// removeManifest removes all entries of a manifest, and none of another one that
+// index.json gives the same tag.
 func (c *change) removeManifest(dgst digest.Digest) error {
-	removed := false
 	for _, tag := range c.entries.tagNames {
-		for _, desc := range c.entries.tags[tag] {
-			if desc.Digest != dgst {
-				continue
-			}
-			if _, err := c.allowed(tag, ""); err != nil {
-				return err
-			}
-			c.removeTag(tag)
-			removed = true
+		if !slices.ContainsFunc(c.entries.tags[tag], func(desc ocispec.Descriptor) bool { return desc.Digest == dgst }) {
+			continue
+		}
+		if _, err := c.allowed(tag, ""); err != nil {
+			return err
 		}
 	}
-	removed = c.index.RemoveWhere(func(desc ocispec.Descriptor) bool {
+	removed := c.index.RemoveWhere(func(desc ocispec.Descriptor) bool {
 		if desc.Digest != dgst {
 			return false
 		}
-		repo, tag, ok := c.o.names.parse(desc)
-		return ok && repo == c.r.full && tag == "" || !ok && c.scope.loose[dgst]
-	}) || removed
+		repo, _, ok := c.o.names.parse(desc)
+		return ok && repo == c.r.full || !ok && c.scope.loose[dgst]
+	})
 	if !removed {
 		return &Error{Code: CodeDenied, Repository: c.r.name, Reference: string(dgst), Message: fmt.Sprintf("it belongs to the repository %s, too; delete it there", c.o.names.bare)}
 	}
