@@ -34,6 +34,17 @@ func diffFiles(was []layer.Entry, now []source.Entry) []FileChange {
 	return out
 }
 
+// DiffFiles compares the entries of two trees, in any order: what changes from before to
+// after, sorted.
+func DiffFiles(before, after []*layer.Entry) []FileChange {
+	var out []FileChange
+	var c fileChanges
+	for diff := range source.Diff(before, after) {
+		out = append(out, c.change(diff, false))
+	}
+	return out
+}
+
 // manyFiles is from how many files it is worth allocating paths together.
 const manyFiles = 1000
 

@@ -26,6 +26,7 @@ type imageFlags struct {
 // image is one image of a layout, open for reading.
 type image struct {
 	store  *openedLayout
+	doc    *layout.Document
 	layers []ocispec.Descriptor
 	files  layer.Overlay
 	// titled are the files of an artifact, which has no file tree.
@@ -73,7 +74,7 @@ func (img *image) read(ctx context.Context, at ref.Reference, want *ocispec.Plat
 	if err != nil {
 		return err
 	}
-	img.layers = manifest.Layers
+	img.doc, img.layers = manifest, manifest.Layers
 	if img.titled = titledFiles(manifest); img.titled != nil {
 		return nil
 	}

@@ -40,6 +40,14 @@ func (c *importCmd) Help() string {
   layform import --name web --out web.layform.hcl dist/app:web`
 }
 
+// Help gives examples.
+func (c *importCmd) Help() string {
+	return `For example:
+  layform import dist/app                     all that a layout holds
+  layform import dist/app:latest --dry-run    one image, and nothing is written
+  layform import docker://registry.example.com/team/app:v1 --into dist/app`
+}
+
 // Run describes, plans, and only then writes: first the spec, then the staging state.
 func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 	at, err := c.locate()

@@ -22,6 +22,7 @@ type layoutCmd struct {
 	Show      layoutShowCmd      `cmd:"" help:"Show what a layout holds, from index.json down to the layers."`
 	Ls        layoutLsCmd        `cmd:"" name:"ls" help:"List the files of an image, as its layers make them up together."`
 	Cat       layoutCatCmd       `cmd:"" name:"cat" help:"Print a file of an image."`
+	Diff      layoutDiffCmd      `cmd:"" help:"Compare two images: manifests, configs, layers and files."`
 	Validate  layoutValidateCmd  `cmd:"" help:"Say all that is wrong with a layout."`
 	Copy      layoutCopyCmd      `cmd:"" help:"Copy images between layouts, in directories and tars: copy, without oci: in front of paths."`
 	Complete  layoutCompleteCmd  `cmd:"" help:"Fetch the layers that bases left in registries."`

@@ -23,6 +23,13 @@ type stateMvCmd struct {
 	stateEditFlags
 }
 
+// Help gives examples.
+func (c *stateMvCmd) Help() string {
+	return `For example:
+  layform state mv layer.app layer.server
+  layform state mv layer.app 'layer.app["amd64"]' --dry-run`
+}
+
 // Run renames the object in the staging state, with all that names it there.
 func (c *stateMvCmd) Run(ctx context.Context, a *app) error {
 	from, err := addr.Parse(c.From)
@@ -116,6 +123,13 @@ func renameReferences(kind addr.Kind, fields map[string]string, from, to addr.Ad
 type stateRmCmd struct {
 	Address []string `arg:"" name:"address" help:"The objects to forget; an address without a key means all of its block."`
 	stateEditFlags
+}
+
+// Help gives examples.
+func (c *stateRmCmd) Help() string {
+	return `For example:
+  layform state rm index.app
+  layform state rm manifest.app config.app --dry-run`
 }
 
 // Run forgets objects with their entries of index.json and blobs. All of that stays.

@@ -39,6 +39,7 @@ const (
 	TypeGC           Type = "gc"
 	TypeRepair       Type = "repair"
 	TypeFiles        Type = "files"
+	TypeDiff         Type = "diff"
 	TypeImport       Type = "import"
 	TypeTransfer     Type = "transfer"
 	TypeLock         Type = "lock"
@@ -85,6 +86,8 @@ type Document struct {
 	// Files are the spec files that fmt changed or would change, and the file
 	// that init wrote.
 	Files []string `json:"files,omitempty"`
+	// Diff is the result of layout diff.
+	Diff *ImageDiff `json:"diff,omitempty"`
 	// Import is the result of import, or with --dry-run what it would be.
 	Import *Import `json:"import,omitempty"`
 	// Transfer is the result of push, pull and copy, or with --dry-run their plan.
