@@ -16,6 +16,7 @@ import (
 	"github.com/layform/layform/cmd/layform/view"
 	"github.com/layform/layform/executor"
 	"github.com/layform/layform/layout"
+	"github.com/layform/layform/layout/printable"
 	"github.com/layform/layform/layout/ref"
 	"github.com/layform/layform/planner"
 	"github.com/layform/layform/spec"
@@ -28,7 +29,7 @@ type importCmd struct {
 	Into   string `name:"into" placeholder:"DIR" help:"The layout for what comes from a tar or a registry; dist/NAME unless set, where NAME is that of the tar or the repository."`
 	Out    string `name:"out" default:"layform.hcl" placeholder:"FILE" help:"The spec file to write, which must not exist."`
 	Name   string `name:"name" placeholder:"NAME" help:"The name of the spec, for a layout that has another spec already."`
-	DryRun bool   `name:"dry-run" help:"Tell what would be imported, and write nothing."`
+	DryRun bool   `name:"dry-run" help:"Print the spec, and write nothing."`
 	registryFlags
 }
 
@@ -38,14 +39,6 @@ func (c *importCmd) Help() string {
   layform import --dry-run dist/app           prints the spec, and writes nothing
   layform import dist/app                     takes over all that the layout holds
   layform import --name web --out web.layform.hcl dist/app:web`
-}
-
-// Help gives examples.
-func (c *importCmd) Help() string {
-	return `For example:
-  layform import dist/app                     all that a layout holds
-  layform import dist/app:latest --dry-run    one image, and nothing is written
-  layform import docker://registry.example.com/team/app:v1 --into dist/app`
 }
 
 // Run describes, plans, and only then writes: first the spec, then the staging state.
@@ -358,6 +351,14 @@ func (im *importing) show() error {
 	}
 	if im.a.json {
 		return im.a.print(doc)
+	}
+	if im.DryRun {
+		for _, o := range out.Left {
+			if err := writeTo(im.a.stderr, fmt.Sprintf("layform: %s\n", printable.Line(fmt.Sprintf("%s %s is left as it is: %s", o.Ref, o.Digest, o.Reason)))); err != nil {
+				return err
+			}
+		}
+		return writeTo(im.a.stdout, out.Text)
 	}
 	if err := im.a.show(view.ImportReport(out)); err != nil || !im.mends {
 		return err

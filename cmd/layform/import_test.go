@@ -591,6 +591,8 @@ func TestImportNeverOverwrites(t *testing.T) {
 		if err != nil || !slices.ContainsFunc(names, func(e fs.DirEntry) bool { return e.Name() == existing }) || len(names) != 2 {
 			t.Errorf("%s: %v, %v", existing, names, err)
 		}
-		tool(t, dir, "layform", "import", "l:two", "--dry-run")
+		if out := tool(t, dir, "layform", "import", "l:two", "--dry-run"); !strings.HasPrefix(out, "layout {\n") || strings.Contains(out, `"1"`) {
+			t.Errorf("a dry run prints %s", out)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -135,18 +136,19 @@ func diffMembers(was, is map[string]any) ([]planner.FieldChange, error) {
 	return out, nil
 }
 
-// flatten adds the values in v by their paths. What is null says nothing.
+// flatten adds the values in v by their paths, as jq writes them. What is null says
+// nothing.
 func flatten(out map[string]spec.JSON, path string, v any) error {
 	var errs []error
 	switch v := v.(type) {
 	case nil:
 	case map[string]any:
 		for name, member := range v {
-			inner := name
-			if path != "" {
-				inner = fmt.Sprintf("%s[%q]", path, name)
+			step := "." + name
+			if !plainName(name) {
+				step = fmt.Sprintf("[%q]", name)
 			}
-			errs = append(errs, flatten(out, inner, member))
+			errs = append(errs, flatten(out, path+step, member))
 		}
 	case []any:
 		for i, element := range v {
@@ -159,4 +161,11 @@ func flatten(out map[string]spec.JSON, path string, v any) error {
 		out[path] = text
 	}
 	return errors.Join(errs...)
+}
+
+// plainName reports whether a name needs no quotation marks in a path.
+func plainName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
 }

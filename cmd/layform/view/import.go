@@ -39,13 +39,11 @@ type LeftOut struct {
 }
 
 // ImportReport reports an import: the objects with what they are named after, what was
-// left out and why, and what to do next. Of a dry run it is the text of the spec.
+// left out and why, and what to do next.
 func ImportReport(im *Import) *Report {
 	r := &Report{}
 	s := Section{Kind: KindEntries, Title: Text{Words("Imported from "), Name(im.Layout), Words(":")}}
-	if im.DryRun {
-		s.Title = Text{Words("To be imported from "), Name(im.Layout), Words(":")}
-	} else if im.Mends {
+	if im.Mends {
 		s.Title = Text{Words("Found staged in "), Name(im.Layout), Words(":")}
 	}
 	for _, o := range im.Objects {
@@ -71,10 +69,6 @@ func ImportReport(im *Import) *Report {
 	}
 	if len(left.Rows) > 0 {
 		r.add(left)
-	}
-	if im.DryRun {
-		r.add(Section{Kind: KindNotes, Closing: []Text{{Words("Nothing was written.")}}})
-		return r
 	}
 	if im.Mends {
 		r.add(Section{Kind: KindNotes, Closing: []Text{
