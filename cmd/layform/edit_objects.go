@@ -212,7 +212,8 @@ func (c *renameCmd) Help() string {
 	return `For example:
   layform rename layer.app server
 
-Wherever the spec names the object, it has the new name afterwards.`
+Wherever the spec names the object, it has the new name afterwards. What the layout holds of it has the old one until
+layform state mv gives it the new one as well, or the next apply takes it for another object of the same bytes.`
 }
 
 // Run edits the spec.
@@ -221,5 +222,11 @@ func (c *renameCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, a, func(e *editing) error { return e.Rename(address, c.Name) })
+	return c.run(ctx, a, func(e *editing) error {
+		if err := e.Rename(address, c.Name); err != nil || c.Apply {
+			return err
+		}
+		to := addr.Address{Kind: address.Kind, Name: c.Name}
+		return writeTo(a.stderr, fmt.Sprintf("layform: where the layout holds it, layform state mv %s %s keeps it the same object\n", address, to))
+	})
 }
