@@ -119,6 +119,13 @@ func TestAnonymousRead(t *testing.T) {
 	if scope != "repository:team/app:delete" {
 		t.Errorf("%s", scope)
 	}
+	// Nor does it mount what others have: the client sends that.
+	secret := digest.FromString("secret").String()
+	s.want(s.do("POST", "/v2/other/blobs/uploads/?digest="+secret, strings.NewReader("secret"), "Authorization", goodLogin), 201, "")
+	mount := "/v2/team/app/blobs/uploads/?from=other&mount=" + secret
+	s.want(s.do("POST", mount, nil, "Authorization", user), 202, "")
+	s.want(s.do("GET", "/v2/team/app/blobs/"+secret, nil, "Authorization", user), 404, registry.CodeBlobUnknown)
+	s.want(s.do("POST", mount, nil, "Authorization", s.token(url.Values{"scope": {"repository:team/app:pull,push repository:other:pull"}}, "Authorization", goodLogin)), 201, "")
 	// Anybody reads, and gets nothing more, whatever they ask for.
 	anybody := s.token(url.Values{"scope": {"repository:team/app:pull,push,delete", "repository:other:pull"}})
 	s.get("/v2/", 200, "Authorization", anybody)

@@ -81,6 +81,17 @@ func (g *gate) check(r *http.Request, at route) (user string, refused *Error) {
 	return "", g.challenge(r, need, any, "", "log in to use this registry")
 }
 
+// mayPull reports whether a request that passed may read another repository, too. A
+// password may read all.
+func (g *gate) mayPull(r *http.Request, repo string) bool {
+	kind, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if g.tokens == nil || !strings.EqualFold(kind, "bearer") {
+		return true
+	}
+	c, err := g.tokens.read(strings.TrimSpace(value))
+	return err == nil && allowed(c.Access, scope{Type: typeRepository, Name: repo, Actions: []string{actionPull}})
+}
+
 // challenge is the 401 that tells a client how to say who it is.
 func (g *gate) challenge(r *http.Request, need scope, any bool, reason, message string) *Error {
 	e := newError(http.StatusUnauthorized, codeUnauthorized, message)

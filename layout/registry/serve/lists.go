@@ -22,11 +22,10 @@ const (
 	pageBytes = 4<<20 - 64<<10
 )
 
-// page is what n and last of a list ask for. none is set where n is 0.
+// page is what n and last of a list ask for.
 type page struct {
 	after string
 	limit int
-	none  bool
 }
 
 func parsePage(query url.Values) (page, *Error) {
@@ -38,7 +37,7 @@ func parsePage(query url.Values) (page, *Error) {
 	if err != nil || n < 0 {
 		return p, newError(http.StatusBadRequest, codeNumberInvalid, "n is the number of names to list, and not negative")
 	}
-	p.limit, p.none = min(n, maxPage), n == 0
+	p.limit = min(n, maxPage)
 	return p, nil
 }
 

@@ -193,7 +193,7 @@ func (x *exchange) mount(repo target, from string, d digest.Digest) (bool, error
 		_, err = repo.ResolveBlob(x.r.Context(), d)
 	} else {
 		source, lost := x.h.locate(from)
-		if lost != nil || source.registry != repo.registry {
+		if lost != nil || source.registry != repo.registry || !x.h.gate.mayPull(x.r, from) {
 			return false, nil
 		}
 		_, err = repo.Mount(x.r.Context(), source.Name(), d)
