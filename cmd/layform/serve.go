@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,12 +77,20 @@ func (c *serveCmd) check() error {
 		return &failure{message: "--max-blob, --max-requests and --max-uploads are at least 1"}
 	case c.PerRepository && c.DefaultRepo != "":
 		return &failure{message: "--default-repo is about the tags of one layout, and with --per-repository each has its own", hint: "leave one of them out"}
+	case c.ExternalURL != "" && !isBaseURL(c.ExternalURL):
+		return &failure{message: fmt.Sprintf("--external-url %q is no URL of a server", c.ExternalURL), hint: "write https://HOST[:PORT]"}
 	case !c.Writable && len(c.Immutable) > 0:
 		return &failure{message: "--immutable is about tags that clients write", hint: "give --writable, or leave it out"}
 	case c.Writable && c.Htpasswd == "" && c.ClientCA == "" && !c.Anyone && !onLoopback(c.Listen):
 		return &failure{message: fmt.Sprintf("--listen %s with --writable lets everybody on the network write", c.Listen), hint: "give --htpasswd, or --anyone if that is meant"}
 	}
 	return nil
+}
+
+// isBaseURL reports whether a text is a URL to which /token can be appended.
+func isBaseURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(text, "\"\\")
 }
 
 // onLoopback reports whether an address can be reached from this machine alone.
@@ -175,7 +184,7 @@ func (c *serveCmd) options(log *accessLog) (serve.Options, error) {
 	if c.Htpasswd == "" {
 		return opts, nil
 	}
-	users, err := serve.OpenUsers(c.Htpasswd)
+	users, err := serve.OpenUsers(c.Htpasswd, log.failed)
 	if err != nil {
 		return opts, &failure{message: fmt.Sprintf("--htpasswd %s: %v", c.Htpasswd, cause(err)), err: err}
 	}

@@ -39,7 +39,7 @@ func serving(t *testing.T, dir string, args ...string) (host string) {
 		}
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
-	if found := url.FindStringSubmatch(line); found != nil {
+	if found := servedURL.FindStringSubmatch(line); found != nil {
 		return found[1]
 	}
 	t.Fatalf("serve says %q, %v: %s", line, err, log.String())

@@ -125,7 +125,7 @@ func startServe(t *testing.T, dir string) (*process, string) {
 	}
 	line := make([]byte, 200)
 	n, err := out.Read(line)
-	found := url.FindSubmatch(line[:n])
+	found := servedURL.FindSubmatch(line[:n])
 	if err != nil || found == nil {
 		t.Fatalf("%q, %v: %s", line[:n], err, &p.err)
 	}

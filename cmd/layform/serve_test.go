@@ -23,8 +23,8 @@ type served struct {
 	err *bytes.Buffer
 }
 
-// url is the address of a server, in what it prints.
-var url = regexp.MustCompile(`https?://([0-9.:]+)`)
+// servedURL is the address of a server, in what it prints.
+var servedURL = regexp.MustCompile(`https?://([0-9.:]+)`)
 
 // cmdServe runs a server, whose HOST:PORT is then $SERVED, until stops.
 func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
@@ -43,7 +43,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	for lines.Scan() {
 		line := lines.Text()
 		said.WriteString(line + "\n")
-		if found := url.FindStringSubmatch(line); found != nil {
+		if found := servedURL.FindStringSubmatch(line); found != nil {
 			ts.Setenv("SERVED", found[1])
 		}
 		if line == "}" || strings.HasPrefix(line, "Serving ") {

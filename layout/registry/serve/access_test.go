@@ -30,7 +30,7 @@ func users(t testing.TB) *serve.Users {
 	if err := os.WriteFile(path, []byte("ann:"+string(hash)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	u, err := serve.OpenUsers(path)
+	u, err := serve.OpenUsers(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,8 @@ func passwordOf(name string) string {
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	path := usersFile(t, "ann", "bob")
-	users, err := OpenUsers(path)
+	var failed []error
+	users, err := OpenUsers(path, func(err error) { failed = append(failed, err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +79,9 @@ func TestUsers(t *testing.T) {
 	users.file.looked = time.Time{}
 	if !verify("carl", "lrac") {
 		t.Error("a damaged file threw the users away")
+	}
+	if len(failed) != 1 || !strings.Contains(failed[0].Error(), path+": line 1") {
+		t.Errorf("the damaged file gave %v", failed)
 	}
 }
 

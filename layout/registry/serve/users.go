@@ -35,11 +35,13 @@ type Users struct {
 	verified map[[sha256.Size]byte]bool
 }
 
-// OpenUsers reads an htpasswd file. The error names the line that is wrong.
-func OpenUsers(path string) (*Users, error) {
+// OpenUsers reads an htpasswd file. The error names the line that is wrong. failed, which
+// may be nil, gets that of a file that changed and cannot be read: its users from before
+// stay the users then, those that were to be removed as well.
+func OpenUsers(path string, failed func(error)) (*Users, error) {
 	u := &Users{busy: make(chan struct{}, runtime.GOMAXPROCS(0)), verified: map[[sha256.Size]byte]bool{}}
 	rand.Read(u.key[:])
-	u.file = watched[*htpasswd]{paths: []string{path}, read: func() (*htpasswd, error) {
+	u.file = watched[*htpasswd]{paths: []string{path}, failed: failed, read: func() (*htpasswd, error) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
