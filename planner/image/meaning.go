@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,6 +49,9 @@ func meaningOf(mediaType string, data []byte) (any, error) {
 	var doc map[string]any
 	if err := dec.Decode(&doc); err != nil {
 		return nil, err
+	}
+	if doc == nil {
+		return nil, errors.New("it is null, and not a document")
 	}
 	dropNulls(doc)
 	if mediaType == ocispec.MediaTypeImageConfig {
