@@ -210,7 +210,7 @@ func (c *addManifestCmd) Help() string {
 
 // Run edits the spec. On a terminal it asks for a tag where no flag has one.
 func (c *addManifestCmd) Run(ctx context.Context, a *app) error {
-	annotations, err := annotationPairs(c.Annotation)
+	annotations, err := pairs("--annotation", c.Annotation)
 	if err != nil {
 		return err
 	}

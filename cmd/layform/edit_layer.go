@@ -39,7 +39,7 @@ func (c *addLayerCmd) Help() string {
 
 // Run edits the spec.
 func (c *addLayerCmd) Run(ctx context.Context, a *app) error {
-	annotations, err := annotationPairs(c.Annotation)
+	annotations, err := pairs("--annotation", c.Annotation)
 	if err != nil {
 		return err
 	}

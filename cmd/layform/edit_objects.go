@@ -23,17 +23,6 @@ func pairs(flag string, texts []string) ([]edit.Pair, error) {
 	return list, nil
 }
 
-// annotationPairs is pairs for annotations, with the image spec's rules for them.
-func annotationPairs(texts []string) ([]edit.Pair, error) {
-	list, err := pairs("--annotation", texts)
-	for _, p := range list {
-		if err := imagespec.CheckAnnotation(p.Key, p.Value); err != nil {
-			return nil, &failure{message: fmt.Sprintf("--annotation %s=%s: %v", p.Key, p.Value, err)}
-		}
-	}
-	return list, err
-}
-
 // annotateCmd sets annotations of an object.
 type annotateCmd struct {
 	Target     string   `arg:"" name:"target" help:"An address such as manifest.app; or layer, config, manifest or index, where the spec has one."`
@@ -55,7 +44,7 @@ func (c *annotateCmd) Help() string {
 
 // Run edits the spec.
 func (c *annotateCmd) Run(ctx context.Context, a *app) error {
-	list, err := annotationPairs(c.Annotation)
+	list, err := pairs("--annotation", c.Annotation)
 	if err != nil {
 		return err
 	}
