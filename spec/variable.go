@@ -213,9 +213,26 @@ func problemText(err error, sensitive bool) string {
 		return "the value has another type"
 	}
 	if path, ok := err.(cty.PathError); ok && len(path.Path) > 0 {
-		return pathText(path.Path) + ": " + err.Error()
+		return pathText(path.Path) + ": " + typeText(err.Error())
 	}
-	return err.Error()
+	return typeText(err.Error())
+}
+
+// typeText writes "list of string required, but have string" as a sentence.
+func typeText(text string) string {
+	want, have, ok := strings.Cut(text, " required, but have ")
+	if !ok {
+		return text
+	}
+	return "this is " + withArticle(have) + ", and " + withArticle(want) + " is needed"
+}
+
+// withArticle puts "a" or "an" in front of the name of a type.
+func withArticle(name string) string {
+	if strings.HasPrefix(name, "object") {
+		return "an " + name
+	}
+	return "a " + name
 }
 
 // pathText writes the way to a part of a value.

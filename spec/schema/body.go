@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -38,23 +39,68 @@ func headers(blocks []*Block) []hcl.BlockHeaderSchema {
 }
 
 // Content takes a body apart by the block's schema. A diagnostic of a name that is
-// not expected says which ones are, where it does not suggest one.
+// not expected says what the language has in its place, or which names are expected
+// where it does not suggest one, and what explains them.
 func (b *Block) Content(body hcl.Body) (*hcl.BodyContent, hcl.Diagnostics) {
 	content, diags := body.Content(b.schema())
 	for _, d := range diags {
-		if strings.Contains(d.Detail, "Did you mean") {
-			continue
-		}
+		var names []string
 		switch d.Summary {
 		case "Unsupported argument", "Extraneous JSON object property":
-			d.Detail += fmt.Sprintf(" Expected is one of %s.", oneOf(append(b.AttributeNames(), blockNames(b.Blocks)...)))
+			names = append(b.AttributeNames(), blockNames(b.Blocks)...)
 		case "Unsupported block type":
-			if len(b.Blocks) > 0 {
-				d.Detail += fmt.Sprintf(" Expected is one of %s.", oneOf(blockNames(b.Blocks)))
-			}
+			names = blockNames(b.Blocks)
+		default:
+			b.nameLabels(d)
+			continue
+		}
+		_, name, _ := strings.Cut(d.Detail, `"`)
+		name, _, _ = strings.Cut(name, `"`)
+		first, _, _ := strings.Cut(d.Detail, " Did you mean")
+		switch hint := b.firstTry(name); {
+		case hint != "":
+			d.Detail = first + " " + hint + b.reference()
+		case first == d.Detail && len(names) > 0:
+			d.Detail += fmt.Sprintf(" Expected is one of %s.", oneOf(names)) + b.reference()
 		}
 	}
 	return content, diags
+}
+
+// nameLabels says in words which names a block has: the parser counts its labels.
+func (b *Block) nameLabels(d *hcl.Diagnostic) {
+	_, kind, found := strings.Cut(d.Summary, " for ")
+	i := slices.IndexFunc(b.Blocks, func(b *Block) bool { return b.Name == kind })
+	if !found || i < 0 {
+		return
+	}
+	switch label := b.Blocks[i].Label; {
+	case strings.HasPrefix(d.Summary, "Missing ") && label != "":
+		d.Detail = fmt.Sprintf("A %s block has a %s: %s %q { … }.", kind, label, kind, exampleLabel(label))
+	case strings.HasPrefix(d.Summary, "Extraneous label") && label == "":
+		d.Detail = fmt.Sprintf("A %s block has no name: %s { … }.", kind, kind)
+	case strings.HasPrefix(d.Summary, "Extraneous label"):
+		d.Detail = fmt.Sprintf("A %s block has one %s: %s %q { … }.", kind, label, kind, exampleLabel(label))
+	}
+}
+
+// exampleLabel is a label of a kind.
+func exampleLabel(label string) string {
+	switch label {
+	case "path":
+		return "/app"
+	case "type":
+		return "file"
+	}
+	return "app"
+}
+
+// reference is a sentence on where the names in the block are explained.
+func (b *Block) reference() string {
+	if b.Name == "" {
+		return " All blocks: layform reference."
+	}
+	return " More: layform reference " + b.Name + "."
 }
 
 func blockNames(blocks []*Block) []string {

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -161,4 +162,39 @@ func TestContent(t *testing.T) {
 	if got := details(Of(addr.Layer), "zzzzzz \"a\" {}"); !strings.Contains(got, "Expected is one of compression, copy, file") {
 		t.Error(got)
 	}
+}
+
+// TestFirstTries: what the language has in the place of a name is in the language, and
+// the name is none that the block has for itself.
+func TestFirstTries(t *testing.T) {
+	attributes := map[string]bool{"name": true, "value": true} // those of locals and of objects
+	Walk(func(_ []string, b *Block) {
+		for _, a := range b.Attributes {
+			attributes[a.Name] = true
+		}
+	})
+	code := regexp.MustCompile(`([a-z_]+) = (?:\{[^}]*\})?`) // keys in braces are the user's
+	check := func(b *Block, tries []try) {
+		for _, try := range tries {
+			for _, name := range strings.Fields(try.names) {
+				if b.firstTry(name) == "" {
+					t.Errorf("%q has a hint that is not found", name)
+				}
+			}
+			for _, m := range code.FindAllStringSubmatch(try.hint, -1) {
+				if !attributes[m[1]] {
+					t.Errorf("%s: there is no attribute %s: %s", try.names, m[1], try.hint)
+				}
+			}
+		}
+	}
+	tried := 0
+	for _, b := range append([]*Block{file}, root...) {
+		tried += len(triesIn(b.Name))
+		check(b, triesIn(b.Name))
+	}
+	if tried < 50 {
+		t.Errorf("%d tries are known", tried)
+	}
+	check(file, triesAnywhere())
 }
