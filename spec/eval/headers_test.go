@@ -46,6 +46,7 @@ func TestParsePieces(t *testing.T) {
 	for i := range 200 {
 		text.WriteString(block(i))
 	}
+	_, ends, _ := sourceNesting("x.hcl", []byte(text.String()))
 	long := "layer \"long\" {\n" + strings.Repeat("  file \"/a\" { content = \""+strings.Repeat("x", 600)+"\" }\n", 150) + "}\n"
 	for name, text := range map[string]string{
 		"blocks":     text.String(),
@@ -54,6 +55,7 @@ func TestParsePieces(t *testing.T) {
 		"twice":      "a = 1\n" + text.String() + "a = 2\n",
 		"broken":     text.String() + "layer {\n" + block(1),
 		"comment":    text.String() + "/* " + long + " */",
+		"marked":     text.String()[:ends[0].Byte] + "\ufeff" + text.String()[ends[0].Byte:],
 	} {
 		t.Run(name, func(t *testing.T) {
 			src := []byte(text)

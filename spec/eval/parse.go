@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"strings"
 
 	hcljson "github.com/hashicorp/hcl/v2/json"
@@ -61,8 +62,12 @@ func parsePieces(name string, src []byte, ends []hcl.Pos) (*hcl.File, hcl.Diagno
 		if i < len(ends) {
 			end = ends[i]
 		}
-		f, diags := hclsyntax.ParseConfig(src[start.Byte:end.Byte], name, start)
-		if len(diags) > 0 || !extend(body, f) {
+		piece := src[start.Byte:end.Byte]
+		// The parser passes over a byte order mark where its text begins; within a file
+		// that is a mistake.
+		marked := i > 0 && bytes.HasPrefix(piece, []byte("\ufeff"))
+		f, diags := hclsyntax.ParseConfig(piece, name, start)
+		if marked || len(diags) > 0 || !extend(body, f) {
 			return hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 		}
 		start = end
