@@ -154,9 +154,6 @@ func Refresh(ctx context.Context, g *Graph, store *layout.Store, opts RefreshOpt
 	if err := p.checkBlobs(ctx, store, g, opts.Parallelism); err != nil {
 		return nil, err
 	}
-	if err := p.readStored(ctx, g, store, opts.Parallelism); err != nil {
-		return nil, err
-	}
 	if err := p.readOwned(ctx, store, opts.Plan); err != nil {
 		return nil, err
 	}
@@ -210,8 +207,8 @@ func (p *Prior) readLayout(ctx context.Context, name, from string, store *layout
 	return nil
 }
 
-// checkBlobs finds out what became of the blobs that the staging state knows, and
-// of those that the spec implies.
+// checkBlobs finds out what became of the blobs that the staging state knows, of those
+// that the spec implies, and of those that objects of the spec are.
 func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, g *Graph, parallelism int) error {
 	known := map[digest.Digest]ocispec.Descriptor{}
 	for _, s := range g.Steps {
@@ -241,7 +238,10 @@ func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, g *Graph, p
 			return nil
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return p.readStored(ctx, g, store, parallelism)
 }
 
 // Seconds is an epoch with its default, the beginning of 1970.
