@@ -60,11 +60,14 @@ func WriteNewFile(root *os.Root, name string, data []byte, perm fs.FileMode) err
 	return d.SyncDir(path.Dir(name))
 }
 
-// ErrChanged is the error of ReplaceFile for a file that is not what it was.
+// ErrChanged is the error of ReplaceFile for a file that is not what it was, or that
+// another ReplaceFile is replacing.
 var ErrChanged = errors.New("somebody changed it meanwhile")
 
 // ReplaceFile is WriteFile for a file that must still hold what it held before: the
-// error is ErrChanged, and the file stays, when it does not hold it just before the rename.
+// error is ErrChanged, and the file stays, when it does not hold it just before the
+// rename. Of several calls with the same before, one succeeds, where the directory can be
+// locked.
 func ReplaceFile(root *os.Root, name string, before, data []byte, perm fs.FileMode) error {
 	d := &disk.Dir{Root: root}
 	name = path.Clean(name)
@@ -74,15 +77,30 @@ func ReplaceFile(root *os.Root, name string, before, data []byte, perm fs.FileMo
 	}
 	err = t.Finish(perm, true)
 	if err == nil {
-		err = stillHolds(d, name, before)
+		err = renameOver(d, t, name, before)
 	}
 	if err != nil {
 		return errors.Join(err, t.Abort())
 	}
-	if err := t.Rename(name); err != nil {
-		return errors.Join(err, t.Abort())
-	}
 	return d.SyncDir(path.Dir(name))
+}
+
+// renameOver gives a temporary file the name of one that holds before. Between the look
+// and the rename the directory is locked.
+func renameOver(d *disk.Dir, t *disk.Temp, name string, before []byte) error {
+	dir, err := d.Root.Open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	// Not every system and file system locks directories; the look is then all there is.
+	if err := disk.TryFlock(dir); errors.Is(err, disk.ErrContended) {
+		return ErrChanged
+	}
+	if err := stillHolds(d, name, before); err != nil {
+		return err
+	}
+	return t.Rename(name)
 }
 
 // stillHolds reports a file that holds anything but data as ErrChanged.

@@ -1,10 +1,12 @@
 package durable_test
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -148,5 +150,41 @@ func TestReplaceFile(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("%d files, %v", len(entries), err)
+	}
+}
+
+// Writers that read, change and replace one file at once lose none of their changes.
+func TestReplaceFileAtOnce(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := durable.WriteNewFile(root, "f", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const writers, rounds = 4, 8
+	var group sync.WaitGroup
+	for range writers {
+		group.Go(func() {
+			for done := 0; done < rounds; {
+				before, err := root.ReadFile("f")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				switch err := durable.ReplaceFile(root, "f", before, append(bytes.Clone(before), 'x'), 0o600); {
+				case err == nil:
+					done++
+				case !errors.Is(err, durable.ErrChanged):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	if got, err := root.ReadFile("f"); err != nil || len(got) != writers*rounds {
+		t.Errorf("%d changes of %d are there, %v", len(got), writers*rounds, err)
 	}
 }
