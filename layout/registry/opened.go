@@ -68,6 +68,17 @@ func (s *shared) check() error {
 	if err == nil && !info.IsDir() {
 		err = fmt.Errorf("%s is no directory; name the folder that holds the layouts", s.dir)
 	}
+	if err != nil {
+		return err
+	}
+	// Its own files would be in the way of repositories with their names.
+	_, err = os.Lstat(filepath.Join(s.dir, ocispec.ImageLayoutFile))
+	if err == nil {
+		return fmt.Errorf("%s is a layout itself; name a folder that holds one layout for each repository", s.dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	return err
 }
 

@@ -90,6 +90,9 @@ func TestNames(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(dir, "outside")
 	newImage(t, "one", nil).mustPush(t, repository(t, open(t, outside, registry.Options{}), "app"), "v1")
+	if _, err := registry.Open(outside, registry.Options{PerRepository: true}); err == nil || !strings.Contains(err.Error(), "is a layout itself") {
+		t.Errorf("a layout as a folder of layouts: %v", err)
+	}
 	folder := filepath.Join(dir, "folder")
 	reg := open(t, folder, registry.Options{PerRepository: true})
 	newImage(t, "two", nil).mustPush(t, repository(t, reg, "app"), "v1")

@@ -217,6 +217,13 @@ func TestMounts(t *testing.T) {
 	if !bytes.Equal(r.body, hub) || r.header.Get("OCI-Namespace") != "docker.io" {
 		t.Errorf("%s, %v", r.body, r.header)
 	}
+	// One that may write goes on there.
+	pushed := digest.FromString("pushed").String()
+	r = s.want(s.do("POST", "/v2/library/alpine/blobs/uploads/?ns=docker.io", nil), 202, "")
+	r = s.want(s.do("PUT", r.header.Get("Location")+"&digest="+pushed, strings.NewReader("pushed")), 201, "")
+	if r := s.get(r.header.Get("Location"), 200); string(r.body) != "pushed" {
+		t.Errorf("%s", r.body)
+	}
 	r = s.get("/v2/web/manifests/v1?ns=quay.io", 200)
 	if r.header.Get("OCI-Namespace") != "" {
 		t.Errorf("%v", r.header)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/opencontainers/go-digest"
@@ -86,11 +87,21 @@ func (x *exchange) parsePut() (put registry.Put, bad *Error) {
 // stored is the answer to what was taken in.
 func (x *exchange) stored(kind string, d digest.Digest) {
 	h := x.w.Header()
-	h.Set("Location", "/v2/"+x.at.Repo+"/"+kind+"/"+d.String())
+	h.Set("Location", x.location(kind, d.String()))
 	h.Set("Docker-Content-Digest", d.String())
 	h.Set("Etag", `"`+d.String()+`"`)
 	h.Set("Content-Length", "0")
 	x.w.WriteHeader(http.StatusCreated)
+}
+
+// location is the path of something in the repository of the request, with the namespace
+// that makes it that repository.
+func (x *exchange) location(kind, name string) string {
+	at := "/v2/" + x.at.Repo + "/" + kind + "/" + name
+	if ns := x.w.Header().Get("OCI-Namespace"); ns != "" {
+		at += "?" + url.Values{"ns": {ns}}.Encode()
+	}
+	return at
 }
 
 // input is the content of a request, which holds a slot of those that bring some.
@@ -208,7 +219,7 @@ func (x *exchange) mount(repo target, from string, d digest.Digest) (bool, error
 // uploadHeaders tell where an upload goes on.
 func (x *exchange) uploadHeaders(id string, size int64) {
 	h := x.w.Header()
-	h.Set("Location", "/v2/"+x.at.Repo+"/blobs/uploads/"+id)
+	h.Set("Location", x.location("blobs/uploads", id))
 	h.Set("Range", uploadRange(size))
 	h.Set("Docker-Upload-Uuid", id)
 	h.Set("Cache-Control", "no-store")
