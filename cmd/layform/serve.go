@@ -38,7 +38,7 @@ type serveCmd struct {
 
 // serveAccessFlags say who may use the registry.
 type serveAccessFlags struct {
-	Htpasswd      string `name:"htpasswd" placeholder:"FILE" help:"Ask for a user of this file and its password; htpasswd -B writes it."`
+	Htpasswd      string `name:"htpasswd" placeholder:"FILE" help:"Ask for a user of this file and its password; htpasswd -Bc FILE USER makes it."`
 	AnonymousRead bool   `name:"anonymous-read" help:"With --htpasswd: everybody may read, and only users write."`
 	Anyone        bool   `name:"anyone" help:"Let everybody who can connect write, also from other machines."`
 	TLSCert       string `name:"tls-cert" placeholder:"FILE" help:"Serve HTTPS with this certificate, in PEM; it is read again when it changes."`
@@ -177,6 +177,9 @@ func (c *serveCmd) options(log *accessLog) (serve.Options, error) {
 		HowToWrite: "this registry is read-only: layform serve --writable lets clients write",
 	}
 	for host, prefix := range c.Namespace {
+		if err := ref.CheckHost(host); err != nil {
+			return opts, &failure{message: fmt.Sprintf("--namespace %s=%s: the host %v", host, prefix, err), hint: "write it as clients do, such as docker.io"}
+		}
 		if err := ref.CheckRepository(prefix); err != nil {
 			return opts, &failure{message: fmt.Sprintf("--namespace %s=%s: the prefix %v", host, prefix, err)}
 		}
@@ -218,8 +221,11 @@ func (c *serveCmd) open(ctx context.Context) (mounts []serve.Mount, err error) {
 // openOne opens one layout, or a folder of them, below its name where there are several
 // or it was given one.
 func (c *serveCmd) openOne(ctx context.Context, name, dir string) (m serve.Mount, err error) {
-	if err := c.present(dir); err != nil {
+	if dir, err = wholeLayout(dir); err != nil {
 		return m, err
+	}
+	if err := c.present(dir); err != nil {
+		return m, instead(dir, err)
 	}
 	mounted := name != "" || len(c.Dirs) > 1
 	opts := registry.Options{PerRepository: c.PerRepository, ReadOnly: !c.Writable, Immutable: c.Immutable, Sparse: c.Sparse}
@@ -238,7 +244,7 @@ func (c *serveCmd) openOne(ctx context.Context, name, dir string) (m serve.Mount
 		m.Prefix, m.Default = name, opts.DefaultRepo
 	}
 	if m.Registry, err = registry.Open(dir, opts); err != nil {
-		return m, err
+		return m, instead(dir, err)
 	}
 	if err := m.Registry.Ping(ctx); err != nil {
 		return m, errors.Join(err, m.Registry.Close())
@@ -272,15 +278,24 @@ func (c *serveCmd) present(dir string) error {
 		}
 		return nil
 	}
-	dir, err := wholeLayout(dir)
-	if err != nil {
-		return err
-	}
 	store, err := openExisting(dir, layout.Options{})
 	if err != nil {
 		return err
 	}
 	return store.Close()
+}
+
+// instead adds to the error about what is no layout how it can be served.
+func instead(dir string, err error) error {
+	var none *layout.NotLayoutError
+	if !errors.As(err, &none) {
+		return err
+	}
+	hint := "a folder of layouts is served with --per-repository"
+	if info, statErr := os.Stat(dir); statErr == nil && !info.IsDir() {
+		hint = "copy a tar into a directory first: layform layout copy"
+	}
+	return &failure{message: err.Error(), hint: hint, err: err}
 }
 
 // serveMetrics serves metrics until stop is called.
