@@ -161,22 +161,21 @@ func (c *removeCmd) Help() string {
   layform remove layer.patches
   layform remove index.app manifest.app config.app layer.app --apply
 
-It is taken out of the lists of layers and manifests as well; what needs it in another way is named, and nothing is removed.`
+It is taken out of the lists of layers and manifests as well, and its import block goes along; what needs it in another way is named, and nothing is removed.`
 }
 
 // Run edits the spec.
 func (c *removeCmd) Run(ctx context.Context, a *app) error {
 	return c.run(ctx, a, func(e *editing) error {
-		for _, text := range c.Addresses {
+		addresses := make([]addr.Address, len(c.Addresses))
+		for i, text := range c.Addresses {
 			address, err := parseAddress(text)
 			if err != nil {
 				return err
 			}
-			if err := e.Remove(address); err != nil {
-				return err
-			}
+			addresses[i] = address
 		}
-		return nil
+		return e.Remove(addresses...)
 	})
 }
 

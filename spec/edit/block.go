@@ -160,47 +160,76 @@ func (e *Editor) refuseJSON(a addr.Address) error {
 	return nil
 }
 
-// Remove takes a block out of the spec, with the comment in front of it, and out of the
-// lists of layers and manifests that spell it out. Where anything else needs it, that is
-// refused, with the places.
-func (e *Editor) Remove(a addr.Address) error {
-	if _, _, err := e.find(a); err != nil {
-		return err
+// Remove takes blocks out of the spec, with the comments in front of them, and out of the
+// lists of layers and manifests that spell them out; their import blocks go along. Where
+// anything else needs one of them, that is refused, with the places.
+func (e *Editor) Remove(addresses ...addr.Address) error {
+	for _, a := range addresses {
+		if _, _, err := e.find(a); err != nil {
+			return err
+		}
+		if err := e.refuseJSON(a); err != nil {
+			return err
+		}
 	}
-	if err := e.refuseJSON(a); err != nil {
-		return err
-	}
-	before := e.texts()
-	for {
-		uses := e.uses(a)
-		i := slices.IndexFunc(uses, func(u use) bool { _, _, ok := u.element(); return ok })
-		if i < 0 {
-			if len(uses) == 0 {
-				break
-			}
-			e.restore(before)
-			places := make([]string, len(uses))
-			for i, u := range uses {
-				places[i] = eval.Place(u.reference.Range())
-			}
+	for _, a := range addresses {
+		if places := e.needs(a, addresses); len(places) > 0 {
 			return refuse("change or remove what needs it first", "%s is needed at %s", a, strings.Join(places, ", "))
 		}
-		tuple, at, _ := uses[i].element()
-		if err := uses[i].file.removeElement(tuple, at); err != nil {
+	}
+	before := e.texts()
+	for _, a := range addresses {
+		if err := e.removeUses(a); err != nil {
 			e.restore(before)
 			return err
 		}
 	}
+	return nil
+}
+
+// needs lists the places that need an object and stay when the addresses are removed.
+func (e *Editor) needs(a addr.Address, removed []addr.Address) []string {
+	var places []string
+	for _, u := range e.uses(a) {
+		_, _, listed := u.element()
+		gone := slices.ContainsFunc(removed, func(r addr.Address) bool { return u.file.block(r) == u.block })
+		if !listed && !u.imports() && !gone {
+			places = append(places, eval.Place(u.reference.Range()))
+		}
+	}
+	return places
+}
+
+// removeUses removes the blocks of an object, its import blocks, and the elements of
+// lists that name it.
+func (e *Editor) removeUses(a addr.Address) error {
 	for _, d := range e.files {
 		if b := d.block(a); b != nil {
 			if err := d.removeBlock(b); err != nil {
-				e.restore(before)
 				return err
 			}
 		}
 	}
-	return nil
+	for {
+		uses := e.uses(a)
+		i := slices.IndexFunc(uses, func(u use) bool { _, _, listed := u.element(); return listed || u.imports() })
+		if i < 0 {
+			return nil
+		}
+		err := error(nil)
+		if tuple, at, listed := uses[i].element(); listed {
+			err = uses[i].file.removeElement(tuple, at)
+		} else {
+			err = uses[i].file.removeBlock(uses[i].block)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
+
+// imports says whether a use is the object that an import block is for.
+func (u use) imports() bool { return u.block.Type == "import" && u.attribute.Name == "to" }
 
 // element is the list that a use is an element of, where the list is written out and the
 // element is the object alone.
@@ -224,12 +253,13 @@ func (u use) element() (*hclsyntax.TupleConsExpr, int, bool) {
 }
 
 // removeBlock removes the lines of a block, those of the comment in front of it, and one
-// empty line.
+// empty line. The comment in front of several import blocks is for all of them, and stays.
 func (d *sourceFile) removeBlock(b *hclsyntax.Block) error {
 	start, end := d.lineStart(b.TypeRange.Start.Byte), d.lineEnd(b.CloseBraceRange.End.Byte)
 	tokens, _ := hclsyntax.LexConfig([]byte(d.text), d.Name, hcl.InitialPos) // which was parsed
+	shared := b.Type == "import" && d.followed(b)
 	for _, t := range slices.Backward(tokens) {
-		if t.Range.End.Byte == start && t.Type == hclsyntax.TokenComment && d.lineStart(t.Range.Start.Byte) == t.Range.Start.Byte {
+		if !shared && t.Range.End.Byte == start && t.Type == hclsyntax.TokenComment && d.lineStart(t.Range.Start.Byte) == t.Range.Start.Byte {
 			start = t.Range.Start.Byte
 		}
 	}
@@ -240,6 +270,13 @@ func (d *sourceFile) removeBlock(b *hclsyntax.Block) error {
 		start--
 	}
 	return d.edit(splice{start, end, ""})
+}
+
+// followed says whether the next block is of the same type.
+func (d *sourceFile) followed(b *hclsyntax.Block) bool {
+	blocks := d.blocks()
+	i := slices.Index(blocks, b) + 1
+	return i < len(blocks) && blocks[i].Type == b.Type
 }
 
 // Rename gives a block another name, wherever the spec names it. The new name must be an

@@ -53,8 +53,14 @@ func set(name, expression string) func(*Editor) error {
 	return func(e *Editor) error { return e.Set(address("manifest.app"), name, expression) }
 }
 
-func remove(a string) func(*Editor) error {
-	return func(e *Editor) error { return e.Remove(address(a)) }
+func remove(texts ...string) func(*Editor) error {
+	return func(e *Editor) error {
+		var addresses []addr.Address
+		for _, text := range texts {
+			addresses = append(addresses, address(text))
+		}
+		return e.Remove(addresses...)
+	}
 }
 
 func rename(a, name string) func(*Editor) error {
@@ -100,6 +106,9 @@ func TestEdits(t *testing.T) {
 		"remove":                  {remove("layer.b"), "layer \"a\" {}\n\n# b\n# is old\nlayer \"b\" {\n  x = 1\n}\n\n# m\nmanifest \"app\" {\n  layers = [layer.a, layer.b]\n}\n", "layer \"a\" {}\n\n# m\nmanifest \"app\" {\n  layers = [layer.a]\n}\n"},
 		"remove from lines":       {remove("layer.a"), "manifest \"app\" {\n  layers = [\n    layer.a,\n    layer.b,\n  ]\n}\n\nlayer \"a\" {}\n", "manifest \"app\" {\n  layers = [\n    layer.b,\n  ]\n}\n"},
 		"remove all uses":         {remove("layer.a"), "layer \"a\" {\n  for_each = [\"x\"]\n}\nmanifest \"app\" {\n  layers = [layer.a[\"x\"], layer.a[each.key], layer.b]\n}\nmanifest \"b\" {\n  layers = [layer.a[\"x\"]]\n}\n", "manifest \"app\" {\n  layers = [layer.b]\n}\nmanifest \"b\" {\n  layers = []\n}\n"},
+		"remove what is imported": {remove("config.a"), "config \"a\" {}\nconfig \"b\" {}\n\n# The documents.\nimport {\n  to     = config.a\n  digest = \"x\"\n}\n\nimport {\n  to     = config.b\n  digest = \"y\"\n}\n", "config \"b\" {}\n\n# The documents.\nimport {\n  to     = config.b\n  digest = \"y\"\n}\n"},
+		"remove the last import":  {remove("config.a"), "# The documents.\nimport {\n  to     = config.a\n  digest = \"x\"\n}\n\nconfig \"a\" {}\nconfig \"b\" {}\n", "config \"b\" {}\n"},
+		"remove in any order":     {remove("manifest.a", "manifest.b"), "manifest \"a\" {}\nmanifest \"b\" {\n  subject = manifest.a\n}\nmanifest \"c\" {}\n", "manifest \"c\" {}\n"},
 		"rename":                  {rename("layer.a", "b"), "layer \"a\" {}\nlocals {\n  x = [for layer in [{ a = 1 }] : layer.a]\n}\nmanifest \"app\" {\n  layers = [layer.a, layer[\"a\"], layer.aa]\n  extra  = { x = \"is ${layer.a.digest}\" }\n}\nmoved {\n  from = layer.x\n  to   = layer.a\n}\n", "layer \"b\" {}\nlocals {\n  x = [for layer in [{ a = 1 }] : layer.a]\n}\nmanifest \"app\" {\n  layers = [layer.b, layer[\"b\"], layer.aa]\n  extra  = { x = \"is ${layer.b.digest}\" }\n}\nmoved {\n  from = layer.x\n  to   = layer.a\n}\n"},
 		"add to nothing":          {add("layer.a", Setting{"archive", `"a.tar"`}), "", "layer \"a\" {\n  archive = \"a.tar\"\n}\n"},
 		"add between":             {add("layer.b"), "layout {\n  path = \"dist\"\n}\n\nlayer \"a\" {} # a\n\n# m\nmanifest \"app\" {\n}\n", "layout {\n  path = \"dist\"\n}\n\nlayer \"a\" {} # a\n\nlayer \"b\" {\n}\n\n# m\nmanifest \"app\" {\n}\n"},
@@ -133,6 +142,7 @@ func TestRefused(t *testing.T) {
 		"no tags":         {untag("x"), "manifest \"app\" {}\n", "manifest.app has no tags", "status"},
 		"needed":          {remove("layer.a"), "layer \"a\" {}\nmanifest \"app\" {\n  layers = [layer.a]\n}\noutput \"x\" {\n  value = layer.a.digest\n}\n", "layer.a is needed at layform.hcl:6", "first"},
 		"needed by value": {remove("manifest.app"), app + "index \"a\" {\n  manifests = values(manifest.app)\n}\n", "needed at layform.hcl:5", "first"},
+		"needed beside":   {remove("manifest.a", "manifest.b"), "manifest \"a\" {}\nmanifest \"b\" {\n  subject = manifest.a\n}\nmanifest \"c\" {\n  subject = manifest.a\n}\n", "manifest.a is needed at layform.hcl:6", "first"},
 		"taken name":      {rename("layer.a", "b"), "layer \"a\" {}\nlayer \"b\" {}\n", "has a layer.b already", "free"},
 		"no name":         {rename("layer.a", "b c"), "layer \"a\" {}\n", "is no name of a block", "b-c"},
 		"added twice":     {add("layer.a"), "layer \"a\" {}\n", "has a layer.a already", "another name"},
