@@ -200,8 +200,8 @@ func (c *renameCmd) Help() string {
 	return `For example:
   layform rename layer.app server
 
-Wherever the spec names the object, it has the new name afterwards. What the layout holds of it has the old one until
-layform state mv gives it the new one as well, or the next apply takes it for another object of the same bytes.`
+Wherever the spec names the object, it has the new name afterwards. What the layout holds of it has the old one
+until layform state mv gives it the new one as well, or the next apply takes it for another object of the same bytes.`
 }
 
 // Run edits the spec.

@@ -32,6 +32,13 @@ type stateListCmd struct {
 	Address []string `arg:"" optional:"" name:"address" help:"Only these objects; an address without a key means all of its block."`
 }
 
+// Help gives examples.
+func (c *stateListCmd) Help() string {
+	return `For example:
+  layform state list
+  layform state list layer.app`
+}
+
 // Run prints one key in a line.
 func (c *stateListCmd) Run(ctx context.Context, a *app) error {
 	state, err := a.state(ctx, c.specFlags, c.valueFlags, false)
@@ -58,6 +65,13 @@ type stateShowCmd struct {
 	Address string `arg:"" name:"address" help:"The object, such as layer.app or layer.app[\"arm64\"]."`
 	specFlags
 	valueFlags
+}
+
+// Help gives examples.
+func (c *stateShowCmd) Help() string {
+	return `For example:
+  layform state show layer.app
+  layform state show 'layer.app["arm64"]'`
 }
 
 // Run shows digest, size and values.
