@@ -223,12 +223,12 @@ func (p *Prior) checkBlobs(ctx context.Context, store *layout.Store, g *Graph, p
 	for _, r := range p.Journalled {
 		known[r.Descriptor.Digest] = r.Descriptor
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, each := errgroup.WithContext(ctx)
 	group.SetLimit(parallelism)
 	var mu sync.Mutex
 	for _, d := range known {
 		group.Go(func() error {
-			state, err := store.Check(ctx, d)
+			state, err := store.Check(each, d)
 			if err != nil {
 				return err
 			}
