@@ -2,10 +2,14 @@ package edit
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/layform/layform/spec/addr"
 )
@@ -224,5 +228,74 @@ func TestValue(t *testing.T) {
 		if got, err := Value(addr.Config, test.name, test.text); err == nil {
 			t.Errorf("%s=%s: %s", test.name, test.text, got)
 		}
+	}
+}
+
+// commentsOf are the comments of a text, in their order.
+func commentsOf(t *testing.T, text []byte) []string {
+	t.Helper()
+	tokens, diags := hclsyntax.LexConfig(text, "", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	var comments []string
+	for _, token := range tokens {
+		if token.Type == hclsyntax.TokenComment {
+			comments = append(comments, strings.TrimSpace(string(token.Bytes)))
+		}
+	}
+	return comments
+}
+
+// Every object of every spec of the tests and examples can be annotated, tagged, set and
+// renamed, each edit is made, and no comment is lost or moved before another.
+func TestEditsOfSpecs(t *testing.T) {
+	var paths []string
+	for _, glob := range []string{"../testdata/specs/*/*.hcl", "../../examples/*/*.hcl"} {
+		found, err := filepath.Glob(glob)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no specs in %s: %v", glob, err)
+		}
+		paths = append(paths, found...)
+	}
+	edits := 0
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, diags := New([]File{{Name: "layform.hcl", Text: text}})
+		if diags.HasErrors() {
+			t.Fatalf("%s: %s", path, diags)
+		}
+		want := commentsOf(t, text)
+		for _, kind := range []addr.Kind{addr.Layer, addr.Config, addr.Manifest, addr.Index} {
+			for _, a := range e.Blocks(kind) {
+				to := addr.Address{Kind: kind, Name: a.Name + "-renamed"}
+				for what, err := range map[string]error{
+					"annotate": e.SetMap(a, "annotations", []Pair{{"com.example.edit", "x"}, {"other", "y"}}, false),
+					"tag":      e.AppendText(a, "tags", []string{"edited"}),
+					"set":      e.Set(a, "comment", `"edited"`),
+					"rename":   e.Rename(a, to.Name),
+				} {
+					if err != nil {
+						t.Errorf("%s: %s %s: %v", path, what, a, err)
+					}
+				}
+				if len(e.uses(a)) > 0 {
+					t.Errorf("%s: %s is still named", path, a)
+				}
+				if text, _, ok := e.Literal(to, "comment"); !ok || text != "edited" {
+					t.Errorf("%s: %s has the comment %q", path, to, text)
+				}
+				edits += 4
+			}
+		}
+		if diff := cmp.Diff(want, commentsOf(t, e.Texts()["layform.hcl"])); diff != "" {
+			t.Errorf("%s: the comments are others:\n%s", path, diff)
+		}
+	}
+	if edits < 100 {
+		t.Errorf("there were %d edits", edits)
 	}
 }
