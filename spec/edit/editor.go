@@ -132,6 +132,9 @@ func (e *Editor) jsonAdvice(otherwise string) string {
 // find is the block of an address, and the file that it is in.
 func (e *Editor) find(a addr.Address) (*sourceFile, *hclsyntax.Block, error) {
 	if a.Keyed {
+		if _, b, err := e.find(a.Block()); err != nil || b.Body.Attributes["for_each"] == nil {
+			return nil, nil, refuse("leave out the key", "the spec has no %s: nothing makes several objects of %s", a, a.Block())
+		}
 		return nil, nil, refuse(
 			fmt.Sprintf("edit %s, which changes all of them, or write an expression with each.key into the file", a.Block()),
 			"%s is one of the objects that for_each makes of %s, and has no text of its own", a, a.Block())

@@ -142,6 +142,7 @@ func TestRefused(t *testing.T) {
 	}{
 		"unknown":         {remove("layer.b"), "layer \"a\" {}\n", "the spec has no layer.b", "layer.a"},
 		"instance":        {remove(`layer.a["x"]`), "layer \"a\" {\n  for_each = [\"x\"]\n}\n", "for_each makes of layer.a", "edit layer.a"},
+		"no instance":     {remove(`layer.a["x"]`), "layer \"a\" {}\n", `the spec has no layer.a["x"]`, "leave out the key"},
 		"text of a value": {untag("x"), app, `does not spell out "x"`, "layform.hcl:2"},
 		"no tags":         {untag("x"), "manifest \"app\" {}\n", "manifest.app has no tags", "status"},
 		"needed":          {remove("layer.a"), "layer \"a\" {}\nmanifest \"app\" {\n  layers = [layer.a]\n}\noutput \"x\" {\n  value = layer.a.digest\n}\n", "layer.a is needed at layform.hcl:6", "first"},
