@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -43,16 +44,34 @@ func (c Cached) Resolve(ctx context.Context, reference string) (ocispec.Descript
 	return desc, err
 }
 
-// documentType is the media type that a manifest or index has by its own words; empty
-// where it has none.
+// documentType is the media type of a manifest or index. One that does not say it, as
+// those of many tools, has that of the image spec by its members, as when a registry says
+// nothing of it either. It is empty where the members are none of that, or name what is
+// Docker's, whose type the registry may have said.
 func documentType(data []byte) string {
-	var members struct {
-		MediaType string `json:"mediaType"`
+	var doc struct {
+		SchemaVersion int                   `json:"schemaVersion"`
+		MediaType     string                `json:"mediaType"`
+		Manifests     *[]ocispec.Descriptor `json:"manifests"`
+		Config        *ocispec.Descriptor   `json:"config"`
+		Layers        *[]ocispec.Descriptor `json:"layers"`
 	}
-	if len(data) == 0 || jsondoc.Decode(data, jsondoc.Limits{}, &members) != nil || !imagespec.IsManifest(members.MediaType) {
+	if len(data) == 0 || jsondoc.Decode(data, jsondoc.Limits{}, &doc) != nil {
 		return ""
 	}
-	return members.MediaType
+	docker := func(d ocispec.Descriptor) bool { return strings.HasPrefix(d.MediaType, "application/vnd.docker.") }
+	index, image := doc.Manifests != nil, doc.Config != nil && doc.Layers != nil
+	switch {
+	case imagespec.IsManifest(doc.MediaType):
+		return doc.MediaType
+	case doc.MediaType != "" || doc.SchemaVersion != 2:
+		return ""
+	case index && doc.Config == nil && doc.Layers == nil && !slices.ContainsFunc(*doc.Manifests, docker):
+		return ocispec.MediaTypeImageIndex
+	case image && !index && !docker(*doc.Config) && !slices.ContainsFunc(*doc.Layers, docker):
+		return ocispec.MediaTypeImageManifest
+	}
+	return ""
 }
 
 // Fetch reads content.

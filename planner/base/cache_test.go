@@ -1,6 +1,7 @@
 package base_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/layform/layform/layout/imagespec"
 	"github.com/layform/layform/layout/ref"
 	"github.com/layform/layform/planner/base"
 	"github.com/layform/layform/spec"
@@ -101,6 +103,45 @@ func TestCached(t *testing.T) {
 	look("")
 	if src.fetched.Load() < 3 {
 		t.Error("damaged documents were believed")
+	}
+}
+
+// TestCachedType: a digest is not looked up either where the document says no media type
+// and its members tell it; one that they do not tell is.
+func TestCachedType(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	const size, docker = `"size":1,"digest":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`, "application/vnd.docker.container.image.v1+json"
+	config := func(mediaType string) string { return `"config":{"mediaType":"` + mediaType + `",` + size + `}` }
+	const list = "application/vnd.docker.distribution.manifest.list.v2+json"
+	for document, want := range map[string]string{
+		`{"schemaVersion":2,` + config(ocispec.MediaTypeImageConfig) + `,"layers":[]}`:                             ocispec.MediaTypeImageManifest,
+		`{"schemaVersion":2,"manifests":[{"mediaType":"` + ocispec.MediaTypeImageManifest + `",` + size + `}]}`:    ocispec.MediaTypeImageIndex,
+		`{"schemaVersion":2,"mediaType":"` + list + `","manifests":[]}`:                                            list,
+		`{"schemaVersion":2,` + config(docker) + `,"layers":[]}`:                                                   "",
+		`{"schemaVersion":2,"manifests":[{"mediaType":"` + imagespec.MediaTypeDockerManifest + `",` + size + `}]}`: "",
+		`{"schemaVersion":2,` + config(ocispec.MediaTypeImageConfig) + `,"layers":[],"manifests":[]}`:              "",
+		`{"schemaVersion":2,` + config(ocispec.MediaTypeImageConfig) + `}`:                                         "",
+		`{"schemaVersion":1,` + config(ocispec.MediaTypeImageConfig) + `,"layers":[]}`:                             "",
+		`{"schemaVersion":2,"mediaType":"text/plain",` + config(ocispec.MediaTypeImageConfig) + `,"layers":[]}`:    "",
+	} {
+		src := &counted{shelf: newShelf()}
+		said := src.put("application/said", []byte(document))
+		said.Data = []byte(document)
+		src.roots[said.Digest.String()] = said
+		cached := base.Cached{Source: src, Root: root}
+		if _, err := cached.Resolve(t.Context(), said.Digest.String()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := cached.Resolve(t.Context(), said.Digest.String()); err != nil || got.MediaType != cmp.Or(want, said.MediaType) || got.Size != said.Size {
+			t.Errorf("%s is %s, %v", document, got.MediaType, err)
+		}
+		if n := src.resolved.Load(); n != map[bool]int64{true: 2, false: 1}[want == ""] {
+			t.Errorf("%s was looked up %d times", document, n)
+		}
 	}
 }
 
