@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,6 +28,9 @@ const (
 	CodeDenied              Code = "DENIED"
 	CodeUnsupported         Code = "UNSUPPORTED"
 )
+
+// ErrImmutable is the cause of refusals to move or delete a tag that Options.Immutable keeps.
+var ErrImmutable = errors.New("the tag is immutable")
 
 // unknown tells the codes about what does not exist.
 func (c Code) unknown() bool {

@@ -295,7 +295,7 @@ func (c *change) allowed(tag string, next digest.Digest) ([]ocispec.Descriptor, 
 	}
 	for _, pattern := range c.r.reg.opts.Immutable {
 		if match, err := path.Match(pattern, tag); err != nil || match {
-			return nil, errors.Join(err, &Error{Code: CodeDenied, Repository: c.r.name, Reference: tag, Message: fmt.Sprintf("the tag is immutable, and is %s; choose another tag", have)})
+			return nil, errors.Join(err, &Error{Code: CodeDenied, Repository: c.r.name, Reference: tag, Message: fmt.Sprintf("the tag is immutable, and is %s; choose another tag", have), Err: ErrImmutable})
 		}
 	}
 	return old, nil

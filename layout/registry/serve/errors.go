@@ -122,7 +122,7 @@ func (x *exchange) answerTo(known *registry.Error) *Error {
 	if !ok {
 		return internal(known)
 	}
-	if known.Code == registry.CodeDenied && x.r.Method == http.MethodDelete {
+	if known.Code == registry.CodeDenied && x.r.Method == http.MethodDelete && !errors.Is(known, registry.ErrImmutable) {
 		status = http.StatusConflict // it is in use
 	}
 	e := &Error{Status: status, Code: known.Code, Message: known.Error(), err: known.Err}
