@@ -60,7 +60,7 @@ func main() {
 const (
 	fewMegabytes  = 40 << 20
 	stayMegabytes = 46 << 20
-	someMegabytes = 72 << 20
+	someMegabytes = 80 << 20
 	manyMegabytes = 96 << 20
 	besideHeap    = 12 << 20
 )
