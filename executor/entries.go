@@ -55,6 +55,14 @@ type entry struct {
 	desc ocispec.Descriptor
 	// sealed is set when the staging state may not keep all of it.
 	sealed bool
+	// offered are the documents that entries of the ref name led to when the plan was made,
+	// where import blocks name them all.
+	offered []digest.Digest
+}
+
+// offers reports whether entries lead to what import blocks name, and nowhere else.
+func (e entry) offers(there []ocispec.Descriptor) bool {
+	return !slices.ContainsFunc(there, func(d ocispec.Descriptor) bool { return !slices.Contains(e.offered, d.Digest) })
 }
 
 // isWritten reports whether the plan puts the entry into index.json.
@@ -95,6 +103,9 @@ func (r *applier) entries() ([]entry, error) {
 			if t.Action == planner.Import {
 				e.desc = r.entryBefore(e)
 			}
+			if t.Offered {
+				e.offered = r.digestsBefore(t.Ref)
+			}
 			if first, twice := owner[e.name()]; twice && t.Ref != "" {
 				return nil, fmt.Errorf("the tag %q is asked for by %s and by %s; one ref name leads to one object", t.Ref, first, t.Address)
 			}
@@ -114,6 +125,17 @@ func (r *applier) entryBefore(e entry) ocispec.Descriptor {
 		}
 	}
 	return e.desc
+}
+
+// digestsBefore are those that entries of a ref name led to when the plan was made.
+func (r *applier) digestsBefore(ref string) []digest.Digest {
+	var all []digest.Digest
+	for _, is := range r.prior.Entries {
+		if layout.RefName(is) == ref {
+			all = append(all, is.Digest)
+		}
+	}
+	return all
 }
 
 // withRefNames is a change with its ref name or, where that was not known, one change for
@@ -199,7 +221,7 @@ func (r *applier) checkOwner(there []ocispec.Descriptor, e entry, owned bool, ow
 	if owner != "" && e.Ref != "" {
 		return &ConflictError{Ref: e.Ref, Want: e.desc.Digest, Owner: owner}
 	}
-	if e.Offered && owner == "" {
+	if e.Offered && owner == "" && e.offers(there) {
 		return nil
 	}
 	if err := layout.CheckTwins(there); err != nil {

@@ -224,3 +224,37 @@ func TestReplacedDirectoryIsNoticed(t *testing.T) {
 		}
 	}
 }
+
+// An import block offers what it names. A tag that somebody moves to something else during
+// the apply is not taken.
+func TestMovedTagIsNotOffered(t *testing.T) {
+	w := imageWorld(t)
+	w.apply()
+	dir := filepath.Join(w.dir, "out")
+	offered := resolveTag(t, w, "v1")
+	if err := os.RemoveAll(filepath.Join(dir, ".layform")); err != nil {
+		t.Fatal(err)
+	}
+	theirs, _, err := w.open().PutBytes(t.Context(), ocispec.MediaTypeImageManifest, []byte(foreignManifest), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("imported.layform.hcl", "import {\n  to     = index.app\n  digest = \""+offered.Digest.String()+"\"\n}\n")
+	w.write("app/run", "another app")
+	done := false
+	fault := func(s layouttest.Step) error {
+		if done || s.Op != layouttest.OpWrite || !strings.Contains(s.Name, "blob") {
+			return nil
+		}
+		done = true
+		return tagInPlace(dir, theirs, "v1")
+	}
+	err = applyWith(t.Context(), w.dir, false, layout.Options{Fault: fault}, nil)
+	var conflict *executor.ConflictError
+	if !errors.As(err, &conflict) || conflict.Is != theirs.Digest {
+		t.Errorf("got %v, want a conflict", err)
+	}
+	if now := resolveTag(t, w, "v1"); now.Digest != theirs.Digest {
+		t.Errorf("their tag leads to %s, not %s", now.Digest, theirs.Digest)
+	}
+}
