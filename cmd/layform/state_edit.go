@@ -27,7 +27,9 @@ type stateMvCmd struct {
 func (c *stateMvCmd) Help() string {
 	return `For example:
   layform state mv layer.app layer.server
-  layform state mv layer.app 'layer.app["amd64"]' --dry-run`
+  layform state mv layer.app 'layer.app["amd64"]' --dry-run
+
+An address without a key means all objects of a block that has for_each; they keep their keys.`
 }
 
 // Run renames the object in the staging state, with all that names it there.
@@ -48,25 +50,22 @@ func (c *stateMvCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// moveObject renames an object.
+// moveObject renames an object, or all objects of a block with for_each.
 func moveObject(st *stage.Stage, ids map[string]addr.ID, from, to addr.Address) ([]string, error) {
+	moves := movesOf(ids, from, to)
 	for key, id := range ids {
-		if id.Address == to {
+		if id.Address == to || slices.Contains(slices.Collect(maps.Values(moves)), id.Address) {
 			return nil, &failure{message: fmt.Sprintf("the layout holds %s for the spec already", key), hint: "layform state rm forgets it"}
 		}
 	}
+	if len(moves) == 0 {
+		return nil, notHeld(from)
+	}
 	renamed, objects := map[string]string{}, map[string]stage.Object{}
 	for key, id := range ids {
-		if id.Address == from {
-			id.Address = to
-		}
-		if id.Use == from {
-			id.Use = to
-		}
+		id.Address = moved(moves, id.Address)
+		id.Use = moved(moves, id.Use)
 		renamed[key] = id.String()
-	}
-	if _, err := selectExactly(ids, from); err != nil {
-		return nil, err
 	}
 	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(st.Objects)) {
@@ -78,7 +77,7 @@ func moveObject(st *stage.Stage, ids map[string]addr.ID, from, to addr.Address) 
 			}
 		}
 		slices.Sort(o.Needs)
-		o.Fields = renameReferences(ids[key].Address.Kind, o.Fields, from, to)
+		o.Fields = renameReferences(ids[key].Address.Kind, o.Fields, moves)
 		objects[renamed[key]] = o
 		if renamed[key] != key {
 			lines = append(lines, fmt.Sprintf("%s is %s.", key, renamed[key]))
@@ -88,31 +87,57 @@ func moveObject(st *stage.Stage, ids map[string]addr.ID, from, to addr.Address) 
 	return lines, nil
 }
 
-// selectExactly are the keys of an object, without those of other instances of its block.
-func selectExactly(ids map[string]addr.ID, a addr.Address) ([]string, error) {
-	var keys []string
-	for key, id := range ids {
-		if id.Address == a {
-			keys = append(keys, key)
+// movesOf maps the addresses that move to those that they get: that of an object, or of a
+// block without its own those of its instances, which keep their keys.
+func movesOf(ids map[string]addr.ID, from, to addr.Address) map[addr.Address]addr.Address {
+	moves, instances := map[addr.Address]addr.Address{}, map[addr.Address]addr.Address{}
+	for _, id := range ids {
+		switch {
+		case id.Address == from:
+			moves[from] = to
+		case from.Selects(id.Address) && !to.Keyed:
+			instance := to
+			instance.Key, instance.Keyed = id.Address.Key, true
+			instances[id.Address] = instance
 		}
 	}
-	if len(keys) == 0 {
-		return nil, &failure{message: fmt.Sprintf("the layout holds no %s for the spec", a), hint: "layform state list names what it holds"}
+	if len(moves) == 0 {
+		return instances
 	}
-	return keys, nil
+	return moves
 }
 
-// renameReferences renames an object in values that refer to objects.
-func renameReferences(kind addr.Kind, fields map[string]string, from, to addr.Address) map[string]string {
-	was, err := json.Marshal(from.String())
-	now, otherErr := json.Marshal(to.String())
-	if err != nil || otherErr != nil {
-		return fields // not reachable: addresses are text
+// moved is the address that an object has after the moves.
+func moved(moves map[addr.Address]addr.Address, a addr.Address) addr.Address {
+	if to, ok := moves[a]; ok {
+		return to
 	}
+	return a
+}
+
+// notHeld is the error about an object that the layout does not hold for the spec.
+func notHeld(a addr.Address) error {
+	return &failure{message: fmt.Sprintf("the layout holds no %s for the spec", a), hint: "layform state list names what it holds"}
+}
+
+// renameReferences renames objects in values that refer to objects.
+func renameReferences(kind addr.Kind, fields map[string]string, moves map[addr.Address]addr.Address) map[string]string {
 	out := maps.Clone(fields)
 	for path, value := range out {
 		name, _, _ := strings.Cut(path, "[")
-		if attribute := schema.Of(kind).Attribute(name); attribute != nil && len(attribute.Refers) > 0 && value == string(was) {
+		attribute := schema.Of(kind).Attribute(name)
+		if attribute == nil || len(attribute.Refers) == 0 {
+			continue
+		}
+		var text string
+		if json.Unmarshal([]byte(value), &text) != nil {
+			continue // no reference
+		}
+		a, err := addr.Parse(text)
+		if err != nil {
+			continue
+		}
+		if now, err := json.Marshal(moved(moves, a).String()); err == nil && moved(moves, a) != a {
 			out[path] = string(now)
 		}
 	}
