@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -95,6 +96,9 @@ func (c *importCmd) refuseExisting() error {
 		return nil
 	}
 	entries, err := os.ReadDir(filepath.Dir(c.Out))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &failure{message: fmt.Sprintf("--out %s: there is no directory %s", c.Out, filepath.Dir(c.Out)), hint: "make it first; import writes the spec alone", err: err}
+	}
 	if err != nil {
 		return err
 	}
