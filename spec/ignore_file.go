@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"path"
 	"strings"
 
@@ -16,7 +17,11 @@ func (d *decoder) ignoreFile(b *nestedBlock, n *FileOp) {
 	}
 	text, err := d.s.p.library.Read("ignore_file", name)
 	if err != nil {
-		d.err(g.rng, "ignore_file: %s.", err)
+		way := ""
+		if from := path.Clean(n.From); from != "." && !strings.Contains(name, "/") {
+			way = fmt.Sprintf(" Where it lies in %q, write %q.", from, path.Join(from, name))
+		}
+		d.err(g.rng, "ignore_file: %s.%s", err, way)
 		return
 	}
 	lines, err := ignorefile.ReadAll(strings.NewReader(text))

@@ -25,10 +25,15 @@ type titledFile struct {
 	desc  ocispec.Descriptor
 }
 
+// isImage reports whether the config of a manifest is that of an image.
+func isImage(doc *layout.Document) bool {
+	return doc.Config != nil && (doc.Config.MediaType == ocispec.MediaTypeImageConfig || doc.Config.MediaType == imagespec.MediaTypeDockerConfig)
+}
+
 // titledFiles lists the files of an artifact by their titles; nil for an image, and for an
 // artifact without titles.
 func titledFiles(doc *layout.Document) []titledFile {
-	if doc.Config != nil && (doc.Config.MediaType == ocispec.MediaTypeImageConfig || doc.Config.MediaType == imagespec.MediaTypeDockerConfig) {
+	if isImage(doc) {
 		return nil
 	}
 	var files []titledFile
@@ -39,6 +44,16 @@ func titledFiles(doc *layout.Document) []titledFile {
 	}
 	slices.SortStableFunc(files, func(a, b titledFile) int { return strings.Compare(a.title, b.title) })
 	return files
+}
+
+// untitledHint adds to an error about a layer that is no tar how the layers of an artifact
+// become files.
+func untitledHint(doc *layout.Document, err error) error {
+	var hint hinter
+	if isImage(doc) || errors.As(err, &hint) {
+		return err
+	}
+	return &failure{err: err, hint: "layers of an artifact are files by their titles: annotations = { \"" + ocispec.AnnotationTitle + "\" = \"NAME\" } in the layer block of a spec"}
 }
 
 // listTitled lists the files of an artifact.

@@ -81,7 +81,8 @@ func (img *image) read(ctx context.Context, at ref.Reference, want *ocispec.Plat
 	for _, l := range img.layers {
 		err := img.files.AddLayer(func(add func(*layer.Entry) error) error { return img.entries(ctx, l, add) })
 		if err != nil {
-			return sparseHint(ctx, img.store.store, fmt.Errorf("layer %s: %w", l.Digest, err))
+			err = sparseHint(ctx, img.store.store, fmt.Errorf("layer %s: %w", l.Digest, err))
+			return untitledHint(manifest, err)
 		}
 	}
 	return nil

@@ -114,7 +114,7 @@ func throughBlob(r io.Reader, mediaType string, read func(tar io.Reader) error) 
 	if !ok {
 		br, found, err := Detect(r)
 		if err != nil {
-			return fmt.Errorf("a blob of type %q is no layer: it %w", mediaType, err)
+			return fmt.Errorf("a blob of type %q is no layer: %w", mediaType, err)
 		}
 		r, algorithm = br, found
 	}

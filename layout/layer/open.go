@@ -38,7 +38,7 @@ func Open(ctx context.Context, blob io.ReaderAt, toc *TOC, mediaType string, e *
 	if !ok {
 		var err error
 		if _, algorithm, err = Detect(io.NewSectionReader(blob, 0, toc.Size)); err != nil {
-			return nil, fmt.Errorf("a blob of type %q is no layer: it %w", mediaType, err)
+			return nil, fmt.Errorf("a blob of type %q is no layer: %w", mediaType, err)
 		}
 	}
 	if algorithm == imagespec.Uncompressed {
