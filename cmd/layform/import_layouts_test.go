@@ -250,6 +250,8 @@ func handmadeLayouts() map[string]func(t *testing.T, dir string) {
 		"text that is not normal":      image("\"author\":\"e\u0301\",", "", ""),
 		"values that a spec refuses":   image(`"config":{"WorkingDir":"relative","StopSignal":"term"},`, "", ""),
 		"a history that does not fit":  image(`"history":[{"empty_layer":true},{"empty_layer":true}],`, "", ""),
+		"a system with a version":      image("", "", `"platform":{"os":"windows","architecture":"amd64","os.version":"10.0.17763.1","os.features":["win32k"]},`),
+		"a version in the config":      image(`"os.version":"10.0.17763.1","os.features":["win32k"],`, "", `"platform":{"os":"linux","architecture":"amd64"},`),
 		"two names":                    handmade(entry(`"annotations":{"org.opencontainers.image.ref.name":"1"},`)+","+entry(`"annotations":{"org.opencontainers.image.ref.name":"two"},`), layer, config(""), manifest("")),
 		"twin entries":                 handmade(entry("")+","+entry(""), layer, config(""), manifest("")),
 		"an artifact without anything": handmade(entry(`"artifactType":"application/vnd.example.note",`), [2]string{"empty", "{}"}, artifact),

@@ -200,11 +200,11 @@ func platformOf(b *blobBlock) *ocispec.Platform {
 	return &p
 }
 
-// platformText is the platform of a manifest's descriptors where its config does not
-// tell the same; empty for none.
-func (m *described) platformText() string {
+// ownPlatform is the platform of a manifest's descriptors where its config does not
+// tell the same; nil for none.
+func (m *described) ownPlatform() *ocispec.Platform {
 	if p := m.entry.Platform; p != nil && !samePlatform(p, platformOf(m.config)) {
-		return imagespec.PlatformText(*p)
+		return p
 	}
-	return ""
+	return nil
 }

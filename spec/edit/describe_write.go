@@ -144,7 +144,7 @@ func (w *writer) object(m *described) error {
 	setMap(b, "annotations", m.doc.Annotations)
 	setMap(b, "descriptor_annotations", entryAnnotations(m.entry))
 	if m.kind == "manifest" {
-		setText(b, "platform", m.platformText())
+		setPlatform(b, m.ownPlatform())
 	}
 	setTexts(b, "tags", m.tags)
 	return setExtra(b, "extra", m.doc.extra)
@@ -182,7 +182,7 @@ func (w *writer) config(c *blobBlock) error {
 	case c.data == nil:
 		setText(b, "digest", string(c.desc.Digest))
 	case c.unmade:
-		setText(b, "platform", imagespec.PlatformText(*platformOf(c)))
+		setPlatform(b, platformOf(c))
 	case image:
 		if err := imageConfig(b, c.data); err != nil {
 			return err
@@ -194,6 +194,17 @@ func (w *writer) config(c *blobBlock) error {
 	return nil
 }
 
+// setPlatform writes a platform, with the version and the features of its operating
+// system as attributes of their own; nil is none.
+func setPlatform(b *hclwrite.Body, p *ocispec.Platform) {
+	if p == nil {
+		return
+	}
+	setText(b, "platform", imagespec.PlatformText(ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant}))
+	setText(b, "os_version", p.OSVersion)
+	setTexts(b, "os_features", p.OSFeatures)
+}
+
 // imageConfig writes the values of an image config.
 func imageConfig(b *hclwrite.Body, data []byte) error {
 	var doc struct {
@@ -203,9 +214,7 @@ func imageConfig(b *hclwrite.Body, data []byte) error {
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return err
 	}
-	setText(b, "platform", imagespec.PlatformText(ocispec.Platform{OS: doc.OS, Architecture: doc.Architecture, Variant: doc.Variant}))
-	setText(b, "os_version", doc.OSVersion)
-	setTexts(b, "os_features", doc.OSFeatures)
+	setPlatform(b, &doc.Platform)
 	setText(b, "created", createdText(doc.Created))
 	setText(b, "author", doc.Author)
 	if err := runConfig(b, doc.Config); err != nil {
