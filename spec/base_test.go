@@ -281,3 +281,17 @@ func TestUnsetOfReservedMembers(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestDockerOverBase: Docker has no media type for a layer of a base, which is known when the
+// spec is loaded.
+func TestDockerOverBase(t *testing.T) {
+	text := strings.Replace(onBase, "config = config.c", "config = config.c\n  media_types = \"docker\"", 1)
+	if _, diags, _ := loadBased(t, text, found()); diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	image := found()
+	image.Layers[0].MediaType = ocispec.MediaTypeImageLayerZstd
+	if _, diags, _ := loadBased(t, text, image); !strings.Contains(texts(diags), "layers[0] of base.alpine") {
+		t.Errorf("of a base with zstd: %v", diags)
+	}
+}

@@ -3,6 +3,7 @@ package spec
 import (
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/layform/layform/layout/imagespec"
@@ -79,6 +80,9 @@ func (c *checker) dockerManifest(addr Address, m *Manifest) {
 	if len(config.Annotations) > 0 {
 		c.err(rng, "%s has annotations, and descriptors of Docker have none.", m.Config)
 	}
+	if m.Base != nil {
+		c.dockerBase(rng, *m.Base)
+	}
 	for _, l := range m.Layers {
 		o := c.objects[l]
 		if o == nil {
@@ -97,6 +101,20 @@ func (c *checker) dockerManifest(addr Address, m *Manifest) {
 		}
 		if _, ok := imagespec.DockerMediaType(known); known != "" && !ok {
 			c.err(rng, "%s is of type %s, for which Docker has no media type. Compress it with gzip.", l, known)
+		}
+	}
+}
+
+// dockerBase checks the layers that a base brings into a manifest.
+func (c *checker) dockerBase(rng hcl.Range, base Address) {
+	image := c.baseImage(base)
+	if image == nil {
+		return
+	}
+	for i, l := range image.Layers {
+		if _, ok := imagespec.DockerMediaType(l.MediaType); !ok {
+			c.err(rng, "layers[%d] of %s is of type %s, for which Docker has no media type. Leave media_types out, or take a base whose layers are compressed with gzip.", i, base, l.MediaType)
+			return
 		}
 	}
 }
