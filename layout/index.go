@@ -222,6 +222,9 @@ func (x *Index) splitArray(raw []byte, dec *jsontext.Decoder) error {
 // index.json, or with the one that Init writes.
 func (x *Index) Digest() digest.Digest { return x.read }
 
+// Raw is a copy of the bytes that the index was read from; none for a layout without one.
+func (x *Index) Raw() []byte { return bytes.Clone(x.raw) }
+
 // Unchanged reports whether Encode gives the bytes that the Index was read from.
 func (x *Index) Unchanged() bool { return bytes.Equal(x.Encode(), x.raw) }
 

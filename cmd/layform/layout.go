@@ -42,6 +42,7 @@ type layoutCmd struct {
 type layoutShowCmd struct {
 	Layout string `arg:"" name:"layout" help:"DIR[:REF][@DIGEST], the directory of the layout, or a tar that holds one; all of it, or one entry alone."`
 	Ref    string `arg:"" optional:"" name:"ref" help:"Show the entries of this ref name alone, as DIR:REF does."`
+	Raw    bool   `name:"raw" help:"Print the bytes of the document: index.json for DIR, else the manifest, index or config that is named."`
 }
 
 // Help gives examples.
@@ -49,7 +50,8 @@ func (c *layoutShowCmd) Help() string {
 	return `For example:
   layform layout show dist/app             all that index.json leads to
   layform layout show dist/app:latest      one image
-  layform layout show app.tar`
+  layform layout show app.tar
+  layform layout show --raw dist/app:latest`
 }
 
 // Run reads index.json and all manifests.
@@ -62,11 +64,22 @@ func (c *layoutShowCmd) Run(ctx context.Context, a *app) error {
 		return &failure{message: fmt.Sprintf("%s names an entry, and so does %q", c.Layout, c.Ref), hint: "leave out one of them"}
 	}
 	at.Name += c.Ref
+	if c.Raw && a.json {
+		return &failure{message: "--raw and --json exclude each other", hint: "leave one of them out"}
+	}
 	store, err := openLayoutAt(ctx, at.Path, false)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	if c.Raw {
+		return c.printRaw(ctx, a, store, at)
+	}
+	return c.showTree(ctx, a, store, at)
+}
+
+// showTree shows the entries of index.json, or the one that is named, and what they lead to.
+func (c *layoutShowCmd) showTree(ctx context.Context, a *app, store *openedLayout, at ref.Reference) error {
 	index, err := store.Index(ctx)
 	if err != nil {
 		return err
