@@ -224,7 +224,12 @@ func typeText(text string) string {
 	if !ok {
 		return text
 	}
-	return "this is " + withArticle(have) + ", and " + withArticle(want) + " is needed"
+	// The element comes first where it is one: element "a": string.
+	at := 0
+	if i := strings.LastIndex(want, ": "); i >= 0 {
+		at = i + len(": ")
+	}
+	return want[:at] + "this is " + withArticle(have) + ", and " + withArticle(want[at:]) + " is needed"
 }
 
 // withArticle puts "a" or "an" in front of the name of a type.
