@@ -19,7 +19,7 @@ type ForgedError struct {
 
 // Error names the difference and the remedy.
 func (e *ForgedError) Error() string {
-	return fmt.Sprintf("the saved plan is not what its own spec gives: %s differs from what planning comes to now. The file was edited, or something in the layout moved since; plan again", e.What)
+	return fmt.Sprintf("the saved plan is not what its own spec gives: %s differs from what planning comes to now. The file was edited, something in the layout moved since, or another version of layform made the plan; plan again", e.What)
 }
 
 // derive makes a saved plan again, from the sources, variables and options that it
