@@ -91,7 +91,11 @@ func (p *Prior) storedBlob(ctx context.Context, store *layout.Store, s Step, o *
 	if err != nil || state != layout.Intact {
 		return built, state, "whose content is not what its name says", err
 	}
-	if !isLayer || !imagespec.IsLayer(desc.MediaType) {
+	if !isLayer {
+		return built, state, "", nil
+	}
+	if !imagespec.IsLayer(desc.MediaType) {
+		built.DiffID = dgst // as images of attestations and signatures have it, which nobody unpacks
 		return built, state, "", nil
 	}
 	if was := p.Stage.Objects[s.Key]; was.Descriptor.Digest == dgst && was.DiffID != "" {

@@ -101,7 +101,8 @@ func (c *checker) manifests() {
 				c.err(b, "%s is a blob, which is used without a look at it, but %s is an image with %s, which tells the diffID of each layer. "+
 					"Give the layer its tar as archive = %q, plain or compressed, instead of blob.", l, addr, m.Config, layer.Blob)
 			}
-			if layer.MediaType != "" && !imagespec.IsLayer(layer.MediaType) {
+			// Signatures and attestations of other tools are such images: they are kept as they are.
+			if layer.MediaType != "" && layer.Digest == "" && !imagespec.IsLayer(layer.MediaType) {
 				c.err(b, "%s has the media type %s, which no runtime can unpack, but %s is an image with %s. "+
 					"Leave out config and set artifact_type, or give the layer the media type of a tar.", l, layer.MediaType, addr, m.Config)
 			}

@@ -239,19 +239,25 @@ func handmadeLayouts() map[string]func(t *testing.T, dir string) {
 	image := func(configMembers, manifestMembers, entryMembers string) func(t *testing.T, dir string) {
 		return handmade(entry(entryMembers), layer, config(configMembers), manifest(manifestMembers))
 	}
+	attested := [2]string{"image", `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%unknown%","size":%unknown.size%},` +
+		`"layers":[{"mediaType":"application/vnd.in-toto+json","digest":"%statement%","size":%statement.size%,"annotations":{"in-toto.io/predicate-type":"https://slsa.dev/provenance/v0.2"}}]}`}
 	artifact := [2]string{"image", `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.example.note",` +
 		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"%empty%","size":2,"data":"e30="},"layers":[{"mediaType":"application/vnd.oci.empty.v1+json","digest":"%empty%","size":2,"data":"e30="}],"annotations":{"é":"ü"}}`}
 	return map[string]func(t *testing.T, dir string){
-		"members in another order":     image("", "", ""),
-		"members that are null":        image(`"config":null,"history":null,"author":null,"created":null,`, `"annotations":null,"subject":null,`, ``),
-		"members that are empty":       image(`"config":{"Env":[],"Labels":{},"User":"","Volumes":null},"author":"","history":[],`, `"annotations":{},`, `"annotations":{},`),
-		"unknown members":              image(`"com.example.x":{"a":[1,1.50,null,{"b":true}]},"config":{"Memory":1073741824,"Healthcheck":{"Test":["NONE"]}},`, `"com.example.y":"z",`, `"com.example.z":1,`),
-		"a time with a zone":           image(`"created":"2026-01-02T03:04:05.678901234+02:00","history":[{"created":"2026-01-02T03:04:05.9Z"}],`, `"mediaType":"application/vnd.oci.image.manifest.v1+json",`, ""),
-		"text that is not normal":      image("\"author\":\"e\u0301\",", "", ""),
-		"values that a spec refuses":   image(`"config":{"WorkingDir":"relative","StopSignal":"term"},`, "", ""),
-		"a history that does not fit":  image(`"history":[{"empty_layer":true},{"empty_layer":true}],`, "", ""),
-		"a system with a version":      image("", "", `"platform":{"os":"windows","architecture":"amd64","os.version":"10.0.17763.1","os.features":["win32k"]},`),
-		"a version in the config":      image(`"os.version":"10.0.17763.1","os.features":["win32k"],`, "", `"platform":{"os":"linux","architecture":"amd64"},`),
+		"members in another order":    image("", "", ""),
+		"members that are null":       image(`"config":null,"history":null,"author":null,"created":null,`, `"annotations":null,"subject":null,`, ``),
+		"members that are empty":      image(`"config":{"Env":[],"Labels":{},"User":"","Volumes":null},"author":"","history":[],`, `"annotations":{},`, `"annotations":{},`),
+		"unknown members":             image(`"com.example.x":{"a":[1,1.50,null,{"b":true}]},"config":{"Memory":1073741824,"Healthcheck":{"Test":["NONE"]}},`, `"com.example.y":"z",`, `"com.example.z":1,`),
+		"a time with a zone":          image(`"created":"2026-01-02T03:04:05.678901234+02:00","history":[{"created":"2026-01-02T03:04:05.9Z"}],`, `"mediaType":"application/vnd.oci.image.manifest.v1+json",`, ""),
+		"text that is not normal":     image("\"author\":\"e\u0301\",", "", ""),
+		"values that a spec refuses":  image(`"config":{"WorkingDir":"relative","StopSignal":"term"},`, "", ""),
+		"a history that does not fit": image(`"history":[{"empty_layer":true},{"empty_layer":true}],`, "", ""),
+		"a system with a version":     image("", "", `"platform":{"os":"windows","architecture":"amd64","os.version":"10.0.17763.1","os.features":["win32k"]},`),
+		"a version in the config":     image(`"os.version":"10.0.17763.1","os.features":["win32k"],`, "", `"platform":{"os":"linux","architecture":"amd64"},`),
+		"a signature": handmade(entry(""), [2]string{"statement", `{"critical":{}}`}, [2]string{"unknown", `{"architecture":"","os":"","config":{},"rootfs":{"type":"layers","diff_ids":["%statement%"]}}`},
+			[2]string{"image", strings.ReplaceAll(attested[1], "application/vnd.in-toto+json", "application/vnd.dev.cosign.simplesigning.v1+json")}),
+		"an attestation": handmade(entry(`"platform":{"os":"unknown","architecture":"unknown"},`), [2]string{"statement", `{"_type":"https://in-toto.io/Statement/v0.1"}`},
+			[2]string{"unknown", `{"architecture":"unknown","os":"unknown","config":{},"rootfs":{"type":"layers","diff_ids":["%statement%"]}}`}, attested),
 		"two names":                    handmade(entry(`"annotations":{"org.opencontainers.image.ref.name":"1"},`)+","+entry(`"annotations":{"org.opencontainers.image.ref.name":"two"},`), layer, config(""), manifest("")),
 		"twin entries":                 handmade(entry("")+","+entry(""), layer, config(""), manifest("")),
 		"an artifact without anything": handmade(entry(`"artifactType":"application/vnd.example.note",`), [2]string{"empty", "{}"}, artifact),

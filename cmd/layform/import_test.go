@@ -44,7 +44,7 @@ func TestImport(t *testing.T) {
 			if strings.Contains(out, "not described") != strings.Contains(name, "odd entry") {
 				t.Errorf("what was left out: %s", out)
 			}
-			simple := []string{"by hand: text that is not normal", "by hand: values that a spec refuses", "by hand: a history that does not fit", "ggcr random images"}
+			simple := []string{"by hand: a signature", "by hand: text that is not normal", "by hand: values that a spec refuses", "by hand: a history that does not fit", "ggcr random images"}
 			if strings.Contains(out, "as it is, by its digest") != slices.Contains(simple, name) {
 				t.Errorf("what is described by its digest: %s", out)
 			}
