@@ -26,11 +26,12 @@ func CheckTwins(entries []ocispec.Descriptor) error {
 	if len(entries) < 2 || !slices.ContainsFunc(entries[1:], differs) {
 		return nil
 	}
-	name := fmt.Sprintf("have the ref name %q", RefName(entries[0]))
-	if RefName(entries[0]) == "" {
-		name = fmt.Sprintf("lead to %s without a ref name", entries[0].Digest)
+	name := RefName(entries[0])
+	what, remedy := fmt.Sprintf("have the ref name %q", name), fmt.Sprintf("give the name to one of them, with layform layout tag LAYOUT@DIGEST %s", name)
+	if name == "" {
+		what, remedy = fmt.Sprintf("lead to %s without a ref name", entries[0].Digest), "remove the wrong ones from index.json, with the tool that wrote them or by hand"
 	}
-	return fmt.Errorf("%d entries of index.json %s and do not say the same, and layform cannot tell which of them is meant: remove the wrong ones from index.json, with the tool that wrote them or by hand", len(entries), name)
+	return fmt.Errorf("%d entries of index.json %s and do not say the same, and layform cannot tell which of them is meant: %s", len(entries), what, remedy)
 }
 
 // MergeTwins keeps the first of the entries that are identical: of the same members,

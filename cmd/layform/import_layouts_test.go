@@ -79,7 +79,8 @@ func ggcrImageOf(t *testing.T, architecture, variant string) v1.Image {
 		t.Fatal(err)
 	}
 	file = file.DeepCopy()
-	file.Architecture, file.OS, file.Variant, file.Author, file.DockerVersion = architecture, "linux", variant, "me", "27"
+	file.Architecture, file.OS, file.Variant, file.Author = architecture, "linux", variant, "me"
+	file.DockerVersion = "27" //lint:ignore SA1019 Docker's images have it, and import keeps it
 	file.Created = v1.Time{Time: time.Date(2026, 1, 2, 3, 4, 5, 678, time.FixedZone("", 7200))}
 	file.Config = v1.Config{
 		User: "1:2", Env: []string{"Z=1", "A=${x}"}, Cmd: []string{"a", "%{if}"}, Entrypoint: []string{"/x"}, WorkingDir: "/w", StopSignal: "SIGTERM",
