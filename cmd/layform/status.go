@@ -42,7 +42,11 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if a.json {
 		return a.print(view.Document{Type: view.TypeState, State: state})
 	}
-	return a.show(view.StatusReport(state))
+	report := view.StatusReport(state)
+	if deviations(state) > 0 {
+		report.Advise("Not all is as an apply leaves it: layform plan shows what the next one would build or mend.")
+	}
+	return a.show(report)
 }
 
 // state reads the spec's part of the layout. With check, every blob is hashed, and

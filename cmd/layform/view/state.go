@@ -48,6 +48,11 @@ func StateReport(s *State, rows int) *Report {
 	return r
 }
 
+// Advise ends the report with what to do next.
+func (r *Report) Advise(next string) {
+	r.add(Section{Kind: KindNotes, Closing: []Text{{Words(next)}}})
+}
+
 func stateTitle(s *State) Text {
 	if !s.Exists {
 		return Text{Words("Layout "), Name(s.Layout), Words(" does not exist yet. Spec "), Name(s.Spec), Words(":")}
