@@ -230,7 +230,8 @@ func (a *app) explain(ctx context.Context, err error) (hcl.Diagnostics, string, 
 	return nil, err.Error(), hint
 }
 
-// mistakesText counts the mistakes among diagnostics of a spec.
+// mistakesText counts the errors among diagnostics of a spec: mistakes in it, and sources
+// that are not there.
 func mistakesText(diags hcl.Diagnostics) string {
 	n := 0
 	for _, d := range diags {
@@ -239,7 +240,7 @@ func mistakesText(diags hcl.Diagnostics) string {
 		}
 	}
 	if n == 1 {
-		return "the spec has a mistake"
+		return "the spec cannot be used: 1 error"
 	}
-	return fmt.Sprintf("the spec has %d mistakes", n)
+	return fmt.Sprintf("the spec cannot be used: %d errors", n)
 }

@@ -181,7 +181,7 @@ func (u *usage) topic(word string) string {
 func (u *usage) unknownFlag(name, near string) (message, hint string) {
 	message = fmt.Sprintf("%s has no flag %s", u.path(), name)
 	word := strings.TrimLeft(name, "-")
-	if hint := firstFlag(word); hint != "" {
+	if hint := firstFlag(word); hint != "" && u.takes(hint) {
 		return message, hint
 	}
 	if near != "" && len(word) > 1 {
@@ -193,10 +193,23 @@ func (u *usage) unknownFlag(name, near string) (message, hint string) {
 			others = append(others, "layform "+node.Path())
 		}
 	}
-	if len(others) > 0 && len(others) <= 3 {
+	if len(others) > 3 {
+		slices.SortStableFunc(others, func(a, b string) int { return strings.Count(a, " ") - strings.Count(b, " ") })
+		others = append(others[:3], "and others")
+	}
+	if len(others) > 0 {
 		return message, "it is a flag of " + strings.Join(others, ", ")
 	}
 	return message, ""
+}
+
+// takes reports whether the command has the flag that a hint says to write, if it says so.
+func (u *usage) takes(hint string) bool {
+	rest, found := strings.CutPrefix(hint, "write --")
+	if !found {
+		return true
+	}
+	return u.flag("--"+rest[:len(rest)-len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyz-"))]) != nil
 }
 
 // didYouMean is the hint at what the parser found near, in its own words: "plan"?
