@@ -54,7 +54,20 @@ func (c *layoutCompleteCmd) Run(ctx context.Context, a *app) (err error) {
 	for i := range images {
 		images[i].tags = slices.DeleteFunc(images[i].tags, func(tag string) bool { return tag == "" })
 	}
-	return s.run(ctx, images)
+	return homelessHint(s.run(ctx, images))
+}
+
+// homelessHint adds to an error about a blob of which nothing tells in which registry it is
+// how that is recorded.
+func homelessHint(err error) error {
+	var blob *layout.BlobError
+	if !errors.As(err, &blob) || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return &failure{
+		message: fmt.Sprintf("the blob %s is missing, and nothing in the layout tells which registry has it", blob.Digest), err: err,
+		hint: "layform apply, with the registry in reach, records where bases have their layers; layform copy from where the image is whole brings what it lacks",
+	}
 }
 
 // sparseHint adds to an error about a blob that is not in a layout where it is, if a base
