@@ -73,8 +73,12 @@ func (c *checker) dockerManifest(addr Address, m *Manifest) {
 			return
 		}
 	}
-	if config == nil || config.Image == nil {
+	if config == nil {
 		c.err(rng, "%s is no image with an image config, and Docker's media types are for nothing else.", addr)
+		return
+	}
+	if config.Image == nil {
+		c.err(rng, "%s is taken as it is, by its bytes. Docker's media types are for images whose config is described by its attributes, architecture and os among them.", m.Config)
 		return
 	}
 	if len(config.Annotations) > 0 {
