@@ -40,7 +40,7 @@ type serveCmd struct {
 type serveAccessFlags struct {
 	Htpasswd      string `name:"htpasswd" placeholder:"FILE" help:"Ask for a user of this file and its password; htpasswd -Bc FILE USER makes it."`
 	AnonymousRead bool   `name:"anonymous-read" help:"With --htpasswd: everybody may read, and only users write."`
-	Anyone        bool   `name:"anyone" help:"Let everybody who can connect write, also from other machines."`
+	Anyone        bool   `name:"anyone" help:"Let everybody who can connect write, also from other machines, by any host name, and pages in browsers."`
 	TLSCert       string `name:"tls-cert" placeholder:"FILE" help:"Serve HTTPS with this certificate, in PEM; it is read again when it changes."`
 	TLSKey        string `name:"tls-key" placeholder:"FILE" help:"The key of the certificate, in PEM."`
 	ClientCA      string `name:"client-ca" placeholder:"FILE" help:"Ask clients for a certificate of these authorities, in PEM."`
@@ -81,6 +81,8 @@ func (c *serveCmd) check() error {
 		return &failure{message: fmt.Sprintf("--external-url %q is no URL of a server", c.ExternalURL), hint: "write https://HOST[:PORT]"}
 	case !c.Writable && len(c.Immutable) > 0:
 		return &failure{message: "--immutable is about tags that clients write", hint: "give --writable, or leave it out"}
+	case c.Anyone && c.Htpasswd != "":
+		return &failure{message: "--anyone lets everybody in, and --htpasswd only users", hint: "leave one of them out; --anonymous-read lets everybody read"}
 	case c.Writable && c.Htpasswd == "" && c.ClientCA == "" && !c.Anyone && !onLoopback(c.Listen):
 		return &failure{message: fmt.Sprintf("--listen %s with --writable lets everybody on the network write", c.Listen), hint: "give --htpasswd, or --anyone if that is meant"}
 	}
@@ -175,6 +177,7 @@ func (c *serveCmd) options(log *accessLog) (serve.Options, error) {
 		AnonymousRead: c.AnonymousRead, External: c.ExternalURL, Namespaces: c.Namespace, Event: log.event,
 		Limits:     serve.Limits{Blob: c.MaxBlob << 30, Requests: c.MaxRequests, Uploads: c.MaxUploads, Grace: 30 * time.Second},
 		HowToWrite: "this registry is read-only: layform serve --writable lets clients write",
+		Local:      c.Htpasswd == "" && c.ClientCA == "" && !c.Anyone && onLoopback(c.Listen),
 	}
 	for host, prefix := range c.Namespace {
 		if err := ref.CheckHost(host); err != nil {

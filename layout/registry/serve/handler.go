@@ -26,6 +26,10 @@ type Options struct {
 	// External is the URL under which clients reach the handler, where a proxy stands
 	// between them; empty to take it from each request. It is used for /token.
 	External string
+	// Local refuses requests that were not sent to localhost, to an address of the loopback
+	// interface or to External, and those of pages in browsers: without users, a page could
+	// write to the registry of whoever looks at it, and read it by DNS rebinding.
+	Local bool
 	// Namespaces give the repository prefix for a registry that clients reach through
 	// this one as a mirror: docker.io → hub. Repositories of others keep their names.
 	Namespaces map[string]string
@@ -148,6 +152,9 @@ func (x *exchange) serve() error {
 		return tooMany("the registry answers as many requests as it may at once")
 	}
 	defer x.h.requests.give()
+	if x.h.opts.Local && !x.h.local(x.r) {
+		return newError(http.StatusForbidden, registry.CodeDenied, "this registry is for programs of its own machine: use localhost or 127.0.0.1 as its host")
+	}
 	if x.r.URL.Path == tokenPath && x.h.gate.tokens != nil {
 		return orNil(x.h.gate.serveToken(x.w, x.r))
 	}
