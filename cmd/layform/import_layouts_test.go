@@ -259,6 +259,10 @@ func handmadeLayouts() map[string]func(t *testing.T, dir string) {
 			[2]string{"image", strings.ReplaceAll(attested[1], "application/vnd.in-toto+json", "application/vnd.dev.cosign.simplesigning.v1+json")}),
 		"an attestation": handmade(entry(`"platform":{"os":"unknown","architecture":"unknown"},`), [2]string{"statement", `{"_type":"https://in-toto.io/Statement/v0.1"}`},
 			[2]string{"unknown", `{"architecture":"unknown","os":"unknown","config":{},"rootfs":{"type":"layers","diff_ids":["%statement%"]}}`}, attested),
+		"an image with its attestation": handmade(`{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"%index%","size":%index.size%}`, layer, config(""), manifest(""),
+			[2]string{"statement", `{"_type":"https://in-toto.io/Statement/v0.1"}`}, [2]string{"unknown", `{"architecture":"unknown","os":"unknown","config":{},"rootfs":{"type":"layers","diff_ids":["%statement%"]}}`},
+			[2]string{"note", attested[1]}, [2]string{"index", `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[` + entry(`"platform":{"os":"linux","architecture":"amd64"},`) +
+				`,{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"%note%","size":%note.size%,"annotations":{"vnd.docker.reference.digest":"%image%","vnd.docker.reference.type":"attestation-manifest"},"platform":{"os":"unknown","architecture":"unknown"}}]}`}),
 		"two names":                    handmade(entry(`"annotations":{"org.opencontainers.image.ref.name":"1"},`)+","+entry(`"annotations":{"org.opencontainers.image.ref.name":"two"},`), layer, config(""), manifest("")),
 		"twin entries":                 handmade(entry("")+","+entry(""), layer, config(""), manifest("")),
 		"an artifact without anything": handmade(entry(`"artifactType":"application/vnd.example.note",`), [2]string{"empty", "{}"}, artifact),

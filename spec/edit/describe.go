@@ -92,7 +92,7 @@ func Describe(c Contents) (*Description, error) {
 
 // description writes what the roots need into a description.
 func (d *describer) description(out *Description) (*Description, error) {
-	w := &writer{file: hclwrite.NewEmptyFile(), written: map[string]bool{}}
+	w := &writer{file: hclwrite.NewEmptyFile(), written: map[string]bool{}, digests: map[string]string{}}
 	if err := w.write(d); err != nil {
 		return nil, err
 	}

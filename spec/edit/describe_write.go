@@ -25,6 +25,8 @@ type writer struct {
 	file    *hclwrite.File
 	written map[string]bool
 	objects []Named
+	// digests are the addresses of the manifests and indexes that were written.
+	digests map[string]string
 }
 
 // write writes the whole file.
@@ -142,12 +144,33 @@ func (w *writer) object(m *described) error {
 		b.SetAttributeRaw("subject", reference(m.subject.address()))
 	}
 	setMap(b, "annotations", m.doc.Annotations)
-	setMap(b, "descriptor_annotations", entryAnnotations(m.entry))
+	w.descriptorAnnotations(b, entryAnnotations(m.entry))
+	w.digests[string(m.desc.Digest)] = m.address()
 	if m.kind == "manifest" {
 		setPlatform(b, m.ownPlatform())
 	}
 	setTexts(b, "tags", m.tags)
 	return setExtra(b, "extra", m.doc.extra)
+}
+
+// descriptorAnnotations writes the annotations of a descriptor. A value that is the digest of
+// an object written before, as that by which an attestation tells its image, goes on to be it
+// when the object changes.
+func (w *writer) descriptorAnnotations(b *hclwrite.Body, values map[string]string) {
+	known := func(v string) bool { return w.digests[v] != "" }
+	if !slices.ContainsFunc(slices.Collect(maps.Values(values)), known) {
+		setMap(b, "descriptor_annotations", values)
+		return
+	}
+	var members []hclwrite.ObjectAttrTokens
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		value := hclwrite.TokensForValue(cty.StringVal(values[k]))
+		if known(values[k]) {
+			value = digestOf(w.digests[values[k]])
+		}
+		members = append(members, hclwrite.ObjectAttrTokens{Name: hclwrite.TokensForValue(cty.StringVal(k)), Value: value})
+	}
+	b.SetAttributeRaw("descriptor_annotations", hclwrite.TokensForObject(members))
 }
 
 // layer writes a layer: a blob of the layout.
@@ -350,6 +373,12 @@ func setExtra(b *hclwrite.Body, name string, members map[string]json.RawMessage)
 func reference(address string) hclwrite.Tokens {
 	kind, name, _ := strings.Cut(address, ".")
 	return hclwrite.TokensForTraversal(hcl.Traversal{hcl.TraverseRoot{Name: kind}, hcl.TraverseAttr{Name: name}})
+}
+
+// digestOf is the digest of the object with an address, as an expression.
+func digestOf(address string) hclwrite.Tokens {
+	kind, name, _ := strings.Cut(address, ".")
+	return hclwrite.TokensForTraversal(hcl.Traversal{hcl.TraverseRoot{Name: kind}, hcl.TraverseAttr{Name: name}, hcl.TraverseAttr{Name: "digest"}})
 }
 
 // references are the addresses of objects as a list.
