@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -98,11 +97,7 @@ func isBaseURL(text string) bool {
 // onLoopback reports whether an address can be reached from this machine alone.
 func onLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	return err == nil && ref.IsLoopback(host)
 }
 
 // Run serves until a signal comes.

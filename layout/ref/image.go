@@ -12,6 +12,13 @@ import (
 	"github.com/layform/layform/layout/imagespec"
 )
 
+// IsLoopback reports whether a host without a port is this machine alone: localhost, or an
+// address of the loopback interface.
+func IsLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
+}
+
 // DefaultTag is the tag that a name without tag and digest means where a command
 // asks for one: see Image.WithDefaultTag.
 const DefaultTag = "latest"

@@ -185,7 +185,7 @@ func registryOrigin(host string, opts Options) (origin, error) {
 	case "http", "https":
 		u.Scheme = opts.Scheme
 	case "":
-		if isLoopback(u.Hostname()) && !own {
+		if ref.IsLoopback(u.Hostname()) && !own {
 			u.Scheme = "http"
 		}
 	default:

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/layform/layform/layout/ref"
 )
 
 // origin is scheme, host and port, the three that credentials are bound to.
@@ -44,14 +46,6 @@ func (o origin) String() string {
 	return o.scheme + "://" + host + ":" + o.port
 }
 
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
-}
-
 // blockedPrefixes are the addresses to which a registry at o may not send its
 // clients. Its neighbours on the loopback interface are no secret to a registry
 // that is there itself.
@@ -61,7 +55,7 @@ func blockedPrefixes(o origin, given []netip.Prefix) []netip.Prefix {
 	}
 	kept := []netip.Prefix{} // not nil, which would mean the defaults
 	for _, p := range given {
-		if !isLoopback(o.host) || !p.Addr().IsLoopback() {
+		if !ref.IsLoopback(o.host) || !p.Addr().IsLoopback() {
 			kept = append(kept, p)
 		}
 	}

@@ -3,8 +3,9 @@ package serve
 import (
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
+
+	"github.com/layform/layform/layout/ref"
 )
 
 // local reports whether a request is what a program on this machine sends, as Options.Local
@@ -23,6 +24,5 @@ func (h *Handler) local(r *http.Request) bool {
 			host = host[1 : len(host)-1]
 		}
 	}
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	return ref.IsLoopback(host)
 }
