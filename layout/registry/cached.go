@@ -111,15 +111,11 @@ func (r *Repository) pulling() *Repository {
 // pullBlob is ResolveBlob behind the look at what is stored, which gave err. A blob that
 // no stored manifest names is not asked for.
 func (r *Repository) pullBlob(ctx context.Context, dgst digest.Digest, err error) (ocispec.Descriptor, error) {
-	o, e, readErr := r.read(ctx)
+	o, s, readErr := r.readScope(ctx)
 	if readErr != nil {
 		return ocispec.Descriptor{}, readErr
 	}
-	s, readErr := o.reached(ctx, e)
 	o.release()
-	if readErr != nil {
-		return ocispec.Descriptor{}, readErr
-	}
 	size, named := s.blobs[dgst]
 	if !named {
 		return ocispec.Descriptor{}, err

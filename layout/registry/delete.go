@@ -164,15 +164,11 @@ func (r *Repository) DeleteBlob(ctx context.Context, dgst digest.Digest) error {
 	if r.reg.readOnly {
 		return r.reg.denied(r.name, string(dgst))
 	}
-	o, e, err := r.read(ctx)
+	o, s, err := r.readScope(ctx)
 	if err != nil {
 		return err
 	}
 	defer o.release()
-	s, err := o.reached(ctx, e)
-	if err != nil {
-		return err
-	}
 	user, used := s.users[dgst]
 	if _, manifest := s.manifests[dgst]; manifest {
 		return &Error{Code: CodeDenied, Repository: r.name, Reference: string(dgst), Message: "it is a manifest; delete it as one"}

@@ -146,15 +146,11 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, artif
 		if err := checkDigest(r.name, subject); err != nil {
 			return nil, err
 		}
-		o, e, err := r.read(ctx)
+		o, s, err := r.readScope(ctx)
 		if err != nil {
 			return nil, err
 		}
 		defer o.release()
-		s, err := o.reached(ctx, e)
-		if err != nil {
-			return nil, err
-		}
 		all := s.referrers[subject]
 		if artifactType == "" {
 			return all, nil
@@ -181,4 +177,18 @@ func (r *Repository) read(ctx context.Context) (*opened, *entries, error) {
 		return nil, nil, err
 	}
 	return o, c.entries(r.full), nil
+}
+
+// readScope is read with the scope of the entries in their place.
+func (r *Repository) readScope(ctx context.Context) (*opened, *scope, error) {
+	o, e, err := r.read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := o.reached(ctx, e)
+	if err != nil {
+		o.release()
+		return nil, nil, err
+	}
+	return o, s, nil
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,18 +68,10 @@ func (r *Repository) resolve(ctx context.Context, reference string) (ocispec.Des
 			return desc, nil
 		}
 		if size, there, err := o.store.Size(ctx, desc.Digest); err != nil || there {
-			return ocispec.Descriptor{}, cmpError(err, &layout.BlobError{Digest: desc.Digest, Problem: fmt.Sprintf("is torn: it has %d bytes, not %d", size, desc.Size)})
+			return ocispec.Descriptor{}, cmp.Or[error](err, &layout.BlobError{Digest: desc.Digest, Problem: fmt.Sprintf("is torn: it has %d bytes, not %d", size, desc.Size)})
 		}
 	}
 	return ocispec.Descriptor{}, r.unknown(CodeManifestUnknown, reference, "no such manifest; check the name, or push it", nil)
-}
-
-// cmpError is the first error that there is.
-func cmpError(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // manifest finds a manifest by its digest: an entry, or one that an index names.
@@ -229,15 +222,11 @@ func (r *Repository) Exists(ctx context.Context, desc ocispec.Descriptor) (bool,
 // Predecessors lists the manifests of the repository that name a blob or manifest, or
 // refer to it.
 func (r *Repository) Predecessors(ctx context.Context, node ocispec.Descriptor) ([]ocispec.Descriptor, error) {
-	o, e, err := r.read(ctx)
+	o, s, err := r.readScope(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer o.release()
-	s, err := o.reached(ctx, e)
-	if err != nil {
-		return nil, err
-	}
 	var found []ocispec.Descriptor
 	for _, desc := range s.manifests {
 		doc, err := o.lenient(ctx, &scope{}, desc)
