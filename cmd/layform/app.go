@@ -175,8 +175,8 @@ func (a *app) fail(ctx context.Context, err error) int {
 	return exitError
 }
 
-// indexHint is the way out of an index.json that cannot be understood; empty for that of
-// an archive, which nobody repairs.
+// indexHint says what to do about an index.json that cannot be understood. It is empty for
+// one in an archive: layout repair works on directories only.
 func indexHint(err *layout.IndexError) string {
 	if info, statErr := os.Stat(err.Name); statErr != nil || !info.IsDir() {
 		return ""

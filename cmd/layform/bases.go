@@ -133,8 +133,8 @@ func (l localBase) Resolve(ctx context.Context, _ string) (ocispec.Descriptor, e
 // cacheBytes is how much the cache of documents keeps: some ten thousand of them.
 const cacheBytes = 64 << 20
 
-// openCache opens the user's cache of documents of registries, which nobody else can
-// read; nil where there is none.
+// openCache opens the user's cache of registry documents, readable by its owner alone. It
+// is nil without XDG_CACHE_HOME and HOME, and where the folder cannot be used.
 func (a *app) openCache() *os.Root {
 	dir := a.getenv("XDG_CACHE_HOME")
 	if dir == "" && a.getenv("HOME") != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -230,20 +231,9 @@ func replaceAll(dir string, changes []edit.Change) error {
 // replaceFile replaces what a file holds, whole or not at all, if it is what it was, and
 // keeps its mode. A symlink stays one.
 func replaceFile(name string, before, after []byte) error {
-	real, err := filepath.EvalSymlinks(name)
-	if err != nil {
-		return err
-	}
-	info, err := os.Stat(real)
-	if err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(filepath.Dir(real))
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return durable.ReplaceFile(root, filepath.Base(real), before, after, info.Mode().Perm())
+	return inPlace(name, func(root *os.Root, base string, mode fs.FileMode) error {
+		return durable.ReplaceFile(root, base, before, after, mode)
+	})
 }
 
 // object is the object that a target of the command line means: an address, or a kind

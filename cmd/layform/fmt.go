@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -176,6 +177,13 @@ func (c *fmtCmd) printDiff(a *app, name string, src, out []byte) error {
 // rewrite replaces a file's content, whole or not at all, and keeps its mode. A
 // symlink stays one.
 func rewrite(name string, data []byte) error {
+	return inPlace(name, func(root *os.Root, base string, mode fs.FileMode) error {
+		return durable.WriteFile(root, base, data, mode)
+	})
+}
+
+// inPlace lets write replace the file that a name leads to, in the directory of that file.
+func inPlace(name string, write func(root *os.Root, base string, mode fs.FileMode) error) error {
 	real, err := filepath.EvalSymlinks(name)
 	if err != nil {
 		return err
@@ -189,7 +197,7 @@ func rewrite(name string, data []byte) error {
 		return err
 	}
 	defer root.Close()
-	return durable.WriteFile(root, filepath.Base(real), data, info.Mode().Perm())
+	return write(root, filepath.Base(real), info.Mode().Perm())
 }
 
 // fmtFiles expands targets to files: a directory to its spec files and files of

@@ -9,8 +9,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// startPage is what layform alone prints. It exits with 0, as docker and kubectl do:
-// who types the name asks what there is.
+// startPage is printed by layform without arguments, which exits with 0 as docker and
+// kubectl do.
 const startPage = `layform keeps an OCI image layout in step with a spec: HCL files under version control.
 
   layform init         write a commented starter spec

@@ -123,7 +123,7 @@ type importing struct {
 	store   *layout.Store
 	at      ref.Reference
 	entries []ocispec.Descriptor
-	// staged is what the staging file of another tool says; nil where there is none.
+	// staged is the parsed staging file of regshape; nil when the layout has none.
 	staged *edit.Staged
 	// mends is set when the spec is not what the layout holds, but mends that.
 	mends bool
@@ -196,7 +196,8 @@ func (im *importing) describe(ctx context.Context) error {
 	}
 }
 
-// contents are what a description is made of.
+// contents gives spec/edit what it describes: paths, entries of index.json, and how to read
+// blobs.
 func (im *importing) contents(ctx context.Context) (edit.Contents, error) {
 	dir, err := im.relativeLayout()
 	return edit.Contents{

@@ -64,7 +64,8 @@ func (s *shipment) imported(ctx context.Context) ([]named, error) {
 	return images, nil
 }
 
-// baseName is what a tar or a repository is called.
+// baseName derives a name from a reference: the last part of the repository, or the file
+// name without its ending.
 func baseName(r ref.Reference) string {
 	if r.Transport == ref.Registry {
 		return path.Base(r.Image.Repository)

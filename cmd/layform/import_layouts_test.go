@@ -205,9 +205,9 @@ func ggcrLayouts() map[string]func(t *testing.T, dir string) {
 	}
 }
 
-// handmade writes a layout of blobs and of the entries of its index.json. Blobs are given
-// as text, in which %NAME% stands for the digest of an earlier one, and %NAME.size% for
-// its size.
+// handmade writes a layout from pairs of a blob's name and its content, and from the entries
+// of index.json. In both, %NAME% is replaced by the digest of the earlier blob NAME, and
+// %NAME.size% by its size.
 func handmade(entries string, blobs ...[2]string) func(t *testing.T, dir string) {
 	return func(t *testing.T, dir string) {
 		known := []string{}

@@ -115,7 +115,7 @@ func (b *begun) save() {
 	})
 }
 
-// stagedStates are what the steps of regshape leave behind.
+// stagedStates prepare a layout as it is after each step of regshape's workflow.
 func stagedStates() map[string]func(b *begun) {
 	version := map[string]string{"org.opencontainers.image.version": "1"}
 	layers := func(b *begun) {
