@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -74,18 +73,7 @@ manifest "m" {
 	tool(t, dir, "layform", "apply", "--auto-approve")
 	tool(t, dir, "layform", "layout", "validate", "dist")
 	ggcrValidate(t, filepath.Join(dir, "dist"))
-	path, err := ggcrlayout.FromPath(filepath.Join(dir, "dist"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := path.ImageIndex()
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := index.IndexManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
+	index, list := ggcrRoot(t, filepath.Join(dir, "dist"))
 	image, err := index.Image(list.Manifests[0].Digest)
 	if err != nil {
 		t.Fatal(err)
@@ -179,26 +167,8 @@ output "type" { value = manifest.m.media_type }
 	if got := tool(t, dir, "layform", "output", "--raw", "type"); strings.TrimSpace(got) != string(types.DockerManifestSchema2) {
 		t.Errorf("media_type is %q", got)
 	}
-	path, err := ggcrlayout.FromPath(filepath.Join(dir, "dist"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := path.ImageIndex()
-	if err != nil {
-		t.Fatal(err)
-	}
-	entries, err := root.IndexManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := root.ImageIndex(entries.Manifests[0].Digest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := index.IndexManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
+	root, entries := ggcrRoot(t, filepath.Join(dir, "dist"))
+	index, list := ggcrChild(t, root)
 	image, err := index.Image(list.Manifests[0].Digest)
 	if err != nil {
 		t.Fatal(err)
@@ -270,17 +240,9 @@ index "outer" {
 	tool(t, dir, "layform", "apply", "--auto-approve")
 	tool(t, dir, "layform", "layout", "validate", "dist")
 	tool(t, dir, "layform", "plan", "--detailed-exitcode")
-	path, err := ggcrlayout.FromPath(filepath.Join(dir, "dist"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := path.ImageIndex()
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := index.IndexManifest()
-	if err != nil || len(list.Manifests) != 4 {
-		t.Fatal(list, err)
+	index, list := ggcrRoot(t, filepath.Join(dir, "dist"))
+	if len(list.Manifests) != 4 {
+		t.Fatal(list)
 	}
 	if p := list.Manifests[1].Platform; p == nil || p.OSVersion != "10.0.1" || !slices.Equal(p.OSFeatures, []string{"win32k"}) || p.Architecture != "amd64" {
 		t.Errorf("the platform of %v is %v", list.Manifests[1].Annotations, p)

@@ -21,14 +21,7 @@ func TestGoContainerRegistry(t *testing.T) {
 // media types and, of every layer, the diffID.
 func ggcrValidate(t *testing.T, dir string) {
 	t.Helper()
-	path, err := ggcrlayout.FromPath(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := path.ImageIndex()
-	if err != nil {
-		t.Fatal(err)
-	}
+	index, _ := ggcrRoot(t, dir)
 	// Its validator reads layers as gzip alone, so it leaves them out here, and
 	// its readers, which know all compressions, are compared one by one.
 	if err := validate.Index(index, validate.Fast); err != nil {
@@ -37,14 +30,40 @@ func ggcrValidate(t *testing.T, dir string) {
 	ggcrLayers(t, index)
 }
 
-// ggcrLayers reads all layers of an index and compares digests and diffIDs.
-func ggcrLayers(t *testing.T, index v1.ImageIndex) {
+// ggcrRoot reads index.json of a layout.
+func ggcrRoot(t *testing.T, dir string) (v1.ImageIndex, *v1.IndexManifest) {
+	t.Helper()
+	index, err := ggcrlayout.ImageIndexFromPath(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return index, ggcrManifest(t, index)
+}
+
+// ggcrChild reads the first member of an index, which is an index.
+func ggcrChild(t *testing.T, index v1.ImageIndex) (v1.ImageIndex, *v1.IndexManifest) {
+	t.Helper()
+	child, err := index.ImageIndex(ggcrManifest(t, index).Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return child, ggcrManifest(t, child)
+}
+
+// ggcrManifest is the document of an index.
+func ggcrManifest(t *testing.T, index v1.ImageIndex) *v1.IndexManifest {
 	t.Helper()
 	list, err := index.IndexManifest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, desc := range list.Manifests {
+	return list
+}
+
+// ggcrLayers reads all layers of an index and compares digests and diffIDs.
+func ggcrLayers(t *testing.T, index v1.ImageIndex) {
+	t.Helper()
+	for _, desc := range ggcrManifest(t, index).Manifests {
 		switch {
 		case desc.MediaType.IsIndex():
 			child, err := index.ImageIndex(desc.Digest)

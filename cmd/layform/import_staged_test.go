@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -175,20 +174,12 @@ func TestImportStaged(t *testing.T) {
 // finished lets other readers look at the image.
 func finished(t *testing.T, b *begun) {
 	t.Helper()
-	path, err := ggcrlayout.FromPath(b.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := path.ImageIndex()
-	if err != nil {
-		t.Fatal(err)
-	}
+	index, list := ggcrRoot(t, b.dir)
 	if err := validate.Index(index); err != nil {
 		t.Errorf("go-containerregistry does not accept it: %v", err)
 	}
-	list, err := index.IndexManifest()
-	if err != nil || len(list.Manifests) != 1 {
-		t.Fatalf("%d entries, %v", len(list.Manifests), err)
+	if len(list.Manifests) != 1 {
+		t.Fatalf("%d entries", len(list.Manifests))
 	}
 	if _, err := exec.LookPath("umoci"); err != nil || len(b.entries) == 0 {
 		return

@@ -18,7 +18,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -80,22 +79,8 @@ func TestImportedAttestation(t *testing.T) {
 	noChanges(t, dir)
 	annotate(t, dir, layoutFiles(t, filepath.Join(dir, "l")))
 	noChanges(t, dir)
-	top, err := ggcrlayout.ImageIndexFromPath(filepath.Join(dir, "l"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	entries, err := top.IndexManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	index, err := top.ImageIndex(entries.Manifests[0].Digest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	members, err := index.IndexManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
+	root, _ := ggcrRoot(t, filepath.Join(dir, "l"))
+	_, members := ggcrChild(t, root)
 	image, note := members.Manifests[0], members.Manifests[1]
 	if got := note.Annotations["vnd.docker.reference.digest"]; got != image.Digest.String() {
 		t.Errorf("the attestation is of %s, and the image is %s", got, image.Digest)
